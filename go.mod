@@ -1,0 +1,3 @@
+module github.com/seed-e36e2130/auth
+
+go 1.26.0

@@ -1,0 +1,42 @@
+package auth
+
+import (
+	"context"
+	"time"
+)
+
+// User is one account as a [UserStore] keeps it.
+type User struct {
+	ID           string    // never changes, never reused; becomes the token's subject
+	Username     string    // in canonical form: see [Config].NormalizeUsername
+	PasswordHash string    // encoded by a [Hasher]; empty: no password login
+	Disabled     bool      // refused at login like a wrong password
+	CreatedAt    time.Time // UTC, whole microseconds
+}
+
+// UserStore keeps accounts. It is small enough to write over a users table that
+// already exists; package authtest holds the suite that proves one right.
+//
+// Every method honours ctx and is safe for concurrent use. Strings come back as
+// they went in, byte for byte; what is returned is the caller's own copy. An
+// error that is not one of those named below is the world's (the database is
+// down) and must not be one of them: a caller tells the two apart.
+type UserStore interface {
+	// CreateUser adds u. It returns [ErrUserExists] if the ID or the Username
+	// is taken, decided by the store's own unique index (of concurrent calls
+	// for one name exactly one succeeds), and then nothing has changed.
+	CreateUser(ctx context.Context, u User) error
+
+	// UserByID returns the user, or [ErrUserNotFound].
+	UserByID(ctx context.Context, id string) (User, error)
+
+	// UserByUsername returns the user with exactly this canonical username
+	// (no case folding, no trimming by the store), or [ErrUserNotFound].
+	UserByUsername(ctx context.Context, username string) (User, error)
+
+	// ReplacePasswordHash sets the password hash of user id to replacement if
+	// it is old, in one atomic step. It returns [ErrConflict] if the stored
+	// hash is another and [ErrUserNotFound] if there is no such user; then
+	// nothing has changed.
+	ReplacePasswordHash(ctx context.Context, id, old, replacement string) error
+}
