@@ -1,0 +1,411 @@
+// Package strictjson reads JSON the way security tokens need it: one complete
+// value, exact UTF-8, names compared as they are, each name once in its object,
+// and depth and number of values bounded. It never repairs, folds or guesses.
+//
+// It works on strings and returns parts of them, so a value that needs no
+// unescaping costs no allocation.
+package strictjson
+
+import (
+	"errors"
+	"unicode/utf8"
+)
+
+// Bounds of one text. They are far above what tokens and keys hold and keep
+// hostile input cheap.
+const (
+	MaxDepth  = 16   // arrays and objects inside one another
+	MaxValues = 4096 // values and member names in all
+)
+
+// The faults of a text. None holds any of it.
+var (
+	ErrSyntax    = errors.New("strictjson: not one complete JSON value of the kind wanted")
+	ErrEncoding  = errors.New("strictjson: invalid UTF-8 or lone surrogate")
+	ErrDuplicate = errors.New("strictjson: duplicate member name")
+	ErrTooLarge  = errors.New("strictjson: too deep or too many values")
+)
+
+// Object calls member with the decoded name and the exact text of the value of
+// each member of the one object that s holds, in order. Each value has been
+// checked to its last byte when member sees it; the rest of s has not, so
+// nothing may be acted on before Object returns nil. An error of member's ends
+// the scan and is returned.
+func Object(s string, member func(name, value string) error) error {
+	sc := scanner{s: s, left: MaxValues}
+	sc.space()
+	if sc.peek() != '{' {
+		return ErrSyntax
+	}
+	if err := sc.object(1, member); err != nil {
+		return err
+	}
+	return sc.end()
+}
+
+// Array calls element with the exact text of each element of the one array that
+// s holds, in order, under the same rules as [Object].
+func Array(s string, element func(value string) error) error {
+	sc := scanner{s: s, left: MaxValues}
+	sc.space()
+	if sc.peek() != '[' {
+		return ErrSyntax
+	}
+	if err := sc.array(1, element); err != nil {
+		return err
+	}
+	return sc.end()
+}
+
+// Valid returns nil if s is one complete JSON value within the rules.
+func Valid(s string) error {
+	sc := scanner{s: s, left: MaxValues}
+	sc.space()
+	if err := sc.value(0); err != nil {
+		return err
+	}
+	return sc.end()
+}
+
+type scanner struct {
+	s    string
+	i    int
+	left int // values that may still come
+}
+
+func (sc *scanner) peek() byte {
+	if sc.i < len(sc.s) {
+		return sc.s[sc.i]
+	}
+	return 0 // never begins a token of the grammar
+}
+
+func (sc *scanner) space() {
+	for sc.i < len(sc.s) {
+		switch sc.s[sc.i] {
+		case ' ', '\t', '\n', '\r':
+			sc.i++
+		default:
+			return
+		}
+	}
+}
+
+func (sc *scanner) end() error {
+	sc.space()
+	if sc.i != len(sc.s) {
+		return ErrSyntax
+	}
+	return nil
+}
+
+// value moves past the value that begins here; depth counts the arrays and
+// objects around it.
+func (sc *scanner) value(depth int) error {
+	if sc.left--; sc.left < 0 {
+		return ErrTooLarge
+	}
+	switch c := sc.peek(); {
+	case c == '"':
+		_, err := sc.text()
+		return err
+	case c == '{':
+		return sc.object(depth+1, nil)
+	case c == '[':
+		return sc.array(depth+1, nil)
+	case c == '-' || '0' <= c && c <= '9':
+		return sc.number()
+	case c == 't':
+		return sc.literal("true")
+	case c == 'f':
+		return sc.literal("false")
+	case c == 'n':
+		return sc.literal("null")
+	}
+	return ErrSyntax
+}
+
+func (sc *scanner) literal(word string) error {
+	if len(sc.s)-sc.i < len(word) || sc.s[sc.i:sc.i+len(word)] != word {
+		return ErrSyntax
+	}
+	sc.i += len(word)
+	return nil
+}
+
+func (sc *scanner) number() error {
+	if sc.peek() == '-' {
+		sc.i++
+	}
+	if sc.peek() == '0' {
+		sc.i++
+	} else if !sc.digits() {
+		return ErrSyntax
+	}
+	if sc.peek() == '.' {
+		sc.i++
+		if !sc.digits() {
+			return ErrSyntax
+		}
+	}
+	if c := sc.peek(); c == 'e' || c == 'E' {
+		sc.i++
+		if c := sc.peek(); c == '+' || c == '-' {
+			sc.i++
+		}
+		if !sc.digits() {
+			return ErrSyntax
+		}
+	}
+	return nil
+}
+
+func (sc *scanner) digits() bool {
+	start := sc.i
+	for c := sc.peek(); '0' <= c && c <= '9'; c = sc.peek() {
+		sc.i++
+	}
+	return sc.i > start
+}
+
+func (sc *scanner) array(depth int, element func(string) error) error {
+	if depth > MaxDepth {
+		return ErrTooLarge
+	}
+	sc.i++ // [
+	sc.space()
+	if sc.peek() == ']' {
+		sc.i++
+		return nil
+	}
+	for {
+		start := sc.i
+		if err := sc.value(depth); err != nil {
+			return err
+		}
+		if element != nil {
+			if err := element(sc.s[start:sc.i]); err != nil {
+				return err
+			}
+		}
+		sc.space()
+		switch sc.peek() {
+		case ',':
+			sc.i++
+			sc.space()
+		case ']':
+			sc.i++
+			return nil
+		default:
+			return ErrSyntax
+		}
+	}
+}
+
+func (sc *scanner) object(depth int, member func(name, value string) error) error {
+	if depth > MaxDepth {
+		return ErrTooLarge
+	}
+	sc.i++ // {
+	sc.space()
+	if sc.peek() == '}' {
+		sc.i++
+		return nil
+	}
+	var seen names
+	for {
+		if sc.left--; sc.left < 0 {
+			return ErrTooLarge
+		}
+		name, err := sc.text()
+		if err != nil {
+			return err
+		}
+		if !seen.add(name) {
+			return ErrDuplicate
+		}
+		sc.space()
+		if sc.peek() != ':' {
+			return ErrSyntax
+		}
+		sc.i++
+		sc.space()
+		start := sc.i
+		if err := sc.value(depth); err != nil {
+			return err
+		}
+		if member != nil {
+			if err := member(name, sc.s[start:sc.i]); err != nil {
+				return err
+			}
+		}
+		sc.space()
+		switch sc.peek() {
+		case ',':
+			sc.i++
+			sc.space()
+		case '}':
+			sc.i++
+			return nil
+		default:
+			return ErrSyntax
+		}
+	}
+}
+
+// names is the set of the names of one object. Few are compared one by one; a
+// map takes over where that would grow with the square of a hostile count.
+type names struct {
+	few  [16]string
+	n    int
+	many map[string]struct{}
+}
+
+func (s *names) add(name string) bool {
+	if s.many == nil && s.n < len(s.few) {
+		for _, x := range s.few[:s.n] {
+			if x == name {
+				return false
+			}
+		}
+		s.few[s.n] = name
+		s.n++
+		return true
+	}
+	if s.many == nil {
+		s.many = make(map[string]struct{}, 2*len(s.few))
+		for _, x := range s.few {
+			s.many[x] = struct{}{}
+		}
+	}
+	if _, ok := s.many[name]; ok {
+		return false
+	}
+	s.many[name] = struct{}{}
+	return true
+}
+
+// text moves past the string that begins here and returns it decoded.
+func (sc *scanner) text() (string, error) {
+	if sc.peek() != '"' {
+		return "", ErrSyntax
+	}
+	sc.i++
+	start := sc.i
+	for sc.i < len(sc.s) {
+		switch c := sc.s[sc.i]; {
+		case c == '"':
+			sc.i++
+			return sc.s[start : sc.i-1], nil
+		case c == '\\':
+			return sc.escaped(start)
+		case c < 0x20:
+			return "", ErrSyntax
+		case c < utf8.RuneSelf:
+			sc.i++
+		default:
+			r, size := utf8.DecodeRuneInString(sc.s[sc.i:])
+			if r == utf8.RuneError && size == 1 {
+				return "", ErrEncoding
+			}
+			sc.i += size
+		}
+	}
+	return "", ErrSyntax
+}
+
+// escaped goes on with a string from its first backslash.
+func (sc *scanner) escaped(start int) (string, error) {
+	out := append(make([]byte, 0, 2*(sc.i-start)+16), sc.s[start:sc.i]...)
+	for sc.i < len(sc.s) {
+		switch c := sc.s[sc.i]; {
+		case c == '"':
+			sc.i++
+			return string(out), nil
+		case c == '\\':
+			r, err := sc.escape()
+			if err != nil {
+				return "", err
+			}
+			out = utf8.AppendRune(out, r)
+		case c < 0x20:
+			return "", ErrSyntax
+		case c < utf8.RuneSelf:
+			out = append(out, c)
+			sc.i++
+		default:
+			r, size := utf8.DecodeRuneInString(sc.s[sc.i:])
+			if r == utf8.RuneError && size == 1 {
+				return "", ErrEncoding
+			}
+			out = append(out, sc.s[sc.i:sc.i+size]...)
+			sc.i += size
+		}
+	}
+	return "", ErrSyntax
+}
+
+// escape reads one escape sequence, or the two that make one supplementary
+// character. A surrogate on its own stands for no character (RFC 8259 section
+// 8.2) and is refused, for other readers turn two such texts into one.
+func (sc *scanner) escape() (rune, error) {
+	sc.i++ // backslash
+	c := sc.peek()
+	sc.i++
+	switch c {
+	case '"', '\\', '/':
+		return rune(c), nil
+	case 'b':
+		return '\b', nil
+	case 'f':
+		return '\f', nil
+	case 'n':
+		return '\n', nil
+	case 'r':
+		return '\r', nil
+	case 't':
+		return '\t', nil
+	case 'u':
+	default:
+		return 0, ErrSyntax
+	}
+	r, ok := sc.hex4()
+	if !ok {
+		return 0, ErrSyntax
+	}
+	switch {
+	case r < 0xD800 || r > 0xDFFF:
+		return r, nil
+	case r > 0xDBFF || sc.literal(`\u`) != nil:
+		return 0, ErrEncoding
+	}
+	low, ok := sc.hex4()
+	if !ok {
+		return 0, ErrSyntax
+	}
+	if low < 0xDC00 || low > 0xDFFF {
+		return 0, ErrEncoding
+	}
+	return 0x10000 + (r-0xD800)<<10 + (low - 0xDC00), nil
+}
+
+func (sc *scanner) hex4() (r rune, ok bool) {
+	if len(sc.s)-sc.i < 4 {
+		return 0, false
+	}
+	for _, c := range []byte(sc.s[sc.i : sc.i+4]) {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	sc.i += 4
+	return r, true
+}
