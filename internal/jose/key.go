@@ -1,0 +1,206 @@
+// Package jose signs and verifies compact JWS and reads and writes JSON Web
+// Keys. Bytes in, bytes out: what claims mean is not its business.
+package jose
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Key is a secret, a public key, or a key that signs, bound to one algorithm. It
+// never changes, holds copies of what it was made from, and is safe for
+// concurrent use. It shows its ID and algorithm and never its material.
+type Key struct {
+	id     string
+	alg    *algorithm
+	size   int              // of a signature in bytes
+	secret []byte           // of a symmetric key
+	public crypto.PublicKey // nil for a symmetric key
+	signer crypto.Signer    // nil if the key cannot sign or is symmetric
+	macs   *macs            // of a symmetric key
+	sign   func(input []byte) ([]byte, error)
+	verify func(input, sig []byte) bool
+}
+
+// NewSecret returns a symmetric key. An empty alg means HS256 and an empty id a
+// fingerprint of the secret.
+func NewSecret(secret []byte, alg, id string) (*Key, error) {
+	a, err := choose(alg, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSecret(secret, a.hash.Size()); err != nil {
+		return nil, err
+	}
+	k := &Key{alg: a, size: a.hash.Size(), secret: append([]byte(nil), secret...)}
+	k.macs = newMACs(a.hash, k.secret)
+	k.verify = k.macs.verify
+	if err := k.setID(id); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// NewPublic returns a key that verifies. public is an *rsa.PublicKey, an
+// *ecdsa.PublicKey or an ed25519.PublicKey; an empty alg means what the key is
+// for (RS256 for RSA) and an empty id its RFC 7638 thumbprint.
+func NewPublic(public crypto.PublicKey, alg, id string) (*Key, error) {
+	public, err := copyPublic(public)
+	if err != nil {
+		return nil, err
+	}
+	a, err := choose(alg, public)
+	if err != nil {
+		return nil, err
+	}
+	k := &Key{alg: a, size: signatureLen(public), public: public}
+	if pub, ok := public.(*rsa.PublicKey); ok && a.family == rsaPSS {
+		k.verify = func(input, sig []byte) bool {
+			return rsa.VerifyPSS(pub, a.hash, digest(a.hash, input), sig, a.pss()) == nil
+		}
+	} else if k.verify, err = jwxVerifier(a.name, public); err != nil {
+		return nil, err
+	}
+	if err := k.setID(id); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// NewSigner returns a key that signs with signer, which may be a private key of
+// the standard library or stand for one held elsewhere, and verifies with its
+// public half. alg and id are as for [NewPublic].
+func NewSigner(signer crypto.Signer, alg, id string) (*Key, error) {
+	signer, err := copySigner(signer)
+	if err != nil {
+		return nil, err
+	}
+	k, err := NewPublic(signer.Public(), alg, id)
+	if err != nil {
+		return nil, err
+	}
+	k.signer = signer
+	switch a := k.alg; a.family {
+	case rsaPSS:
+		k.sign = func(input []byte) ([]byte, error) {
+			return signer.Sign(rand.Reader, digest(a.hash, input), a.pss())
+		}
+	case ecDSA:
+		k.sign = func(input []byte) ([]byte, error) {
+			der, err := signer.Sign(rand.Reader, digest(a.hash, input), a.hash)
+			if err != nil {
+				return nil, err
+			}
+			return rawECDSA(der, k.size/2)
+		}
+	default:
+		if k.sign, err = jwxSigner(a.name, signer); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// With returns the key with another algorithm or ID; empty keeps what it has.
+func (k *Key) With(alg, id string) (*Key, error) {
+	if alg == "" {
+		alg = k.alg.name
+	}
+	if id == "" {
+		id = k.id
+	}
+	switch {
+	case k.secret != nil:
+		return NewSecret(k.secret, alg, id)
+	case k.signer != nil:
+		return NewSigner(k.signer, alg, id)
+	}
+	return NewPublic(k.public, alg, id)
+}
+
+// ID returns the key ID (kid), never empty.
+func (k *Key) ID() string { return k.id }
+
+// Algorithm returns the one algorithm of the key, as in RFC 7518 section 3.1.
+func (k *Key) Algorithm() string { return k.alg.name }
+
+// SignatureLen returns the exact number of bytes of each signature.
+func (k *Key) SignatureLen() int { return k.size }
+
+// CanSign reports whether AppendSign works.
+func (k *Key) CanSign() bool { return k.secret != nil || k.signer != nil }
+
+// Symmetric reports whether who verifies can also sign.
+func (k *Key) Symmetric() bool { return k.secret != nil }
+
+// Public returns the public key, or nil for a secret. It must not be changed.
+func (k *Key) Public() crypto.PublicKey { return k.public }
+
+// AppendSign appends the signature of input to dst. dst may share its array with
+// input.
+func (k *Key) AppendSign(ctx context.Context, dst, input []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("sign: %w", err)
+	}
+	switch {
+	case k.secret != nil:
+		return k.macs.appendTo(dst, input), nil
+	case k.sign == nil:
+		return nil, errors.New("sign: the key can only verify")
+	}
+	sig, err := k.sign(input)
+	if err != nil {
+		return nil, fmt.Errorf("sign: %w", err)
+	}
+	// A signer held elsewhere may answer anything.
+	if len(sig) != k.size {
+		return nil, fmt.Errorf("sign: the signer returned %d bytes in place of %d", len(sig), k.size)
+	}
+	return append(dst, sig...), nil
+}
+
+// Verify reports whether sig is the signature of input. A signature of another
+// length is refused before any arithmetic.
+func (k *Key) Verify(input, sig []byte) bool {
+	return len(sig) == k.size && k.verify(input, sig)
+}
+
+// SelfTest signs and verifies a fixed text: it finds a signer whose public key
+// is not its own.
+func (k *Key) SelfTest(ctx context.Context) error {
+	probe := []byte("self-test of a signing key")
+	sig, err := k.AppendSign(ctx, nil, probe)
+	if err != nil {
+		return err
+	}
+	if !k.Verify(probe, sig) {
+		return errors.New("the signer's signature does not fit its public key")
+	}
+	return nil
+}
+
+// String returns ID and algorithm alone.
+func (k *Key) String() string {
+	if k == nil {
+		return "Key(none)"
+	}
+	return fmt.Sprintf("Key(%s %q)", k.alg.name, k.id)
+}
+
+// GoString returns what String returns.
+func (k *Key) GoString() string { return k.String() }
+
+// Format writes what String returns, whatever the verb.
+func (k *Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
+
+// LogValue returns what String returns.
+func (k *Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// MarshalText returns what String returns.
+func (k *Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

@@ -1,0 +1,114 @@
+package jose
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// minDistinct is the number of different bytes below which a secret is not
+// random: even 32 random hexadecimal digits stay below once in 10^12.
+const minDistinct = 6
+
+// published holds secrets that documentation prints and programs copy.
+var published = []string{
+	"a-string-secret-at-least-256-bits-long",                                  // jwt.io, HS256
+	"a-valid-string-secret-that-is-at-least-384-bits-long",                    // jwt.io, HS384
+	"a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long", // jwt.io, HS512
+	"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",        // FastAPI's tutorial
+}
+
+// checkSecret refuses a secret that is shorter than the hash (RFC 7518 section
+// 3.2) or evidently not random (RFC 8725 section 3.5). The error never holds it.
+func checkSecret(secret []byte, size int) error {
+	if len(secret) < size {
+		return fmt.Errorf("a secret of %d bytes is too short: at least %d random bytes", len(secret), size)
+	}
+	if what := keyText(secret); what != "" {
+		return fmt.Errorf("the secret is %s: use random bytes", what)
+	}
+	if !looksRandom(secret) {
+		return errors.New("the secret repeats itself: use random bytes")
+	}
+	for _, p := range published {
+		raw, _ := hex.DecodeString(p)
+		if string(secret) == p || len(raw) > 0 && bytes.Equal(secret, raw) {
+			return errors.New("the secret is a published sample: use random bytes")
+		}
+	}
+	return nil
+}
+
+// looksRandom reports false for few distinct bytes, a repeated block ("secret"
+// over and over) and bytes in a constant step (0, 1, 2, ...).
+func looksRandom(secret []byte) bool {
+	var seen [256]bool
+	distinct := 0
+	for _, b := range secret {
+		if !seen[b] {
+			seen[b] = true
+			distinct++
+		}
+	}
+	if distinct < minDistinct {
+		return false
+	}
+	for period := 1; period <= len(secret)/2; period++ {
+		if bytes.Equal(secret[period:], secret[:len(secret)-period]) {
+			return false
+		}
+	}
+	step := secret[1] - secret[0]
+	for i := 2; i < len(secret); i++ {
+		if secret[i]-secret[i-1] != step {
+			return true
+		}
+	}
+	return false
+}
+
+// keyText names the kind of key that secret is the text of, or returns "". A
+// verifier that takes a public key as a secret takes tokens that anybody signs:
+// CVE-2015-9235 and its heirs.
+func keyText(secret []byte) string {
+	text := bytes.TrimSpace(secret)
+	switch {
+	case bytes.Contains(text, []byte("-----BEGIN ")):
+		return "the text of a PEM file"
+	case bytes.HasPrefix(text, []byte("ssh-")), bytes.HasPrefix(text, []byte("ecdsa-sha2-")), bytes.HasPrefix(text, []byte("sk-")) && bytes.Contains(text, []byte("@openssh.com ")):
+		return "an SSH key"
+	case len(text) > 0 && text[0] == '{' && json.Valid(text):
+		return "a JSON text, such as a JWK"
+	case isDER(secret):
+		return "a key in DER"
+	}
+	der := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	if n, err := base64.StdEncoding.Decode(der, text); err == nil && isDER(der[:n]) {
+		return "a key in DER, in base64"
+	}
+	return ""
+}
+
+func isDER(b []byte) bool {
+	if len(b) == 0 || b[0] != 0x30 { // SEQUENCE, as every key is
+		return false
+	}
+	parsers := []func([]byte) error{
+		func(b []byte) error { _, err := x509.ParsePKIXPublicKey(b); return err },
+		func(b []byte) error { _, err := x509.ParsePKCS1PublicKey(b); return err },
+		func(b []byte) error { _, err := x509.ParsePKCS8PrivateKey(b); return err },
+		func(b []byte) error { _, err := x509.ParsePKCS1PrivateKey(b); return err },
+		func(b []byte) error { _, err := x509.ParseECPrivateKey(b); return err },
+		func(b []byte) error { _, err := x509.ParseCertificate(b); return err },
+	}
+	for _, parse := range parsers {
+		if parse(b) == nil {
+			return true
+		}
+	}
+	return false
+}
