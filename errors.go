@@ -29,10 +29,28 @@ var (
 	ErrInvalidToken      = errors.New("auth: invalid token")                    // 401 invalid_token
 	ErrExpiredToken      = fmt.Errorf("%w: expired", ErrInvalidToken)           // Is ErrInvalidToken
 	ErrRevokedToken      = fmt.Errorf("%w: revoked", ErrInvalidToken)           // Is ErrInvalidToken
+	ErrUnknownKey        = fmt.Errorf("%w: unknown key", ErrInvalidToken)       // Is ErrInvalidToken
 	ErrInsufficientScope = errors.New("auth: insufficient scope")               // 403 insufficient_scope
 	ErrCrossOrigin       = errors.New("auth: cross-origin request with cookie") // 403
 	ErrKeysUnavailable   = errors.New("auth: verification keys unavailable")    // 503
 	errUnusable          = errors.New("auth: zero value is not usable, use its New function")
+)
+
+// Why a token was refused, for logs: all are ErrInvalidToken, made once so that a
+// refusal costs nothing, and none holds any of the token.
+var (
+	errTooLong   = fmt.Errorf("%w: longer than 8192 bytes", ErrInvalidToken)
+	errMalformed = fmt.Errorf("%w: not a compact JWS in canonical base64url", ErrInvalidToken)
+	errHeader    = fmt.Errorf("%w: header refused", ErrInvalidToken)
+	errSignature = fmt.Errorf("%w: signature", ErrInvalidToken)
+	errType      = fmt.Errorf("%w: type", ErrInvalidToken)
+	errClaims    = fmt.Errorf("%w: malformed claims", ErrInvalidToken)
+	errBound     = fmt.Errorf("%w: bound to a key, not a bearer token", ErrInvalidToken)
+	errSubject   = fmt.Errorf("%w: no subject", ErrInvalidToken)
+	errIssuer    = fmt.Errorf("%w: issuer", ErrInvalidToken)
+	errAudience  = fmt.Errorf("%w: audience", ErrInvalidToken)
+	errNoExpiry  = fmt.Errorf("%w: no expiry", ErrInvalidToken)
+	errNotYet    = fmt.Errorf("%w: not valid yet", ErrInvalidToken)
 )
 
 // ConfigError is a fault in what the host configured. Constructors find every
