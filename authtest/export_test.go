@@ -1,0 +1,33 @@
+package authtest
+
+import (
+	"testing"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// The rules that a value breaks, by name: what the suites would report, as a
+// value.
+
+func BrokenUserStoreRules(t *testing.T, factory func(*testing.T) auth.UserStore) map[string]error {
+	return brokenRules(t, userStoreRules(), factory)
+}
+
+func brokenRules[T any](t *testing.T, rules []rule[T], factory func(*testing.T) T) map[string]error {
+	broken := make(map[string]error)
+	for _, r := range rules {
+		if err := r.broken(t, factory); err != nil {
+			broken[r.name] = err
+		}
+	}
+	return broken
+}
+
+func UserStoreRules() []string { return ruleNames(userStoreRules()) }
+
+func ruleNames[T any](rules []rule[T]) (names []string) {
+	for _, r := range rules {
+		names = append(names, r.name)
+	}
+	return names
+}

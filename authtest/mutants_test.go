@@ -1,0 +1,258 @@
+package authtest_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+)
+
+// mutants are stores that each break one rule, by the name of the rule: the
+// mistakes that people make with tables, collations and contexts.
+var mutants = map[string]map[string]func() auth.UserStore{
+	"Create": {
+		"drops the domain of an address": wrong(patched{createUser: changing(func(u *auth.User) {
+			u.Username = strings.TrimSuffix(u.Username, "@example.com")
+		})}),
+	},
+	"UnknownUser": {
+		"replaces nobody's hash":             func() auth.UserStore { return &scan{unknownIs: auth.ErrConflict} },
+		"takes nobody for a broken database": func() auth.UserStore { return &scan{unknownIs: errDown} },
+	},
+	"Namespaces": {
+		"WHERE id = ? OR username = ?": func() auth.UserStore { return &scan{either: true} },
+	},
+	"UniqueUsername": {
+		"unique among the enabled": func() auth.UserStore { return &scan{freeNames: true} },
+	},
+	"UniqueID": {
+		"unique among the enabled": func() auth.UserStore { return &scan{freeIDs: true} },
+	},
+	"RefusedCreate": {
+		"ON CONFLICT DO UPDATE": func() auth.UserStore { return &scan{overwrites: true} },
+	},
+	"EmptyHash": {
+		"writes a mark for none": wrong(patched{createUser: changing(func(u *auth.User) {
+			if u.PasswordHash == "" {
+				u.PasswordHash = "!"
+			}
+		})}),
+	},
+	"Disabled": {
+		"has no such column": wrong(patched{createUser: changing(func(u *auth.User) { u.Disabled = false })}),
+		"hides the disabled from updates": wrong(patched{replacePasswordHash: func(s auth.UserStore, ctx context.Context, id, old, replacement string) error {
+			if u, err := s.UserByID(ctx, id); err == nil && u.Disabled {
+				return auth.ErrUserNotFound
+			}
+			return s.ReplacePasswordHash(ctx, id, old, replacement)
+		}}),
+	},
+	"CreatedAt": {
+		"keeps milliseconds": wrong(patched{found: func(u auth.User) auth.User {
+			u.CreatedAt = u.CreatedAt.Truncate(time.Millisecond)
+			return u
+		}}),
+		"answers in the server's zone": wrong(patched{found: func(u auth.User) auth.User {
+			u.CreatedAt = u.CreatedAt.In(time.FixedZone("CET", 3600))
+			return u
+		}}),
+		"keeps 32 bits": wrong(patched{found: func(u auth.User) auth.User {
+			seconds, micros := u.CreatedAt.Unix(), int64(u.CreatedAt.Nanosecond()/1e3)
+			u.CreatedAt = time.UnixMicro(int64(int32(seconds))*1e6 + micros).UTC()
+			return u
+		}}),
+	},
+	"Bytes/Case":          folding(strings.ToLower),
+	"Bytes/Spaces":        folding(func(s string) string { return strings.TrimRight(s, " ") }),
+	"Bytes/Normalization": folding(strings.NewReplacer("e\u0301", "\u00e9").Replace),
+	"Bytes/Accents":       folding(strings.NewReplacer("\u00e9", "e", "\u00ea", "e", "\u00e6", "ae", "\u00df", "ss").Replace),
+	"Bytes/FourBytes": folding(func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if r > 0xffff {
+				return utf8.RuneError
+			}
+			return r
+		}, s)
+	}),
+	"Bytes/Invisible": folding(strings.NewReplacer("\u200b", "", "\u00ad", "", "\u200e", "", "\ufeff", "", "\x01", "", "\x7f", "").Replace),
+	"Bytes/Numbers": folding(func(s string) string {
+		if f, err := strconv.ParseFloat(s, 64); err == nil {
+			return strconv.FormatFloat(f, 'g', -1, 64)
+		}
+		return s
+	}),
+	"Bytes/Patterns": {
+		"LIKE": func() auth.UserStore { return &scan{like: like} },
+	},
+	"Bytes/Quotes": folding(strings.NewReplacer("''", "'", `\\`, `\`).Replace),
+	"Bytes/Lengths": {
+		"VARCHAR(200), strict": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+			if len(u.Username) > 200 {
+				return errDown
+			}
+			return s.CreateUser(ctx, u)
+		}}),
+	},
+	"Bytes/ID": {
+		"case-insensitive": func() auth.UserStore { return &scan{id: strings.ToLower} },
+	},
+	"Bytes/NUL": {
+		"ends strings at it": func() auth.UserStore {
+			return &scan{username: func(s string) string { s, _, _ = strings.Cut(s, "\x00"); return s }}
+		},
+		"says that such a user exists": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+			if strings.Contains(u.Username, "\x00") {
+				return auth.ErrUserExists
+			}
+			return s.CreateUser(ctx, u)
+		}}),
+	},
+	"Bytes/InvalidUTF8": {
+		"repairs it": func() auth.UserStore {
+			return &scan{username: func(s string) string { return strings.ToValidUTF8(s, "\ufffd") }}
+		},
+	},
+	"Bytes/Oversized": {
+		"VARCHAR(255), not strict": wrong(patched{createUser: changing(func(u *auth.User) { u.Username = u.Username[:min(len(u.Username), 255)] })}),
+	},
+	"Replace": {
+		"UPDATE without the ID": func() auth.UserStore { return &scan{everyone: true} },
+	},
+	"ReplaceConflict": {
+		"content with the result": func() auth.UserStore { return &scan{reached: true} },
+	},
+	"ReplaceItself": {
+		"counts changed rows": func() auth.UserStore { return &scan{changedRows: true} },
+	},
+	"ReplaceEmpty": {
+		"empty matches any": func() auth.UserStore { return &scan{emptyMatches: true} },
+	},
+	"RaceUsername": {
+		"looks, then inserts": func() auth.UserStore { return &scan{raceNames: true} },
+	},
+	"RaceID": {
+		"looks, then inserts": func() auth.UserStore { return &scan{raceIDs: true} },
+	},
+	"RaceReplace": {
+		"looks, then updates": func() auth.UserStore { return &scan{raceReplace: true} },
+	},
+	"Context/Create": {
+		"ignores it": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+			return s.CreateUser(context.WithoutCancel(ctx), u)
+		}}),
+		"does it all the same": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+			return errors.Join(s.CreateUser(context.WithoutCancel(ctx), u), ctx.Err())
+		}}),
+		"hides the cause": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+			if ctx.Err() != nil {
+				return errDown
+			}
+			return s.CreateUser(ctx, u)
+		}}),
+	},
+	"Context/Lookup": {
+		"ignores it by ID": wrong(patched{userByID: func(s auth.UserStore, ctx context.Context, id string) (auth.User, error) {
+			return s.UserByID(context.WithoutCancel(ctx), id)
+		}}),
+		"finds nobody by username": wrong(patched{userByUsername: func(s auth.UserStore, ctx context.Context, username string) (auth.User, error) {
+			if ctx.Err() != nil {
+				return auth.User{}, auth.ErrUserNotFound
+			}
+			return s.UserByUsername(ctx, username)
+		}}),
+	},
+	"Context/Replace": {
+		"does it all the same": wrong(patched{replacePasswordHash: func(s auth.UserStore, ctx context.Context, id, old, replacement string) error {
+			err := s.ReplacePasswordHash(context.WithoutCancel(ctx), id, old, replacement)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return err
+		}}),
+		"calls it a conflict": wrong(patched{replacePasswordHash: func(s auth.UserStore, ctx context.Context, id, old, replacement string) error {
+			if ctx.Err() != nil {
+				return auth.ErrConflict
+			}
+			return s.ReplacePasswordHash(ctx, id, old, replacement)
+		}}),
+	},
+}
+
+var errDown = errors.New("the database is down")
+
+// wrong puts a patch over a store that keeps the contract.
+func wrong(p patched) func() auth.UserStore {
+	return func() auth.UserStore {
+		p := p
+		p.UserStore = auth.NewMemoryStore()
+		return p
+	}
+}
+
+// changing is a CreateUser that changes the user on the way in.
+func changing(change func(*auth.User)) func(auth.UserStore, context.Context, auth.User) error {
+	return func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		change(&u)
+		return s.CreateUser(ctx, u)
+	}
+}
+
+// folding are stores whose columns compare what collation makes of a string.
+func folding(collation func(string) string) map[string]func() auth.UserStore {
+	fold := func(s string) string {
+		if !utf8.ValidString(s) {
+			return s // that is another rule's
+		}
+		return collation(s)
+	}
+	return map[string]func() auth.UserStore{
+		"in usernames": func() auth.UserStore { return &scan{username: fold} },
+		"in hashes":    func() auth.UserStore { return &scan{hash: fold} },
+	}
+}
+
+// like is SQL's LIKE.
+func like(pattern, s string) bool {
+	switch {
+	case pattern == "":
+		return s == ""
+	case pattern[0] == '%':
+		return like(pattern[1:], s) || s != "" && like(pattern, s[1:])
+	default:
+		return s != "" && (pattern[0] == '_' || pattern[0] == s[0]) && like(pattern[1:], s[1:])
+	}
+}
+
+// TestMutants proves the suite: a store that breaks one rule fails that rule's
+// subtest and no other, each rule has such a store, and one that breaks none
+// fails none.
+func TestMutants(t *testing.T) {
+	t.Parallel()
+	for name, err := range authtest.BrokenUserStoreRules(t, func(*testing.T) auth.UserStore { return new(scan) }) {
+		t.Errorf("%s refuses a store that keeps it: %v", name, err)
+	}
+	for _, rule := range authtest.UserStoreRules() {
+		if len(mutants[rule]) == 0 {
+			t.Errorf("no store breaks the rule %s alone", rule)
+		}
+	}
+	for rule, stores := range mutants {
+		for name, store := range stores {
+			t.Run(rule+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				broken := authtest.BrokenUserStoreRules(t, func(*testing.T) auth.UserStore { return store() })
+				if _, caught := broken[rule]; !caught || len(broken) != 1 {
+					t.Errorf("it breaks %q, and the suite says %q: %v", rule, slices.Sorted(maps.Keys(broken)), broken)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package authtest_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+)
+
+// brokenStore is the store that the subprocess of TestSuiteFails is tested with.
+const brokenStore = "AUTH_TEST_BROKEN_STORE"
+
+// TestSuiteFails is the only look at the suite from outside: that a broken rule
+// fails its own subtest, and prints the rule.
+func TestSuiteFails(t *testing.T) {
+	t.Parallel()
+	factory := func(*testing.T) auth.UserStore {
+		return patched{UserStore: auth.NewMemoryStore(), createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+			u.Disabled = false
+			return s.CreateUser(ctx, u)
+		}}
+	}
+	if os.Getenv(brokenStore) != "" {
+		authtest.TestUserStore(t, factory)
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSuiteFails$", "-test.v")
+	cmd.Env = append(os.Environ(), brokenStore+"=1")
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Error("the suite passed a broken store")
+	}
+	if want := "--- FAIL: TestSuiteFails/Disabled"; !strings.Contains(string(out), want) || strings.Count(string(out), "--- FAIL: TestSuiteFails/") != 1 {
+		t.Errorf("the only failure should be %q:\n%s", want, out)
+	}
+	if want := "A disabled user comes back disabled"; !strings.Contains(string(out), want) {
+		t.Errorf("the failure should say %q:\n%s", want, out)
+	}
+}
+
+// patched is a store with some methods replaced; each gets the store beneath.
+type patched struct {
+	auth.UserStore
+	createUser          func(auth.UserStore, context.Context, auth.User) error
+	userByID            func(auth.UserStore, context.Context, string) (auth.User, error)
+	userByUsername      func(auth.UserStore, context.Context, string) (auth.User, error)
+	found               func(auth.User) auth.User
+	replacePasswordHash func(s auth.UserStore, ctx context.Context, id, old, replacement string) error
+}
+
+func (p patched) CreateUser(ctx context.Context, u auth.User) error {
+	if p.createUser != nil {
+		return p.createUser(p.UserStore, ctx, u)
+	}
+	return p.UserStore.CreateUser(ctx, u)
+}
+
+func (p patched) UserByID(ctx context.Context, id string) (u auth.User, err error) {
+	if p.userByID != nil {
+		return p.userByID(p.UserStore, ctx, id)
+	}
+	u, err = p.UserStore.UserByID(ctx, id)
+	if p.found != nil && err == nil {
+		u = p.found(u)
+	}
+	return u, err
+}
+
+func (p patched) UserByUsername(ctx context.Context, username string) (u auth.User, err error) {
+	if p.userByUsername != nil {
+		return p.userByUsername(p.UserStore, ctx, username)
+	}
+	u, err = p.UserStore.UserByUsername(ctx, username)
+	if p.found != nil && err == nil {
+		u = p.found(u)
+	}
+	return u, err
+}
+
+func (p patched) ReplacePasswordHash(ctx context.Context, id, old, replacement string) error {
+	if p.replacePasswordHash != nil {
+		return p.replacePasswordHash(p.UserStore, ctx, id, old, replacement)
+	}
+	return p.UserStore.ReplacePasswordHash(ctx, id, old, replacement)
+}
