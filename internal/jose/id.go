@@ -10,17 +10,24 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"unicode/utf8"
 )
 
 // maxID bounds a key ID in bytes: it stands in every token.
 const maxID = 256
 
-// setID sets the key ID to id, or to the default if id is empty.
+// setID sets the fingerprint, and the key ID to id or, if that is empty, to the
+// fingerprint.
 func (k *Key) setID(id string) error {
+	if k.secret != nil {
+		k.fingerprint = secretFingerprint(k.secret)
+	} else {
+		sum := sha256.Sum256([]byte(thumbprintInput(k.public)))
+		k.fingerprint = base64.RawURLEncoding.EncodeToString(sum[:])
+	}
 	if id == "" {
-		k.id = k.defaultID()
-		return nil
+		id = k.fingerprint
 	}
 	if len(id) > maxID || !utf8.ValidString(id) {
 		return fmt.Errorf("a key ID is valid UTF-8 of at most %d bytes", maxID)
@@ -34,16 +41,36 @@ func (k *Key) setID(id string) error {
 	return nil
 }
 
-// defaultID returns the RFC 7638 thumbprint of a public key and the first 128
-// bits of a labelled SHA-256 of a secret. The latter tells no more than a token
-// does: who guesses the secret can check the guess, who does not learns nothing.
-func (k *Key) defaultID() string {
-	if k.public == nil {
-		sum := sha256.Sum256(append([]byte("auth key ID of a secret\x00"), k.secret...))
-		return base64.RawURLEncoding.EncodeToString(sum[:16])
+// secretFingerprint returns the first 128 bits of a labelled SHA-256. It tells no
+// more than a token does: who guesses a secret can check the guess.
+func secretFingerprint(secret []byte) string {
+	sum := sha256.Sum256(append([]byte("auth key ID of a secret\x00"), secret...))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// Fingerprint is the same for the same material alone, whatever the ID and the
+// algorithm: the RFC 7638 thumbprint, or a truncated SHA-256 of a secret.
+func (k *Key) Fingerprint() string { return k.fingerprint }
+
+// FingerprintsAsSecret returns the fingerprints of the secrets that spell a public
+// key: a verifier that holds one of them takes tokens that anybody can sign. The
+// texts of keys (PEM, DER, JWK, SSH) are no secrets at all: see checkSecret.
+func (k *Key) FingerprintsAsSecret() (fingerprints []string) {
+	var spellings [][]byte
+	switch public := k.public.(type) {
+	case *rsa.PublicKey:
+		spellings = [][]byte{public.N.Bytes()}
+	case *ecdsa.PublicKey:
+		x, y := coordinates(public)
+		compressed := append([]byte{2 + y[len(y)-1]&1}, x...)
+		spellings = [][]byte{x, append(slices.Clone(x), y...), append(append([]byte{4}, x...), y...), compressed}
+	case ed25519.PublicKey:
+		spellings = [][]byte{public}
 	}
-	sum := sha256.Sum256([]byte(thumbprintInput(k.public)))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	for _, s := range spellings {
+		fingerprints = append(fingerprints, secretFingerprint(s))
+	}
+	return fingerprints
 }
 
 // thumbprintInput is the JSON text of RFC 7638 section 3.2 and RFC 8037 appendix

@@ -17,15 +17,17 @@ import (
 // never changes, holds copies of what it was made from, and is safe for
 // concurrent use. It shows its ID and algorithm and never its material.
 type Key struct {
-	id     string
-	alg    *algorithm
-	size   int              // of a signature in bytes
-	secret []byte           // of a symmetric key
-	public crypto.PublicKey // nil for a symmetric key
-	signer crypto.Signer    // nil if the key cannot sign or is symmetric
-	macs   *macs            // of a symmetric key
-	sign   func(input []byte) ([]byte, error)
-	verify func(input, sig []byte) bool
+	id          string
+	fingerprint string
+	alg         *algorithm
+	named       bool             // the algorithm was named, not taken by default
+	size        int              // of a signature in bytes
+	secret      []byte           // of a symmetric key
+	public      crypto.PublicKey // nil for a symmetric key
+	signer      crypto.Signer    // nil if the key cannot sign or is symmetric
+	macs        *macs            // of a symmetric key
+	sign        func(input []byte) ([]byte, error)
+	verify      func(input, sig []byte) bool
 }
 
 // NewSecret returns a symmetric key. An empty alg means HS256 and an empty id a
@@ -38,7 +40,7 @@ func NewSecret(secret []byte, alg, id string) (*Key, error) {
 	if err := checkSecret(secret, a.hash.Size()); err != nil {
 		return nil, err
 	}
-	k := &Key{alg: a, size: a.hash.Size(), secret: append([]byte(nil), secret...)}
+	k := &Key{alg: a, named: alg != "", size: a.hash.Size(), secret: append([]byte(nil), secret...)}
 	k.macs = newMACs(a.hash, k.secret)
 	k.verify = k.macs.verify
 	if err := k.setID(id); err != nil {
@@ -59,7 +61,7 @@ func NewPublic(public crypto.PublicKey, alg, id string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Key{alg: a, size: signatureLen(public), public: public}
+	k := &Key{alg: a, named: alg != "", size: signatureLen(public), public: public}
 	if pub, ok := public.(*rsa.PublicKey); ok && a.family == rsaPSS {
 		k.verify = func(input, sig []byte) bool {
 			return rsa.VerifyPSS(pub, a.hash, digest(a.hash, input), sig, a.pss()) == nil
@@ -107,9 +109,13 @@ func NewSigner(signer crypto.Signer, alg, id string) (*Key, error) {
 	return k, nil
 }
 
-// With returns the key with another algorithm or ID; empty keeps what it has.
+// With returns the key with another algorithm or ID; empty keeps what it has. An
+// algorithm that was named, as by a JWK, stays: one key, one algorithm.
 func (k *Key) With(alg, id string) (*Key, error) {
-	if alg == "" {
+	switch {
+	case k.named && alg != "" && alg != k.alg.name:
+		return nil, fmt.Errorf("the key is for %s and no other algorithm", k.alg.name)
+	case alg == "" && k.named:
 		alg = k.alg.name
 	}
 	if id == "" {

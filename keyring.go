@@ -1,0 +1,119 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/seed-e36e2130/auth/internal/jose"
+)
+
+// KeyRing is the set of keys in force. Whoever holds the ring (an issuer, a
+// verifier, a JWK set handler) sees a replacement at once and as a whole. It is
+// safe for concurrent use.
+//
+// To rotate without refusing one valid token: add the next key as a verifying one
+// and wait until every verifier has seen it; let it sign, with the old one still
+// verifying; remove the old one when its last token has expired. A key removed is
+// refused at once.
+type KeyRing struct {
+	signs   bool
+	current atomic.Pointer[keySnapshot]
+}
+
+// keySnapshot is one state of a ring; nothing in it changes.
+type keySnapshot struct {
+	keys    []*jose.Key // each ID once; keys[0] is signing, if there is one
+	signing *jose.Key   // nil: the ring only verifies
+}
+
+// NewKeyRing returns a ring whose first key signs and whose keys all verify. It
+// returns a [ConfigError] for each fault, joined: signing cannot sign or fails a
+// self-test, two different keys have one ID, one key has two algorithms, or a key
+// is the zero Key.
+//
+// Secrets and public keys may stand in one ring, each bound to its algorithm, but
+// a ring of one sort is easier to keep safe.
+func NewKeyRing(signing Key, others ...Key) (*KeyRing, error) {
+	r := &KeyRing{signs: true}
+	if err := r.Replace(signing, others...); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// NewVerifyingKeyRing returns a ring that only verifies, whatever its keys can
+// do. It returns the errors of [NewKeyRing].
+func NewVerifyingKeyRing(keys ...Key) (*KeyRing, error) {
+	r := &KeyRing{}
+	if len(keys) == 0 {
+		return nil, &ConfigError{Field: "KeyRing", Reason: "there is no key"}
+	}
+	if err := r.Replace(keys[0], keys[1:]...); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Replace puts new keys in place of all keys, in one step; in a ring that signs,
+// the first signs. It returns the errors of [NewKeyRing], and then nothing has
+// changed.
+func (r *KeyRing) Replace(first Key, others ...Key) error {
+	s, err := newKeySnapshot(r.signs, append([]Key{first}, others...))
+	if err != nil {
+		return err
+	}
+	r.current.Store(s)
+	return nil
+}
+
+// newKeySnapshot is where every state of a ring is checked and built.
+func newKeySnapshot(signs bool, keys []Key) (*keySnapshot, error) {
+	s := new(keySnapshot)
+	var faults []error
+	fault := func(i int, reason string) {
+		faults = append(faults, &ConfigError{Field: fmt.Sprintf("KeyRing[%d]", i), Value: keys[i].ID(), Reason: reason})
+	}
+	byID, byMaterial := map[string]*jose.Key{}, map[string]*jose.Key{}
+	for i, key := range keys {
+		k := key.jose
+		if k == nil {
+			fault(i, "is the zero Key")
+			continue
+		}
+		if same := byMaterial[k.Fingerprint()]; same != nil && same.Algorithm() != k.Algorithm() {
+			fault(i, "stands in the ring with another algorithm: a key has one")
+			continue
+		}
+		if same := byID[k.ID()]; same != nil {
+			if same.Fingerprint() != k.Fingerprint() {
+				fault(i, "another key has the same ID")
+			}
+			continue
+		}
+		byID[k.ID()], byMaterial[k.Fingerprint()] = k, k
+		s.keys = append(s.keys, k)
+	}
+	for _, k := range s.keys {
+		for _, f := range k.FingerprintsAsSecret() {
+			if byMaterial[f] != nil {
+				faults = append(faults, &ConfigError{Field: "KeyRing", Value: byMaterial[f].ID(), Reason: "the secret is a public key of the ring"})
+			}
+		}
+	}
+	if first := keys[0].jose; signs && first != nil {
+		if s.signing = first; !first.CanSign() {
+			fault(0, "cannot sign: it is a public key")
+		} else if err := first.SelfTest(context.Background()); err != nil {
+			fault(0, err.Error())
+		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return s, nil
+}
+
+// snapshot returns the keys in force, or nil for the zero KeyRing.
+func (r *KeyRing) snapshot() *keySnapshot { return r.current.Load() }

@@ -1,0 +1,124 @@
+package auth_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+func secretKey(t testing.TB) auth.Key {
+	t.Helper()
+	secret := make([]byte, 64)
+	rand.Read(secret)
+	return mustKey(auth.NewSecretKey(secret))(t)
+}
+
+// mustKey makes (Key, error) a Key: mustKey(f())(t).
+func mustKey(k auth.Key, err error) func(testing.TB) auth.Key {
+	return func(t testing.TB) auth.Key {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+}
+
+func newSigner(t testing.TB, alg string) (s crypto.Signer) {
+	t.Helper()
+	var err error
+	switch alg {
+	case auth.EdDSA:
+		_, s, err = ed25519.GenerateKey(rand.Reader)
+	case auth.ES256:
+		s, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	default:
+		s = testRSA()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var testRSA = sync.OnceValue(func() *rsa.PrivateKey {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+func TestKeyRingFaults(t *testing.T) {
+	t.Parallel()
+	secret := secretKey(t)
+	edSigner := newSigner(t, auth.EdDSA)
+	ed := mustKey(auth.NewSigningKey(edSigner))(t)
+	edPublic := mustKey(auth.NewVerifyingKey(edSigner.Public()))(t)
+	otherSameID := mustKey(secretKey(t).WithID(secret.ID()))(t)
+	rs := mustKey(auth.NewSigningKey(testRSA()))(t)
+	ps := mustKey(mustKey(rs.WithAlgorithm(auth.PS256))(t).WithID("ps"))(t)
+	confused := mustKey(auth.NewSecretKey(edSigner.Public().(ed25519.PublicKey)))(t)
+	wrongPublic := mustKey(auth.NewSigningKey(foreignPublic{edSigner, newSigner(t, auth.EdDSA).Public()}))(t)
+
+	rows := map[string]struct {
+		signing auth.Key
+		others  []auth.Key
+		want    string // "": accepted
+	}{
+		"secret":                     {secret, nil, ""},
+		"public key signs":           {edPublic, nil, "KeyRing[0]"},
+		"zero key signs":             {auth.Key{}, nil, "KeyRing[0]"},
+		"zero key among others":      {secret, []auth.Key{{}}, "KeyRing[1]"},
+		"one ID, two keys":           {secret, []auth.Key{otherSameID}, "KeyRing[1]"},
+		"one key twice":              {ed, []auth.Key{ed, edPublic}, ""},
+		"one key, two algorithms":    {rs, []auth.Key{ps}, "KeyRing[1]"},
+		"one key, two IDs":           {ed, []auth.Key{mustKey(ed.WithID("old name"))(t)}, ""},
+		"secret and public key":      {secret, []auth.Key{edPublic, rs}, ""},
+		"secret spells a public key": {ed, []auth.Key{confused}, "secret is a public key"},
+		"signer of another":          {wrongPublic, nil, "KeyRing[0]"},
+		"two faults":                 {edPublic, []auth.Key{{}}, "KeyRing[1]"},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := auth.NewKeyRing(row.signing, row.others...)
+			if row.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			var config *auth.ConfigError
+			if !errors.As(err, &config) || !strings.Contains(err.Error(), row.want) {
+				t.Fatalf("got %v, want a ConfigError that holds %q", err, row.want)
+			}
+		})
+	}
+	if _, err := auth.NewVerifyingKeyRing(); err == nil {
+		t.Error("a ring of no key was made")
+	}
+	if _, err := auth.NewVerifyingKeyRing(edPublic, wrongPublic); err != nil {
+		t.Errorf("a ring that only verifies asked for a signature: %v", err)
+	}
+}
+
+type foreignPublic struct {
+	crypto.Signer
+	public crypto.PublicKey
+}
+
+func (s foreignPublic) Public() crypto.PublicKey { return s.public }
+func (s foreignPublic) Sign(r io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	return s.Signer.Sign(r, digest, o)
+}
