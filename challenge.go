@@ -1,0 +1,99 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// answer is how an error is told over HTTP.
+type answer struct {
+	cause     error
+	status    int
+	challenge bool   // with a WWW-Authenticate header
+	code      string // its error, RFC 6750 section 3.1
+	detail    string // for people
+}
+
+// answers is the one table from error to answer; the first row that fits
+// counts. What could not be decided stands first, so that an error that is both
+// is never told as a fault of the caller.
+var answers = [...]answer{
+	{ErrBusy, 503, false, "", "Too busy, try again later."},
+	{ErrKeysUnavailable, 503, false, "", "Not available now, try again later."},
+	{context.DeadlineExceeded, 503, false, "", "Not available now, try again later."},
+	{context.Canceled, 503, false, "", "Not available now, try again later."},
+
+	{ErrNoCredentials, 401, true, "", "An access token is needed."},
+	{ErrInvalidRequest, 400, true, "invalid_request", "The credentials are malformed, or there is more than one."},
+	{ErrInvalidToken, 401, true, "invalid_token", "The access token is invalid or has expired."},
+	{ErrInsufficientScope, 403, true, "insufficient_scope", "The access token does not allow this."},
+	{ErrCrossOrigin, 403, false, "", "Cross-origin requests are refused."},
+
+	{ErrInvalidCredentials, 401, false, "", "Wrong username or password."},
+	{ErrInvalidUsername, 422, false, "", "This username cannot be used."},
+	{ErrUserExists, 409, false, "", "This username is taken."},
+	{ErrUserNotFound, 404, false, "", "No such user."},
+	{ErrConflict, 409, false, "", "Changed by another request, try again."},
+}
+
+func answerTo(err error) answer {
+	for _, a := range answers {
+		if errors.Is(err, a.cause) {
+			return a
+		}
+	}
+	if e, ok := errors.AsType[*PasswordError](err); ok {
+		return answer{cause: err, status: 422, detail: strings.TrimPrefix(e.Error(), "auth: ")}
+	}
+	return answer{cause: err, status: 500}
+}
+
+// HTTPStatus returns the status code for an error of this package: 4xx for what
+// a caller's input causes, 503 for what time may cure, and 500 for everything
+// else. For nil it returns 200.
+func HTTPStatus(err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
+	return answerTo(err).status
+}
+
+// challenge returns a WWW-Authenticate header as RFC 6750 section 3 has it. Its
+// parts were checked when they were configured: none needs escaping.
+func (m *Middleware) challenge(code, scope string) string {
+	c := `Bearer realm="` + m.realm + `"`
+	if code != "" {
+		c += `, error="` + code + `"`
+	}
+	if scope != "" {
+		c += `, scope="` + scope + `"`
+	}
+	if m.metadata != "" {
+		c += `, resource_metadata="` + m.metadata + `"` // RFC 9728 section 5.1
+	}
+	return c
+}
+
+// isQuotable reports whether s stands in a quoted-string without escapes.
+func isQuotable(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// isMetadataURL reports whether s may be told as the place of the metadata.
+func isMetadataURL(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || !isQuotable(s) || u.Hostname() == "" || u.User != nil || strings.Contains(s, "#") {
+		return false
+	}
+	loopback := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
+	return u.Scheme == "https" || u.Scheme == "http" && loopback
+}

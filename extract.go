@@ -1,0 +1,128 @@
+package auth
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Extractor finds the token in a request. [BearerToken] and [Cookie] are the
+// ones that are ready made. Implementations are safe for concurrent use.
+type Extractor interface {
+	// Extract returns the token that r carries. It returns [ErrNoCredentials] if
+	// r carries none, and [ErrInvalidRequest] if it carries one that is malformed
+	// or more than one: absent and malformed are not the same, for only who sends
+	// nothing may pass as anonymous.
+	Extract(r *http.Request) (token string, err error)
+
+	// Ambient reports whether browsers attach the credential by themselves, as
+	// they do with cookies. Any page can then cause a request that carries it, so
+	// the middleware refuses such requests when they come from another origin.
+	Ambient() bool
+}
+
+// BearerToken extracts from the Authorization header (RFC 6750 section 2.1).
+// Credentials of another scheme are somebody else's: they count as none. Two
+// Authorization fields are malformed, even if one is empty.
+func BearerToken() Extractor { return bearerToken{} }
+
+type bearerToken struct{}
+
+func (bearerToken) Ambient() bool { return false }
+
+func (bearerToken) Extract(r *http.Request) (string, error) {
+	fields := r.Header["Authorization"]
+	switch len(fields) {
+	case 0:
+		return "", ErrNoCredentials
+	case 1:
+	default:
+		return "", ErrInvalidRequest
+	}
+	const scheme = "Bearer"
+	field := fields[0]
+	if len(field) < len(scheme) || !strings.EqualFold(field[:len(scheme)], scheme) {
+		return "", ErrNoCredentials
+	}
+	rest := field[len(scheme):]
+	if rest != "" && isTokenChar(rest[0]) {
+		return "", ErrNoCredentials // the name of a longer scheme
+	}
+	token := strings.TrimLeft(rest, " ") // RFC 9110 section 11.4: 1*SP
+	if token == "" || len(token) == len(rest) || strings.Contains(token, " ") {
+		return "", ErrInvalidRequest
+	}
+	return token, nil
+}
+
+// Cookie extracts from the cookie with this name; an empty cookie counts as
+// none, two of the name are malformed. Choose a name that begins with "__Host-"
+// and set the cookie Secure, HttpOnly and SameSite.
+//
+// Browsers send cookies with requests that other sites cause. Requests that
+// carry one are therefore held against [http.CrossOriginProtection], with
+// [MiddlewareConfig].TrustedOrigins as the exceptions, unless their method is
+// safe and they do not open a WebSocket. And caches do not know that a cookie
+// decided the answer: say so with Cache-Control in the handler.
+func Cookie(name string) Extractor { return cookie(name) }
+
+type cookie string
+
+func (cookie) Ambient() bool { return true }
+
+// Extract reads the header itself: net/http leaves out cookies that it finds
+// malformed, and what it leaves out would count as absent.
+func (c cookie) Extract(r *http.Request) (string, error) {
+	token, found := "", 0
+	for _, field := range r.Header["Cookie"] {
+		for pair := range strings.SplitSeq(field, ";") {
+			name, value, _ := strings.Cut(pair, "=")
+			if strings.Trim(name, " \t") == string(c) {
+				token = strings.Trim(value, " \t")
+				found++
+			}
+		}
+	}
+	if found > 1 {
+		return "", ErrInvalidRequest
+	}
+	if n := len(token); n >= 2 && token[0] == '"' && token[n-1] == '"' {
+		token = token[1 : n-1] // RFC 6265 section 4.1.1
+	}
+	if token == "" {
+		return "", ErrNoCredentials
+	}
+	return token, nil
+}
+
+// isToken reports whether s is a token as RFC 9110 section 5.6.2 has it: what a
+// scheme and a cookie may be called.
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !isTokenChar(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isTokenChar(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' ||
+		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+// isOrigin reports whether s is written as browsers write an origin (RFC 6454
+// section 6.2): another spelling would be compared and never be equal.
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || !isQuotable(s) || s != u.Scheme+"://"+strings.ToLower(u.Host) {
+		return false
+	}
+	switch u.Scheme {
+	case "https":
+		return !strings.HasSuffix(u.Host, ":") && u.Port() != "443"
+	case "http":
+		return !strings.HasSuffix(u.Host, ":") && u.Port() != "80"
+	}
+	return false
+}

@@ -1,0 +1,440 @@
+package auth_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// verifierFunc is a TokenVerifier that a test writes out.
+type verifierFunc func(ctx context.Context, token string) (*auth.Principal, error)
+
+func (f verifierFunc) Verify(ctx context.Context, token string) (*auth.Principal, error) {
+	return f(ctx, token)
+}
+
+// knows verifies the tokens of a fixed list and finds every other invalid.
+func knows(t testing.TB, tokens map[string]auth.Claims) auth.TokenVerifier {
+	t.Helper()
+	principals := make(map[string]*auth.Principal)
+	for token, claims := range tokens {
+		principals[token] = caller(t, claims)
+	}
+	return verifierFunc(func(_ context.Context, token string) (*auth.Principal, error) {
+		if p := principals[token]; p != nil {
+			return p, nil
+		}
+		return nil, auth.ErrInvalidToken
+	})
+}
+
+// fails is a TokenVerifier that answers every token with err.
+func fails(err error) auth.TokenVerifier {
+	return verifierFunc(func(context.Context, string) (*auth.Principal, error) { return nil, err })
+}
+
+func caller(t testing.TB, c auth.Claims) *auth.Principal {
+	t.Helper()
+	p, err := auth.NewPrincipal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func middleware(t testing.TB, v auth.TokenVerifier, cfg auth.MiddlewareConfig) *auth.Middleware {
+	t.Helper()
+	m, err := auth.NewMiddleware(v, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// whoami answers with the caller's subject, or "nobody".
+var whoami = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	if p, ok := auth.FromContext(r.Context()); ok {
+		fmt.Fprint(w, p.Subject())
+		return
+	}
+	fmt.Fprint(w, "nobody")
+})
+
+// request returns a request with the given headers, "Name: value".
+func request(method string, headers ...string) *http.Request {
+	r := httptest.NewRequest(method, "http://api.test/", nil)
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Add(name, value)
+	}
+	return r
+}
+
+func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+const ada = "Authorization: Bearer ada"
+
+func TestMiddlewareAnswers(t *testing.T) {
+	t.Parallel()
+	v := knows(t, map[string]auth.Claims{
+		"ada": {Subject: "1", Scopes: []string{"read:items", "write"}, Roles: []string{"editor"}},
+		"bob": {Subject: "2", Scopes: []string{"read:items2", "READ:ITEMS", "write:items"}, Roles: []string{"Editor", "editor "}},
+	})
+	m := middleware(t, v, auth.MiddlewareConfig{Realm: "shop"})
+	for name, row := range map[string]struct {
+		handler   http.Handler
+		headers   []string
+		status    int
+		challenge string // of a refusal
+		body      string // of a success
+	}{
+		"required": {m.Require(whoami), []string{ada}, 200, "", "1"},
+		"none":     {m.Require(whoami), nil, 401, `Bearer realm="shop"`, ""},
+		"basic":    {m.Require(whoami), []string{"Authorization: Basic YTpi"}, 401, `Bearer realm="shop"`, ""},
+		"bad":      {m.Require(whoami), []string{"Authorization: Bearer eve"}, 401, `Bearer realm="shop", error="invalid_token"`, ""},
+		"two":      {m.Require(whoami), []string{ada, ada}, 400, `Bearer realm="shop", error="invalid_request"`, ""},
+		"no token": {m.Require(whoami), []string{"Authorization: Bearer"}, 400, `Bearer realm="shop", error="invalid_request"`, ""},
+
+		"optional":           {m.Optional(whoami), []string{ada}, 200, "", "1"},
+		"optional none":      {m.Optional(whoami), nil, 200, "", "nobody"},
+		"optional basic":     {m.Optional(whoami), []string{"Authorization: Basic YTpi"}, 200, "", "nobody"},
+		"optional bad":       {m.Optional(whoami), []string{"Authorization: Bearer eve"}, 401, `Bearer realm="shop", error="invalid_token"`, ""},
+		"optional malformed": {m.Optional(whoami), []string{"Authorization: Bearer"}, 400, `Bearer realm="shop", error="invalid_request"`, ""},
+
+		"scope":           {m.RequireScope("read:items")(whoami), []string{ada}, 200, "", "1"},
+		"scopes":          {m.RequireScope("write", "read:items")(whoami), []string{ada}, 200, "", "1"},
+		"scope none":      {m.RequireScope("read:items")(whoami), nil, 401, `Bearer realm="shop"`, ""},
+		"scope bad":       {m.RequireScope("read:items")(whoami), []string{"Authorization: Bearer eve"}, 401, `Bearer realm="shop", error="invalid_token"`, ""},
+		"scope words":     {m.RequireScope("read:items")(whoami), []string{"Authorization: Bearer bob"}, 403, `Bearer realm="shop", error="insufficient_scope", scope="read:items"`, ""},
+		"scopes, one had": {m.RequireScope("write", "admin")(whoami), []string{ada}, 403, `Bearer realm="shop", error="insufficient_scope", scope="write admin"`, ""},
+
+		"role":       {m.RequireRole("editor")(whoami), []string{ada}, 200, "", "1"},
+		"any role":   {m.RequireRole("owner", "editor")(whoami), []string{ada}, 200, "", "1"},
+		"role none":  {m.RequireRole("editor")(whoami), nil, 401, `Bearer realm="shop"`, ""},
+		"role words": {m.RequireRole("editor")(whoami), []string{"Authorization: Bearer bob"}, 403, `Bearer realm="shop", error="insufficient_scope"`, ""},
+
+		// Mistakes of the host, which a constructor cannot tell it about.
+		"no scope":    {m.RequireScope()(whoami), []string{ada}, 500, "", ""},
+		"two words":   {m.RequireScope("read:items write")(whoami), []string{ada}, 500, "", ""},
+		"empty scope": {m.RequireScope("read:items", "")(whoami), []string{ada}, 500, "", ""},
+		"quote":       {m.RequireScope(`x", y="`)(whoami), []string{ada}, 500, "", ""},
+		"no role":     {m.RequireRole()(whoami), []string{ada}, 500, "", ""},
+		"zero":        {new(auth.Middleware).Require(whoami), []string{ada}, 500, "", ""},
+		"zero, open":  {new(auth.Middleware).Optional(whoami), nil, 500, "", ""},
+		"nil":         {(*auth.Middleware)(nil).Optional(whoami), nil, 500, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS", "TRACE", "get", ""} {
+				w := serve(row.handler, request(method, row.headers...))
+				if w.Code != row.status {
+					t.Fatalf("%s is answered %d, want %d: %s", method, w.Code, row.status, w.Body)
+				}
+				if got := strings.Join(w.Header()["Www-Authenticate"], " | "); got != row.challenge {
+					t.Errorf("%s is challenged %q, want %q", method, got, row.challenge)
+				}
+				if row.status == 200 {
+					if got := w.Body.String(); got != row.body || len(w.Header()) != 1 { // Content-Type, sniffed
+						t.Errorf("%s is answered %q with %v, want %q and no header of the middleware", method, got, w.Header(), row.body)
+					}
+					continue
+				}
+				if got := w.Header().Get("Cache-Control"); got != "no-store" {
+					t.Errorf("Cache-Control is %q, want no-store", got)
+				}
+				var body struct {
+					Title, Detail string
+					Status        int
+				}
+				if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || body.Status != row.status || body.Title == "" {
+					t.Errorf("the body is no problem: %s", w.Body)
+				}
+			}
+		})
+	}
+}
+
+// What the verifier could not decide is the world's fault and never a 401.
+func TestMiddlewareWorld(t *testing.T) {
+	t.Parallel()
+	down := errors.New("dial tcp 10.1.2.3:5432: refused")
+	for name, row := range map[string]struct {
+		err    error
+		status int
+		retry  string
+		silent bool
+	}{
+		"store":             {err: fmt.Errorf("auth: session: %w", down), status: 500},
+		"keys":              {err: fmt.Errorf("fetch: %w", auth.ErrKeysUnavailable), status: 503},
+		"deadline":          {err: fmt.Errorf("check: %w", context.DeadlineExceeded), status: 503},
+		"cancelled":         {err: fmt.Errorf("check: %w", context.Canceled), status: 503},
+		"busy":              {err: fmt.Errorf("limit: %w", &auth.RetryError{Err: auth.ErrBusy, After: 1500 * time.Millisecond}), status: 503, retry: "2"},
+		"busy a whole":      {err: &auth.RetryError{Err: auth.ErrBusy, After: 3 * time.Second}, status: 503, retry: "3"},
+		"busy at once":      {err: &auth.RetryError{Err: auth.ErrBusy}, status: 503, retry: "1"},
+		"keys, later":       {err: &auth.RetryError{Err: auth.ErrKeysUnavailable, After: time.Minute}, status: 503, retry: "60"},
+		"both":              {err: fmt.Errorf("%w: %w", auth.ErrInvalidToken, context.DeadlineExceeded), status: 503},
+		"neither":           {err: nil, status: 500},
+		"expired":           {err: auth.ErrExpiredToken, status: 401, silent: true},
+		"revoked":           {err: auth.ErrRevokedToken, status: 401, silent: true},
+		"says none":         {err: auth.ErrNoCredentials, status: 401, silent: true},
+		"says insufficient": {err: auth.ErrInsufficientScope, status: 403, silent: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log strings.Builder
+			m := middleware(t, fails(row.err), auth.MiddlewareConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			for _, h := range []http.Handler{m.Require(whoami), m.Optional(whoami), m.RequireScope("a")(whoami), m.RequireRole("a")(whoami)} {
+				log.Reset()
+				w := serve(h, request("GET", ada))
+				if w.Code != row.status || w.Header().Get("Retry-After") != row.retry {
+					t.Errorf("%v is answered %d, Retry-After %q; want %d, %q", row.err, w.Code, w.Header().Get("Retry-After"), row.status, row.retry)
+				}
+				if challenged := w.Header()["Www-Authenticate"] != nil; challenged != (row.status < 500) {
+					t.Errorf("%v is answered with %v", row.err, w.Header())
+				}
+				if row.err != nil && strings.Contains(w.Body.String(), row.err.Error()) {
+					t.Errorf("the answer holds the error: %s", w.Body)
+				}
+				if logged := log.Len() > 0; logged == row.silent || row.err != nil && logged && !strings.Contains(log.String(), row.err.Error()) {
+					t.Errorf("%v is logged as %q", row.err, log.String())
+				}
+			}
+		})
+	}
+}
+
+// A client that goes away in the middle is nobody's fault: nothing is logged.
+func TestMiddlewareClientGone(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	ctx, cancel := context.WithCancel(t.Context())
+	m := middleware(t, verifierFunc(func(ctx context.Context, _ string) (*auth.Principal, error) {
+		cancel()
+		return nil, fmt.Errorf("query: %w", ctx.Err())
+	}), auth.MiddlewareConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	w := serve(m.Require(whoami), request("GET", ada).WithContext(ctx))
+	if w.Code != 503 || log.Len() > 0 {
+		t.Errorf("is answered %d and logged as %q, want 503 in silence", w.Code, log.String())
+	}
+}
+
+// A zero Principal is nobody, whoever vouches for it.
+func TestMiddlewareZeroPrincipal(t *testing.T) {
+	t.Parallel()
+	v := verifierFunc(func(context.Context, string) (*auth.Principal, error) { return new(auth.Principal), nil })
+	m := middleware(t, v, auth.MiddlewareConfig{})
+	if w := serve(m.Require(whoami), request("GET", ada)); w.Code != 500 {
+		t.Errorf("a zero principal is answered %d, want 500", w.Code)
+	}
+	if p, err := m.Check(request("GET", ada)); p != nil || err == nil {
+		t.Errorf("Check returns %v, %v", p, err)
+	}
+	if p, ok := auth.FromContext(auth.NewContext(t.Context(), new(auth.Principal))); p != nil || ok {
+		t.Errorf("FromContext returns %v, %v", p, ok)
+	}
+}
+
+func TestMiddlewarePanicIsNotSwallowed(t *testing.T) {
+	t.Parallel()
+	m := middleware(t, verifierFunc(func(context.Context, string) (*auth.Principal, error) { panic("broken") }), auth.MiddlewareConfig{})
+	defer func() {
+		if got := recover(); got != "broken" {
+			t.Errorf("recovered %v, want the verifier's panic", got)
+		}
+	}()
+	serve(m.Optional(whoami), request("GET", ada))
+	t.Error("the panic was swallowed")
+}
+
+func TestMiddlewareErrorHandler(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		verify  error
+		headers []string
+		want    error
+	}{
+		{nil, nil, auth.ErrNoCredentials},
+		{nil, []string{ada, ada}, auth.ErrInvalidRequest},
+		{auth.ErrExpiredToken, []string{ada}, auth.ErrExpiredToken},
+		{auth.ErrExpiredToken, []string{ada}, auth.ErrInvalidToken},
+		{auth.ErrInsufficientScope, []string{ada}, auth.ErrInsufficientScope},
+		{&auth.RetryError{Err: auth.ErrBusy, After: time.Second}, []string{ada}, auth.ErrBusy},
+		{context.Canceled, []string{ada}, context.Canceled},
+	} {
+		var got error
+		m := middleware(t, fails(row.verify), auth.MiddlewareConfig{
+			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+				got = err
+				w.WriteHeader(auth.HTTPStatus(err))
+				fmt.Fprint(w, "custom")
+			},
+		})
+		w := serve(m.Require(whoami), request("GET", row.headers...))
+		if !errors.Is(got, row.want) || w.Body.String() != "custom" || w.Code < 400 {
+			t.Errorf("%v reaches the handler as %v: %d %s", row.want, got, w.Code, w.Body)
+		}
+		plain := serve(middleware(t, fails(row.verify), auth.MiddlewareConfig{}).Require(whoami), request("GET", row.headers...))
+		for _, name := range []string{"WWW-Authenticate", "Retry-After", "Cache-Control"} {
+			if w.Header().Get(name) != plain.Header().Get(name) || w.Code != plain.Code {
+				t.Errorf("%v: %d with %s %q, without the handler %d with %q", row.want, w.Code, name, w.Header().Get(name), plain.Code, plain.Header().Get(name))
+			}
+		}
+	}
+}
+
+func TestMiddlewareCheck(t *testing.T) {
+	t.Parallel()
+	m := middleware(t, knows(t, map[string]auth.Claims{"ada": {Subject: "1"}}), auth.MiddlewareConfig{})
+	if p, err := m.Check(request("GET", ada)); err != nil || p.Subject() != "1" {
+		t.Errorf("Check returns %v, %v", p, err)
+	}
+	for _, row := range []struct {
+		headers []string
+		want    error
+	}{
+		{nil, auth.ErrNoCredentials},
+		{[]string{ada, ada}, auth.ErrInvalidRequest},
+		{[]string{"Authorization: Bearer eve"}, auth.ErrInvalidToken},
+	} {
+		if p, err := m.Check(request("GET", row.headers...)); p != nil || !errors.Is(err, row.want) {
+			t.Errorf("Check of %q returns %v, %v, want %v", row.headers, p, err, row.want)
+		}
+	}
+	if p, err := new(auth.Middleware).Check(request("GET", ada)); p != nil || err == nil {
+		t.Errorf("Check of a zero Middleware returns %v, %v", p, err)
+	}
+}
+
+func TestMiddlewareChallengeParts(t *testing.T) {
+	t.Parallel()
+	m := middleware(t, fails(auth.ErrInvalidToken), auth.MiddlewareConfig{ResourceMetadata: "https://api.test/.well-known/oauth-protected-resource"})
+	const want = `Bearer realm="api", error="invalid_token", resource_metadata="https://api.test/.well-known/oauth-protected-resource"`
+	if got := serve(m.Require(whoami), request("GET", ada)).Header().Get("WWW-Authenticate"); got != want {
+		t.Errorf("the challenge is %q, want %q", got, want)
+	}
+}
+
+func TestMiddlewareConfig(t *testing.T) {
+	t.Parallel()
+	v := fails(nil)
+	for name, row := range map[string]struct {
+		verifier auth.TokenVerifier
+		cfg      auth.MiddlewareConfig
+		fields   []string // at fault
+	}{
+		"zero":        {v, auth.MiddlewareConfig{}, nil},
+		"no verifier": {nil, auth.MiddlewareConfig{}, []string{"NewMiddleware"}},
+		"all at once": {nil, auth.MiddlewareConfig{Realm: "\n", Extractors: []auth.Extractor{}, TrustedOrigins: []string{"*"}, ResourceMetadata: "x"}, []string{
+			"NewMiddleware", "MiddlewareConfig.Realm", "MiddlewareConfig.Extractors", "MiddlewareConfig.TrustedOrigins", "MiddlewareConfig.ResourceMetadata",
+		}},
+
+		"realm":           {v, auth.MiddlewareConfig{Realm: "The shop: 24/7"}, nil},
+		"realm quote":     {v, auth.MiddlewareConfig{Realm: `a"b`}, []string{"MiddlewareConfig.Realm"}},
+		"realm backslash": {v, auth.MiddlewareConfig{Realm: `a\b`}, []string{"MiddlewareConfig.Realm"}},
+		"realm newline":   {v, auth.MiddlewareConfig{Realm: "a\r\nX-Evil: 1"}, []string{"MiddlewareConfig.Realm"}},
+		"realm beyond":    {v, auth.MiddlewareConfig{Realm: "café"}, []string{"MiddlewareConfig.Realm"}},
+
+		"extractors":     {v, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.Cookie("__Host-token"), auth.BearerToken()}}, nil},
+		"extractor nil":  {v, auth.MiddlewareConfig{Extractors: []auth.Extractor{nil}}, []string{"MiddlewareConfig.Extractors"}},
+		"cookie unnamed": {v, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.Cookie("")}}, []string{"MiddlewareConfig.Extractors"}},
+		"cookie name":    {v, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.Cookie("a=b")}}, []string{"MiddlewareConfig.Extractors"}},
+
+		"origin":           {v, auth.MiddlewareConfig{TrustedOrigins: []string{"https://app.test", "http://localhost:5173", "https://[::1]:8443"}}, nil},
+		"origin slash":     {v, auth.MiddlewareConfig{TrustedOrigins: []string{"https://app.test/"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
+		"origin case":      {v, auth.MiddlewareConfig{TrustedOrigins: []string{"https://App.test"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
+		"origin port":      {v, auth.MiddlewareConfig{TrustedOrigins: []string{"https://app.test:443", "http://app.test:80", "https://app.test:"}}, []string{"MiddlewareConfig.TrustedOrigins", "MiddlewareConfig.TrustedOrigins", "MiddlewareConfig.TrustedOrigins"}},
+		"origin null":      {v, auth.MiddlewareConfig{TrustedOrigins: []string{"null"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
+		"origin user":      {v, auth.MiddlewareConfig{TrustedOrigins: []string{"https://a@app.test"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
+		"origin scheme":    {v, auth.MiddlewareConfig{TrustedOrigins: []string{"ftp://app.test"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
+		"metadata local":   {v, auth.MiddlewareConfig{ResourceMetadata: "http://localhost:8080/m"}, nil},
+		"metadata loop":    {v, auth.MiddlewareConfig{ResourceMetadata: "http://127.0.0.1/m"}, nil},
+		"metadata plain":   {v, auth.MiddlewareConfig{ResourceMetadata: "http://api.test/m"}, []string{"MiddlewareConfig.ResourceMetadata"}},
+		"metadata part":    {v, auth.MiddlewareConfig{ResourceMetadata: "https://api.test/m#"}, []string{"MiddlewareConfig.ResourceMetadata"}},
+		"metadata user":    {v, auth.MiddlewareConfig{ResourceMetadata: "https://a:b@api.test/m"}, []string{"MiddlewareConfig.ResourceMetadata"}},
+		"metadata quote":   {v, auth.MiddlewareConfig{ResourceMetadata: `https://api.test/"`}, []string{"MiddlewareConfig.ResourceMetadata"}},
+		"metadata nowhere": {v, auth.MiddlewareConfig{ResourceMetadata: "https:///m"}, []string{"MiddlewareConfig.ResourceMetadata"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, err := auth.NewMiddleware(row.verifier, row.cfg)
+			if (m == nil) != (err != nil) || (err != nil) != (row.fields != nil) {
+				t.Fatalf("NewMiddleware returns %v, %v; want faults in %v", m, err, row.fields)
+			}
+			if got := faultFields(err); fmt.Sprint(got) != fmt.Sprint(row.fields) {
+				t.Errorf("the faults are in %v, want %v: %v", got, row.fields, err)
+			}
+		})
+	}
+}
+
+// faultFields returns the Field of each joined ConfigError.
+func faultFields(err error) (fields []string) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	for _, err := range joined.Unwrap() {
+		if fault, ok := errors.AsType[*auth.ConfigError](err); ok {
+			fields = append(fields, fault.Field)
+		}
+	}
+	return fields
+}
+
+// A slice that the host changes later changes nothing.
+func TestMiddlewareCopiesItsConfig(t *testing.T) {
+	t.Parallel()
+	v := knows(t, map[string]auth.Claims{"ada": {Subject: "1", Scopes: []string{"b"}, Roles: []string{"b"}}})
+	extractors := []auth.Extractor{auth.BearerToken()}
+	m := middleware(t, v, auth.MiddlewareConfig{Extractors: extractors})
+	words := []string{"a"}
+	scope, role := m.RequireScope(words...)(whoami), m.RequireRole(words...)(whoami)
+	extractors[0], words[0] = auth.Cookie("c"), "b"
+	for _, h := range []http.Handler{scope, role} {
+		if w := serve(h, request("GET", ada)); w.Code != 403 {
+			t.Errorf("is answered %d, want 403", w.Code)
+		}
+	}
+}
+
+func TestHTTPStatus(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 200},
+		{auth.ErrInvalidCredentials, 401},
+		{auth.ErrUserExists, 409},
+		{auth.ErrConflict, 409},
+		{auth.ErrUserNotFound, 404},
+		{auth.ErrInvalidUsername, 422},
+		{&auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}, 422},
+		{&auth.RetryError{Err: auth.ErrBusy, After: time.Second}, 503},
+		{&auth.ConfigError{Field: "x"}, 500},
+		{errors.New("disk full"), 500},
+	} {
+		if got := auth.HTTPStatus(row.err); got != row.want {
+			t.Errorf("%v: %d, want %d", row.err, got, row.want)
+		}
+		if row.err == nil {
+			continue
+		}
+		if got := auth.HTTPStatus(fmt.Errorf("wrapped: %w", row.err)); got != row.want {
+			t.Errorf("wrapped %v: %d, want %d", row.err, got, row.want)
+		}
+	}
+}
