@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/seed-e36e2130/auth/internal/jose"
@@ -24,8 +25,11 @@ type KeyRing struct {
 
 // keySnapshot is one state of a ring; nothing in it changes.
 type keySnapshot struct {
-	keys    []*jose.Key // each ID once; keys[0] is signing, if there is one
-	signing *jose.Key   // nil: the ring only verifies
+	keys       []*jose.Key // each ID once; keys[0] is signing, if there is one
+	ring       *jose.Ring  // of keys
+	asymmetric bool        // one of keys is no secret
+	signing    *jose.Key   // nil: the ring only verifies
+	header     string      // the encoded header of what signing signs
 }
 
 // NewKeyRing returns a ring whose first key signs and whose keys all verify. It
@@ -111,6 +115,11 @@ func newKeySnapshot(signs bool, keys []Key) (*keySnapshot, error) {
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
+	}
+	s.ring = jose.NewRing(s.keys)
+	s.asymmetric = slices.ContainsFunc(s.keys, func(k *jose.Key) bool { return !k.Symmetric() })
+	if s.signing != nil {
+		s.header = jose.HeaderSegment(s.signing, jose.AccessTokenType)
 	}
 	return s, nil
 }
