@@ -26,7 +26,7 @@ const (
 	NodeDir = "AUTH_TEST_NODE"
 
 	// WycheproofDir is the folder of C2SP/wycheproof data; unset: the one in
-	// shared/vectors/wycheproof beside the checkout.
+	// shared/vectors/wycheproof beside the checkout; "none": left out on purpose.
 	WycheproofDir = "AUTH_TEST_WYCHEPROOF"
 )
 
@@ -81,8 +81,11 @@ func NodeModule(t testing.TB, name string) (dir string) {
 func Wycheproof(t testing.TB) (dir string) {
 	t.Helper()
 	dir = os.Getenv(WycheproofDir)
-	if dir == "" {
-		dir = filepath.Join(checkout(t), "..", "shared", "vectors", "wycheproof")
+	switch dir {
+	case "none":
+		t.Skipf("left out: set %s to the folder of the Wycheproof vectors", WycheproofDir)
+	case "":
+		dir = filepath.Join(checkout(), "..", "shared", "vectors", "wycheproof")
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		absent(t, "needs the Wycheproof vectors: set %s to their folder", WycheproofDir)
@@ -90,20 +93,24 @@ func Wycheproof(t testing.TB) (dir string) {
 	return dir
 }
 
-// checkout returns the folder that holds go.work, from the test's own working
-// folder upwards.
-func checkout(t testing.TB) string {
+// Checkout returns the root of the git checkout that the test runs in. The copy of a
+// module that the go command downloads is none: it lacks the modules beside it.
+func Checkout(t testing.TB) (dir string) {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
+	if dir = checkout(); dir == "" {
+		absent(t, "needs the whole repository: run it in a git clone")
 	}
-	for at := dir; ; at = filepath.Dir(at) {
-		if _, err := os.Stat(filepath.Join(at, "go.work")); err == nil {
+	return dir
+}
+
+// checkout looks from the test's own folder upwards; it returns "" for none.
+func checkout() string {
+	for at, _ := os.Getwd(); ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, ".git")); err == nil {
 			return at
 		}
 		if at == filepath.Dir(at) {
-			return dir
+			return ""
 		}
 	}
 }
