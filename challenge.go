@@ -15,29 +15,29 @@ type answer struct {
 	status    int
 	challenge bool   // with a WWW-Authenticate header
 	code      string // its error, RFC 6750 section 3.1
-	detail    string // for people
+	detail    string // for people: no more than the status and code say
 }
 
 // answers is the one table from error to answer; the first row that fits
 // counts. What could not be decided stands first, so that an error that is both
 // is never told as a fault of the caller.
 var answers = [...]answer{
-	{ErrBusy, 503, false, "", "Too busy, try again later."},
-	{ErrKeysUnavailable, 503, false, "", "Not available now, try again later."},
-	{context.DeadlineExceeded, 503, false, "", "Not available now, try again later."},
-	{context.Canceled, 503, false, "", "Not available now, try again later."},
+	{ErrBusy, 503, false, "", "too busy, try again later"},
+	{ErrKeysUnavailable, 503, false, "", "not available now, try again later"},
+	{context.DeadlineExceeded, 503, false, "", "not available now, try again later"},
+	{context.Canceled, 503, false, "", "not available now, try again later"},
 
-	{ErrNoCredentials, 401, true, "", "An access token is needed."},
-	{ErrInvalidRequest, 400, true, "invalid_request", "The credentials are malformed, or there is more than one."},
-	{ErrInvalidToken, 401, true, "invalid_token", "The access token is invalid or has expired."},
-	{ErrInsufficientScope, 403, true, "insufficient_scope", "The access token does not allow this."},
-	{ErrCrossOrigin, 403, false, "", "Cross-origin requests are refused."},
+	{ErrNoCredentials, 401, true, "", "an access token is needed"},
+	{ErrInvalidRequest, 400, true, "invalid_request", "the credentials are malformed, or there is more than one"},
+	{ErrInvalidToken, 401, true, "invalid_token", "the access token is invalid or has expired"},
+	{ErrInsufficientScope, 403, true, "insufficient_scope", "the access token does not allow this"},
+	{ErrCrossOrigin, 403, false, "", "a cross-origin request with a cookie is refused"},
 
-	{ErrInvalidCredentials, 401, false, "", "Wrong username or password."},
-	{ErrInvalidUsername, 422, false, "", "This username cannot be used."},
-	{ErrUserExists, 409, false, "", "This username is taken."},
-	{ErrUserNotFound, 404, false, "", "No such user."},
-	{ErrConflict, 409, false, "", "Changed by another request, try again."},
+	{cause: ErrInvalidCredentials, status: 401},
+	{cause: ErrInvalidUsername, status: 422},
+	{cause: ErrUserExists, status: 409},
+	{cause: ErrUserNotFound, status: 404},
+	{cause: ErrConflict, status: 409},
 }
 
 func answerTo(err error) answer {
@@ -46,8 +46,8 @@ func answerTo(err error) answer {
 			return a
 		}
 	}
-	if e, ok := errors.AsType[*PasswordError](err); ok {
-		return answer{cause: err, status: 422, detail: strings.TrimPrefix(e.Error(), "auth: ")}
+	if _, ok := errors.AsType[*PasswordError](err); ok {
+		return answer{cause: err, status: 422}
 	}
 	return answer{cause: err, status: 500}
 }

@@ -270,10 +270,8 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, s
 	if retry, ok := errors.AsType[*RetryError](err); ok {
 		h.Set("Retry-After", problem.RetryAfter(retry.After))
 	}
-	// A request that its client gave up is nobody's fault.
-	gone := errors.Is(err, context.Canceled) && r.Context().Err() != nil
-	if a.status >= 500 && !gone && m.logger != nil {
-		m.logger.LogAttrs(r.Context(), slog.LevelError, "auth: request not decided", slog.Any("error", err))
+	if a.status >= 500 {
+		problem.Log(m.logger, r, err)
 	}
 	if m.errorHandler != nil {
 		m.errorHandler(w, r, err)

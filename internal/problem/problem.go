@@ -3,7 +3,10 @@
 package problem
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -29,4 +32,14 @@ func Write(w http.ResponseWriter, status int, detail string) {
 // up, at least one (RFC 9110 section 10.2.3).
 func RetryAfter(d time.Duration) string {
 	return strconv.FormatInt(int64((max(d, 1)-1)/time.Second)+1, 10)
+}
+
+// Log tells logger, unless it is nil, why r was not decided. A request that its
+// client gave up is nobody's fault and not told.
+func Log(logger *slog.Logger, r *http.Request, err error) {
+	gone := errors.Is(err, context.Canceled) && r.Context().Err() != nil
+	if logger == nil || gone {
+		return
+	}
+	logger.LogAttrs(r.Context(), slog.LevelError, "auth: request not decided", slog.Any("error", err))
 }
