@@ -30,6 +30,7 @@ type keySnapshot struct {
 	asymmetric bool        // one of keys is no secret
 	signing    *jose.Key   // nil: the ring only verifies
 	header     string      // the encoded header of what signing signs
+	published  jwkSet      // the public half of keys
 }
 
 // NewKeyRing returns a ring whose first key signs and whose keys all verify. It
@@ -120,6 +121,10 @@ func newKeySnapshot(signs bool, keys []Key) (*keySnapshot, error) {
 	s.asymmetric = slices.ContainsFunc(s.keys, func(k *jose.Key) bool { return !k.Symmetric() })
 	if s.signing != nil {
 		s.header = jose.HeaderSegment(s.signing, jose.AccessTokenType)
+	}
+	var err error
+	if s.published, err = newJWKSet(s.keys); err != nil {
+		return nil, fmt.Errorf("auth: publish keys: %w", err)
 	}
 	return s, nil
 }

@@ -44,6 +44,7 @@ var rooms = []room{
 	{files: []string{"token.go", "claims.go", "principal.go", "jwt*.go"}, may: []string{"~/internal/jose", "~/internal/strictjson"}},
 	{files: []string{"decode.go"}, may: []string{"~/internal/strictjson", "reflect"}},
 	{files: []string{"key*.go"}, may: []string{"~/internal/jose", "os"}},
+	{files: []string{"jwkset.go"}, may: []string{"~/internal/jose", "net/http"}},
 	{files: []string{"middleware.go", "extract.go", "challenge.go"}, may: []string{"~/internal/problem", "net", "net/http", "net/url"}},
 	{files: []string{"*.go"}},
 
@@ -54,7 +55,6 @@ var rooms = []room{
 	{files: []string{"internal/testenv/..."}, may: []string{"os", "os/exec", "testing"}},
 
 	// The public packages around the root.
-	{files: []string{"authhttp/..."}, may: []string{"~", "~/internal/problem", "~/internal/strictjson", "net/http", "net/url"}},
 	{files: []string{"authtest/..."}, may: []string{"~", "testing/..."}},
 
 	// The modules beside it. Drivers and frameworks stop here.

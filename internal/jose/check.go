@@ -42,11 +42,11 @@ func copyECDSA(public *ecdsa.PublicKey) (*ecdsa.PublicKey, error) {
 	}
 	point, err := public.Bytes()
 	if err != nil {
-		return nil, errors.New("the ECDSA public key is not a point of its curve")
+		return nil, errOffCurve
 	}
 	c, err := ecdsa.ParseUncompressedPublicKey(public.Curve, point)
 	if err != nil {
-		return nil, errors.New("the ECDSA public key is not a point of its curve")
+		return nil, errOffCurve
 	}
 	return c, nil
 }
@@ -79,7 +79,7 @@ func checkEd25519(public ed25519.PublicKey) error {
 	uv := u.Mul(u, v)
 	uv.Mod(uv, edP)
 	if y.Cmp(edP) >= 0 || big.Jacobi(uv, edP) < 0 {
-		return errors.New("the Ed25519 public key is not a point of its curve")
+		return errOffCurve
 	}
 	minus := new(big.Int).Sub(edP, y)
 	if y.Sign() == 0 || y.Cmp(one) == 0 || minus.Cmp(one) == 0 || y.Cmp(edSmallOrder8) == 0 || minus.Cmp(edSmallOrder8) == 0 {

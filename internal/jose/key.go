@@ -21,6 +21,7 @@ type Key struct {
 	fingerprint string
 	alg         *algorithm
 	named       bool             // the algorithm was named, not taken by default
+	verifyOnly  bool             // of a secret: its JWK does not allow to sign
 	size        int              // of a signature in bytes
 	secret      []byte           // of a symmetric key
 	public      crypto.PublicKey // nil for a symmetric key
@@ -123,7 +124,11 @@ func (k *Key) With(alg, id string) (*Key, error) {
 	}
 	switch {
 	case k.secret != nil:
-		return NewSecret(k.secret, alg, id)
+		c, err := NewSecret(k.secret, alg, id)
+		if err == nil {
+			c.verifyOnly = k.verifyOnly
+		}
+		return c, err
 	case k.signer != nil:
 		return NewSigner(k.signer, alg, id)
 	}
@@ -140,7 +145,7 @@ func (k *Key) Algorithm() string { return k.alg.name }
 func (k *Key) SignatureLen() int { return k.size }
 
 // CanSign reports whether AppendSign works.
-func (k *Key) CanSign() bool { return k.secret != nil || k.signer != nil }
+func (k *Key) CanSign() bool { return k.signer != nil || k.secret != nil && !k.verifyOnly }
 
 // Symmetric reports whether who verifies can also sign.
 func (k *Key) Symmetric() bool { return k.secret != nil }
@@ -154,11 +159,11 @@ func (k *Key) AppendSign(ctx context.Context, dst, input []byte) ([]byte, error)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
-	switch {
-	case k.secret != nil:
-		return k.macs.appendTo(dst, input), nil
-	case k.sign == nil:
+	if !k.CanSign() {
 		return nil, errors.New("sign: the key can only verify")
+	}
+	if k.secret != nil {
+		return k.macs.appendTo(dst, input), nil
 	}
 	sig, err := k.sign(input)
 	if err != nil {

@@ -13,6 +13,12 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
+var (
+	errBrokenRSA = errors.New("the parts of the RSA key do not fit each other")
+	errMismatch  = errors.New("the private half of the key does not fit the public half")
+	errOffCurve  = errors.New("the public key is not a point of its curve")
+)
+
 // digest returns the hash of input.
 func digest(h crypto.Hash, input []byte) []byte {
 	s := h.New()
@@ -105,7 +111,7 @@ func copySigner(signer crypto.Signer) (crypto.Signer, error) {
 		}
 		c.Precompute()
 		if err := c.Validate(); err != nil {
-			return nil, errors.New("the parts of the RSA key do not fit each other")
+			return nil, errBrokenRSA
 		}
 		return c, nil
 	case *ecdsa.PrivateKey:
@@ -122,7 +128,7 @@ func copySigner(signer crypto.Signer) (crypto.Signer, error) {
 		}
 		c, err := ecdsa.ParseRawPrivateKey(public.Curve, d)
 		if err != nil || !c.PublicKey.Equal(public) {
-			return nil, errors.New("the private half of the ECDSA key does not fit the public half")
+			return nil, errMismatch
 		}
 		return c, nil
 	case ed25519.PrivateKey:
@@ -131,7 +137,7 @@ func copySigner(signer crypto.Signer) (crypto.Signer, error) {
 		}
 		c := ed25519.NewKeyFromSeed(signer.Seed())
 		if !c.Equal(signer) {
-			return nil, errors.New("the private half of the Ed25519 key does not fit the public half")
+			return nil, errMismatch
 		}
 		return c, nil
 	case *ed25519.PrivateKey:

@@ -1,0 +1,398 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"github.com/seed-e36e2130/auth/internal/strictjson"
+)
+
+// Bounds on what is parsed, in bytes. A private RSA key of 16384 bits needs 13 KB.
+const (
+	maxKeyText = 32 << 10
+	maxSetText = 1 << 20
+)
+
+// errUnsupported marks a key that may be right and is not for us: RFC 7517
+// section 5 has a reader of a set pass over it.
+var errUnsupported = errors.New("unsupported")
+
+func unsupported(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, errUnsupported)...)
+}
+
+// ParseJWK returns the key that a JSON Web Key holds (RFC 7517 section 4). The key
+// has the algorithm and the ID that the JWK names, if it does.
+func ParseJWK(text string) (*Key, error) {
+	if len(text) > maxKeyText {
+		return nil, fmt.Errorf("a key of more than %d bytes", maxKeyText)
+	}
+	m := members{}
+	if err := strictjson.Object(text, m.read); err != nil {
+		return nil, fmt.Errorf("not a JWK: %w", err)
+	}
+	if _, ok := m["keys"]; ok && !m.has("kty") {
+		return nil, errors.New("a JWK set where one key is wanted")
+	}
+	return m.key()
+}
+
+// ParseSet returns the keys of a JWK set (RFC 7517 section 5) in their order, and
+// what is wrong with each key that is broken. Keys for other purposes or of kinds
+// unknown here are passed over. It returns an error if the set as a whole is none:
+// also if two different keys have one ID, or if secrets stand beside public keys,
+// which are then known to everybody.
+func ParseSet(text string) (keys []*Key, faults []error, err error) {
+	if len(text) > maxSetText {
+		return nil, nil, fmt.Errorf("a JWK set of more than %d bytes", maxSetText)
+	}
+	found := false
+	err = strictjson.Object(text, func(name, value string) error {
+		if name != "keys" {
+			return nil
+		}
+		found = true
+		n := -1
+		return strictjson.Array(value, func(element string) error {
+			n++
+			k, err := ParseJWK(element)
+			switch {
+			case errors.Is(err, errUnsupported):
+			case err != nil:
+				faults = append(faults, fmt.Errorf("key %d: %w", n, err))
+			default:
+				keys = append(keys, k)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("not a JWK set: %w", err)
+	}
+	if !found {
+		return nil, nil, errors.New("not a JWK set: no member keys")
+	}
+	if len(keys) == 0 && len(faults) == 0 {
+		return nil, nil, errors.New("the JWK set has no key for signatures")
+	}
+	byID := map[string]*Key{}
+	unique := keys[:0]
+	for _, k := range keys {
+		if k.Symmetric() != keys[0].Symmetric() {
+			return nil, nil, errors.New("the JWK set mixes secrets with public keys")
+		}
+		switch same := byID[k.id]; {
+		case same == nil:
+			byID[k.id] = k
+			unique = append(unique, k)
+		case same.fingerprint != k.fingerprint || same.alg != k.alg:
+			return nil, nil, fmt.Errorf("the JWK set has two keys with the ID %q", k.id)
+		}
+	}
+	return unique, faults, nil
+}
+
+// members holds the members of a JWK as texts of JSON values.
+type members map[string]string
+
+func (m members) read(name, value string) error {
+	m[name] = value
+	return nil
+}
+
+func (m members) has(name string) bool { _, ok := m[name]; return ok }
+
+// text returns the string that a member holds; ok is false if the member is
+// absent.
+func (m members) text(name string) (s string, ok bool, err error) {
+	value, ok := m[name]
+	if !ok {
+		return "", false, nil
+	}
+	if s, ok = strictjson.Text(value); !ok {
+		return "", true, fmt.Errorf("member %s is not a string", name)
+	}
+	return s, true, nil
+}
+
+// required returns the string that a member holds.
+func (m members) required(name string) (string, error) {
+	s, ok, err := m.text(name)
+	if err == nil && !ok {
+		err = fmt.Errorf("member %s is missing", name)
+	}
+	return s, err
+}
+
+// bytes returns what a required member holds in base64url, in its one spelling.
+func (m members) bytes(name string) ([]byte, error) {
+	s, err := m.required(name)
+	if err != nil {
+		return nil, err
+	}
+	// The decoder passes over line ends; RFC 7515 section 2 has none.
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || strings.ContainsAny(s, "\r\n") {
+		return nil, fmt.Errorf("member %s is not base64url", name)
+	}
+	return b, nil
+}
+
+// fixed returns what a member holds, which is size bytes: RFC 7518 section
+// 6.2.1.2.
+func (m members) fixed(name string, size int) ([]byte, error) {
+	b, err := m.bytes(name)
+	if err == nil && len(b) != size {
+		err = fmt.Errorf("member %s has %d bytes, not %d", name, len(b), size)
+	}
+	return b, err
+}
+
+// number returns what a member holds as RFC 7518 section 2 spells numbers: in as
+// few bytes as possible.
+func (m members) number(name string) (*big.Int, error) {
+	b, err := m.bytes(name)
+	if err == nil && (len(b) == 0 || b[0] == 0) {
+		err = fmt.Errorf("member %s is empty, zero or begins with a zero byte", name)
+	}
+	return new(big.Int).SetBytes(b), err
+}
+
+func (m members) key() (*Key, error) {
+	kty, err := m.required("kty")
+	if err != nil {
+		return nil, err
+	}
+	var material func() (crypto.PublicKey, crypto.Signer, error)
+	switch kty {
+	case "oct": // a secret is no public key
+	case "RSA":
+		material = m.rsa
+	case "EC":
+		material = m.ec
+	case "OKP":
+		material = m.okp
+	default:
+		return nil, unsupported("key type %.40q", kty)
+	}
+	use, err := m.purpose()
+	if err != nil {
+		return nil, err
+	}
+	alg, algGiven, err := m.text("alg")
+	if err != nil {
+		return nil, err
+	}
+	if algGiven && named(alg) == nil {
+		return nil, unsupported("algorithm %.40q", alg)
+	}
+	id, idGiven, err := m.text("kid")
+	if err != nil {
+		return nil, err
+	}
+	if idGiven && id == "" {
+		return nil, errors.New("member kid is empty")
+	}
+
+	if kty == "oct" {
+		secret, err := m.bytes("k")
+		if err != nil {
+			return nil, err
+		}
+		k, err := NewSecret(secret, alg, id)
+		if err != nil {
+			return nil, err
+		}
+		k.verifyOnly = !use.sign
+		return k, nil
+	}
+	public, signer, err := material()
+	switch {
+	case err != nil:
+		return nil, err
+	case signer != nil && use.sign:
+		return NewSigner(signer, alg, id)
+	case !use.verify:
+		return nil, errors.New("member key_ops of a public key does not allow verify")
+	}
+	return NewPublic(public, alg, id)
+}
+
+type purpose struct{ sign, verify bool }
+
+// purpose returns what use and key_ops allow (RFC 7517 sections 4.2 and 4.3). A
+// key that has another purpose beside signatures is refused: RFC 8725 section
+// 3.1 wants keys of one purpose.
+func (m members) purpose() (purpose, error) {
+	if use, ok, err := m.text("use"); err != nil {
+		return purpose{}, err
+	} else if ok && use != "sig" {
+		return purpose{}, unsupported("use %.40q", use)
+	}
+	ops, ok := m["key_ops"]
+	if !ok {
+		return purpose{sign: true, verify: true}, nil
+	}
+	var allowed purpose
+	seen, others := map[string]bool{}, false
+	err := strictjson.Array(ops, func(value string) error {
+		op, ok := strictjson.Text(value)
+		if !ok || seen[op] {
+			return errors.New("member key_ops is not an array of different strings")
+		}
+		seen[op] = true
+		switch op {
+		case "sign":
+			allowed.sign = true
+		case "verify":
+			allowed.verify = true
+		default:
+			others = true
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return purpose{}, fmt.Errorf("key_ops: %w", err)
+	case !allowed.sign && !allowed.verify:
+		return purpose{}, unsupported("key_ops without sign and verify")
+	case others:
+		return purpose{}, errors.New("key_ops allows more than signatures")
+	}
+	return allowed, nil
+}
+
+func (m members) rsa() (crypto.PublicKey, crypto.Signer, error) {
+	n, err := m.number("n")
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := m.number("e")
+	if err != nil {
+		return nil, nil, err
+	}
+	if e.BitLen() > 31 {
+		return nil, nil, errors.New("the RSA exponent is too long: at most 31 bits")
+	}
+	public := &rsa.PublicKey{N: n, E: int(e.Int64())}
+	if !m.has("d") {
+		return public, nil, nil
+	}
+	if err := checkRSA(public); err != nil { // before arithmetic on what came with it
+		return nil, nil, err
+	}
+	private, err := m.rsaPrivate(public)
+	return public, private, err
+}
+
+// rsaPrivate reads the members of RFC 7518 section 6.3.2. The primes are wanted,
+// for without them a signature takes four times as long.
+func (m members) rsaPrivate(public *rsa.PublicKey) (*rsa.PrivateKey, error) {
+	if m.has("oth") {
+		return nil, errors.New("an RSA key of more than two primes")
+	}
+	var part [6]*big.Int // absent: nil
+	for i, name := range []string{"d", "p", "q", "dp", "dq", "qi"} {
+		if i > 2 && !m.has(name) {
+			continue
+		}
+		n, err := m.number(name)
+		if err != nil {
+			return nil, err
+		}
+		if n.BitLen() > public.N.BitLen() || i > 0 && n.BitLen() < 2 {
+			return nil, errBrokenRSA
+		}
+		part[i] = n
+	}
+	d, p, q, dp, dq, qi := part[0], part[1], part[2], part[3], part[4], part[5]
+	one := big.NewInt(1)
+	crt := func(given, prime *big.Int) bool {
+		return given == nil || given.Cmp(new(big.Int).Mod(d, new(big.Int).Sub(prime, one))) == 0
+	}
+	inverse := func() bool {
+		product := new(big.Int).Mul(qi, q)
+		return qi.Cmp(p) < 0 && product.Mod(product, p).Cmp(one) == 0
+	}
+	if !crt(dp, p) || !crt(dq, q) || qi != nil && !inverse() {
+		return nil, errBrokenRSA
+	}
+	return &rsa.PrivateKey{PublicKey: *public, D: d, Primes: []*big.Int{p, q}}, nil
+}
+
+func (m members) ec() (crypto.PublicKey, crypto.Signer, error) {
+	crv, err := m.required("crv")
+	if err != nil {
+		return nil, nil, err
+	}
+	var curve elliptic.Curve
+	for i := range algorithms {
+		if c := algorithms[i].curve; c != nil && c.Params().Name == crv {
+			curve = c
+		}
+	}
+	if curve == nil {
+		return nil, nil, unsupported("curve %.40q", crv)
+	}
+	size := (curve.Params().BitSize + 7) / 8
+	x, err := m.fixed("x", size)
+	if err != nil {
+		return nil, nil, err
+	}
+	y, err := m.fixed("y", size)
+	if err != nil {
+		return nil, nil, err
+	}
+	public, err := ecdsa.ParseUncompressedPublicKey(curve, append(append([]byte{4}, x...), y...))
+	if err != nil {
+		return nil, nil, errOffCurve
+	}
+	if !m.has("d") {
+		return public, nil, nil
+	}
+	d, err := m.fixed("d", size)
+	if err != nil {
+		return nil, nil, err
+	}
+	private, err := ecdsa.ParseRawPrivateKey(curve, d)
+	if err != nil || !private.PublicKey.Equal(public) {
+		return nil, nil, errMismatch
+	}
+	return public, private, nil
+}
+
+// okp reads Ed25519 keys: RFC 8037 section 2.
+func (m members) okp() (crypto.PublicKey, crypto.Signer, error) {
+	crv, err := m.required("crv")
+	if err != nil {
+		return nil, nil, err
+	}
+	if crv != "Ed25519" {
+		return nil, nil, unsupported("curve %.40q", crv)
+	}
+	x, err := m.fixed("x", ed25519.PublicKeySize)
+	if err != nil {
+		return nil, nil, err
+	}
+	public := ed25519.PublicKey(x)
+	if !m.has("d") {
+		return public, nil, nil
+	}
+	seed, err := m.fixed("d", ed25519.SeedSize)
+	if err != nil {
+		return nil, nil, err
+	}
+	private := ed25519.NewKeyFromSeed(seed)
+	if !public.Equal(private.Public()) {
+		return nil, nil, errMismatch
+	}
+	return public, private, nil
+}

@@ -1,0 +1,179 @@
+package auth_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+func TestOpenKeyFile(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []string{auth.HS256, auth.HS512, auth.EdDSA, auth.ES256, auth.ES384, auth.ES512, auth.PS256} {
+		t.Run(alg, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "key.json")
+			made, err := auth.OpenKeyFile(path, alg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(path)
+			if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+				t.Errorf("mode %v, %v", info.Mode(), err)
+			}
+			again, err := auth.OpenKeyFile(path, alg)
+			if err != nil || again.ID() != made.ID() || again.Algorithm() != alg || !again.CanSign() {
+				t.Errorf("opened again: %v, %v; made %v", again, err, made)
+			}
+			if _, err := auth.NewKeyRing(again); err != nil {
+				t.Error(err)
+			}
+			if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+				t.Errorf("left behind: %v", entries)
+			}
+			if _, err := auth.OpenKeyFile(path, auth.RS256); !isConfigError(err) {
+				t.Errorf("opened for RS256: %v", err)
+			}
+		})
+	}
+}
+
+func TestOpenKeyFileAtOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "key.json")
+	ids := make([]string, 32)
+	var wg sync.WaitGroup
+	for i := range ids {
+		wg.Go(func() {
+			k, err := auth.OpenKeyFile(path, auth.EdDSA)
+			if err != nil {
+				t.Error(err)
+			}
+			ids[i] = k.ID()
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if id != ids[0] || id == "" {
+			t.Fatalf("starters got different keys: %v", ids)
+		}
+	}
+}
+
+func TestLoadKeyFileRefuses(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("file modes mean nothing here: run on a Unix system")
+	}
+	private := read(t, "testdata/vectors/keys/es-1.private.pem")
+	public := read(t, "testdata/vectors/keys/es-1.public.pem")
+	secret := `{"kty":"oct","key_ops":["verify"],"k":"gw84-lfLyQyQ9KEbISynCO3UZ3zZEg15l8ohR-v8_3U"}`
+	rows := map[string]struct {
+		text string
+		mode fs.FileMode
+		want string // "": accepted
+	}{
+		"private, owner":        {private, 0o600, ""},
+		"private, owner reads":  {private, 0o400, ""},
+		"private, group reads":  {private, 0o640, "mode 0640"},
+		"private, others read":  {private, 0o604, "mode 0604"},
+		"private, group writes": {private, 0o620, "mode 0620"},
+		"public, all read":      {public, 0o644, ""},
+		"public, group writes":  {public, 0o664, "mode 0664"},
+		"public, others write":  {public, 0o646, "mode 0646"},
+		"secret that verifies":  {secret, 0o644, "mode 0644"},
+		"no key":                {"hello", 0o600, "neither PEM nor a JWK"},
+		"empty":                 {"", 0o600, "neither PEM nor a JWK"},
+		"huge":                  {strings.Repeat(" ", 1<<20) + private, 0o600, "larger"},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "key")
+			write(t, path, row.text, row.mode)
+			k, err := auth.LoadKeyFile(path)
+			if row.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if !isConfigError(err) || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v, want a ConfigError that holds %q and the path", err, row.want)
+			}
+			if k != (auth.Key{}) {
+				t.Error("a key came with the error")
+			}
+		})
+	}
+}
+
+func TestLoadKeyFileOfTheWorld(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := auth.LoadKeyFile(filepath.Join(dir, "absent")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("absent: %v", err)
+	}
+	if _, err := auth.LoadKeyFile(dir); !isConfigError(err) {
+		t.Errorf("folder: %v", err)
+	}
+	if _, err := auth.OpenKeyFile(filepath.Join(dir, "absent", "key"), auth.EdDSA); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("absent folder: %v", err)
+	}
+	if _, err := auth.OpenKeyFile(filepath.Join(dir, "key"), "none"); !isConfigError(err) {
+		t.Errorf("algorithm none: %v", err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestLoadKeySetFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys.json")
+	write(t, path, read(t, "testdata/vectors/keys/jwks_public.json"), 0o644)
+	keys, err := auth.LoadKeySetFile(path)
+	if err != nil || len(keys) < 2 {
+		t.Fatalf("%v, %v", keys, err)
+	}
+	for _, k := range keys {
+		if k.CanSign() {
+			t.Errorf("%v signs", k)
+		}
+	}
+	write(t, path, `{"keys":[{"kty":"oct","k":"gw84-lfLyQyQ9KEbISynCO3UZ3zZEg15l8ohR-v8_3U"}]}`, 0o640)
+	if _, err := auth.LoadKeySetFile(path); runtime.GOOS != "windows" && !isConfigError(err) {
+		t.Errorf("secrets that the group can read: %v", err)
+	}
+}
+
+func isConfigError(err error) bool {
+	var config *auth.ConfigError
+	return errors.As(err, &config)
+}
+
+func read(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func write(t testing.TB, path, text string, mode fs.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
