@@ -13,6 +13,14 @@ func BrokenUserStoreRules(t *testing.T, factory func(*testing.T) auth.UserStore)
 	return brokenRules(t, userStoreRules(), factory)
 }
 
+func BrokenHasherRules(t *testing.T, factory func(*testing.T) auth.Hasher) map[string]error {
+	return brokenRules(t, hasherRules(), factory)
+}
+
+func BrokenTokenRules(t *testing.T, factory func(*testing.T) auth.TokenIssuer) map[string]error {
+	return brokenRules(t, tokenRules(), factory)
+}
+
 func brokenRules[T any](t *testing.T, rules []rule[T], factory func(*testing.T) T) map[string]error {
 	broken := make(map[string]error)
 	for _, r := range rules {
@@ -24,6 +32,10 @@ func brokenRules[T any](t *testing.T, rules []rule[T], factory func(*testing.T) 
 }
 
 func UserStoreRules() []string { return ruleNames(userStoreRules()) }
+
+func HasherRules() []string { return ruleNames(hasherRules()) }
+
+func TokenRules() []string { return ruleNames(tokenRules()) }
 
 func ruleNames[T any](rules []rule[T]) (names []string) {
 	for _, r := range rules {

@@ -231,24 +231,35 @@ func like(pattern, s string) bool {
 	}
 }
 
-// TestMutants proves the suite: a store that breaks one rule fails that rule's
-// subtest and no other, each rule has such a store, and one that breaks none
-// fails none.
-func TestMutants(t *testing.T) {
+func TestUserStoreMutants(t *testing.T) {
 	t.Parallel()
+	makers := make(map[string]map[string]func(*testing.T) auth.UserStore)
+	for rule, mutants := range mutants {
+		makers[rule] = make(map[string]func(*testing.T) auth.UserStore)
+		for name, mutant := range mutants {
+			makers[rule][name] = func(*testing.T) auth.UserStore { return mutant() }
+		}
+	}
+	each(t, authtest.UserStoreRules(), makers, authtest.BrokenUserStoreRules)
 	for name, err := range authtest.BrokenUserStoreRules(t, func(*testing.T) auth.UserStore { return new(scan) }) {
 		t.Errorf("%s refuses a store that keeps it: %v", name, err)
 	}
-	for _, rule := range authtest.UserStoreRules() {
-		if len(mutants[rule]) == 0 {
-			t.Errorf("no store breaks the rule %s alone", rule)
+}
+
+// each proves a suite: what breaks one rule fails that rule's subtest and no
+// other, and each rule has something that breaks it alone.
+func each[T any](t *testing.T, rules []string, makers map[string]map[string]func(*testing.T) T,
+	suite func(*testing.T, func(*testing.T) T) map[string]error) {
+	for _, rule := range rules {
+		if len(makers[rule]) == 0 {
+			t.Errorf("nothing breaks the rule %s alone", rule)
 		}
 	}
-	for rule, stores := range mutants {
-		for name, store := range stores {
+	for rule, mutants := range makers {
+		for name, factory := range mutants {
 			t.Run(rule+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				broken := authtest.BrokenUserStoreRules(t, func(*testing.T) auth.UserStore { return store() })
+				broken := suite(t, factory)
 				if _, caught := broken[rule]; !caught || len(broken) != 1 {
 					t.Errorf("it breaks %q, and the suite says %q: %v", rule, slices.Sorted(maps.Keys(broken)), broken)
 				}

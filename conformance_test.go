@@ -1,0 +1,23 @@
+package auth_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+)
+
+func TestJWTIssuerContract(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []string{"HS256", "EdDSA", "ES256"} {
+		for _, remembered := range []int{0, 1 << 10} {
+			t.Run(fmt.Sprintf("%s, %d tokens remembered", alg, remembered), func(t *testing.T) {
+				t.Parallel()
+				authtest.TestTokenIssuer(t, func(t *testing.T) auth.TokenIssuer {
+					return newIssuer(t, auth.JWTConfig{Keys: ringOf(t, generated(t, alg)), VerifiedTokens: remembered})
+				})
+			})
+		}
+	}
+}
