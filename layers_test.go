@@ -55,6 +55,7 @@ var rooms = []room{
 	{files: []string{"internal/testenv/..."}, may: []string{"os", "os/exec", "testing"}},
 
 	// The public packages around the root.
+	{files: []string{"authhttp/..."}, may: []string{"~", "~/internal/problem", "~/internal/strictjson", "net/http", "net/url"}},
 	{files: []string{"authtest/..."}, may: []string{"~", "testing/..."}},
 
 	// The modules beside it. Drivers and frameworks stop here.
