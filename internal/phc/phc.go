@@ -41,24 +41,32 @@ var (
 
 // Parse takes an encoded hash apart. Its errors say what is wrong and hold
 // nothing of the string.
-func Parse(encoded string) (Hash, error) {
+func Parse(encoded string) (h Hash, err error) {
 	if len(encoded) > MaxLength {
 		return Hash{}, errLength
 	}
-	segments := strings.Split(encoded, "$")
-	if len(segments) != 5 && len(segments) != 6 || segments[0] != "" || !isName(segments[1]) {
+	dollars := strings.Count(encoded, "$")
+	start, rest, _ := strings.Cut(encoded, "$")
+	h.ID, rest, _ = strings.Cut(rest, "$")
+	if dollars != 4 && dollars != 5 || start != "" || !isName(h.ID) {
 		return Hash{}, errSegments
 	}
-	h := Hash{ID: segments[1]}
-	rest := segments[2:]
-	if len(rest) == 4 {
-		version, ok := strings.CutPrefix(rest[0], "v=")
+	if dollars == 5 {
+		var segment string
+		segment, rest, _ = strings.Cut(rest, "$")
+		version, ok := strings.CutPrefix(segment, "v=")
 		if _, number := Number(version, 1<<31-1); !ok || !number {
 			return Hash{}, errVersion
 		}
-		h.Version, rest = version, rest[1:]
+		h.Version = version
 	}
-	for text := range strings.SplitSeq(rest[0], ",") {
+	params, rest, _ := strings.Cut(rest, "$")
+	h.Salt, h.Digest, _ = strings.Cut(rest, "$")
+	if !isText(h.Salt) || !isText(h.Digest) {
+		return Hash{}, errText
+	}
+	h.Params = make([]Param, 0, 4)
+	for text := range strings.SplitSeq(params, ",") {
 		name, value, named := strings.Cut(text, "=")
 		if !named {
 			name, value = "", text
@@ -68,16 +76,13 @@ func Parse(encoded string) (Hash, error) {
 		}
 		h.Params = append(h.Params, Param{name, value})
 	}
-	h.Salt, h.Digest = rest[1], rest[2]
-	if !isText(h.Salt) || !isText(h.Digest) {
-		return Hash{}, errText
-	}
 	return h, nil
 }
 
 // String returns the encoded form.
 func (h Hash) String() string {
 	var b strings.Builder
+	b.Grow(128)
 	b.WriteString("$" + h.ID)
 	if h.Version != "" {
 		b.WriteString("$v=" + h.Version)
@@ -103,11 +108,12 @@ func (h Hash) Values(names ...string) (values []string, ok bool) {
 	if len(h.Params) != len(names) {
 		return nil, false
 	}
+	values = make([]string, len(names))
 	for i, p := range h.Params {
 		if p.Name != names[i] {
 			return nil, false
 		}
-		values = append(values, p.Value)
+		values[i] = p.Value
 	}
 	return values, true
 }
