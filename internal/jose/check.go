@@ -28,8 +28,32 @@ func checkRSA(public *rsa.PublicKey) error {
 		return errors.New("the RSA modulus is even")
 	case public.E < 3 || public.E%2 == 0 || public.E > 1<<31-1:
 		return errors.New("the RSA exponent must be odd, at least 3 and below 2^31")
+	case fromROCA(public.N):
+		return errors.New("the RSA key comes from a broken generator (ROCA, CVE-2017-15361)")
 	}
 	return nil
+}
+
+// fromROCA reports whether n is a product of primes as a faulty library in
+// security chips made them: 65537 to some power modulo each small prime. A sound
+// modulus is, too, less than once in 2^100.
+func fromROCA(n *big.Int) bool {
+	var remainder big.Int
+primes:
+	for p := int64(3); p <= 701; p += 2 {
+		if !big.NewInt(p).ProbablyPrime(0) {
+			continue
+		}
+		r := remainder.Mod(n, big.NewInt(p)).Int64()
+		for power, i := int64(1), int64(1); i < p; i++ {
+			if power == r {
+				continue primes
+			}
+			power = power * 65537 % p
+		}
+		return false
+	}
+	return true
 }
 
 // copyECDSA returns a copy of a point that is on one of the three curves and not

@@ -15,9 +15,10 @@ import (
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// Bounds on what is parsed, in bytes. A private RSA key of 16384 bits needs 13 KB.
+// Bounds on what is parsed, in bytes. A private RSA key of 16384 bits needs 13 KB;
+// one much larger takes seconds only to look at.
 const (
-	maxKeyText = 32 << 10
+	maxKeyText = 16 << 10
 	maxSetText = 1 << 20
 )
 

@@ -41,7 +41,12 @@ func NewSecret(secret []byte, alg, id string) (*Key, error) {
 	if err := checkSecret(secret, a.hash.Size()); err != nil {
 		return nil, err
 	}
-	k := &Key{alg: a, named: alg != "", size: a.hash.Size(), secret: append([]byte(nil), secret...)}
+	return newSecret(secret, a, alg != "", id)
+}
+
+// newSecret returns a key of a secret that has been checked.
+func newSecret(secret []byte, a *algorithm, isNamed bool, id string) (*Key, error) {
+	k := &Key{alg: a, named: isNamed, size: a.hash.Size(), secret: append([]byte(nil), secret...)}
 	k.macs = newMACs(a.hash, k.secret)
 	k.verify = k.macs.verify
 	if err := k.setID(id); err != nil {

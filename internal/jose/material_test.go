@@ -1,0 +1,435 @@
+//lint:file-ignore SA1019 broken keys can be built through the deprecated fields alone
+
+package jose_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/seed-e36e2130/auth/internal/jose"
+)
+
+// modulus returns an odd number of exactly this many bits.
+func modulus(bits int) *big.Int {
+	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
+	return n.Add(n, big.NewInt(12345677))
+}
+
+func edPublic(t testing.TB, hexText string) ed25519.PublicKey {
+	t.Helper()
+	b, err := hex.DecodeString(hexText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestPublicKeysRefused(t *testing.T) {
+	t.Parallel()
+	type curve struct{ elliptic.Curve } // not the standard library's own
+	p256 := signerFor(t, "ES256").Public().(*ecdsa.PublicKey)
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := big.NewInt(1)
+	coordinate := new(big.Int).Lsh(one, 300)
+	zeros := strings.Repeat("00", 31)
+	ones := strings.Repeat("ff", 30)
+	rows := map[string]struct {
+		public crypto.PublicKey
+		want   string // "": accepted
+	}{
+		"nil":                    {nil, "unsupported"},
+		"RSA by value":           {rsa.PublicKey{N: modulus(2048), E: 65537}, "unsupported"},
+		"RSA nil":                {(*rsa.PublicKey)(nil), "unsupported"},
+		"RSA without modulus":    {&rsa.PublicKey{E: 65537}, "unsupported"},
+		"RSA 2048":               {&rsa.PublicKey{N: modulus(2048), E: 65537}, ""},
+		"RSA 2047":               {&rsa.PublicKey{N: modulus(2047), E: 65537}, "too short"},
+		"RSA 16384":              {&rsa.PublicKey{N: modulus(16384), E: 65537}, ""},
+		"RSA 16385":              {&rsa.PublicKey{N: modulus(16385), E: 65537}, "too long"},
+		"RSA negative":           {&rsa.PublicKey{N: new(big.Int).Neg(modulus(2048)), E: 65537}, "too short"},
+		"RSA even":               {&rsa.PublicKey{N: new(big.Int).Lsh(modulus(2048), 1), E: 65537}, "even"},
+		"RSA e=3":                {&rsa.PublicKey{N: modulus(2048), E: 3}, ""},
+		"RSA e=0":                {&rsa.PublicKey{N: modulus(2048)}, "exponent"},
+		"RSA e=1":                {&rsa.PublicKey{N: modulus(2048), E: 1}, "exponent"},
+		"RSA e=2":                {&rsa.PublicKey{N: modulus(2048), E: 2}, "exponent"},
+		"RSA e even":             {&rsa.PublicKey{N: modulus(2048), E: 65536}, "exponent"},
+		"RSA e negative":         {&rsa.PublicKey{N: modulus(2048), E: -3}, "exponent"},
+		"RSA e=2^31-1":           {&rsa.PublicKey{N: modulus(2048), E: 1<<31 - 1}, ""},
+		"RSA e=2^31+1":           {&rsa.PublicKey{N: modulus(2048), E: 1<<31 + 1}, "exponent"},
+		"ECDSA nil":              {(*ecdsa.PublicKey)(nil), "unsupported"},
+		"ECDSA empty":            {&ecdsa.PublicKey{}, "unsupported"},
+		"ECDSA without y":        {&ecdsa.PublicKey{Curve: elliptic.P256(), X: one}, "unsupported"},
+		"ECDSA P-224":            {&p224.PublicKey, "unsupported curve"},
+		"ECDSA foreign curve":    {&ecdsa.PublicKey{Curve: curve{elliptic.P256()}, X: p256.X, Y: p256.Y}, "unsupported curve"},
+		"ECDSA off the curve":    {&ecdsa.PublicKey{Curve: elliptic.P256(), X: p256.X, Y: p256.X}, "not a point"},
+		"ECDSA of another curve": {&ecdsa.PublicKey{Curve: elliptic.P384(), X: p256.X, Y: p256.Y}, "not a point"},
+		"ECDSA (0,0)":            {&ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int), Y: new(big.Int)}, "not a point"},
+		"ECDSA negative":         {&ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).Neg(p256.X), Y: p256.Y}, "not a point"},
+		"ECDSA x too long":       {&ecdsa.PublicKey{Curve: elliptic.P256(), X: coordinate, Y: p256.Y}, "not a point"},
+		"ECDSA x above p":        {&ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).Add(p256.X, elliptic.P256().Params().P), Y: p256.Y}, "not a point"},
+		"Ed25519":                {signerFor(t, "EdDSA").Public(), ""},
+		"Ed25519 nil":            {ed25519.PublicKey(nil), "32"},
+		"Ed25519 31 bytes":       {make(ed25519.PublicKey, 31), "32"},
+		"Ed25519 33 bytes":       {make(ed25519.PublicKey, 33), "32"},
+		// The points of order 1, 2, 4, 8 and 8, and spellings of them.
+		"Ed25519 order 1":            {edPublic(t, "01"+zeros), "small order"},
+		"Ed25519 order 1, sign":      {edPublic(t, "01"+zeros[2:]+"80"), "small order"},
+		"Ed25519 order 2":            {edPublic(t, "ec"+ones+"7f"), "small order"},
+		"Ed25519 order 4":            {edPublic(t, "00"+zeros), "small order"},
+		"Ed25519 order 4, sign":      {edPublic(t, "00"+zeros[2:]+"80"), "small order"},
+		"Ed25519 order 8":            {edPublic(t, "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "small order"},
+		"Ed25519 order 8, sign":      {edPublic(t, "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85"), "small order"},
+		"Ed25519 order 8, other":     {edPublic(t, "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "small order"},
+		"Ed25519 order 4, y=p":       {edPublic(t, "ed"+ones+"7f"), "not a point"},
+		"Ed25519 order 1, y=p+1":     {edPublic(t, "ee"+ones+"7f"), "not a point"},
+		"Ed25519 not on the curve":   {edPublic(t, "02"+zeros), "not a point"},
+		"Ed25519 RFC 8032 section 7": {edPublic(t, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"), ""},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k, err := jose.NewPublic(row.public, "", "")
+			check(t, k, err, row.want)
+		})
+	}
+}
+
+// check wants an error that holds want and no key beside it; empty: a key.
+func check(t *testing.T, k *jose.Key, err error, want string) {
+	t.Helper()
+	switch {
+	case want == "" && err != nil:
+		t.Errorf("refused: %v", err)
+	case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+		t.Errorf("got %v, want an error that holds %q", err, want)
+	case err != nil && k != nil:
+		t.Error("a key came with the error")
+	}
+}
+
+// Small-order keys are refused for a reason: anybody signs for them.
+func TestSmallOrderKeyVerifiesForgeries(t *testing.T) {
+	t.Parallel()
+	identity := edPublic(t, "01"+strings.Repeat("00", 31))
+	forged := make([]byte, 64)
+	forged[0] = 1 // R is the identity, S is 0
+	if !ed25519.Verify(identity, []byte("any text"), forged) {
+		t.Error("the standard library refuses such a forgery by now: the rule may go")
+	}
+	if _, err := jose.NewPublic(identity, "", ""); err == nil {
+		t.Error("accepted")
+	}
+}
+
+func TestSignersRefused(t *testing.T) {
+	t.Parallel()
+	ec := signerFor(t, "ES256").(*ecdsa.PrivateKey)
+	otherEC := signerFor(t, "ES256").(*ecdsa.PrivateKey)
+	ed := signerFor(t, "EdDSA").(ed25519.PrivateKey)
+	otherEd := signerFor(t, "EdDSA").(ed25519.PrivateKey)
+	r := rsaKey()
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]struct {
+		signer crypto.Signer
+		want   string
+	}{
+		"nil":                     {nil, "nil"},
+		"RSA nil":                 {(*rsa.PrivateKey)(nil), "incomplete"},
+		"RSA empty":               {&rsa.PrivateKey{}, "incomplete"},
+		"RSA nil prime":           {&rsa.PrivateKey{PublicKey: r.PublicKey, D: r.D, Primes: []*big.Int{nil, nil}}, "incomplete"},
+		"RSA without primes":      {&rsa.PrivateKey{PublicKey: r.PublicKey, D: r.D}, "fit"},
+		"RSA of another modulus":  {&rsa.PrivateKey{PublicKey: other.PublicKey, D: r.D, Primes: r.Primes}, "fit"},
+		"RSA of another exponent": {&rsa.PrivateKey{PublicKey: rsa.PublicKey{N: r.N, E: 17}, D: r.D, Primes: r.Primes}, "fit"},
+		"RSA":                     {&rsa.PrivateKey{PublicKey: r.PublicKey, D: r.D, Primes: r.Primes}, ""},
+		"ECDSA nil":               {(*ecdsa.PrivateKey)(nil), "incomplete"},
+		"ECDSA empty":             {&ecdsa.PrivateKey{}, "incomplete"},
+		"ECDSA without number":    {&ecdsa.PrivateKey{PublicKey: ec.PublicKey}, "incomplete"},
+		"ECDSA of another":        {&ecdsa.PrivateKey{PublicKey: otherEC.PublicKey, D: ec.D}, "fit"},
+		"ECDSA zero":              {&ecdsa.PrivateKey{PublicKey: ec.PublicKey, D: new(big.Int)}, "range"},
+		"ECDSA too large":         {&ecdsa.PrivateKey{PublicKey: ec.PublicKey, D: elliptic.P256().Params().N}, "range"},
+		"Ed25519 short":           {ed[:63], "64"},
+		"Ed25519 nil pointer":     {(*ed25519.PrivateKey)(nil), "nil"},
+		"Ed25519 pointer":         {&ed, ""},
+		"Ed25519 of another":      {append(ed[:32:32], otherEd[32:]...), "fit"},
+		"public key unsupported":  {brokenSigner{public: "text"}, "unsupported"},
+		"public key weak":         {brokenSigner{public: &rsa.PublicKey{N: modulus(1024), E: 65537}}, "too short"},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k, err := jose.NewSigner(row.signer, "", "")
+			check(t, k, err, row.want)
+		})
+	}
+}
+
+// A key keeps its own copy: R71.
+func TestMaterialIsCopied(t *testing.T) {
+	t.Parallel()
+	input := []byte("text")
+	own := append([]byte(nil), secret...)
+	hs, err := jose.NewSecret(own, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec := signerFor(t, "ES256").(*ecdsa.PrivateKey)
+	es, err := jose.NewSigner(ec, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	edKey := signerFor(t, "EdDSA").(ed25519.PrivateKey)
+	ed, err := jose.NewSigner(edKey, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsaOwn := &rsa.PrivateKey{
+		PublicKey: rsa.PublicKey{N: new(big.Int).Set(rsaKey().N), E: rsaKey().E},
+		D:         new(big.Int).Set(rsaKey().D),
+		Primes:    []*big.Int{new(big.Int).Set(rsaKey().Primes[0]), new(big.Int).Set(rsaKey().Primes[1])},
+	}
+	rs, err := jose.NewSigner(rsaOwn, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := []*jose.Key{hs, es, ed, rs}
+	var before [][]byte
+	for _, k := range keys {
+		sig, err := k.AppendSign(t.Context(), nil, input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before = append(before, sig)
+	}
+	clear(own)
+	clear(edKey)
+	ec.D.SetInt64(1)
+	ec.X.SetInt64(1)
+	for _, n := range []*big.Int{rsaOwn.N, rsaOwn.D, rsaOwn.Primes[0], rsaOwn.Primes[1]} {
+		n.SetInt64(1)
+	}
+	for i, k := range keys {
+		if !k.Verify(input, before[i]) {
+			t.Errorf("%s: a change of the caller's key reached the verifier", k.Algorithm())
+		}
+		if err := k.SelfTest(t.Context()); err != nil {
+			t.Errorf("%s: a change of the caller's key reached the signer: %v", k.Algorithm(), err)
+		}
+	}
+}
+
+func TestAlgorithmChoice(t *testing.T) {
+	t.Parallel()
+	all := []string{"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+		"none", "hs256", "ES256K", "EDDSA", "Ed25519", "RSA-OAEP"}
+	rows := []struct {
+		of   string // an algorithm for whose key others are asked
+		fits string
+	}{
+		{"HS256", "HS256 HS384 HS512"},
+		{"RS256", "RS256 RS384 RS512 PS256 PS384 PS512"},
+		{"ES256", "ES256"},
+		{"ES384", "ES384"},
+		{"ES512", "ES512"},
+		{"EdDSA", "EdDSA"},
+	}
+	for _, row := range rows {
+		for _, alg := range all {
+			var err error
+			if row.of == "HS256" {
+				_, err = jose.NewSecret(secret, alg, "")
+			} else {
+				_, err = jose.NewPublic(signerFor(t, row.of).Public(), alg, "")
+			}
+			if want := strings.Contains(" "+row.fits+" ", " "+alg+" "); want != (err == nil) {
+				t.Errorf("a key of %s for %s: %v", row.of, alg, err)
+			}
+		}
+	}
+	k, err := jose.NewSigner(rsaKey(), "PS256", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.With("RS256", ""); err == nil {
+		t.Error("a key that was named PS256 became RS256")
+	}
+	if k, err = k.With("", "new"); err != nil || k.Algorithm() != "PS256" || k.ID() != "new" || !k.CanSign() {
+		t.Errorf("renamed: %v, %v", k, err)
+	}
+}
+
+// R22: RFC 7518 section 3.5 fixes the length of the salt; verifiers that detect it
+// take a second spelling of a signature.
+func TestPSSSaltLength(t *testing.T) {
+	t.Parallel()
+	k, err := jose.NewPublic(&rsaKey().PublicKey, "PS256", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := []byte("text")
+	h := sha256.Sum256(input)
+	for salt, want := range map[int]bool{32: true, 31: false, 33: false, 20: false, 222: false} {
+		sig, err := rsa.SignPSS(rand.Reader, rsaKey(), crypto.SHA256, h[:], &rsa.PSSOptions{SaltLength: salt})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k.Verify(input, sig) != want {
+			t.Errorf("salt of %d bytes: accepted %v", salt, !want)
+		}
+	}
+}
+
+func TestECDSASignatureRange(t *testing.T) {
+	t.Parallel()
+	k := keyFor(t, "ES256")
+	input := []byte("text")
+	sig, err := k.AppendSign(t.Context(), nil, input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := elliptic.P256().Params().N
+	r, s := new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])
+	join := func(r, s *big.Int) []byte {
+		return append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
+	}
+	zero := new(big.Int)
+	rows := map[string]struct {
+		r, s *big.Int
+		want bool
+	}{
+		"as signed": {r, s, true},
+		"n-s":       {r, new(big.Int).Sub(n, s), true}, // RFC 7518 sets no low-s rule; jti and the table of tokens do not rely on one
+		"zeros":     {zero, zero, false},               // CVE-2022-21449
+		"r=0":       {zero, s, false},
+		"s=0":       {r, zero, false},
+		"r=n":       {n, s, false},
+		"s=n":       {r, n, false},
+		"n,n":       {n, n, false},
+	}
+	for name, row := range rows {
+		if got := k.Verify(input, join(row.r, row.s)); got != row.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// RFC 8032 section 5.1.7: S is below the order of the group.
+func TestEd25519SAboveOrder(t *testing.T) {
+	t.Parallel()
+	k := keyFor(t, "EdDSA")
+	input := []byte("text")
+	sig, err := k.AppendSign(t.Context(), nil, input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+	s := make([]byte, 32)
+	for i := range s {
+		s[i] = sig[63-i]
+	}
+	sum := new(big.Int).Add(new(big.Int).SetBytes(s), order).FillBytes(s)
+	for i := range sum {
+		sig[63-i] = sum[i]
+	}
+	if k.Verify(input, sig) {
+		t.Error("S + L accepted")
+	}
+}
+
+func TestSecretsRefused(t *testing.T) {
+	t.Parallel()
+	spki, err := x509.MarshalPKIXPublicKey(signerFor(t, "EdDSA").Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(signerFor(t, "ES256"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := func(n int) string {
+		b := make([]byte, n)
+		rand.Read(b)
+		return string(b)
+	}
+	rows := map[string]struct{ secret, alg, want string }{
+		"empty":                      {"", "HS256", "too short"},
+		"31":                         {random(31), "HS256", "too short"},
+		"32":                         {random(32), "HS256", ""},
+		"47":                         {random(47), "HS384", "too short"},
+		"48":                         {random(48), "HS384", ""},
+		"63":                         {random(63), "HS512", "too short"},
+		"64":                         {random(64), "HS512", ""},
+		"long":                       {random(4096), "HS256", ""},
+		"hexadecimal text":           {hex.EncodeToString([]byte(random(32))), "HS256", ""},
+		"base64 text":                {base64.StdEncoding.EncodeToString([]byte(random(32))), "HS256", ""},
+		"zeros":                      {strings.Repeat("\x00", 32), "HS256", "repeats"},
+		"one byte":                   {strings.Repeat("x", 64), "HS256", "repeats"},
+		"a word":                     {strings.Repeat("secret", 6), "HS256", "repeats"},
+		"a long block":               {strings.Repeat("0123456789abcdef", 2), "HS256", "repeats"},
+		"a block and a half":         {"correct horse battery staple " + "correct horse b", "HS256", ""},
+		"five different bytes":       {"abcdeabdecabcedacbdeaebcdbaecdbaecdb", "HS256", "repeats"},
+		"jwt.io":                     {"a-string-secret-at-least-256-bits-long", "HS256", "published"},
+		"FastAPI":                    {"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7", "HS256", "published"},
+		"PEM":                        {string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})), "HS256", "PEM"},
+		"PEM after text":             {"key:\n" + string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})), "HS256", "PEM"},
+		"DER public":                 {string(spki), "HS256", "DER"},
+		"DER private":                {string(pkcs8), "HS256", "DER"},
+		"base64 of DER":              {base64.StdEncoding.EncodeToString(spki), "HS256", "DER"},
+		"base64 of DER, broken line": {base64.StdEncoding.EncodeToString(spki)[:40] + "\n" + base64.StdEncoding.EncodeToString(spki)[40:], "HS256", "DER"},
+		"SSH":                        {"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFKRk3WGk3z5k0tS9GkQxVfFhZ0V user@host", "HS256", "SSH"},
+		"JWK":                        {` {"kty":"OKP","crv":"Ed25519","x":"Y2JfEvoMNYVIVg3u9s-Vs6_d4iha5fQVEVx-I9xiD8o"}`, "HS256", "JWK"},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k, err := jose.NewSecret([]byte(row.secret), row.alg, "")
+			check(t, k, err, row.want)
+			if err != nil && len(row.secret) > 3 && strings.Contains(err.Error(), row.secret) {
+				t.Errorf("the error holds the secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestKeyIDs(t *testing.T) {
+	t.Parallel()
+	rows := map[string]struct{ id, want string }{
+		"plain":       {"2026-01/a b", ""},
+		"longest":     {strings.Repeat("x", 256), ""},
+		"too long":    {strings.Repeat("x", 257), "at most"},
+		"UTF-8":       {"clé", ""},
+		"not UTF-8":   {"\xff", "UTF-8"},
+		"line end":    {"a\nb", "control"},
+		"NUL":         {"a\x00", "control"},
+		"quote":       {`a"b\`, ""},
+		"DEL":         {"a\x7f", "control"},
+		"replacement": {"\ufffd", ""},
+	}
+	for name, row := range rows {
+		k, err := jose.NewSecret(secret, "", row.id)
+		check(t, k, err, row.want)
+		if err == nil && k.ID() != row.id {
+			t.Errorf("%s: %q", name, k.ID())
+		}
+	}
+	a, b := keyFor(t, "HS256"), keyFor(t, "HS512")
+	if a.ID() != b.ID() || len(a.ID()) != 22 {
+		t.Errorf("the ID of one secret: %s, %s", a.ID(), b.ID())
+	}
+}
