@@ -73,12 +73,13 @@ func (cookie) Ambient() bool { return true }
 // Extract reads the header itself: net/http leaves out cookies that it finds
 // malformed, and what it leaves out would count as absent.
 func (c cookie) Extract(r *http.Request) (string, error) {
+	const space = " \t\r\n"
 	token, found := "", 0
 	for _, field := range r.Header["Cookie"] {
 		for pair := range strings.SplitSeq(field, ";") {
-			name, value, _ := strings.Cut(pair, "=")
-			if strings.Trim(name, " \t") == string(c) {
-				token = strings.Trim(value, " \t")
+			name, value, _ := strings.Cut(strings.Trim(pair, space), "=")
+			if strings.TrimRight(name, space) == string(c) {
+				token = value
 				found++
 			}
 		}

@@ -359,6 +359,7 @@ func TestMiddlewareConfig(t *testing.T) {
 		"origin null":      {v, auth.MiddlewareConfig{TrustedOrigins: []string{"null"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
 		"origin user":      {v, auth.MiddlewareConfig{TrustedOrigins: []string{"https://a@app.test"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
 		"origin scheme":    {v, auth.MiddlewareConfig{TrustedOrigins: []string{"ftp://app.test"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
+		"origin unicode":   {v, auth.MiddlewareConfig{TrustedOrigins: []string{"https://caf\u00e9.test"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
 		"metadata local":   {v, auth.MiddlewareConfig{ResourceMetadata: "http://localhost:8080/m"}, nil},
 		"metadata loop":    {v, auth.MiddlewareConfig{ResourceMetadata: "http://127.0.0.1/m"}, nil},
 		"metadata plain":   {v, auth.MiddlewareConfig{ResourceMetadata: "http://api.test/m"}, []string{"MiddlewareConfig.ResourceMetadata"}},
