@@ -1,0 +1,238 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// newTokens returns an issuer with a key that lives as long as the example.
+func newTokens() *auth.JWTIssuer {
+	key, err := auth.GenerateKey(auth.EdDSA)
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := auth.NewKeyRing(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{
+		Issuer:   "https://example.com",
+		Audience: "https://example.com/api",
+		Keys:     keys,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return tokens
+}
+
+// newGuard returns the middleware in front of v, with every default.
+func newGuard(v auth.TokenVerifier) *auth.Middleware {
+	guard, err := auth.NewMiddleware(v, auth.MiddlewareConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return guard
+}
+
+// get sends a request with a token ("": none) and prints status, challenge and body.
+func get(h http.Handler, target, token string) {
+	r := httptest.NewRequest("GET", target, nil)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code == http.StatusOK {
+		fmt.Print(w.Code, " ", w.Body)
+		return
+	}
+	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
+}
+
+// A program that makes its own tokens: for a service, with scopes and a claim of
+// its own.
+func ExampleJWTIssuer_Issue() {
+	tokens := newTokens()
+	ctx := context.Background()
+
+	token, err := tokens.Issue(ctx, auth.Claims{
+		Subject: "billing",
+		Kind:    auth.KindService,
+		Scopes:  []string{"invoices:read"},
+		Custom:  map[string]any{"tenant": 7},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	caller, err := tokens.Verify(ctx, token)
+	if err != nil {
+		log.Fatal(err)
+	}
+	claims, err := auth.Decode[struct {
+		Tenant int64 `json:"tenant"`
+	}](caller)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(caller.Subject(), caller.Kind(), caller.Scopes(), claims.Tenant)
+	// Output: billing service [invoices:read] 7
+}
+
+// Wrong: a secret that a person thought up, and nobody whom the tokens are for.
+// Constructors say all that is wrong, at the start and not at the first login.
+func ExampleNewJWTIssuer_wrong() {
+	_, err := auth.NewSecretKey([]byte("secret"))
+	fmt.Println(err)
+
+	_, err = auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com"})
+	fmt.Println(err)
+
+	var fault *auth.ConfigError
+	fmt.Println(errors.As(err, &fault))
+	// Output:
+	// auth: NewSecretKey: a secret of 6 bytes is too short: at least 32 random bytes
+	// auth: JWTConfig.Audience: is required
+	// auth: JWTConfig.Keys: is required
+	// true
+}
+
+// The next key verifies before it signs, and the old one verifies until its last
+// token has expired: no valid token is refused on the way.
+func ExampleKeyRing_Replace() {
+	newKey := func() auth.Key {
+		key, err := auth.GenerateKey(auth.ES256)
+		if err != nil {
+			log.Fatal(err)
+		}
+		return key
+	}
+	old, next := newKey(), newKey()
+	keys, err := auth.NewKeyRing(old, next) // every replica knows next by now
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{
+		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	token, err := tokens.Issue(ctx, auth.Claims{Subject: "ada"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	if err := keys.Replace(next, old); err != nil { // next signs
+		log.Fatal(err)
+	}
+	_, err = tokens.Verify(ctx, token)
+	fmt.Println("old key kept:", err)
+
+	if err := keys.Replace(next); err != nil { // once the lifetime of a token has passed
+		log.Fatal(err)
+	}
+	_, err = tokens.Verify(ctx, token)
+	fmt.Println("old key gone:", err)
+	// Output:
+	// old key kept: <nil>
+	// old key gone: auth: invalid token: unknown key
+}
+
+func ExampleMiddleware_Require() {
+	tokens := newTokens()
+	profile := newGuard(tokens).Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := auth.FromContext(r.Context()) // always there behind Require
+		fmt.Fprintln(w, "hello,", caller.Subject())
+	}))
+
+	token, err := tokens.Issue(context.Background(), auth.Claims{Subject: "ada"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	get(profile, "/profile", token)
+	get(profile, "/profile", "")
+	get(profile, "/profile", token+"A")
+	// Output:
+	// 200 hello, ada
+	// 401 Bearer realm="api"
+	// 401 Bearer realm="api", error="invalid_token"
+}
+
+func ExampleMiddleware_RequireScope() {
+	tokens := newTokens()
+	items := newGuard(tokens).RequireScope("items:read")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, "one item")
+	}))
+
+	for _, scopes := range [][]string{{"items:read", "items:write"}, {"items:write"}} {
+		token, err := tokens.Issue(context.Background(), auth.Claims{Subject: "ada", Scopes: scopes})
+		if err != nil {
+			log.Fatal(err)
+		}
+		get(items, "/items", token)
+	}
+	// Output:
+	// 200 one item
+	// 403 Bearer realm="api", error="insufficient_scope", scope="items:read"
+}
+
+// Anonymous callers pass; those whose token is bad do not.
+func ExampleMiddleware_Optional() {
+	page := newGuard(newTokens()).Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, known := auth.FromContext(r.Context())
+		fmt.Fprintln(w, "known:", known)
+	}))
+	get(page, "/", "")
+	get(page, "/", "stale")
+	// Output:
+	// 200 known: false
+	// 401 Bearer realm="api", error="invalid_token"
+}
+
+// Check decides and touches no response: for frameworks with handlers of their own.
+func ExampleMiddleware_Check() {
+	guard := newGuard(newTokens())
+	_, err := guard.Check(httptest.NewRequest("GET", "/", nil))
+	fmt.Println(auth.HTTPStatus(err), errors.Is(err, auth.ErrNoCredentials))
+	// Output: 401 true
+}
+
+// A handler is tested without a token: the context says who calls.
+func ExampleNewContext() {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		caller, ok := auth.FromContext(r.Context())
+		if !ok {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprint(w, caller.Subject())
+	}
+	ada, err := auth.NewPrincipal(auth.Claims{Subject: "ada"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/", nil)
+	handler(w, r.WithContext(auth.NewContext(r.Context(), ada)))
+	fmt.Println(w.Body)
+	// Output: ada
+}
+
+// Wrong: a route that forgot Require. FromContext knows only verified callers, so
+// the handler cannot be fooled by a header, but it must look at what it gets.
+func ExampleFromContext_wrong() {
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer anything")
+	caller, ok := auth.FromContext(r.Context())
+	fmt.Println(caller == nil, ok)
+	// Output: true false
+}
