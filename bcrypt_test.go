@@ -11,10 +11,21 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
 )
 
 // fast is a Bcrypt at the lowest cost there is.
 var fast = auth.LowCostBcrypt(bcrypt.MinCost)
+
+func TestBcryptContract(t *testing.T) {
+	t.Parallel()
+	authtest.TestHasher(t, func(*testing.T) auth.Hasher { return fast })
+}
+
+func TestLimitContract(t *testing.T) {
+	t.Parallel()
+	authtest.TestHasher(t, func(*testing.T) auth.Hasher { return auth.Limit(fast, 2) })
+}
 
 func TestNewBcrypt(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,6 @@
 package auth_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"os"
@@ -22,31 +21,6 @@ type hashCase struct {
 	NeedsRehash *bool  `json:"needs_rehash"`
 }
 
-// hashCases returns the lines that wanted accepts.
-func hashCases(t *testing.T, wanted func(hashCase) bool) (cases []hashCase) {
-	t.Helper()
-	file, err := os.Open("testdata/vectors/hashes.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 8<<20)
-	for lines.Scan() {
-		var c hashCase
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			t.Fatal(err)
-		}
-		if wanted(c) {
-			cases = append(cases, c)
-		}
-	}
-	if lines.Err() != nil || len(cases) == 0 {
-		t.Fatalf("%d cases, %v", len(cases), lines.Err())
-	}
-	return cases
-}
-
 // answer names what Verify said in the words of the vectors.
 func answer(err error) string {
 	switch {
@@ -62,9 +36,10 @@ func answer(err error) string {
 // and those that no Hasher may match.
 func TestBcryptVectors(t *testing.T) {
 	t.Parallel()
-	for _, c := range hashCases(t, func(c hashCase) bool {
-		return strings.HasPrefix(c.Format, "bcrypt") || c.Group == "never"
-	}) {
+	for _, c := range readLines[hashCase](t, "testdata/vectors/hashes.jsonl") {
+		if !strings.HasPrefix(c.Format, "bcrypt") && c.Group != "never" {
+			continue
+		}
 		want := c.Expect
 		if strings.HasPrefix(c.Hash, "$2$") { // optional, and its why says that refusing is right
 			want = "error"

@@ -1,0 +1,276 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Authenticator is what a login is: it registers accounts, checks passwords and
+// makes the tokens that it verifies. Make one with [New]; it is immutable and safe
+// for concurrent use.
+//
+// Each method passes the context on and returns what stores, hashers and
+// issuers report, wrapped, where none of the errors it names applies; a
+// [*RetryError] among them, if too many hashes are waiting.
+type Authenticator struct {
+	users     UserStore
+	tokens    TokenIssuer
+	hasher    Hasher
+	passwords passwordRule
+	normalize func(string) (string, error)
+	claims    func(context.Context, User, *Claims) error
+	log       *slog.Logger
+	decoy     string // the hash of a password that nobody knows
+}
+
+// start makes the decoy and carries one token through its own verifier, so that
+// a hasher or a pair of keys that cannot work shows before the first login.
+func (a *Authenticator) start(ctx context.Context) (err error) {
+	if a.decoy, err = a.hash(ctx, rand.Text()); err != nil {
+		return err
+	}
+	if a.hasher.NeedsRehash(a.decoy) {
+		return &ConfigError{Field: "Config.Hasher", Reason: "finds the hash too weak that it has just made"}
+	}
+	const subject = "self-test"
+	token, err := a.tokens.Issue(ctx, Claims{Subject: subject})
+	if err != nil {
+		return fmt.Errorf("auth: issue token: %w", err)
+	}
+	p, err := a.tokens.Verify(ctx, token)
+	// That the host's own check knows no such user, or cannot decide yet, says
+	// nothing of the pair.
+	refused := errors.Is(err, ErrInvalidToken) && !errors.Is(err, ErrRevokedToken)
+	if refused || err == nil && p.Subject() != subject {
+		return &ConfigError{Field: "tokens", Reason: "does not verify the token that it has just made"}
+	}
+	return nil
+}
+
+func (a *Authenticator) unusable() bool { return a == nil || a.tokens == nil }
+
+// Register adds an account and returns it, without its PasswordHash. It returns
+// [ErrInvalidUsername] or a [*PasswordError] if name or password break a rule, and
+// [ErrUserExists] if the name is taken: of concurrent calls exactly one succeeds.
+func (a *Authenticator) Register(ctx context.Context, username, password string) (User, error) {
+	if a.unusable() {
+		return User{}, errUnusable
+	}
+	name, err := a.username(username)
+	if err != nil {
+		return User{}, err
+	}
+	if err := a.passwords.check(password); err != nil {
+		return User{}, err
+	}
+	encoded, err := a.hash(ctx, password)
+	if err != nil {
+		return User{}, err
+	}
+	u := User{
+		ID:           rand.Text(), // at least 128 bits
+		Username:     name,
+		PasswordHash: encoded,
+		CreatedAt:    time.Now().UTC().Truncate(time.Microsecond),
+	}
+	switch err := a.users.CreateUser(ctx, u); {
+	case errors.Is(err, ErrUserExists):
+		return User{}, ErrUserExists
+	case err != nil:
+		return User{}, fmt.Errorf("auth: create user: %w", err)
+	}
+	return withoutHash(u), nil
+}
+
+// Login returns the tokens of the account with this name and password. It returns
+// [ErrInvalidCredentials] if there is no such account, the password is another or
+// the account is disabled, has no password or an unreadable one: after the same
+// hashing, so that neither the answer nor its time says which.
+//
+// A stored hash that is weaker than the current choice is replaced; where that
+// fails, the login goes on.
+func (a *Authenticator) Login(ctx context.Context, username, password string) (Tokens, error) {
+	if a.unusable() {
+		return Tokens{}, errUnusable
+	}
+	if !a.passwords.possible(password) {
+		return Tokens{}, ErrInvalidCredentials
+	}
+	u, err := a.userByName(ctx, username)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if err := a.prove(ctx, u, password); err != nil {
+		return Tokens{}, err
+	}
+	stored := a.upgrade(ctx, u, password)
+
+	// The turn to hash may have been seconds in coming. What was proven must still
+	// hold: that the account is enabled, and its password this one.
+	u, err = found(a.users.UserByID(ctx, u.ID))
+	if err != nil {
+		return Tokens{}, err
+	}
+	if u.Disabled || u.PasswordHash != stored {
+		if err := a.prove(ctx, u, password); err != nil {
+			return Tokens{}, err
+		}
+	}
+	return a.issue(ctx, u)
+}
+
+// Verify returns the principal of a token, as [TokenVerifier] says.
+func (a *Authenticator) Verify(ctx context.Context, token string) (*Principal, error) {
+	if a.unusable() {
+		return nil, errUnusable
+	}
+	return a.tokens.Verify(ctx, token)
+}
+
+// ChangePassword gives the account another password. It returns a [*PasswordError]
+// if replacement breaks a rule, [ErrInvalidCredentials] if current is not the
+// password or the account cannot log in, and [ErrConflict] if others keep
+// changing it at the same time.
+func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, replacement string) error {
+	if a.unusable() {
+		return errUnusable
+	}
+	if err := a.passwords.check(replacement); err != nil {
+		return err
+	}
+	if !a.passwords.possible(current) {
+		return ErrInvalidCredentials
+	}
+	encoded := ""
+	for range 2 { // again if a login upgraded the hash meanwhile
+		u, err := found(a.users.UserByID(ctx, userID))
+		if err != nil {
+			return err
+		}
+		if err := a.prove(ctx, u, current); err != nil {
+			return err
+		}
+		if encoded == "" {
+			if encoded, err = a.hash(ctx, replacement); err != nil {
+				return err
+			}
+		}
+		switch err := a.users.ReplacePasswordHash(ctx, userID, u.PasswordHash, encoded); {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrUserNotFound):
+			return ErrInvalidCredentials
+		case !errors.Is(err, ErrConflict):
+			return fmt.Errorf("auth: replace password hash: %w", err)
+		}
+	}
+	return ErrConflict
+}
+
+// userByName returns the zero User, which has no password, for a name that is
+// nobody's or can be nobody's.
+func (a *Authenticator) userByName(ctx context.Context, username string) (User, error) {
+	name, err := a.username(username)
+	if err != nil {
+		return User{}, nil
+	}
+	return found(a.users.UserByUsername(ctx, name))
+}
+
+// found is the zero User where a store has none.
+func found(u User, err error) (User, error) {
+	switch {
+	case errors.Is(err, ErrUserNotFound):
+		return User{}, nil
+	case err != nil:
+		return User{}, fmt.Errorf("auth: load user: %w", err)
+	}
+	return u, nil
+}
+
+// prove checks that u may log in with password. Every answer costs one hash of
+// the current parameters: where there is none to check, the decoy stands in.
+func (a *Authenticator) prove(ctx context.Context, u User, password string) error {
+	encoded, never := u.PasswordHash, false
+	if u.Disabled || encoded == "" {
+		encoded, never = a.decoy, true
+	}
+	err := a.hasher.Verify(ctx, encoded, password)
+	if !never && (errors.Is(err, ErrUnknownHash) || errors.Is(err, ErrMalformedHash)) {
+		a.log.ErrorContext(ctx, "auth: a stored password hash cannot be read", "user", u.ID, "error", err)
+		never = true
+		err = a.hasher.Verify(ctx, a.decoy, password)
+	}
+	_, refused := errors.AsType[*PasswordError](err)
+	switch {
+	case err == nil && !never:
+		return nil
+	case err == nil || refused || errors.Is(err, ErrMismatch):
+		return ErrInvalidCredentials
+	}
+	return fmt.Errorf("auth: check password: %w", err)
+}
+
+func (a *Authenticator) hash(ctx context.Context, password string) (string, error) {
+	encoded, err := a.hasher.Hash(ctx, password)
+	if err != nil {
+		return "", fmt.Errorf("auth: hash password: %w", err)
+	}
+	return encoded, nil
+}
+
+// upgrade replaces a hash that is weaker than the current choice and returns the
+// one that is stored then. It never fails: the next login tries again.
+func (a *Authenticator) upgrade(ctx context.Context, u User, password string) (stored string) {
+	if !a.hasher.NeedsRehash(u.PasswordHash) {
+		return u.PasswordHash
+	}
+	encoded, err := a.hash(ctx, password)
+	if err == nil {
+		err = a.users.ReplacePasswordHash(ctx, u.ID, u.PasswordHash, encoded)
+	}
+	if err != nil {
+		a.log.WarnContext(ctx, "auth: a weak password hash was not upgraded", "user", u.ID, "error", err)
+		return u.PasswordHash
+	}
+	return encoded
+}
+
+// issue makes the tokens for an account that has just proven its password.
+func (a *Authenticator) issue(ctx context.Context, u User) (Tokens, error) {
+	c := Claims{Subject: u.ID, AuthTime: time.Now(), AMR: []string{"pwd"}}
+	if a.claims != nil {
+		if err := a.claims(ctx, withoutHash(u), &c); err != nil {
+			return Tokens{}, fmt.Errorf("auth: claims: %w", err)
+		}
+		if c.Subject != u.ID {
+			return Tokens{}, errors.New("auth: claims: Config.Claims changed the subject")
+		}
+	}
+	token, err := a.tokens.Issue(ctx, c)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("auth: issue token: %w", err)
+	}
+	// Verifying it tells its expiry, whatever kind of token it is, and that it
+	// will be of use.
+	p, err := a.tokens.Verify(ctx, token)
+	switch {
+	case errors.Is(err, ErrRevokedToken): // the host's check, of this account
+		return Tokens{}, ErrInvalidCredentials
+	case errors.Is(err, ErrInvalidToken): // no fault of the caller's
+		return Tokens{}, fmt.Errorf("auth: the issued token is refused: %v", err)
+	case err != nil:
+		return Tokens{}, fmt.Errorf("auth: verify issued token: %w", err)
+	}
+	life := max(0, time.Until(p.Expiry())+time.Second-1)
+	return Tokens{AccessToken: token, ExpiresIn: life.Truncate(time.Second), Principal: p}, nil
+}
+
+func withoutHash(u User) User {
+	u.PasswordHash = ""
+	return u
+}

@@ -1,0 +1,39 @@
+package auth
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Tokens is the answer of a login. As JSON it is the body that RFC 6749 section
+// 5.1 asks for, to be sent with Cache-Control: no-store. However else it is
+// printed or logged, it shows no token.
+type Tokens struct {
+	AccessToken string
+	ExpiresIn   time.Duration // of AccessToken, in whole seconds; 0: it has no expiry
+	Principal   *Principal    // whom AccessToken speaks for
+}
+
+// MarshalJSON returns access_token, token_type and expires_in.
+func (t Tokens) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		AccessToken string `json:"access_token"`
+		TokenType   string `json:"token_type"`
+		ExpiresIn   int64  `json:"expires_in,omitempty"`
+	}{t.AccessToken, "bearer", int64(t.ExpiresIn / time.Second)})
+}
+
+// String returns a text without the token.
+func (t Tokens) String() string { return "auth.Tokens([REDACTED])" }
+
+// GoString returns what String returns.
+func (t Tokens) GoString() string { return t.String() }
+
+// Format prints what String returns, whatever the verb.
+func (t Tokens) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
+
+// LogValue returns what String returns.
+func (t Tokens) LogValue() slog.Value { return slog.StringValue(t.String()) }
