@@ -2,6 +2,7 @@ package auth
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,19 +31,22 @@ func shadows(name string) bool {
 	return slices.ContainsFunc(registeredClaims, func(r string) bool { return strings.EqualFold(r, name) })
 }
 
-// claimNames says where scopes and roles stand in other issuers' tokens.
+// claimNames says where things stand in other issuers' tokens, and what must.
 type claimNames struct {
-	scope string
-	roles []string // the way through objects to the array
+	audience string
+	scope    string
+	roles    []string          // the way through objects to the array
+	required map[string]string // "": any text but the empty one
 }
 
-var defaultClaimNames = claimNames{scope: "scope", roles: []string{"roles"}}
+var defaultClaimNames = claimNames{audience: "aud", scope: "scope", roles: []string{"roles"}}
 
 // parsePrincipal reads claims whose signature was verified. Which of them must be
 // there and what they must say is the verifier's business: see accept.
 func parsePrincipal(payload string, names claimNames) (*Principal, error) {
 	payload = strings.Trim(payload, " \t\r\n") // of JSON's own space
 	p := &Principal{payload: payload, expiry: absent, notBefore: absent, issuedAt: absent, authTime: absent}
+	required := 0
 	err := strictjson.Object(payload, func(name, value string) error {
 		ok := true
 		if name == names.scope {
@@ -51,8 +55,17 @@ func parsePrincipal(payload string, names claimNames) (*Principal, error) {
 		if name == names.roles[0] {
 			p.roles, ok = rolesAt(value, names.roles[1:])
 		}
+		if name == names.audience {
+			p.audience, ok = value, isText(value) || isTexts(value)
+		}
 		if !ok {
 			return errClaims
+		}
+		if want, is := names.required[name]; is {
+			if text, _ := strictjson.Text(value); text == "" || want != "" && text != want {
+				return errRequired
+			}
+			required++
 		}
 		switch name {
 		case "sub":
@@ -60,7 +73,9 @@ func parsePrincipal(payload string, names claimNames) (*Principal, error) {
 		case "iss":
 			p.issuer, ok = strictjson.Text(value)
 		case "aud":
-			p.audience, ok = value, isText(value) || isTexts(value)
+			if names.audience != "aud" { // it would have to be looked at all the same
+				return errAudience
+			}
 		case "exp":
 			p.expiry, ok = parseInstant(value)
 		case "nbf":
@@ -91,11 +106,15 @@ func parsePrincipal(payload string, names claimNames) (*Principal, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		if err == errBound {
-			return nil, err
-		}
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrInvalidToken):
+		return nil, err
+	default:
 		return nil, errClaims
+	}
+	if required != len(names.required) {
+		return nil, errRequired
 	}
 	if p.subject == "" {
 		return nil, errSubject

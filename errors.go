@@ -48,6 +48,7 @@ var (
 	errBound     = fmt.Errorf("%w: bound to a key, not a bearer token", ErrInvalidToken)
 	errSubject   = fmt.Errorf("%w: no subject", ErrInvalidToken)
 	errIssuer    = fmt.Errorf("%w: issuer", ErrInvalidToken)
+	errRequired  = fmt.Errorf("%w: required claim", ErrInvalidToken)
 	errAudience  = fmt.Errorf("%w: audience", ErrInvalidToken)
 	errNoExpiry  = fmt.Errorf("%w: no expiry", ErrInvalidToken)
 	errNotYet    = fmt.Errorf("%w: not valid yet", ErrInvalidToken)
@@ -98,8 +99,8 @@ func (e *PasswordError) Error() string {
 	return "auth: password refused: " + string(e.Rule)
 }
 
-// RetryError is a refusal that time cures: it wraps [ErrBusy]. Answer it with
-// 503 and a Retry-After header.
+// RetryError is a refusal that time cures: it wraps [ErrBusy] or
+// [ErrKeysUnavailable]. Answer it with 503 and a Retry-After header.
 type RetryError struct {
 	Err   error
 	After time.Duration // when to try again, at least one second

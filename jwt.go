@@ -51,7 +51,7 @@ func NewJWTIssuer(cfg JWTConfig) (*JWTIssuer, error) {
 	case cfg.Lifetime < time.Second || cfg.Lifetime > maxLifetime:
 		faults = append(faults, &ConfigError{"JWTConfig.Lifetime", cfg.Lifetime.String(), "must be 0 or 1s to 24h"})
 	}
-	if cfg.Keys != nil && cfg.Keys.snapshot() != nil && !cfg.Keys.signs {
+	if cfg.Keys != nil && !cfg.Keys.signs {
 		faults = append(faults, &ConfigError{"JWTConfig.Keys", "", "only verifies: use NewKeyRing"})
 	}
 	v, err := newJWTVerifier(JWTVerifierConfig{
@@ -109,7 +109,7 @@ func (i *JWTIssuer) Issue(ctx context.Context, c Claims) (string, error) {
 	var id [22]byte
 	c.TokenID = newTokenID(&id)
 	c.Issuer, c.IssuedAt = i.verifier.issuer, now
-	c.Audience = []string{i.verifier.audience}
+	c.Audience = i.verifier.audiences[:1]
 
 	buf := payloads.Get().(*[]byte)
 	defer payloads.Put(buf)

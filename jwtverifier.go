@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -15,6 +16,9 @@ import (
 // NoLeeway as a Leeway allows no clock skew at all.
 const NoLeeway time.Duration = -1
 
+// NoType among the Types accepts tokens whose header has no typ.
+const NoType = "(none)" // no media type holds a parenthesis
+
 // Bounds of the clock skew allowed.
 const (
 	defaultLeeway = 30 * time.Second
@@ -25,12 +29,17 @@ const (
 type JWTVerifierConfig struct {
 	Issuer   string   // required; iss must be exactly this (RFC 8725 section 3.8)
 	Audience string   // required; aud must be or hold exactly this (RFC 8725 section 3.9)
-	Keys     *KeyRing // required
+	Keys     *KeyRing // required; the zero KeyRing has no keys yet: ErrKeysUnavailable until its Replace
+
+	// OtherAudiences are further names of this service: aud must be or hold one of
+	// them all.
+	OtherAudiences []string
 
 	// Types are the media types accepted in typ, compared without case and
 	// without "application/" (RFC 8725 section 3.11). nil: "at+jwt" alone, the
 	// access tokens of RFC 9068. Issuers that mark theirs as plain JWT need
-	// "JWT" here.
+	// "JWT" here, those that do not mark them [NoType]; both need RequiredClaims,
+	// or an Audience that ID tokens never have.
 	Types []string
 
 	// DangerouslyAnyType accepts any typ and none. An ID token, or whatever else
@@ -57,6 +66,15 @@ type JWTVerifierConfig struct {
 	ScopeClaim string
 	RolesClaim []string
 
+	// AudienceClaim is read in place of aud, for issuers whose access tokens have
+	// none; those that have one all the same are refused. "": "aud".
+	AudienceClaim string
+
+	// RequiredClaims must stand in the token as strings: of exactly this value, or
+	// of any but the empty one where the value here is empty. They tell access
+	// tokens from what else an issuer signs with the same keys.
+	RequiredClaims map[string]string
+
 	// Check, if not nil, is asked about each token on each use, after all else
 	// was in order. It returns nil to accept and [ErrRevokedToken] to refuse; any
 	// other error means that it could not decide and is passed on, for a 5xx.
@@ -66,14 +84,15 @@ type JWTVerifierConfig struct {
 // JWTVerifier accepts signed JWTs of one issuer for one audience. It is immutable
 // but for its key ring, and safe for concurrent use.
 type JWTVerifier struct {
-	issuer, audience string
-	types            []string // nil: any
-	leeway           instant
-	names            claimNames
-	check            func(context.Context, *Principal) error
-	keys             *KeyRing
-	places           int
-	table            atomic.Pointer[verifiedTable]
+	issuer    string
+	audiences []string
+	types     []string // nil: any
+	leeway    instant
+	names     claimNames
+	check     func(context.Context, *Principal) error
+	keys      *KeyRing
+	places    int
+	table     atomic.Pointer[verifiedTable]
 }
 
 // NewJWTVerifier returns a verifier, or every fault of cfg as a [*ConfigError].
@@ -92,7 +111,7 @@ func newJWTVerifier(cfg JWTVerifierConfig, in string) (*JWTVerifier, error) {
 	if cfg.Audience == "" {
 		fault("Audience", "", "is required")
 	}
-	if cfg.Keys == nil || cfg.Keys.snapshot() == nil {
+	if cfg.Keys == nil {
 		fault("Keys", "", "is required")
 	}
 	switch {
@@ -113,7 +132,9 @@ func newJWTVerifier(cfg JWTVerifierConfig, in string) (*JWTVerifier, error) {
 			if t == "" {
 				fault("Types", "", "holds an empty type")
 			}
-			types[i] = jose.MediaType(t)
+			if types[i] = jose.MediaType(t); t == NoType {
+				types[i] = ""
+			}
 		}
 		if len(types) == 0 {
 			fault("Types", "", "is empty: leave it nil for at+jwt")
@@ -132,13 +153,23 @@ func newJWTVerifier(cfg JWTVerifierConfig, in string) (*JWTVerifier, error) {
 	if len(cfg.RolesClaim) > 0 {
 		names.roles = slices.Clone(cfg.RolesClaim)
 	}
+	if cfg.AudienceClaim != "" {
+		names.audience = cfg.AudienceClaim
+	}
+	names.required = maps.Clone(cfg.RequiredClaims)
+	if _, ok := names.required[""]; ok {
+		fault("RequiredClaims", "", "holds an empty name")
+	}
+	if slices.Contains(cfg.OtherAudiences, "") {
+		fault("OtherAudiences", "", "holds an empty audience")
+	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
 	return &JWTVerifier{
-		issuer: cfg.Issuer, audience: cfg.Audience, types: types, names: names,
-		leeway: instant(cfg.Leeway.Microseconds()),
-		check:  cfg.Check, keys: cfg.Keys, places: cfg.VerifiedTokens,
+		issuer: cfg.Issuer, audiences: append([]string{cfg.Audience}, cfg.OtherAudiences...),
+		types: types, names: names, leeway: instant(cfg.Leeway.Microseconds()),
+		check: cfg.Check, keys: cfg.Keys, places: cfg.VerifiedTokens,
 	}, nil
 }
 
@@ -169,6 +200,9 @@ func (v *JWTVerifier) genuine(token string) (*Principal, error) {
 	}
 	now := instant(time.Now().UnixMicro())
 	snap := v.keys.snapshot()
+	if snap == nil {
+		return nil, ErrKeysUnavailable
+	}
 	table := v.tableOf(snap)
 
 	p, id := table.find(token)
@@ -202,7 +236,7 @@ func (v *JWTVerifier) accept(t jose.Opened) (*Principal, error) {
 	if p.issuer != v.issuer {
 		return nil, errIssuer
 	}
-	if !p.isFor(v.audience) {
+	if !p.isFor(v.audiences) {
 		return nil, errAudience
 	}
 	if p.expiry == absent {

@@ -14,6 +14,8 @@ import (
 // verifier, a JWK set handler) sees a replacement at once and as a whole. It is
 // safe for concurrent use.
 //
+// The zero KeyRing only verifies and has no keys until its first Replace.
+//
 // To rotate without refusing one valid token: add the next key as a verifying one
 // and wait until every verifier has seen it; let it sign, with the old one still
 // verifying; remove the old one when its last token has expired. A key removed is

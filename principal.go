@@ -56,9 +56,14 @@ func (p *Principal) Audience() []string {
 	return texts(p.audience)
 }
 
-// isFor reports whether audience is one of the token's, byte for byte.
-func (p *Principal) isFor(audience string) bool {
-	return holds(p.audience, audience)
+// isFor reports whether one of audiences is the token's, byte for byte.
+func (p *Principal) isFor(audiences []string) bool {
+	for _, a := range audiences {
+		if holds(p.audience, a) {
+			return true
+		}
+	}
+	return false
 }
 
 // SessionID returns the session that the token belongs to (sid), or "".

@@ -1,0 +1,131 @@
+package auth_test
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// signedBy returns a token of any header and claims, as other issuers make them.
+func signedBy(t testing.TB, private ed25519.PrivateKey, header, claims string) string {
+	t.Helper()
+	encode := base64.RawURLEncoding.EncodeToString
+	text := encode([]byte(header)) + "." + encode([]byte(claims))
+	return text + "." + encode(ed25519.Sign(private, []byte(text)))
+}
+
+// What issuers that do not follow RFC 9068 need, and what it must not let in.
+func TestForeignShapes(t *testing.T) {
+	t.Parallel()
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := auth.NewSigningKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := auth.NewVerifyingKeyRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const plain, access = `{"alg":"EdDSA"}`, `{"alg":"EdDSA","typ":"at+jwt"}`
+	clientID := auth.JWTVerifierConfig{
+		AudienceClaim: "client_id", Types: []string{auth.NoType},
+		RequiredClaims: map[string]string{"token_use": "access", "jti": ""},
+	}
+	several := auth.JWTVerifierConfig{OtherAudiences: []string{"b.test"}}
+	for name, row := range map[string]struct {
+		cfg            auth.JWTVerifierConfig
+		header, claims string
+		accepted       bool
+	}{
+		"client_id for aud":         {clientID, plain, `"client_id":"api.test","token_use":"access","jti":"1"`, true},
+		"another client_id":         {clientID, plain, `"client_id":"other","token_use":"access","jti":"1"`, false},
+		"aud without client_id":     {clientID, plain, `"aud":"api.test","token_use":"access","jti":"1"`, false},
+		"another aud beside it":     {clientID, plain, `"client_id":"api.test","aud":"other","token_use":"access","jti":"1"`, false},
+		"the same aud beside it":    {clientID, plain, `"client_id":"api.test","aud":"api.test","token_use":"access","jti":"1"`, false},
+		"client_id no text":         {clientID, plain, `"client_id":{"api.test":1},"token_use":"access","jti":"1"`, false},
+		"typ where none is wanted":  {clientID, access, `"client_id":"api.test","token_use":"access","jti":"1"`, false},
+		"typ spelled like NoType":   {clientID, `{"alg":"EdDSA","typ":"(none)"}`, `"client_id":"api.test","token_use":"access","jti":"1"`, false},
+		"none where typ is wanted":  {auth.JWTVerifierConfig{}, plain, `"aud":"api.test"`, false},
+		"another value required":    {clientID, plain, `"client_id":"api.test","token_use":"id","jti":"1"`, false},
+		"a required claim missing":  {clientID, plain, `"client_id":"api.test","token_use":"access"`, false},
+		"a required claim empty":    {clientID, plain, `"client_id":"api.test","token_use":"access","jti":""`, false},
+		"a required claim no text":  {clientID, plain, `"client_id":"api.test","token_use":["access"],"jti":"1"`, false},
+		"a required claim, nested":  {clientID, plain, `"client_id":"api.test","x":{"token_use":"access"},"jti":"1"`, false},
+		"client_id without setting": {auth.JWTVerifierConfig{}, access, `"client_id":"api.test"`, false},
+		"the first audience":        {several, access, `"aud":"api.test"`, true},
+		"another audience":          {several, access, `"aud":["x","b.test"]`, true},
+		"no audience of ours":       {several, access, `"aud":["x","b.test "]`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			row.cfg.Issuer, row.cfg.Audience, row.cfg.Keys = testIssuer, testAudience, ring
+			v, err := auth.NewJWTVerifier(row.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			claims := fmt.Sprintf(`{"iss":%q,"sub":"u","exp":%d,%s}`, testIssuer, time.Now().Unix()+600, row.claims)
+			token := signedBy(t, private, row.header, claims)
+			for range 2 { // the second time from the table of verified tokens
+				if p, err := v.Verify(t.Context(), token); row.accepted != (err == nil) || err != nil && !errors.Is(err, auth.ErrInvalidToken) {
+					t.Errorf("accepted: %v, %v", p, err)
+				}
+			}
+		})
+	}
+
+	var fault *auth.ConfigError
+	_, err = auth.NewJWTVerifier(auth.JWTVerifierConfig{
+		Issuer: "i", Audience: "a", Keys: ring, OtherAudiences: []string{""}, RequiredClaims: map[string]string{"": "x"},
+	})
+	for _, want := range []string{"JWTVerifierConfig.OtherAudiences", "JWTVerifierConfig.RequiredClaims"} {
+		found := false
+		for _, e := range errorList(err) {
+			found = found || errors.As(e, &fault) && fault.Field == want
+		}
+		if !found {
+			t.Errorf("%s is not named in %v", want, err)
+		}
+	}
+}
+
+func errorList(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// A ring that gets its keys later cannot decide, which is never a refusal.
+func TestKeysThatComeLater(t *testing.T) {
+	t.Parallel()
+	key := generated(t, "EdDSA")
+	issuer := newIssuer(t, auth.JWTConfig{Keys: ringOf(t, key)})
+	token := issue(t, issuer, auth.Claims{Subject: "u"})
+
+	var ring auth.KeyRing
+	v, err := auth.NewJWTVerifier(auth.JWTVerifierConfig{Issuer: testIssuer, Audience: testAudience, Keys: &ring})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := v.Verify(t.Context(), token); p != nil || !errors.Is(err, auth.ErrKeysUnavailable) || errors.Is(err, auth.ErrInvalidToken) {
+		t.Errorf("without keys: %v, %v", p, err)
+	}
+	if err := ring.Replace(key); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, v, token)
+	if _, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "i", Audience: "a", Keys: &ring}); err == nil {
+		t.Error("an issuer was made of a ring that only verifies")
+	}
+	if _, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "i", Audience: "a", Keys: new(auth.KeyRing)}); err == nil {
+		t.Error("an issuer was made of the zero KeyRing")
+	}
+}
