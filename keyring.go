@@ -131,5 +131,10 @@ func newKeySnapshot(signs bool, keys []Key) (*keySnapshot, error) {
 	return s, nil
 }
 
-// snapshot returns the keys in force, or nil for the zero KeyRing.
-func (r *KeyRing) snapshot() *keySnapshot { return r.current.Load() }
+// snapshot returns the keys in force, or nil for no KeyRing and the zero one.
+func (r *KeyRing) snapshot() *keySnapshot {
+	if r == nil {
+		return nil
+	}
+	return r.current.Load()
+}
