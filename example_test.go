@@ -56,6 +56,40 @@ func get(h http.Handler, target, token string) {
 	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
 }
 
+// Register, log in, and open a protected route.
+func Example() {
+	tokens := newTokens()
+	accounts, err := auth.New(auth.NewMemoryStore(), tokens, auth.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	profile := newGuard(accounts).Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := auth.FromContext(r.Context()) // always there behind Require
+		fmt.Fprintln(w, "proven by", caller.AMR())
+	}))
+
+	ctx := context.Background()
+	if _, err := accounts.Register(ctx, "Ada", "correct horse battery"); err != nil {
+		log.Fatal(err)
+	}
+	answer, err := accounts.Login(ctx, "ada", "correct horse battery") // Ada and ada are one
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(answer) // shows no token, however it is printed
+	get(profile, "/profile", answer.AccessToken)
+
+	_, err = accounts.Login(ctx, "ada", "guess")
+	fmt.Println(err)
+	_, err = accounts.Login(ctx, "nobody", "guess")
+	fmt.Println(err)
+	// Output:
+	// auth.Tokens([REDACTED])
+	// 200 proven by [pwd]
+	// auth: invalid credentials
+	// auth: invalid credentials
+}
+
 // A program that makes its own tokens: for a service, with scopes and a claim of
 // its own.
 func ExampleJWTIssuer_Issue() {
@@ -102,6 +136,16 @@ func ExampleNewJWTIssuer_wrong() {
 	// auth: JWTConfig.Audience: is required
 	// auth: JWTConfig.Keys: is required
 	// true
+}
+
+// Wrong: a rule that is weaker than the library stands for, and no store. Nothing
+// starts until all of it is mended.
+func ExampleNew_wrong() {
+	_, err := auth.New(nil, newTokens(), auth.Config{MinPasswordLength: 4})
+	fmt.Println(err)
+	// Output:
+	// auth: users: is required
+	// auth: Config.MinPasswordLength "4": must be 0 or 8 to 64
 }
 
 // The next key verifies before it signs, and the old one verifies until its last
