@@ -1,0 +1,383 @@
+package authhttp_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+)
+
+// accounts answers with fixed values and notes what it was asked.
+type accounts struct {
+	err                error
+	username, password string
+	calls              int
+}
+
+func (a *accounts) Register(_ context.Context, username, password string) (auth.User, error) {
+	a.username, a.password = username, password
+	a.calls++
+	return auth.User{ID: "u-1", Username: strings.ToLower(username), PasswordHash: "$2b$hash"}, a.err
+}
+
+func (a *accounts) Login(_ context.Context, username, password string) (auth.Tokens, error) {
+	a.username, a.password = username, password
+	a.calls++
+	return auth.Tokens{AccessToken: "eyJ", ExpiresIn: 15 * time.Minute}, a.err
+}
+
+const (
+	asJSON = "application/json"
+	asForm = "application/x-www-form-urlencoded"
+	secret = "s3cr3t" // stands in every request and in no refusal
+)
+
+func post(h http.Handler, target, contentType, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("POST", target, strings.NewReader(body))
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestRegister(t *testing.T) {
+	t.Parallel()
+	a := new(accounts)
+	w := post(authhttp.Register(a, authhttp.Config{}), "/", asJSON, ` {"password": "s3cr3t \ud83d\ude00", "username": "Ada"} `)
+	if w.Code != 201 || strings.TrimSpace(w.Body.String()) != `{"id":"u-1","username":"ada"}` {
+		t.Errorf("answers %d %s", w.Code, w.Body)
+	}
+	if a.username != "Ada" || a.password != "s3cr3t 😀" {
+		t.Errorf("registers %q with %q", a.username, a.password)
+	}
+	if got := w.Header(); got.Get("Content-Type") != asJSON || got.Get("Cache-Control") != "no-store" {
+		t.Errorf("answers with %v", got)
+	}
+}
+
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct{ contentType, body string }{
+		"json":          {asJSON, `{"username":"Ada","password":"s3cr3t 😀"}`},
+		"json, charset": {"Application/JSON; charset=UTF-8", `{"username":"Ada","password":"s3cr3t 😀"}`},
+		"form":          {asForm, "grant_type=password&username=Ada&password=s3cr3t+%F0%9F%98%80"},
+		"form, client":  {asForm + "; charset=utf-8", "grant_type=password&username=Ada&password=s3cr3t%20%F0%9F%98%80&scope=&client_id=app&client_secret=x&other=1"},
+		"form, short":   {asForm, "username=Ada&password=s3cr3t+%F0%9F%98%80&grant_type="},
+	} {
+		a := new(accounts)
+		w := post(authhttp.Login(a, authhttp.Config{}), "/", row.contentType, row.body)
+		var got struct {
+			AccessToken string `json:"access_token"`
+			TokenType   string `json:"token_type"`
+			ExpiresIn   int    `json:"expires_in"`
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 ||
+			got.AccessToken != "eyJ" || got.TokenType != "bearer" || got.ExpiresIn != 900 {
+			t.Errorf("%s: answers %d %s", name, w.Code, w.Body)
+		}
+		if a.username != "Ada" || a.password != "s3cr3t 😀" {
+			t.Errorf("%s: logs in %q with %q", name, a.username, a.password)
+		}
+		if h := w.Header(); h.Get("Content-Type") != asJSON || h.Get("Cache-Control") != "no-store" || h.Get("Pragma") != "no-cache" {
+			t.Errorf("%s: answers with %v", name, h)
+		}
+	}
+}
+
+// refusal is the body of an answer of either endpoint that is no success.
+type refusal struct {
+	Code        string `json:"error"`             // Login
+	Description string `json:"error_description"` // Login
+	Status      int    `json:"status"`            // Register
+	Detail      string `json:"detail"`            // Register
+}
+
+var descriptionText = regexp.MustCompile(`^[\x20\x21\x23-\x5B\x5D-\x7E]+$`) // RFC 6749 section 5.2
+
+// refused holds an answer against what all refusals have in common.
+func refused(t *testing.T, name string, w *httptest.ResponseRecorder, status int) refusal {
+	t.Helper()
+	var got refusal
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != status {
+		t.Errorf("%s: answers %d %s, want %d", name, w.Code, w.Body, status)
+	}
+	if w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%s: answers with %v", name, w.Header())
+	}
+	if all := fmt.Sprint(w.Header(), w.Body); strings.Contains(all, secret) || strings.Contains(all, "disk") {
+		t.Errorf("%s: the answer tells %s", name, all)
+	}
+	return got
+}
+
+func TestMalformed(t *testing.T) {
+	t.Parallel()
+	object := func(members string) string { return `{"username":"ada","password":"s3cr3t"` + members + `}` }
+	for name, row := range map[string]struct {
+		contentType, body string
+		status            int // of Login
+		register          int // of Register, where another
+	}{
+		"empty":               {asJSON, "", 400, 0},
+		"no type":             {"", object(""), 415, 0},
+		"text":                {"text/plain", object(""), 415, 0},
+		"type with a comma":   {"application/json, text/plain", object(""), 415, 0},
+		"other json":          {"application/problem+json", object(""), 415, 0},
+		"latin-1":             {asJSON + "; charset=iso-8859-1", object(""), 415, 0},
+		"multipart":           {"multipart/form-data; boundary=x", "--x--", 415, 0},
+		"not json":            {asJSON, "username=ada&password=s3cr3t", 400, 0},
+		"array":               {asJSON, "[" + object("") + "]", 400, 0},
+		"string":              {asJSON, `"s3cr3t"`, 400, 0},
+		"null":                {asJSON, "null", 400, 0},
+		"cut":                 {asJSON, `{"username":"ada","password":"s3cr3t"`, 400, 0},
+		"trailing value":      {asJSON, object("") + object(""), 400, 0},
+		"trailing text":       {asJSON, object("") + "x", 400, 0},
+		"trailing comma":      {asJSON, object(","), 400, 0},
+		"comment":             {asJSON, object("/* */"), 400, 0},
+		"byte order mark":     {asJSON, "\ufeff" + object(""), 400, 0},
+		"duplicate":           {asJSON, object(`,"username":"eve"`), 400, 0},
+		"duplicate, escaped":  {asJSON, object(`,"user\u006eame":"eve"`), 400, 0},
+		"unknown":             {asJSON, object(`,"role":"admin"`), 400, 0},
+		"case":                {asJSON, `{"Username":"ada","password":"s3cr3t"}`, 400, 0},
+		"kelvin sign":         {asJSON, "{\"username\":\"ada\",\"pa\u017f\u017fword\":\"s3cr3t\"}", 400, 0},
+		"no username":         {asJSON, `{"password":"s3cr3t"}`, 400, 0},
+		"no password":         {asJSON, `{"username":"s3cr3t"}`, 400, 0},
+		"number":              {asJSON, `{"username":"s3cr3t","password":1}`, 400, 0},
+		"null password":       {asJSON, `{"username":"s3cr3t","password":null}`, 400, 0},
+		"object username":     {asJSON, `{"username":{"$ne":""},"password":"s3cr3t"}`, 400, 0},
+		"invalid UTF-8":       {asJSON, "{\"username\":\"ada\",\"password\":\"s3cr3t\xff\"}", 400, 0},
+		"utf-16":              {asJSON, "\xff\xfe{\x00}\x00", 400, 0},
+		"lone surrogate":      {asJSON, `{"username":"ada","password":"s3cr3t\ud800"}`, 400, 0},
+		"swapped surrogates":  {asJSON, `{"username":"ada","password":"s3cr3t\udc00\ud800"}`, 400, 0},
+		"raw control":         {asJSON, "{\"username\":\"ada\",\"password\":\"s3cr3t\x00\"}", 400, 0},
+		"deep":                {asJSON, `{"username":` + strings.Repeat("[", 30000), 400, 0},
+		"too large":           {asJSON, object("") + strings.Repeat(" ", 64<<10), 413, 0},
+		"largest":             {asJSON, object(strings.Repeat(" ", 64<<10-len(object(""))) + "x"), 413, 0},
+		"largest taken":       {asJSON, object(strings.Repeat(" ", 64<<10-len(object(""))-1) + "x"), 400, 0},
+		"form, no password":   {asForm, "username=s3cr3t", 400, 415},
+		"form, no username":   {asForm, "password=s3cr3t", 400, 415},
+		"form, empty":         {asForm, "username=s3cr3t&password=", 400, 415},
+		"form, twice":         {asForm, "username=ada&password=s3cr3t&password=x", 400, 415},
+		"form, other twice":   {asForm, "username=ada&password=s3cr3t&scope=a&scope=b", 400, 415},
+		"form, escape":        {asForm, "username=ada&password=s3cr3t%zz", 400, 415},
+		"form, semicolon":     {asForm, "username=ada;password=s3cr3t", 400, 415},
+		"form, invalid UTF-8": {asForm, "username=ada&password=s3cr3t%ff", 400, 415},
+		"form, bytes in name": {asForm, "username=ada&password=s3cr3t&%ff=1", 400, 415},
+		"form, raw bytes":     {asForm, "username=ada&password=s3cr3t\xff", 400, 415},
+		"form, grant":         {asForm, "grant_type=client_credentials&username=ada&password=s3cr3t", 400, 415},
+		"form, too large":     {asForm, "username=ada&password=s3cr3t" + strings.Repeat("x", 64<<10), 413, 415},
+		"form as json":        {asForm, object(""), 400, 415},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := new(accounts)
+			w := post(authhttp.Login(a, authhttp.Config{}), "/", row.contentType, row.body)
+			got := refused(t, "login", w, row.status)
+			want := "invalid_request"
+			if name == "form, grant" {
+				want = "unsupported_grant_type"
+			}
+			if got.Code != want || !descriptionText.MatchString(got.Description) {
+				t.Errorf("login answers %s, want %s", w.Body, want)
+			}
+
+			status := row.status
+			if row.register != 0 {
+				status = row.register
+			}
+			w = post(authhttp.Register(a, authhttp.Config{}), "/", row.contentType, row.body)
+			if got := refused(t, "register", w, status); got.Status != status || got.Detail == "" {
+				t.Errorf("register answers %s", w.Body)
+			}
+			if a.calls != 0 {
+				t.Error("the accounts were asked")
+			}
+		})
+	}
+}
+
+// A body without Content-Length is bounded, too, and one that breaks off is no
+// internal error.
+func TestBodyStream(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		body   io.Reader
+		status int
+	}{
+		"endless":   {io.MultiReader(strings.NewReader(`{"username":"`), forever{}), 413},
+		"break off": {io.MultiReader(strings.NewReader(`{"username":"`), broken{}), 400},
+	} {
+		r := httptest.NewRequest("POST", "/", row.body)
+		r.ContentLength = -1
+		r.Header.Set("Content-Type", asJSON)
+		w := httptest.NewRecorder()
+		authhttp.Login(new(accounts), authhttp.Config{}).ServeHTTP(w, r)
+		refused(t, name, w, row.status)
+	}
+}
+
+// A body that says it is too large is not asked for.
+func TestBodyDeclaredTooLarge(t *testing.T) {
+	t.Parallel()
+	body := new(counted)
+	r := httptest.NewRequest("POST", "/", body)
+	r.ContentLength = 64<<10 + 1
+	r.Header.Set("Content-Type", asJSON)
+	w := httptest.NewRecorder()
+	authhttp.Login(new(accounts), authhttp.Config{}).ServeHTTP(w, r)
+	if refused(t, "login", w, 413); body.reads != 0 {
+		t.Errorf("the body was read %d times", body.reads)
+	}
+}
+
+type counted struct {
+	forever
+	reads int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	c.reads++
+	return c.forever.Read(p)
+}
+
+type forever struct{}
+
+func (forever) Read(p []byte) (int, error) { return len(p), nil }
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(http.Header){
+		"compressed": func(h http.Header) { h.Set("Content-Encoding", "gzip") },
+		"two types":  func(h http.Header) { h.Add("Content-Type", "text/plain") },
+	} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(`{"username":"ada","password":"s3cr3t"}`))
+		r.Header.Set("Content-Type", asJSON)
+		set(r.Header)
+		w := httptest.NewRecorder()
+		authhttp.Register(new(accounts), authhttp.Config{}).ServeHTTP(w, r)
+		refused(t, name, w, 415)
+	}
+}
+
+// What the tutorials' first version sends is refused with the reason, whatever
+// else is wrong with it.
+func TestCredentialsInURL(t *testing.T) {
+	t.Parallel()
+	const body = `{"username":"ada","password":"s3cr3t"}`
+	for _, query := range []string{
+		"username=ada&password=s3cr3t", "username=ada", "PASSWORD=s3cr3t", "client_secret=s3cr3t", "%70assword=s3cr3t",
+		"x=1;password=s3cr3t", "password", "x=%zz&password=s3cr3t",
+	} {
+		for _, method := range []string{"POST", "GET"} {
+			for name, h := range map[string]http.Handler{
+				"login":    authhttp.Login(new(accounts), authhttp.Config{}),
+				"register": authhttp.Register(new(accounts), authhttp.Config{}),
+			} {
+				for _, contentType := range []string{"", asJSON} {
+					r := httptest.NewRequest(method, "/?"+query, strings.NewReader(body))
+					r.Header.Set("Content-Type", contentType)
+					w := httptest.NewRecorder()
+					h.ServeHTTP(w, r)
+					got := refused(t, name, w, 400)
+					if !strings.Contains(got.Description+got.Detail, "in the body") {
+						t.Errorf("%s %s: %s", method, query, w.Body)
+					}
+				}
+			}
+		}
+	}
+	if w := post(authhttp.Login(new(accounts), authhttp.Config{}), "/?next=%2Fprofile&user=1", asJSON, body); w.Code != 200 {
+		t.Errorf("another query is answered %d", w.Code)
+	}
+}
+
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post"} {
+		r := httptest.NewRequest(method, "/", strings.NewReader(`{"username":"ada","password":"s3cr3t"}`))
+		r.Header.Set("Content-Type", asJSON)
+		w := httptest.NewRecorder()
+		authhttp.Login(new(accounts), authhttp.Config{}).ServeHTTP(w, r)
+		if refused(t, method, w, 405); w.Header().Get("Allow") != "POST" {
+			t.Errorf("%s: Allow is %q", method, w.Header().Get("Allow"))
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	const valid = `{"username":"ada","password":"s3cr3t"}`
+	down := errors.New("disk full")
+	for name, row := range map[string]struct {
+		err                 error
+		login, form         int
+		code                string // of Login
+		register            int
+		detail              string // of Register, a part
+		retry               string
+		challenged, silence bool
+	}{
+		"credentials":  {err: auth.ErrInvalidCredentials, login: 401, form: 400, code: "invalid_grant", register: 401, challenged: true, silence: true},
+		"exists":       {err: auth.ErrUserExists, login: 409, form: 409, code: "invalid_request", register: 409, detail: "taken", silence: true},
+		"username":     {err: auth.ErrInvalidUsername, login: 422, form: 422, code: "invalid_request", register: 422, detail: "username", silence: true},
+		"password":     {err: &auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}, login: 422, form: 422, code: "invalid_request", register: 422, detail: "password too short: at least 8 characters", silence: true},
+		"busy":         {err: fmt.Errorf("hash: %w", &auth.RetryError{Err: auth.ErrBusy, After: 1200 * time.Millisecond}), login: 503, form: 503, code: "temporarily_unavailable", register: 503, retry: "2"},
+		"store":        {err: fmt.Errorf("auth: %w", down), login: 500, form: 500, code: "server_error", register: 500},
+		"deadline":     {err: context.DeadlineExceeded, login: 503, form: 503, code: "temporarily_unavailable", register: 503},
+		"store behind": {err: errors.Join(down, auth.ErrBusy), login: 503, form: 503, code: "temporarily_unavailable", register: 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log strings.Builder
+			a, cfg := &accounts{err: row.err}, authhttp.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			check := func(at string, w *httptest.ResponseRecorder, status int, challenged bool) refusal {
+				t.Helper()
+				got := refused(t, at, w, status)
+				if w.Header().Get("Retry-After") != row.retry || (w.Header()["Www-Authenticate"] != nil) != challenged {
+					t.Errorf("%s answers with %v", at, w.Header())
+				}
+				if (log.Len() == 0) != row.silence {
+					t.Errorf("%s logs %q", at, log.String())
+				}
+				if strings.Contains(log.String(), secret) {
+					t.Errorf("%s logs the password: %s", at, log.String())
+				}
+				log.Reset()
+				return got
+			}
+			if got := check("login", post(authhttp.Login(a, cfg), "/", asJSON, valid), row.login, row.challenged); got.Code != row.code {
+				t.Errorf("login answers %+v, want %s", got, row.code)
+			}
+			if got := check("form", post(authhttp.Login(a, cfg), "/", asForm, "username=ada&password=s3cr3t"), row.form, false); got.Code != row.code {
+				t.Errorf("the form is answered %+v, want %s", got, row.code)
+			}
+			if got := check("register", post(authhttp.Register(a, cfg), "/", asJSON, valid), row.register, false); !strings.Contains(got.Detail, row.detail) {
+				t.Errorf("register answers %+v, want %s", got, row.detail)
+			}
+		})
+	}
+}
+
+// Without a logger nothing is needed and nothing breaks.
+func TestSilent(t *testing.T) {
+	t.Parallel()
+	w := post(authhttp.Login(&accounts{err: io.ErrUnexpectedEOF}, authhttp.Config{}), "/", asJSON, `{"username":"a","password":"s3cr3t"}`)
+	refused(t, "login", w, 500)
+}
