@@ -6,6 +6,8 @@
 package testenv
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,6 +51,25 @@ func Command(t testing.TB, name string) string {
 		absent(t, "needs the program %s: install it and have it in PATH", name)
 	}
 	return path
+}
+
+// Ask runs a counterpart that reads one JSON value from its standard input and
+// writes another to its standard output.
+func Ask(t testing.TB, cmd *exec.Cmd, question, answer any) {
+	t.Helper()
+	input, err := json.Marshal(question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &stderr
+	output, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", cmd.Path, err, &stderr)
+	}
+	if err := json.Unmarshal(output, answer); err != nil {
+		t.Fatalf("%s answered %q: %v\n%s", cmd.Path, output, err, &stderr)
+	}
 }
 
 // Python returns an interpreter that can import all of modules.
