@@ -21,7 +21,7 @@ const maxID = 256
 // fingerprint.
 func (k *Key) setID(id string) error {
 	if k.secret != nil {
-		k.fingerprint = secretFingerprint(k.secret)
+		k.fingerprint = secretFingerprint(k.secret())
 	} else {
 		sum := sha256.Sum256([]byte(thumbprintInput(k.public)))
 		k.fingerprint = base64.RawURLEncoding.EncodeToString(sum[:])

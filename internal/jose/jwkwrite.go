@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -46,7 +47,7 @@ func (k *Key) PublicJWK() ([]byte, error) {
 func (k *Key) PrivateJWK() ([]byte, error) {
 	if k.secret != nil {
 		jwk, err := k.head("oct")
-		jwk = appendBytes(jwk, "k", k.secret)
+		jwk = appendBytes(jwk, "k", k.secret())
 		if k.verifyOnly {
 			jwk = append(jwk, `,"key_ops":["verify"]`...)
 		}
@@ -56,7 +57,11 @@ func (k *Key) PrivateJWK() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch private := k.signer.(type) {
+	var signer crypto.Signer
+	if k.signer != nil {
+		signer = k.signer()
+	}
+	switch private := signer.(type) {
 	case *rsa.PrivateKey:
 		if len(private.Primes) != 2 {
 			return nil, errors.New("an RSA key of more than two primes")

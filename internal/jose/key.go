@@ -20,16 +20,23 @@ type Key struct {
 	id          string
 	fingerprint string
 	alg         *algorithm
-	named       bool             // the algorithm was named, not taken by default
-	verifyOnly  bool             // of a secret: its JWK does not allow to sign
-	size        int              // of a signature in bytes
-	secret      []byte           // of a symmetric key
-	public      crypto.PublicKey // nil for a symmetric key
-	signer      crypto.Signer    // nil if the key cannot sign or is symmetric
-	macs        *macs            // of a symmetric key
+	named       bool                  // the algorithm was named, not taken by default
+	verifyOnly  bool                  // of a secret: its JWK does not allow to sign
+	size        int                   // of a signature in bytes
+	public      crypto.PublicKey      // nil for a symmetric key
+	macs        *macs                 // of a symmetric key
+	secret      hidden[[]byte]        // nil unless the key is symmetric
+	signer      hidden[crypto.Signer] // nil if the key cannot sign or is symmetric
 	sign        func(input []byte) ([]byte, error)
 	verify      func(input, sig []byte) bool
 }
+
+// hidden keeps material out of every print. In a struct of somebody's own, package
+// fmt asks no method of an unexported field: it follows pointers and prints bytes,
+// but of a function no more than its address.
+type hidden[T any] func() T
+
+func hide[T any](material T) hidden[T] { return func() T { return material } }
 
 // NewSecret returns a symmetric key. An empty alg means HS256 and an empty id a
 // fingerprint of the secret.
@@ -46,8 +53,8 @@ func NewSecret(secret []byte, alg, id string) (*Key, error) {
 
 // newSecret returns a key of a secret that has been checked.
 func newSecret(secret []byte, a *algorithm, isNamed bool, id string) (*Key, error) {
-	k := &Key{alg: a, named: isNamed, size: a.hash.Size(), secret: append([]byte(nil), secret...)}
-	k.macs = newMACs(a.hash, k.secret)
+	secret = append([]byte(nil), secret...)
+	k := &Key{alg: a, named: isNamed, size: a.hash.Size(), secret: hide(secret), macs: newMACs(a.hash, secret)}
 	k.verify = k.macs.verify
 	if err := k.setID(id); err != nil {
 		return nil, err
@@ -93,7 +100,7 @@ func NewSigner(signer crypto.Signer, alg, id string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.signer = signer
+	k.signer = hide(signer)
 	switch a := k.alg; a.family {
 	case rsaPSS:
 		k.sign = func(input []byte) ([]byte, error) {
@@ -129,13 +136,13 @@ func (k *Key) With(alg, id string) (*Key, error) {
 	}
 	switch {
 	case k.secret != nil:
-		c, err := NewSecret(k.secret, alg, id)
+		c, err := NewSecret(k.secret(), alg, id)
 		if err == nil {
 			c.verifyOnly = k.verifyOnly
 		}
 		return c, err
 	case k.signer != nil:
-		return NewSigner(k.signer, alg, id)
+		return NewSigner(k.signer(), alg, id)
 	}
 	return NewPublic(k.public, alg, id)
 }
