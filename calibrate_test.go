@@ -1,0 +1,66 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// TestCalibrate asks for times that are far apart; what a machine does in one of
+// them no test can know.
+func TestCalibrate(t *testing.T) {
+	t.Parallel()
+	least, took, err := auth.Bcrypt{}.Calibrate(t.Context(), 1)
+	if err != nil || least != 10 || took <= 0 {
+		t.Errorf("bcrypt for a nanosecond: cost %d, %v, %v", least, took, err)
+	}
+	start := time.Now()
+	most, slow, err := auth.Bcrypt{}.Calibrate(t.Context(), time.Hour)
+	if err != nil || most != 15 || slow < took {
+		t.Errorf("bcrypt for an hour: cost %d, %v, %v", most, slow, err)
+	}
+	if measured := time.Since(start); measured > slow { // three hashes of cost 10 are a tenth of one of cost 15
+		t.Errorf("measuring took %v", measured)
+	}
+
+	for target, want := range map[time.Duration]string{1: "m=19456,t=2,p=1", time.Hour: "m=19456,t=20,p=1"} {
+		params, took, err := auth.Argon2id{}.Calibrate(t.Context(), target)
+		if err != nil || params != want || took <= 0 {
+			t.Errorf("Argon2id for %v: %s, %v, %v", target, params, took, err)
+		}
+		if _, err := auth.NewArgon2id(params); err != nil {
+			t.Errorf("NewArgon2id refuses what Calibrate returned: %v", err)
+		}
+	}
+}
+
+// TestCalibrateNearest: the answer is the nearest, not the first that is above.
+func TestCalibrateNearest(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		cost10, target time.Duration
+		want           int
+	}{
+		{60, 250, 12}, {60, 60, 10}, {60, 1, 10}, {60, 84, 10}, {60, 86, 11}, {60, 240, 12}, {60, 350, 13}, {60, 1e6, 15},
+		{300, 250, 10}, {1, 0, 15}, // nanoseconds, against the default of 250 ms
+	} {
+		if got, took := auth.BcryptCostFor(row.cost10, row.target); got != row.want || took != row.cost10<<(got-10) {
+			t.Errorf("where cost 10 takes %d and %d is wanted: %d, %d, want %d", row.cost10, row.target, got, took, row.want)
+		}
+	}
+}
+
+func TestCalibrateContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := (auth.Bcrypt{}).Calibrate(ctx, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("bcrypt: %v", err)
+	}
+	if _, _, err := (auth.Argon2id{}).Calibrate(ctx, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("Argon2id: %v", err)
+	}
+}
