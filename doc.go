@@ -9,9 +9,9 @@
 //	accounts, err := auth.New(auth.NewMemoryStore(), tokens, auth.Config{})
 //	guard, err := auth.NewMiddleware(accounts, auth.MiddlewareConfig{})
 //
-//	mux.Handle("POST /register", authhttp.Register(accounts, authhttp.Config{}))
-//	mux.Handle("POST /login", authhttp.Login(accounts, authhttp.Config{}))
-//	mux.Handle("GET /profile", guard.Require(profile)) // profile asks auth.FromContext
+//	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
+//	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
+//	mux.Handle("/profile", guard.Require(profile)) // profile asks auth.FromContext
 //
 // The parts are interfaces: [UserStore] stands over the users table that is
 // there, [Hasher] reads the hashes in it, [TokenIssuer] makes other tokens. What
