@@ -170,6 +170,8 @@ func TestRoomRules(t *testing.T) {
 		{"sqlstore/sqlstore.go", "database/sql/driver", true},
 		{"sqlstore/sqlstore.go", "modernc.org/sqlite", false},
 		{"sqlstore/sqlstore.go", "net/http", false},
+		{"sqlstore/sqlite/sqlite.go", "modernc.org/sqlite", true},
+		{"sqlstore/sqlite/sqlite.go", "github.com/jackc/pgx/v5", false},
 		{"examples/quickstart/main.go", "modernc.org/sqlite", true},
 	}
 	for _, row := range rows {

@@ -1,0 +1,99 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Dialect is the SQL that a database speaks.
+type Dialect string
+
+// The dialects, with the oldest version whose features they use.
+const (
+	SQLite     Dialect = "sqlite"     // 3.37
+	PostgreSQL Dialect = "postgresql" // 12, in a database with encoding UTF8
+	MySQL      Dialect = "mysql"      // MySQL 8.0.16, MariaDB 10.5
+)
+
+func (d Dialect) known() bool { return d == SQLite || d == PostgreSQL || d == MySQL }
+
+// maxPrefix leaves room for the longest table name within 63 bytes.
+const maxPrefix = 30
+
+// isPrefix reports whether a table prefix needs no quotes in any dialect.
+func isPrefix(s string) bool {
+	for i, c := range []byte(s) {
+		if !(c >= 'a' && c <= 'z' || i > 0 && (c == '_' || c >= '0' && c <= '9')) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxPrefix
+}
+
+// query returns text, in which ? stands for a parameter and {prefix} for the
+// table prefix, as the dialect writes it. Texts are constants of this package.
+func (d Dialect) query(prefix, text string) string {
+	text = strings.ReplaceAll(text, "{prefix}", prefix)
+	if d != PostgreSQL {
+		return text
+	}
+	var b strings.Builder
+	parts := strings.Split(text, "?")
+	for i, part := range parts[:len(parts)-1] {
+		fmt.Fprintf(&b, "%s$%d", part, i+1)
+	}
+	b.WriteString(parts[len(parts)-1])
+	return b.String()
+}
+
+// ignoreConflict ends an INSERT so that a row whose key is taken is left out
+// without an error. MySQL's INSERT IGNORE would swallow other faults, too: there
+// the conflict stays an error, see duplicate.
+func (d Dialect) ignoreConflict() string {
+	if d == MySQL {
+		return ""
+	}
+	return " ON CONFLICT DO NOTHING"
+}
+
+// The errors of MySQL and MariaDB that mean something to a store.
+const (
+	errDuplicateEntry = 1062
+	errDeadlock       = 1213
+	errRecordChanged  = 1020 // MariaDB under innodb_snapshot_isolation
+)
+
+// mysqlError returns the number of a server's error, or 0. Drivers have no
+// method for it that one could ask for without importing them, but all begin the
+// text with it, as the server's own client does: "Error 1062 (23000): …".
+func mysqlError(err error) (number int) {
+	for ; err != nil; err = errors.Unwrap(err) {
+		const prefix = "error "
+		if text := err.Error(); len(text) > len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
+			if _, scanned := fmt.Sscanf(text[len(prefix):], "%d", &number); scanned == nil {
+				return number
+			}
+		}
+	}
+	return 0
+}
+
+// duplicate reports whether an INSERT failed because a key is taken.
+func (d Dialect) duplicate(err error) bool {
+	return d == MySQL && mysqlError(err) == errDuplicateEntry
+}
+
+// transient reports whether the database undid a statement in favour of another
+// and it may succeed when it is repeated.
+func (d Dialect) transient(err error) bool {
+	switch d {
+	case MySQL:
+		number := mysqlError(err)
+		return number == errDeadlock || number == errRecordChanged
+	case PostgreSQL:
+		var state interface{ SQLState() string } // of pgx and of lib/pq
+		return errors.As(err, &state) && (state.SQLState() == "40001" || state.SQLState() == "40P01")
+	}
+	return false // SQLite waits: PRAGMA busy_timeout
+}

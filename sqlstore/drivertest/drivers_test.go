@@ -1,0 +1,153 @@
+// Package drivertest runs sqlstore on the databases and drivers that it is meant
+// for. It is a module of its own, so that who imports sqlstore downloads none of
+// them.
+package drivertest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/lib/pq"
+	_ "github.com/ncruces/go-sqlite3/driver"
+	_ "modernc.org/sqlite"
+
+	"github.com/seed-e36e2130/auth/internal/testenv"
+	"github.com/seed-e36e2130/auth/sqlstore"
+)
+
+// A target is a database by way of a driver.
+type target struct {
+	name    string
+	dialect sqlstore.Dialect
+	driver  string // as registered with database/sql
+	source  func(testing.TB) string
+}
+
+// targets are one of each: what depends on the database is tested on each of
+// these.
+var targets = []target{
+	{"SQLite", sqlstore.SQLite, "sqlite", sqliteFile},
+	{"PostgreSQL", sqlstore.PostgreSQL, "pgx", postgres()},
+	{"MariaDB", sqlstore.MySQL, "mysql", mariadb(nil)},
+}
+
+// variants are other drivers, and settings that change what a driver or a server
+// answers.
+var variants = []target{
+	{"SQLite by ncruces", sqlstore.SQLite, "sqlite3", sqliteFile},
+	{"PostgreSQL by pq", sqlstore.PostgreSQL, "postgres", postgres()},
+	{"PostgreSQL serializable", sqlstore.PostgreSQL, "pgx", postgres("default_transaction_isolation", "serializable")},
+	{"PostgreSQL without statements", sqlstore.PostgreSQL, "pgx", postgres("default_query_exec_mode", "simple_protocol")},
+	{"MariaDB found rows", sqlstore.MySQL, "mysql", mariadb(func(c *mysql.Config) { c.ClientFoundRows = true })},
+	{"MariaDB without statements", sqlstore.MySQL, "mysql", mariadb(func(c *mysql.Config) { c.InterpolateParams = true })},
+	{"MariaDB not strict", sqlstore.MySQL, "mysql", mariadb(func(c *mysql.Config) { c.Params = map[string]string{"sql_mode": "''"} })},
+	{"MariaDB serializable", sqlstore.MySQL, "mysql", mariadb(func(c *mysql.Config) {
+		c.Params = map[string]string{"tx_isolation": "'SERIALIZABLE'"}
+	})},
+	{"MariaDB other collation", sqlstore.MySQL, "mysql", mariadb(func(c *mysql.Config) { c.Collation = "utf8mb4_unicode_ci"; c.ParseTime = true })},
+}
+
+func sqliteFile(t testing.TB) string {
+	path := filepath.ToSlash(filepath.Join(t.TempDir(), "auth.db"))
+	return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate"
+}
+
+func postgres(params ...string) func(testing.TB) string {
+	return func(t testing.TB) string {
+		source := testenv.Require(t, "PostgreSQL", "AUTH_TEST_POSTGRES")
+		u, err := url.Parse(source)
+		if err != nil || u.Host == "" {
+			t.Fatalf("AUTH_TEST_POSTGRES must be a URL, as in postgres://user:password@127.0.0.1:5432/database?sslmode=disable")
+		}
+		q := u.Query()
+		for i := 0; i < len(params); i += 2 {
+			q.Set(params[i], params[i+1])
+		}
+		u.RawQuery = q.Encode()
+		return u.String()
+	}
+}
+
+func mariadb(change func(*mysql.Config)) func(testing.TB) string {
+	return func(t testing.TB) string {
+		cfg, err := mysql.ParseDSN(testenv.Require(t, "MariaDB", "AUTH_TEST_MARIADB"))
+		if err != nil {
+			t.Fatalf("AUTH_TEST_MARIADB must be a data source name, as in user:password@tcp(127.0.0.1:3306)/database")
+		}
+		if change != nil {
+			change(cfg)
+		}
+		return cfg.FormatDSN()
+	}
+}
+
+// open returns a pool of its own on the target, the same database for the same
+// source.
+func open(t testing.TB, driver, source string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(16)
+	db.SetMaxIdleConns(16)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// prefix returns the prefix of tables that nobody else has, and drops them after
+// the test.
+func prefix(t testing.TB, db *sql.DB) string {
+	t.Helper()
+	p := "t" + strings.ToLower(rand.Text()[:20]) + "_"
+	t.Cleanup(func() {
+		for _, table := range []string{"users", "migrations"} {
+			if _, err := db.ExecContext(context.Background(), "DROP TABLE IF EXISTS "+p+table); err != nil {
+				t.Errorf("cannot drop the table of a test: %v", err)
+			}
+		}
+	})
+	return p
+}
+
+// store returns an empty store on tables of its own.
+func (tt target) store(t testing.TB) (*sqlstore.Store, *sql.DB, string) {
+	t.Helper()
+	db := open(t, tt.driver, tt.source(t))
+	p := prefix(t, db)
+	s, err := sqlstore.New(db, tt.dialect, sqlstore.Config{TablePrefix: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Migrate(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	return s, db, p
+}
+
+// bounded returns a context that ends a test which hangs.
+func bounded(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// each runs a test on every target.
+func each(t *testing.T, list []target, f func(t *testing.T, tt target)) {
+	t.Helper()
+	t.Parallel()
+	for _, tt := range list {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f(t, tt)
+		})
+	}
+}

@@ -1,0 +1,168 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+)
+
+// Migrate brings the tables up to date, creating them if there are none. Of
+// programs that call it at the same time one does the work and the others wait.
+// On PostgreSQL and SQLite all is done or nothing; MySQL commits each table as it
+// makes it, and the next call goes on from there. The right to create tables is
+// needed only where there is something to do.
+//
+// It returns an error, and changes nothing, if a newer version of this package
+// has changed the tables.
+func (s *Store) Migrate(ctx context.Context) error {
+	steps, err := Migrations(s.dialect, s.prefix)
+	if err != nil {
+		return err
+	}
+	const doing = "migrate"
+	latest := steps[len(steps)-1].Version
+	// An error here says as a rule that there is no such table yet; the next
+	// statement meets any other again.
+	if at, err := s.version(ctx, s.db); err == nil && at >= latest {
+		if at > latest {
+			return failed(ctx, doing, newer(at, latest))
+		}
+		return nil
+	}
+	err = s.exclusive(ctx, func(db session) error {
+		if err := steps[0].run(ctx, db); err != nil {
+			return err
+		}
+		at, err := s.version(ctx, db)
+		if err != nil {
+			return err
+		}
+		if at > latest {
+			return newer(at, latest)
+		}
+		for _, step := range steps[at+1:] {
+			if err := step.run(ctx, db); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return failed(ctx, doing, err)
+	}
+	return nil
+}
+
+func newer(at, latest int) error {
+	return fmt.Errorf("the tables are of version %d, this program knows them up to %d: use the newer one", at, latest)
+}
+
+// session is what a [sql.DB], a [sql.Conn] and a [sql.Tx] have in common.
+type session interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// run does what the step says.
+func (m Migration) run(ctx context.Context, db session) error {
+	for _, statement := range m.statements() {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%04d_%s: %w", m.Version, m.Name, err)
+		}
+	}
+	return nil
+}
+
+// version returns the last step that was run.
+func (s *Store) version(ctx context.Context, db session) (version int, err error) {
+	const last = "SELECT COALESCE(MAX(version), 0) FROM {prefix}migrations"
+	err = db.QueryRowContext(ctx, s.dialect.query(s.prefix, last)).Scan(&version)
+	return version, err
+}
+
+// exclusive calls f while nobody else's f runs on the same tables.
+func (s *Store) exclusive(ctx context.Context, f func(session) error) error {
+	switch s.dialect {
+	case PostgreSQL:
+		return s.exclusivePostgreSQL(ctx, f)
+	case MySQL:
+		return s.exclusiveMySQL(ctx, f)
+	default:
+		return s.turn(ctx, func() error { return s.exclusiveSQLite(ctx, f) })
+	}
+}
+
+// exclusivePostgreSQL calls f in a transaction under a lock that ends with it.
+func (s *Store) exclusivePostgreSQL(ctx context.Context, f func(session) error) error {
+	// Not the database's default level: f must see what was done while it waited.
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	name := fnv.New64a()
+	name.Write([]byte(s.prefix + "migrations"))
+	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(name.Sum64())); err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// exclusiveMySQL calls f on a connection that holds a lock by name.
+func (s *Store) exclusiveMySQL(ctx context.Context, f func(session) error) (err error) {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	name := s.prefix + "migrations"
+	for locked := (sql.NullInt64{}); locked.Int64 != 1; {
+		// A second at a time, for ctx cannot end the wait on the server.
+		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 1)", name).Scan(&locked); err != nil {
+			return err
+		}
+		if !locked.Valid {
+			return errors.New("GET_LOCK failed")
+		}
+	}
+	defer afterwards(ctx, conn, "SELECT RELEASE_LOCK(?)", name)
+	return f(conn)
+}
+
+// exclusiveSQLite calls f in a transaction that is the writer from its start: one
+// that reads first and then wants to write can be refused without waiting.
+func (s *Store) exclusiveSQLite(ctx context.Context, f func(session) error) error {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err = f(conn)
+	if err == nil {
+		_, err = conn.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		afterwards(ctx, conn, "ROLLBACK")
+	}
+	return err
+}
+
+// afterwards runs a statement that gives a connection back as it was, even after
+// ctx has ended. A connection on which that fails is closed instead.
+func afterwards(ctx context.Context, conn *sql.Conn, statement string, args ...any) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := conn.ExecContext(ctx, statement, args...); err != nil {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+}

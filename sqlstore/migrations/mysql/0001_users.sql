@@ -1,0 +1,12 @@
+-- Text in UTF-8, as bytes: no collation that MySQL and MariaDB share compares
+-- trailing spaces. created_at is in microseconds since 1970, UTC. A server that
+-- stops here has committed the table and not its number, and is asked again.
+CREATE TABLE IF NOT EXISTS {prefix}users (
+	id            VARBINARY(255)  NOT NULL PRIMARY KEY CHECK (octet_length(id) >= 1),
+	username      VARBINARY(255)  NOT NULL UNIQUE      CHECK (octet_length(username) >= 1),
+	password_hash VARBINARY(1024) NOT NULL,
+	disabled      BOOLEAN         NOT NULL             CHECK (disabled IN (0, 1)),
+	created_at    BIGINT          NOT NULL
+) ENGINE = InnoDB;
+
+INSERT INTO {prefix}migrations (version) VALUES (1);

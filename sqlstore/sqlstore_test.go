@@ -1,0 +1,156 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/sqlstore"
+)
+
+// What needs a database is tested in the module drivertest.
+
+var dialects = []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL, sqlstore.MySQL}
+
+func TestNewFaults(t *testing.T) {
+	t.Parallel()
+	db := new(sql.DB) // New does not touch it
+	for name, tt := range map[string]struct {
+		db      *sql.DB
+		dialect sqlstore.Dialect
+		prefix  string
+		fields  string // the faults, in order
+	}{
+		"defaults":            {db, sqlstore.SQLite, "", ""},
+		"longest prefix":      {db, sqlstore.PostgreSQL, strings.Repeat("a", 30), ""},
+		"prefix with digits":  {db, sqlstore.MySQL, "a1_2_", ""},
+		"no database":         {nil, sqlstore.SQLite, "", "db"},
+		"no dialect":          {db, "", "", "dialect"},
+		"other dialect":       {db, "oracle", "", "dialect"},
+		"prefix too long":     {db, sqlstore.SQLite, strings.Repeat("a", 31), "Config.TablePrefix"},
+		"upper case":          {db, sqlstore.SQLite, "Auth_", "Config.TablePrefix"},
+		"begins with a digit": {db, sqlstore.SQLite, "1_", "Config.TablePrefix"},
+		"begins with _":       {db, sqlstore.SQLite, "_", "Config.TablePrefix"},
+		"schema":              {db, sqlstore.PostgreSQL, "public.auth_", "Config.TablePrefix"},
+		"quote":               {db, sqlstore.SQLite, `a"`, "Config.TablePrefix"},
+		"statement":           {db, sqlstore.SQLite, "users; DROP TABLE users; --", "Config.TablePrefix"},
+		"not ASCII":           {db, sqlstore.SQLite, "\u00e4_", "Config.TablePrefix"},
+		"NUL":                 {db, sqlstore.SQLite, "a\x00", "Config.TablePrefix"},
+		"all":                 {nil, "oracle", "?", "db dialect Config.TablePrefix"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := sqlstore.New(tt.db, tt.dialect, sqlstore.Config{TablePrefix: tt.prefix})
+			if got := strings.Join(fields(err), " "); got != tt.fields {
+				t.Errorf("faults in %q, want %q: %v", got, tt.fields, err)
+			}
+			if (s == nil) != (err != nil) {
+				t.Errorf("New returned %v and %v", s, err)
+			}
+		})
+	}
+}
+
+// fields returns where err finds faults.
+func fields(err error) (list []string) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			list = append(list, fields(err)...)
+		}
+		return list
+	}
+	var fault *auth.ConfigError
+	if errors.As(err, &fault) {
+		list = append(list, fault.Field)
+	}
+	return list
+}
+
+func TestMigrations(t *testing.T) {
+	t.Parallel()
+	for _, dialect := range dialects {
+		t.Run(string(dialect), func(t *testing.T) {
+			t.Parallel()
+			steps, err := sqlstore.Migrations(dialect, "my_")
+			if err != nil || len(steps) < 2 {
+				t.Fatalf("%d steps, %v", len(steps), err)
+			}
+			byDefault, err := sqlstore.Migrations(dialect, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, step := range steps {
+				if step.Version != i || step.Name == "" {
+					t.Errorf("step %d is %04d_%s", i, step.Version, step.Name)
+				}
+				if strings.ContainsAny(step.SQL, "{}?$") {
+					t.Errorf("%s is not plain SQL:\n%s", step.Name, step.SQL)
+				}
+				if regexp.MustCompile(`;[^\n]`).MatchString(step.SQL) || !strings.HasSuffix(step.SQL, ";\n") {
+					t.Errorf("%s: a semicolon stands at the end of each statement, of its line, and nowhere else:\n%s", step.Name, step.SQL)
+				}
+				record := fmt.Sprintf("INSERT INTO my_migrations (version) VALUES (%d);\n", i)
+				if i > 0 && !strings.HasSuffix(step.SQL, record) {
+					t.Errorf("%s does not end with %q", step.Name, record)
+				}
+				if want := strings.ReplaceAll(step.SQL, "my_", "auth_"); byDefault[i].SQL != want {
+					t.Errorf("with the default prefix %s is\n%s\nwant\n%s", step.Name, byDefault[i].SQL, want)
+				}
+			}
+		})
+	}
+}
+
+// TestDialectsAgree holds that each dialect has the same steps.
+func TestDialectsAgree(t *testing.T) {
+	t.Parallel()
+	var want []string
+	for _, dialect := range dialects {
+		steps, err := sqlstore.Migrations(dialect, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, step := range steps {
+			got = append(got, step.Name)
+		}
+		if want == nil {
+			want = got
+		}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%s has the steps %q, %s has %q", dialect, got, dialects[0], want)
+		}
+	}
+}
+
+func TestMigrationsFaults(t *testing.T) {
+	t.Parallel()
+	steps, err := sqlstore.Migrations("oracle", "a; --")
+	if got := strings.Join(fields(err), " "); got != "dialect tablePrefix" || steps != nil {
+		t.Errorf("faults in %q, want dialect and tablePrefix: %v", got, err)
+	}
+}
+
+// Tables that a program's own migration tool creates: print the SQL into one of
+// its files.
+func ExampleMigrations() {
+	steps, err := sqlstore.Migrations(sqlstore.PostgreSQL, "auth_")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, step := range steps[:1] {
+		fmt.Printf("-- %04d_%s\n%s", step.Version, step.Name, step.SQL)
+	}
+	// Output:
+	// -- 0000_migrations
+	// -- Which of these files this database has seen.
+	// CREATE TABLE IF NOT EXISTS auth_migrations (
+	// 	version    integer     NOT NULL PRIMARY KEY,
+	// 	applied_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP
+	// );
+}

