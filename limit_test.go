@@ -78,9 +78,11 @@ func TestLimitPassesAnswersOn(t *testing.T) {
 	})
 }
 
+func defaultSlots() int { return max(1, runtime.GOMAXPROCS(0)-1) }
+
 func TestLimitAtOnce(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int]int{1: 1, 3: 3, 0: max(1, runtime.GOMAXPROCS(0)-1), -1: max(1, runtime.GOMAXPROCS(0)-1)} {
+	for n, want := range map[int]int{1: 1, 3: 3, 0: defaultSlots(), -1: defaultSlots()} {
 		synctest.Test(t, func(t *testing.T) {
 			slow := new(slowHasher)
 			h := auth.Limit(slow, n)

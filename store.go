@@ -2,16 +2,27 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
-// User is one account as a [UserStore] keeps it.
+// User is one account as a [UserStore] keeps it. Printed, logged or written as
+// JSON it does not show the hash.
 type User struct {
 	ID           string    // never changes, never reused; becomes the token's subject
 	Username     string    // in canonical form: see [Config].NormalizeUsername
-	PasswordHash string    // encoded by a [Hasher]; empty: no password login
+	PasswordHash string    `json:"-"` // encoded by a [Hasher]; empty: no password login
 	Disabled     bool      // refused at login like a wrong password
 	CreatedAt    time.Time // UTC, whole microseconds
+}
+
+// Format prints u with any verb, and "[REDACTED]" for a PasswordHash.
+func (u User) Format(f fmt.State, verb rune) {
+	if u.PasswordHash != "" {
+		u.PasswordHash = "[REDACTED]"
+	}
+	type plain User
+	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(u))
 }
 
 // UserStore keeps accounts. It is small enough to write over a users table that

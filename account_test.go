@@ -1,0 +1,486 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// TestPasswordRule: what may be set, at Register and at ChangePassword.
+func TestPasswordRule(t *testing.T) {
+	t.Parallel()
+	usual, strict := auth.Config{}, auth.Config{MinPasswordLength: 15, MaxPasswordBytes: 256}
+	for name, row := range map[string]struct {
+		cfg      auth.Config
+		password string
+		want     auth.PasswordError // zero: may be set
+	}{
+		"8 characters":             {usual, "12345678", auth.PasswordError{}},
+		"7 characters":             {usual, "1234567", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
+		"none":                     {usual, "", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
+		"8 of two bytes":           {usual, "éééééééé", auth.PasswordError{}},
+		"4 of two bytes":           {usual, "éééé", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
+		"7 of four bytes":          {usual, "🐎🐎🐎🐎🐎🐎🐎", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
+		"one letter, no other":     {usual, "aaaaaaaa", auth.PasswordError{}},
+		"spaces":                   {usual, "        ", auth.PasswordError{}},
+		"controls":                 {usual, "\t\r\n\x1b\x7f123", auth.PasswordError{}},
+		"64 of four bytes":         {usual, strings.Repeat("🐎", 64), auth.PasswordError{}},
+		"1024 bytes":               {usual, strings.Repeat("x", 1024), auth.PasswordError{}},
+		"1025 bytes":               {usual, strings.Repeat("x", 1025), auth.PasswordError{Rule: auth.PasswordTooLong, Limit: 1024}},
+		"a megabyte, not UTF-8":    {usual, strings.Repeat("\xff", 1<<20), auth.PasswordError{Rule: auth.PasswordTooLong, Limit: 1024}},
+		"NUL":                      {usual, "12345678\x00", auth.PasswordError{Rule: auth.PasswordEncoding}},
+		"not UTF-8":                {usual, "12345678\xff", auth.PasswordError{Rule: auth.PasswordEncoding}},
+		"a surrogate":              {usual, "12345678\xed\xa0\x80", auth.PasswordError{Rule: auth.PasswordEncoding}},
+		"15 of 15":                 {strict, strings.Repeat("é", 15), auth.PasswordError{}},
+		"14 of 15":                 {strict, strings.Repeat("é", 14), auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 15}},
+		"64 of four bytes, strict": {strict, strings.Repeat("🐎", 64), auth.PasswordError{}},
+		"257 bytes of 256":         {strict, strings.Repeat("x", 257), auth.PasswordError{Rule: auth.PasswordTooLong, Limit: 256}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			a := newAuthenticator(t, nil, row.cfg)
+			check := func(method string, err error) {
+				t.Helper()
+				got, ok := errors.AsType[*auth.PasswordError](err)
+				if refused := row.want.Rule != ""; ok != refused || err == nil == refused || refused && *got != row.want {
+					t.Errorf("%s: %v, want %+v", method, err, row.want)
+				}
+				if err != nil && row.password != "" && strings.Contains(err.Error(), row.password) {
+					t.Errorf("%s: the error holds the password: %v", method, err)
+				}
+			}
+			_, err := a.Register(ctx, "ada", row.password)
+			check("Register", err)
+			if err == nil {
+				if _, err := a.Login(ctx, "ada", row.password); err != nil {
+					t.Errorf("Login: %v", err)
+				}
+			}
+			u, err := a.Register(ctx, "bob", "correct horse battery")
+			if err != nil {
+				t.Fatal(err)
+			}
+			check("ChangePassword", a.ChangePassword(ctx, u.ID, "correct horse battery", row.password))
+		})
+	}
+}
+
+// TestUsernames: one person, one form (RFC 8265 section 3.3).
+func TestUsernames(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, nil, auth.Config{})
+	for given, want := range map[string]string{
+		"alice":                                "alice",
+		"ALICE":                                "alice",
+		"Ａｌｉｃｅ":                                "alice",
+		"a.l+i@Example.COM":                    "a.l+i@example.com",
+		"Zoë":                                  "zoë",
+		"Zoe\u0308":                            "zoë",
+		"Σίσυφος":                              "σίσυφος",
+		"日本":                                   "日本",
+		"\u0131":                               "\u0131", // dotless i is no i
+		strings.Repeat("a", 255):               strings.Repeat("a", 255),
+		strings.Repeat("é", 127):               strings.Repeat("é", 127),
+		"K\u0041\u0301":                        "k\u00e1",
+		"\u212b":                               "\u00e5",
+		"`-=[];',./~!#$%^&*()_+{}|:<>?":        "`-=[];',./~!#$%^&*()_+{}|:<>?",
+		"אבג":                                  "אבג",
+		strings.Repeat("\uff21", 255/3):        strings.Repeat("a", 85),
+		"0123456789":                           "0123456789",
+		"\u30d1\u30b9":                         "\u30d1\u30b9",
+		"\uff8a\uff9f\uff7d":                   "\u30d1\u30b9", // half width, composed
+		"x\u00b7x":                             "",             // a middle dot stands between two l alone
+		"":                                     "",
+		" ":                                    "",
+		"a b":                                  "",
+		"alice ":                               "",
+		" alice":                               "",
+		"alice\n":                              "",
+		"al\x00ice":                            "",
+		"alice\u200b":                          "", // zero width space
+		"al\u00adice":                          "", // soft hyphen
+		"\u202ealice":                          "", // right-to-left override
+		"ﬀ":                                    "", // a ligature
+		"①":                                    "",
+		"אa":                                   "", // the Bidi rule
+		"alice\xff":                            "",
+		"\xed\xa0\x80":                         "",
+		strings.Repeat("a", 256):               "",
+		strings.Repeat("é", 128):               "",
+		strings.Repeat("\u0390", 120) + "\xff": "",
+	} {
+		u, err := a.Register(t.Context(), given, "correct horse")
+		switch {
+		case want == "" && !errors.Is(err, auth.ErrInvalidUsername):
+			t.Errorf("Register(%q) = %q, %v, want ErrInvalidUsername", given, u.Username, err)
+		case want != "" && err != nil && !errors.Is(err, auth.ErrUserExists):
+			t.Errorf("Register(%q): %v", given, err)
+		case want != "" && err == nil && u.Username != want:
+			t.Errorf("Register(%q) = %q, want %q", given, u.Username, want)
+		}
+		if want == "" {
+			continue
+		}
+		if _, err := a.Login(t.Context(), want, "correct horse"); err != nil {
+			t.Errorf("Login(%q) after Register(%q): %v", want, given, err)
+		}
+		if _, err := a.Register(t.Context(), want, "correct horse"); err != auth.ErrUserExists {
+			t.Errorf("Register(%q) after Register(%q): %v", want, given, err)
+		}
+	}
+}
+
+// FuzzUsername: a canonical form is its own canonical form, and bounded.
+func FuzzUsername(f *testing.F) {
+	for _, seed := range []string{"Alice", "Zoe\u0308", "\uff8a\uff9f\uff7d", "\u0130", "a\xff", "אבג1"} {
+		f.Add(seed)
+	}
+	a := newAuthenticator(f, nil, auth.Config{})
+	f.Fuzz(func(t *testing.T, given string) {
+		u, err := a.Register(t.Context(), given, "correct horse")
+		switch {
+		case errors.Is(err, auth.ErrUserExists):
+			return
+		case errors.Is(err, auth.ErrInvalidUsername):
+			if _, err := a.Login(t.Context(), given, "correct horse"); err != auth.ErrInvalidCredentials {
+				t.Errorf("Login(%q): %v", given, err)
+			}
+			return
+		case err != nil:
+			t.Fatalf("Register(%q): %v", given, err)
+		}
+		if len(u.Username) > 255 || strings.ContainsAny(u.Username, "\x00 \n") {
+			t.Errorf("Register(%q) = %q", given, u.Username)
+		}
+		if _, err := a.Register(t.Context(), u.Username, "correct horse"); err != auth.ErrUserExists {
+			t.Errorf("%q and %q are two accounts: %v", given, u.Username, err)
+		}
+	})
+}
+
+// TestUsernameRuleOfTheHost: its form is taken, within the bounds.
+func TestUsernameRuleOfTheHost(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, nil, auth.Config{NormalizeUsername: func(name string) (string, error) {
+		switch name {
+		case "refused":
+			return "", errors.New("no such form")
+		case "empty":
+			return "", nil
+		case "NUL":
+			return "a\x00", nil
+		case "not UTF-8":
+			return "\xff", nil
+		case "long":
+			return strings.Repeat("x", 256), nil
+		}
+		if len(name) > 255 || !utf8.ValidString(name) {
+			t.Errorf("is asked for %q", name)
+		}
+		return "Mr " + name, nil
+	}})
+	if u, err := a.Register(t.Context(), "A b", "correct horse"); err != nil || u.Username != "Mr A b" {
+		t.Errorf("Register = %q, %v", u.Username, err)
+	}
+	for _, name := range []string{"refused", "empty", "NUL", "not UTF-8", "long", strings.Repeat("x", 256), "\xff"} {
+		if _, err := a.Register(t.Context(), name, "correct horse"); !errors.Is(err, auth.ErrInvalidUsername) {
+			t.Errorf("Register(%.20q): %v", name, err)
+		}
+		if _, err := a.Login(t.Context(), name, "correct horse"); err != auth.ErrInvalidCredentials {
+			t.Errorf("Login(%.20q): %v", name, err)
+		}
+	}
+}
+
+func TestChangePassword(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	a := newAuthenticator(t, nil, auth.Config{})
+	u, err := a.Register(ctx, "ada", "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.ChangePassword(ctx, u.ID, "wrong horse", "battery staple"); err != auth.ErrInvalidCredentials {
+		t.Errorf("with another password: %v", err)
+	}
+	if err := a.ChangePassword(ctx, "nobody", "correct horse", "battery staple"); err != auth.ErrInvalidCredentials {
+		t.Errorf("of nobody: %v", err)
+	}
+	if _, err := a.Login(ctx, "ada", "correct horse"); err != nil {
+		t.Errorf("after refused changes: %v", err)
+	}
+	if err := a.ChangePassword(ctx, u.ID, "correct horse", "battery staple"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Login(ctx, "ada", "correct horse"); err != auth.ErrInvalidCredentials {
+		t.Errorf("with the old password: %v", err)
+	}
+	if _, err := a.Login(ctx, "ada", "battery staple"); err != nil {
+		t.Errorf("with the new password: %v", err)
+	}
+}
+
+// TestChangePasswordConflicts: a change meets another write between its look and
+// its own.
+func TestChangePasswordConflicts(t *testing.T) {
+	t.Parallel()
+	const current = "correct horse"
+	for name, row := range map[string]struct {
+		meanwhile []string // what each write finds stored in place of what was seen
+		want      error
+	}{
+		"a login upgraded the hash":      {[]string{"$work$14$" + current}, nil},
+		"the password was changed":       {[]string{"$work$12$another"}, auth.ErrInvalidCredentials},
+		"the password was removed":       {[]string{""}, auth.ErrInvalidCredentials},
+		"it changes again and again":     {[]string{"$work$13$" + current, "$work$14$" + current, "$work$15$" + current}, auth.ErrConflict},
+		"the account was deleted":        {[]string{"deleted"}, auth.ErrInvalidCredentials},
+		"nothing else is being written":  {nil, nil},
+		"the write fails for its reason": {[]string{"down"}, errDown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			w, store := &workHasher{cost: 12}, newHookedStore()
+			accounts(t, store, w)
+			a := newAuthenticator(t, store, auth.Config{Hasher: w})
+			w.since()
+			writes := 0
+			store.before = func(method string) error {
+				if method != "ReplacePasswordHash" || writes == len(row.meanwhile) {
+					return nil
+				}
+				u, err := store.MemoryStore.UserByID(ctx, "id-0")
+				if err != nil {
+					return err
+				}
+				stored := row.meanwhile[writes]
+				writes++
+				switch stored {
+				case "deleted":
+					return auth.ErrUserNotFound
+				case "down":
+					return errDown
+				}
+				return store.MemoryStore.ReplacePasswordHash(ctx, "id-0", u.PasswordHash, stored)
+			}
+			err := a.ChangePassword(ctx, "id-0", current, "battery staple")
+			if !errors.Is(err, row.want) || (err == nil) != (row.want == nil) {
+				t.Errorf("%v, want %v", err, row.want)
+			}
+			u, err2 := store.MemoryStore.UserByID(ctx, "id-0")
+			if changed := u.PasswordHash == "$work$12$battery staple"; err2 != nil || changed != (row.want == nil) {
+				t.Errorf("stored is %q, %v", u.PasswordHash, err2)
+			}
+		})
+	}
+}
+
+func TestChangePasswordRace(t *testing.T) {
+	t.Parallel()
+	const clients = 16
+	ctx := t.Context()
+	a := newAuthenticator(t, nil, auth.Config{})
+	u, err := a.Register(ctx, "ada", "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := make([]error, clients)
+	var all sync.WaitGroup
+	for i := range clients {
+		all.Go(func() {
+			errs[i] = a.ChangePassword(ctx, u.ID, "correct horse", fmt.Sprint("battery staple ", i))
+		})
+	}
+	all.Wait()
+	won := 0
+	for i, err := range errs {
+		if err == nil {
+			won++
+		} else if err != auth.ErrInvalidCredentials && err != auth.ErrConflict {
+			t.Errorf("client %d: %v", i, err)
+		}
+		if _, login := a.Login(ctx, "ada", fmt.Sprint("battery staple ", i)); (login == nil) != (err == nil) {
+			t.Errorf("client %d was told %v, its password %v", i, err, login)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of %d changes from one password succeed", won, clients)
+	}
+}
+
+var errDown = errors.New("connection refused")
+
+// TestStoreFaults: the world's failures are passed on as what they are, and leave
+// nothing half-written.
+func TestStoreFaults(t *testing.T) {
+	t.Parallel()
+	register := func(ctx context.Context, a *auth.Authenticator) error {
+		_, err := a.Register(ctx, "new", "correct horse")
+		return err
+	}
+	login := func(ctx context.Context, a *auth.Authenticator) error {
+		_, err := a.Login(ctx, "ada", "correct horse")
+		return err
+	}
+	change := func(ctx context.Context, a *auth.Authenticator) error {
+		return a.ChangePassword(ctx, "id-0", "correct horse", "battery staple")
+	}
+	for _, row := range []struct {
+		name, method string
+		call         func(context.Context, *auth.Authenticator) error
+	}{
+		{"Register", "CreateUser", register},
+		{"Login", "UserByUsername", login},
+		{"Login", "UserByID", login},
+		{"ChangePassword", "UserByID", change},
+		{"ChangePassword", "ReplacePasswordHash", change},
+	} {
+		t.Run(row.name+"/"+row.method, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			w, store := &workHasher{cost: 12}, newHookedStore()
+			accounts(t, store, w)
+			a := newAuthenticator(t, store, auth.Config{Hasher: w})
+			store.before = func(method string) error {
+				if method == row.method {
+					return fmt.Errorf("store: %w", errDown)
+				}
+				return nil
+			}
+			if err := row.call(ctx, a); !errors.Is(err, errDown) || auth.HTTPStatus(err) != 500 || !strings.HasPrefix(err.Error(), "auth: ") {
+				t.Errorf("%v (status %d)", err, auth.HTTPStatus(err))
+			}
+			store.before = nil
+			if _, err := store.UserByUsername(ctx, "new"); !errors.Is(err, auth.ErrUserNotFound) {
+				t.Errorf("half a user is left: %v", err)
+			}
+			if _, err := a.Login(ctx, "ada", "correct horse"); err != nil {
+				t.Errorf("Login when the store is back: %v", err)
+			}
+			if err := register(ctx, a); err != nil {
+				t.Errorf("Register when the store is back: %v", err)
+			}
+		})
+	}
+}
+
+func TestEndedContext(t *testing.T) {
+	t.Parallel()
+	w, store := &workHasher{cost: 12}, auth.NewMemoryStore()
+	accounts(t, store, w)
+	a := newAuthenticator(t, store, auth.Config{Hasher: w})
+	for _, cancelDuring := range []bool{false, true} {
+		for name, call := range map[string]func(context.Context) error{
+			"Register":       func(ctx context.Context) error { _, err := a.Register(ctx, "new", "correct horse"); return err },
+			"Login":          func(ctx context.Context) error { _, err := a.Login(ctx, "ada", "correct horse"); return err },
+			"Login, wrong":   func(ctx context.Context) error { _, err := a.Login(ctx, "ada", "wrong horse"); return err },
+			"Login, unknown": func(ctx context.Context) error { _, err := a.Login(ctx, "nobody", "wrong horse"); return err },
+			"Login, invalid": func(ctx context.Context) error { _, err := a.Login(ctx, " ", "wrong horse"); return err },
+			"ChangePassword": func(ctx context.Context) error {
+				return a.ChangePassword(ctx, "id-0", "correct horse", "battery staple")
+			},
+		} {
+			ctx, cancel := context.WithCancel(t.Context())
+			if w.during = cancel; !cancelDuring || name == "Register" {
+				cancel()
+			}
+			if err := call(ctx); !errors.Is(err, context.Canceled) || errors.Is(err, auth.ErrInvalidCredentials) {
+				t.Errorf("%s: %v, want context.Canceled", name, err)
+			}
+			cancel()
+		}
+	}
+}
+
+// TestBusy: more logins than the queue holds are told to come back, whoever they
+// name.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow, store := new(slowHasher), auth.NewMemoryStore()
+		a := newAuthenticator(t, store, auth.Config{Hasher: auth.Limit(slow, 1)})
+		if err := store.CreateUser(t.Context(), auth.User{ID: "1", Username: "ada", PasswordHash: "hash of correct horse"}); err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for range 65 {
+			all.Go(func() {
+				if _, err := a.Login(t.Context(), "ada", "correct horse"); err != nil {
+					t.Errorf("of the first 65: %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		_, known := a.Login(t.Context(), "ada", "wrong")
+		_, unknown := a.Login(t.Context(), "nobody", "wrong")
+		_, register := a.Register(t.Context(), "new", "correct horse")
+		for name, err := range map[string]error{"known": known, "unknown": unknown, "register": register} {
+			retry, ok := errors.AsType[*auth.RetryError](err)
+			if !ok || retry.After != 65*time.Second || auth.HTTPStatus(err) != 503 {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if known == nil || unknown == nil || known.Error() != unknown.Error() {
+			t.Errorf("a known name is told %q, an unknown one %q", known, unknown)
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("they are told after %v", took)
+		}
+		all.Wait()
+	})
+}
+
+// TestHashingIsBounded: a Hasher that the host did not limit is.
+func TestHashingIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for name, row := range map[string]struct {
+			limit func(auth.Hasher) auth.Hasher
+			want  int32
+		}{
+			"by New":       {func(h auth.Hasher) auth.Hasher { return h }, int32(defaultSlots())},
+			"by the host":  {func(h auth.Hasher) auth.Hasher { return auth.Limit(h, 5) }, 5},
+			"both are one": {func(h auth.Hasher) auth.Hasher { return auth.Limit(auth.Limit(h, 5), 7) }, 5},
+		} {
+			slow := new(slowHasher)
+			a := newAuthenticator(t, nil, auth.Config{Hasher: row.limit(slow)})
+			var all sync.WaitGroup
+			for range 30 {
+				all.Go(func() { _, _ = a.Login(t.Context(), "nobody", "correct horse") })
+			}
+			all.Wait()
+			if got := slow.atOnce.Load(); got != row.want {
+				t.Errorf("%s: %d hashes at once, want %d", name, got, row.want)
+			}
+		}
+	})
+}
+
+// TestDefaultHasher: what a host gets that names none.
+func TestDefaultHasher(t *testing.T) {
+	t.Parallel()
+	store := auth.NewMemoryStore()
+	a, err := auth.New(store, newIssuer(t, auth.JWTConfig{}), auth.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Register(t.Context(), "ada", "correct horse"); err != nil {
+		t.Fatal(err)
+	}
+	u, err := store.UserByUsername(t.Context(), "ada")
+	if err != nil || !strings.HasPrefix(u.PasswordHash, "$2a$12$") {
+		t.Errorf("stored is %q, %v", u.PasswordHash, err)
+	}
+}
+
+var _ auth.TokenVerifier = (*auth.Authenticator)(nil)

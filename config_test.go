@@ -1,0 +1,230 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+)
+
+// twoIssuers issues with one and verifies with the other.
+type twoIssuers struct {
+	auth.TokenIssuer
+	verifier auth.TokenVerifier
+}
+
+func (i twoIssuers) Verify(ctx context.Context, token string) (*auth.Principal, error) {
+	return i.verifier.Verify(ctx, token)
+}
+
+// failingIssuer fails in Issue, unless err is nil.
+type failingIssuer struct {
+	auth.TokenIssuer
+	err error
+}
+
+func (i *failingIssuer) Issue(ctx context.Context, c auth.Claims) (string, error) {
+	if i.err != nil {
+		return "", i.err
+	}
+	return i.TokenIssuer.Issue(ctx, c)
+}
+
+func TestNewFaults(t *testing.T) {
+	t.Parallel()
+	users, tokens := auth.NewMemoryStore(), newIssuer(t, auth.JWTConfig{})
+	for name, row := range map[string]struct {
+		users  auth.UserStore
+		tokens auth.TokenIssuer
+		cfg    auth.Config
+		fields []string
+	}{
+		"zero":           {users, tokens, auth.Config{}, nil},
+		"no users":       {nil, tokens, auth.Config{}, []string{"New.users"}},
+		"no tokens":      {users, nil, auth.Config{}, []string{"New.tokens"}},
+		"all at once":    {nil, nil, auth.Config{MinPasswordLength: -1, MaxPasswordBytes: 1}, []string{"New.users", "New.tokens", "Config.MinPasswordLength", "Config.MaxPasswordBytes"}},
+		"shortest":       {users, tokens, auth.Config{MinPasswordLength: 8, MaxPasswordBytes: 256}, nil},
+		"longest":        {users, tokens, auth.Config{MinPasswordLength: 64, MaxPasswordBytes: 4096}, nil},
+		"too short":      {users, tokens, auth.Config{MinPasswordLength: 7}, []string{"Config.MinPasswordLength"}},
+		"too long a min": {users, tokens, auth.Config{MinPasswordLength: 65}, []string{"Config.MinPasswordLength"}},
+		"too few bytes":  {users, tokens, auth.Config{MaxPasswordBytes: 255}, []string{"Config.MaxPasswordBytes"}},
+		"too many bytes": {users, tokens, auth.Config{MaxPasswordBytes: 4097}, []string{"Config.MaxPasswordBytes"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			row.cfg.Hasher = authtest.FastHasher(t)
+			a, err := auth.New(row.users, row.tokens, row.cfg)
+			if got := faultFields(err); fmt.Sprint(got) != fmt.Sprint(row.fields) || (a == nil) != (err != nil) || (err == nil) != (row.fields == nil) {
+				t.Errorf("New: %v, faults in %v, want %v", err, got, row.fields)
+			}
+		})
+	}
+}
+
+// TestNewTriesItsParts: what cannot work shows at the start.
+func TestNewTriesItsParts(t *testing.T) {
+	t.Parallel()
+	issuer := func(cfg auth.JWTConfig) auth.TokenIssuer { return newIssuer(t, cfg) }
+	check := func(err error) auth.TokenIssuer {
+		return issuer(auth.JWTConfig{Check: func(context.Context, *auth.Principal) error { return err }})
+	}
+	other, err := auth.NewPrincipal(auth.Claims{Subject: "somebody else"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	misread := verifierFunc(func(context.Context, string) (*auth.Principal, error) { return other, nil })
+	fast := authtest.FastHasher(t)
+	for name, row := range map[string]struct {
+		tokens auth.TokenIssuer
+		hasher auth.Hasher
+		field  string // of the ConfigError
+		cause  error
+	}{
+		"a good pair":             {issuer(auth.JWTConfig{}), fast, "", nil},
+		"keys of another":         {twoIssuers{issuer(auth.JWTConfig{}), issuer(auth.JWTConfig{})}, fast, "New.tokens", nil},
+		"another audience":        {twoIssuers{issuer(auth.JWTConfig{}), issuer(auth.JWTConfig{Audience: "x"})}, fast, "New.tokens", nil},
+		"misread":                 {twoIssuers{issuer(auth.JWTConfig{}), misread}, fast, "New.tokens", nil},
+		"a check that refuses":    {check(auth.ErrRevokedToken), fast, "", nil},
+		"a check that cannot say": {check(errDown), fast, "", nil},
+		"an issuer that is down":  {&failingIssuer{issuer(auth.JWTConfig{}), errDown}, fast, "", errDown},
+		"a hasher that is down":   {issuer(auth.JWTConfig{}), brokenHasher{fast, errDown, false}, "", errDown},
+		"never content":           {issuer(auth.JWTConfig{}), brokenHasher{fast, nil, true}, "Config.Hasher", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, err := auth.New(auth.NewMemoryStore(), row.tokens, auth.Config{Hasher: row.hasher})
+			field := ""
+			if fault, ok := errors.AsType[*auth.ConfigError](err); ok {
+				field = fault.Field
+			}
+			if field != row.field || row.cause != nil && !errors.Is(err, row.cause) || (a == nil) != (row.field != "" || row.cause != nil) {
+				t.Errorf("New: %v, want a fault in %q and %v", err, row.field, row.cause)
+			}
+		})
+	}
+}
+
+type brokenHasher struct {
+	auth.Hasher
+	err        error
+	discontent bool
+}
+
+func (b brokenHasher) Hash(ctx context.Context, password string) (string, error) {
+	if b.err != nil {
+		return "", b.err
+	}
+	return b.Hasher.Hash(ctx, password)
+}
+
+func (b brokenHasher) NeedsRehash(string) bool { return b.discontent }
+
+func TestClaimsOfTheHost(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	store, errNo := auth.NewMemoryStore(), errors.New("no such plan")
+	var hook func(context.Context, auth.User, *auth.Claims) error
+	a := newAuthenticator(t, store, auth.Config{Claims: func(ctx context.Context, u auth.User, c *auth.Claims) error {
+		return hook(ctx, u, c)
+	}})
+	u, err := a.Register(ctx, "ada", "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	type key struct{}
+	hook = func(ctx context.Context, got auth.User, c *auth.Claims) error {
+		if got != u || c.Subject != u.ID || len(c.AMR) != 1 || c.AMR[0] != "pwd" || time.Since(c.AuthTime) > time.Minute || ctx.Value(key{}) != 1 {
+			t.Errorf("is asked about %+v, %+v", got, c)
+		}
+		c.Scopes, c.Roles, c.Custom = []string{"read:items"}, []string{"admin"}, map[string]any{"plan": "gold"}
+		c.Expiry = time.Now().Add(time.Minute)
+		return nil
+	}
+	tokens, err := a.Login(context.WithValue(ctx, key{}, 1), "ada", "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := a.Verify(ctx, tokens.AccessToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.HasScope("read:items") || !p.HasRole("admin") || p.Claims().Custom["plan"] != "gold" {
+		t.Errorf("the token says %+v", p.Claims())
+	}
+	if tokens.ExpiresIn < 58*time.Second || tokens.ExpiresIn > time.Minute {
+		t.Errorf("ExpiresIn is %v", tokens.ExpiresIn)
+	}
+
+	for name, refuse := range map[string]func(*auth.Claims) error{
+		"error":           func(*auth.Claims) error { return errNo },
+		"another subject": func(c *auth.Claims) error { c.Subject = "root"; return nil },
+		"no subject":      func(c *auth.Claims) error { c.Subject = ""; return nil },
+		"expiry past":     func(c *auth.Claims) error { c.Expiry = time.Now().Add(-time.Hour); return nil },
+		"owned claim":     func(c *auth.Claims) error { c.TokenID = "1"; return nil },
+		"colliding claim": func(c *auth.Claims) error { c.Custom = map[string]any{"SUB": "root"}; return nil },
+	} {
+		hook = func(_ context.Context, _ auth.User, c *auth.Claims) error { return refuse(c) }
+		tokens, err := a.Login(ctx, "ada", "correct horse")
+		if err == nil || tokens.AccessToken != "" || auth.HTTPStatus(err) != 500 || errors.Is(err, errNo) != (name == "error") {
+			t.Errorf("%s: %v, %v", name, tokens, err)
+		}
+		if _, err := a.Login(ctx, "ada", "wrong horse"); err != auth.ErrInvalidCredentials {
+			t.Errorf("%s: with another password: %v", name, err)
+		}
+	}
+
+	hook = func(context.Context, auth.User, *auth.Claims) error { panic("host") }
+	func() {
+		defer func() {
+			if recover() != "host" {
+				t.Error("the host's panic is swallowed")
+			}
+		}()
+		_, _ = a.Login(ctx, "ada", "correct horse")
+	}()
+}
+
+// TestIssuerFaults: what goes wrong with a token at login is no fault of the
+// caller's, unless the host's own check refuses the account.
+func TestIssuerFaults(t *testing.T) {
+	t.Parallel()
+	var verdict error
+	pair := &failingIssuer{TokenIssuer: newIssuer(t, auth.JWTConfig{Check: func(context.Context, *auth.Principal) error { return verdict }})}
+	a, err := auth.New(auth.NewMemoryStore(), pair, auth.Config{Hasher: authtest.FastHasher(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Register(t.Context(), "ada", "correct horse"); err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct {
+		issue, check error
+		status       int
+	}{
+		"all is well":           {nil, nil, 200},
+		"signer down":           {errDown, nil, 500},
+		"signer too late":       {context.DeadlineExceeded, nil, 503},
+		"check cannot say":      {nil, errDown, 500},
+		"check refuses":         {nil, auth.ErrRevokedToken, 401},
+		"its own token refused": {nil, auth.ErrInvalidToken, 500},
+		"expired when made":     {nil, auth.ErrExpiredToken, 500},
+	} {
+		pair.err, verdict = row.issue, row.check
+		tokens, err := a.Login(t.Context(), "ada", "correct horse")
+		if auth.HTTPStatus(err) != row.status || (err == nil) != (tokens.AccessToken != "") {
+			t.Errorf("%s: %v (status %d), want status %d", name, err, auth.HTTPStatus(err), row.status)
+		}
+		if errors.Is(err, auth.ErrInvalidToken) || row.status == 401 && err != auth.ErrInvalidCredentials {
+			t.Errorf("%s: %v", name, err)
+		}
+		if row.status == 500 && !strings.HasPrefix(err.Error(), "auth: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
