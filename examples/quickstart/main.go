@@ -1,0 +1,123 @@
+// Command quickstart is a complete server: it registers users, logs them in and
+// protects a route. Users and key are kept in a folder, so that a restart loses
+// nothing. It prints the curl lines to type next.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/sqlstore"
+	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:8080", "address to listen on")
+	data := flag.String("data", "data", "folder of the users and the key, made where it is missing")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal does not wait
+	if err := run(ctx, *addr, *data); err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, addr, data string) error {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+	users, err := sqlite.Open(ctx, filepath.Join(data, "users.db"), sqlstore.Config{})
+	if err != nil {
+		return err
+	}
+	defer users.Close()
+	key, err := auth.OpenKeyFile(filepath.Join(data, "key.json"), "HS256")
+	if err != nil {
+		return err
+	}
+	handler, err := newHandler(users, key, auth.Config{Logger: slog.Default()})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	printNext(listener.Addr().(*net.TCPAddr))
+	return serve(ctx, listener, handler)
+}
+
+// newHandler puts the parts together: users and key make an authenticator, which
+// stands behind the endpoints and the guard of every other route.
+func newHandler(users auth.UserStore, key auth.Key, cfg auth.Config) (http.Handler, error) {
+	keys, err := auth.NewKeyRing(key)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://quickstart.example", Audience: "quickstart", Keys: keys})
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := auth.New(users, tokens, cfg)
+	if err != nil {
+		return nil, err
+	}
+	guard, err := auth.NewMiddleware(accounts, auth.MiddlewareConfig{Logger: cfg.Logger})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{Logger: cfg.Logger}))
+	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{Logger: cfg.Logger}))
+	mux.Handle("GET /profile", guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := auth.FromContext(r.Context())
+		user, err := users.UserByID(r.Context(), caller.Subject())
+		if err != nil {
+			cfg.Logger.Error("quickstart: profile", "error", err)
+			http.Error(w, "no profile", auth.HTTPStatus(err))
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]string{"id": user.ID, "username": user.Username})
+	})))
+	return mux, nil
+}
+
+// serve answers requests until ctx ends, and lets those under way finish: the
+// timeouts say how long that takes at most.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second, MaxHeaderBytes: 32 << 10}
+	stopped := make(chan error, 1)
+	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.Background()) })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped
+}
+
+func printNext(addr *net.TCPAddr) {
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	fmt.Printf(`Ready. Type next, in another terminal:
+
+curl -s %[1]s/register -H 'Content-Type: application/json' -d '{"username":"ada","password":"correct horse battery"}'
+TOKEN=$(curl -s %[1]s/login -d username=ada -d 'password=correct horse battery' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+curl -s %[1]s/profile -H "Authorization: Bearer $TOKEN"
+`, "http://"+net.JoinHostPort(host, fmt.Sprint(addr.Port)))
+}
