@@ -56,10 +56,10 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 		}
 	}
 	if users == nil {
-		fault("New.users", "", "is required")
+		fault("users", "", "is required")
 	}
 	if tokens == nil {
-		fault("New.tokens", "", "is required")
+		fault("tokens", "", "is required")
 	}
 	within("Config.MinPasswordLength", &cfg.MinPasswordLength, leastMinPassword, leastMinPassword, mostMinPassword)
 	within("Config.MaxPasswordBytes", &cfg.MaxPasswordBytes, defaultMaxPassword, leastMaxPassword, mostMaxPassword)
