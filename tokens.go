@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -17,13 +18,19 @@ type Tokens struct {
 	Principal   *Principal    // whom AccessToken speaks for
 }
 
-// MarshalJSON returns access_token, token_type and expires_in.
+// MarshalJSON returns access_token, token_type, expires_in and, if the token has
+// any, scope: what was granted has to be told where it is not what was asked for.
 func (t Tokens) MarshalJSON() ([]byte, error) {
+	scope := ""
+	if t.Principal != nil {
+		scope = strings.Join(t.Principal.Scopes(), " ")
+	}
 	return json.Marshal(struct {
 		AccessToken string `json:"access_token"`
 		TokenType   string `json:"token_type"`
 		ExpiresIn   int64  `json:"expires_in,omitempty"`
-	}{t.AccessToken, "bearer", int64(t.ExpiresIn / time.Second)})
+		Scope       string `json:"scope,omitempty"`
+	}{t.AccessToken, "bearer", int64(t.ExpiresIn / time.Second), scope})
 }
 
 // String returns a text without the token.
