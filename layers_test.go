@@ -139,6 +139,26 @@ func TestSeam(t *testing.T) {
 	}
 }
 
+// TestRooms holds that each row still speaks of a file.
+func TestRooms(t *testing.T) {
+	t.Parallel()
+	used := map[string]bool{}
+	for _, src := range sources(t) {
+		if row := roomOf(src.path); row != nil {
+			for _, pattern := range row.files {
+				used[pattern] = used[pattern] || matches(pattern, src.path)
+			}
+		}
+	}
+	for _, row := range rooms {
+		for _, pattern := range row.files {
+			if !used[pattern] {
+				t.Errorf("the row of %s matches no file: remove it", pattern)
+			}
+		}
+	}
+}
+
 func TestRoomRules(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
