@@ -1,8 +1,6 @@
 package auth_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"os/exec"
 	"strings"
 	"testing"
@@ -46,19 +44,9 @@ type passlibAnswer struct {
 
 func passlib(t *testing.T, questions []passlibQuestion) (answers []passlibAnswer) {
 	t.Helper()
-	input, err := json.Marshal(questions)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), testenv.Python(t, "passlib.hash"), "-c", passlibScript)
-	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &stderr
-	output, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, &stderr)
-	}
-	if err := json.Unmarshal(output, &answers); err != nil || len(answers) != len(questions) {
-		t.Fatalf("%d answers to %d questions, %v", len(answers), len(questions), err)
+	testenv.Ask(t, exec.CommandContext(t.Context(), testenv.Python(t, "passlib.hash"), "-c", passlibScript), questions, &answers)
+	if len(answers) != len(questions) {
+		t.Fatalf("%d answers to %d questions", len(answers), len(questions))
 	}
 	return answers
 }
