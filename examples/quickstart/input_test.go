@@ -176,7 +176,6 @@ func TestDatabaseFails(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(*sqlite.Store) error{
 		"read-only": func(s *sqlite.Store) error {
-			s.DB().SetMaxOpenConns(1) // the one that is told
 			_, err := s.DB().Exec("PRAGMA query_only = ON")
 			return err
 		},
@@ -186,6 +185,7 @@ func TestDatabaseFails(t *testing.T) {
 			t.Parallel()
 			file := filepath.Join(t.TempDir(), "users.db")
 			url, users := serveUsers(t, file)
+			users.DB().SetMaxOpenConns(1) // so that what one is told holds for all
 			if status, body := register(url, "ada", "correct horse"); status != 201 {
 				t.Fatalf("register answers %d %s", status, body)
 			}
