@@ -6,9 +6,9 @@
 package auth_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -32,9 +32,10 @@ func TestBcryptDefault(t *testing.T) {
 	}
 }
 
-// TestBcryptMismatchTakesTheCurrentCost: without the further runs the two would
-// differ by a factor of 16.
-func TestBcryptMismatchTakesTheCurrentCost(t *testing.T) {
+// A mismatch with a hash of lower cost is topped up to the work of the current
+// cost: one run at the stored cost and one at each cost from there to below the
+// current one. Runs are counted by what x/crypto allocates in each.
+func TestBcryptMismatchIsToppedUp(t *testing.T) {
 	const low, high = 4, 8
 	current := auth.LowCostBcrypt(high)
 	hash := func(cost int) string {
@@ -44,29 +45,42 @@ func TestBcryptMismatchTakesTheCurrentCost(t *testing.T) {
 		}
 		return encoded
 	}
-	long := strings.Repeat("another", 20)
-	rows := []struct {
+	lowHash, highHash := hash(low), hash(high)
+	run := testing.AllocsPerRun(5, func() { _ = bcrypt.CompareHashAndPassword([]byte(lowHash), []byte("another")) })
+	for _, row := range []struct {
 		name, encoded, password string
-		fastest                 time.Duration
+		runs                    float64
 	}{
-		{"current cost", hash(high), "another", time.Hour},
-		{"lower cost", hash(low), "another", time.Hour},
-		{"lower cost, long", hash(low), long, time.Hour},
-		{"current cost, long", hash(high), long, time.Hour},
+		{"current cost", highHash, "another", 1},
+		{"lower cost", lowHash, "another", 1 + high - low},
+		{"current cost, long", highHash, strings.Repeat("another", 20), 1},
+		{"lower cost, long", lowHash, strings.Repeat("another", 20), 1 + high - low},
+		{"lower cost, a match", lowHash, "password", 1},
+	} {
+		allocs := testing.AllocsPerRun(5, func() { _ = current.Verify(t.Context(), row.encoded, row.password) })
+		if allocs < row.runs*run || allocs > row.runs*run+8+2*row.runs {
+			t.Errorf("%s: %v allocations, %v in a run: not %v runs", row.name, allocs, run, row.runs)
+		}
 	}
-	for range 10 { // in turn, so that what else the machine does meets all alike
-		for i := range rows {
-			start := time.Now()
-			if err := current.Verify(t.Context(), rows[i].encoded, rows[i].password); err == nil {
-				t.Fatal("matches")
+}
+
+// BenchmarkBcryptMismatch shows the time of what TestBcryptMismatchIsToppedUp
+// counts.
+func BenchmarkBcryptMismatch(b *testing.B) {
+	const high = 8
+	current := auth.LowCostBcrypt(high)
+	for _, cost := range []int{4, 6, high} {
+		encoded, err := auth.LowCostBcrypt(cost).Hash(b.Context(), "password")
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("stored=%d", cost), func(b *testing.B) {
+			for b.Loop() {
+				if current.Verify(b.Context(), encoded, "another") == nil {
+					b.Fatal("matches")
+				}
 			}
-			rows[i].fastest = min(rows[i].fastest, time.Since(start))
-		}
-	}
-	for _, row := range rows {
-		if ratio := float64(row.fastest) / float64(rows[0].fastest); ratio < 0.5 || ratio > 2 {
-			t.Errorf("%s: a mismatch takes %v, with the current cost %v", row.name, row.fastest, rows[0].fastest)
-		}
+		})
 	}
 }
 
