@@ -91,7 +91,9 @@ func parsePrincipal(payload string, names claimNames) (*Principal, error) {
 		case "acr":
 			p.acr, ok = strictjson.Text(value)
 		case "amr":
-			p.amr, ok = value, isTexts(value)
+			if isTexts(value) { // some issuers write objects, which prove no method that AMR could name
+				p.amr = value
+			}
 		case "act":
 			p.actor, ok = actorOf(value)
 		case "sub_profile":

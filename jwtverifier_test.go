@@ -62,6 +62,7 @@ func TestForeignShapes(t *testing.T) {
 		"client_id without setting": {auth.JWTVerifierConfig{}, access, `"client_id":"api.test"`, false},
 		"the first audience":        {several, access, `"aud":"api.test"`, true},
 		"another audience":          {several, access, `"aud":["x","b.test"]`, true},
+		"amr of objects":            {auth.JWTVerifierConfig{}, access, `"aud":"api.test","amr":[{"method":"pwd"}]`, true},
 		"no audience of ours":       {several, access, `"aud":["x","b.test "]`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,8 +75,12 @@ func TestForeignShapes(t *testing.T) {
 			claims := fmt.Sprintf(`{"iss":%q,"sub":"u","exp":%d,%s}`, testIssuer, time.Now().Unix()+600, row.claims)
 			token := signedBy(t, private, row.header, claims)
 			for range 2 { // the second time from the table of verified tokens
-				if p, err := v.Verify(t.Context(), token); row.accepted != (err == nil) || err != nil && !errors.Is(err, auth.ErrInvalidToken) {
-					t.Errorf("accepted: %v, %v", p, err)
+				p, err := v.Verify(t.Context(), token)
+				if row.accepted != (err == nil) || err != nil && !errors.Is(err, auth.ErrInvalidToken) {
+					t.Fatalf("%v, %v, accepted should be %t", p, err, row.accepted)
+				}
+				if err == nil && len(p.AMR()) != 0 {
+					t.Errorf("AMR %q", p.AMR())
 				}
 			}
 		})

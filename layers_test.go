@@ -45,7 +45,6 @@ var rooms = []room{
 	{files: []string{"decode.go"}, may: []string{"~/internal/strictjson", "reflect"}},
 	{files: []string{"key*.go"}, may: []string{"~/internal/jose", "os"}},
 	{files: []string{"jwkset.go"}, may: []string{"~/internal/jose", "net/http"}},
-	{files: []string{"jwkset.go"}, may: []string{"~/internal/jose", "net/http"}},
 	{files: []string{"middleware.go", "extract.go", "challenge.go"}, may: []string{"~/internal/problem", "net", "net/http", "net/url"}},
 	{files: []string{"*.go"}},
 
@@ -57,6 +56,7 @@ var rooms = []room{
 
 	// The public packages around the root.
 	{files: []string{"authhttp/..."}, may: []string{"~", "~/internal/problem", "~/internal/strictjson", "net/http", "net/url"}},
+	{files: []string{"jwks/..."}, may: []string{"~", "~/internal/jose", "~/internal/strictjson", "net", "net/http", "net/url"}},
 	{files: []string{"authtest/..."}, may: []string{"~", "testing/..."}},
 
 	// The modules beside it. Drivers and frameworks stop here.

@@ -86,7 +86,8 @@ func (p *Principal) AuthTime() time.Time { return p.authTime.time() }
 // ACR returns how strongly the caller proved who they are (acr), or "".
 func (p *Principal) ACR() string { return p.acr }
 
-// AMR returns how the caller proved who they are (amr, RFC 8176).
+// AMR returns how the caller proved who they are (amr, RFC 8176): nothing where
+// the issuer writes it as anything but an array of strings.
 func (p *Principal) AMR() []string { return texts(p.amr) }
 
 // Actor returns the subject of who acts for the caller (act.sub, RFC 8693

@@ -1,0 +1,18 @@
+package jwks
+
+import "github.com/seed-e36e2130/auth"
+
+// For the fuzz targets.
+
+var MaxAge = maxAge
+
+// ReadMetadata reads metadata as a verifier with cfg does.
+func ReadMetadata(cfg Config, text string) (keysURL string, err error) {
+	return newSource(&cfg, func(string, string, string) {}).readMetadata(text)
+}
+
+// ParseKeySet returns what a verifier takes from a JWK set.
+func ParseKeySet(text, rsaAlgorithm string) (keys []auth.Key, prints []string, err error) {
+	set, err := parseKeySet(text, rsaAlgorithm)
+	return set.keys, set.prints, err
+}

@@ -1,0 +1,105 @@
+package jwks
+
+import (
+	"strings"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// The functions below hold what the products write into access tokens, as their
+// documentation says and as far as it can be told from other tokens of theirs.
+// What they return is a value like any other: a host changes what its issuer does
+// otherwise. None says whether the caller is a person: [auth.Principal.Kind] is
+// KindUser for all of them, so tell a service by what the product writes for it.
+
+// Keycloak returns the settings for a realm, whose URL is like
+// "https://id.example.com/realms/acme". Keycloak puts an API into aud only where a
+// client scope has an audience mapper for it.
+//
+// Roles are the realm's (realm_access.roles); for those of a client set
+// Tokens.RolesClaim to {"resource_access", client, "roles"}. ID and refresh tokens
+// are told apart by the claim typ.
+// https://www.keycloak.org/docs/latest/server_admin/#_audience
+func Keycloak(realmURL, audience string) Config {
+	return Config{Tokens: auth.JWTVerifierConfig{
+		Issuer:         strings.TrimSuffix(realmURL, "/"),
+		Audience:       audience,
+		Types:          []string{"JWT", "at+jwt"}, // a setting of the client
+		RolesClaim:     []string{"realm_access", "roles"},
+		RequiredClaims: map[string]string{"typ": "Bearer"},
+	}}
+}
+
+// Auth0 returns the settings for an API of a tenant: domain is like
+// "acme.eu.auth0.com" or the tenant's own, audience the API's identifier. Both
+// token profiles are accepted. Do not give an application's client ID as audience:
+// that is what Auth0 writes into ID tokens.
+//
+// Auth0 writes no roles; set Tokens.RolesClaim to {"permissions"} to read the
+// permissions of its RBAC as roles, or to the name that an Action writes.
+// https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
+func Auth0(domain, audience string) Config {
+	return Config{Tokens: auth.JWTVerifierConfig{
+		Issuer:   "https://" + domain + "/",
+		Audience: audience,
+		Types:    []string{"JWT", "at+jwt"},
+	}}
+}
+
+// Entra returns the settings for an API registered in one tenant of Microsoft
+// Entra ID, by tenant and application (client) ID, both GUIDs. The API's manifest
+// must ask for version 2 tokens (requestedAccessTokenVersion). Scopes are those of
+// scp, roles the app roles. ID tokens, which may be for the same client ID, lack
+// azp.
+//
+// The tenants "common", "organizations" and "consumers" stand for many issuers and
+// do not work; use one verifier a tenant, and [auth.AnyOf].
+// https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+func Entra(tenantID, clientID string) Config {
+	return Config{Tokens: auth.JWTVerifierConfig{
+		Issuer:         "https://login.microsoftonline.com/" + tenantID + "/v2.0",
+		Audience:       clientID,
+		Types:          []string{"JWT"},
+		ScopeClaim:     "scp",
+		RequiredClaims: map[string]string{"azp": ""},
+	}}
+}
+
+// Cognito returns the settings for the access tokens of app clients of an Amazon
+// Cognito user pool, whose ID is like "eu-central-1_Ab1Cd2Ef3". Its access tokens
+// have no typ, and no aud but client_id in its place; ID tokens are told apart by
+// token_use. Roles are the groups of the user.
+//
+// Where the pool binds tokens to resources, they have aud, too: set
+// Tokens.Audience to the resource and Tokens.AudienceClaim to "".
+// https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
+func Cognito(userPoolID, clientID string, otherClientIDs ...string) Config {
+	region, _, _ := strings.Cut(userPoolID, "_")
+	return Config{Tokens: auth.JWTVerifierConfig{
+		Issuer:         "https://cognito-idp." + region + ".amazonaws.com/" + userPoolID,
+		Audience:       clientID,
+		OtherAudiences: otherClientIDs,
+		AudienceClaim:  "client_id",
+		Types:          []string{auth.NoType},
+		RolesClaim:     []string{"cognito:groups"},
+		RequiredClaims: map[string]string{"token_use": "access"},
+	}}
+}
+
+// Supabase returns the settings for the users of a project, whose URL is like
+// "https://abcdefghijkl.supabase.co". The project must sign with an asymmetric
+// key: tokens under its legacy secret are refused. Users who signed in
+// anonymously are accepted like others; the claim is_anonymous tells them.
+// https://supabase.com/docs/guides/auth/jwt-fields
+func Supabase(projectURL string) Config {
+	issuer := strings.TrimSuffix(projectURL, "/") + "/auth/v1"
+	return Config{
+		KeysURL: issuer + "/.well-known/jwks.json",
+		Tokens: auth.JWTVerifierConfig{
+			Issuer:         issuer,
+			Audience:       "authenticated",
+			Types:          []string{"JWT"},
+			RequiredClaims: map[string]string{"role": "authenticated", "session_id": ""},
+		},
+	}
+}

@@ -1,0 +1,215 @@
+package jwks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-e36e2130/auth/internal/strictjson"
+)
+
+// Bounds on what an issuer may answer. Metadata has some 2 to 8 KiB, a set of a
+// dozen keys with their certificates some 30.
+const (
+	maxMetadata = 64 << 10
+	maxSet      = 256 << 10
+	maxHeader   = 64 << 10
+	maxURL      = 2048
+)
+
+// source is where the keys of an issuer come from. Exactly one of keys and
+// metadata is set.
+type source struct {
+	issuer       string
+	keys         string // the JWK set's URL
+	metadata     string // the URL of what names it
+	hosts        []string
+	plainHTTP    bool
+	rsaAlgorithm string
+	client       *http.Client
+}
+
+// newSource reports what is wrong with cfg to fault.
+func newSource(cfg *Config, fault func(field, value, reason string)) *source {
+	s := &source{
+		issuer: cfg.Tokens.Issuer, keys: cfg.KeysURL, plainHTTP: cfg.DangerouslyPlainHTTP,
+		rsaAlgorithm: cfg.RSAAlgorithm,
+		client: &http.Client{
+			Transport: cfg.Transport,
+			// An answer from elsewhere would be nobody's that was configured.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	if cfg.Transport == nil {
+		s.client.Transport = &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			ForceAttemptHTTP2:      true,
+			MaxResponseHeaderBytes: maxHeader,
+		}
+	}
+	for _, host := range cfg.KeyHosts {
+		u, err := url.Parse("https://" + host)
+		if err != nil || u.Host != host || host == "" {
+			fault("KeyHosts", host, "must be a host or host:port")
+			continue
+		}
+		s.hosts = append(s.hosts, hostOf(u))
+	}
+	if s.keys != "" {
+		if _, err := s.check(s.keys); err != nil {
+			fault("KeysURL", s.keys, err.Error())
+		}
+		return s
+	}
+	if s.issuer == "" {
+		return s // reported elsewhere
+	}
+	u, err := s.check(s.issuer)
+	switch {
+	case err != nil:
+		fault("Tokens.Issuer", s.issuer, err.Error()+", or KeysURL set")
+		return s
+	case u.RawQuery != "" || u.ForceQuery:
+		fault("Tokens.Issuer", s.issuer, "must have no query, or KeysURL set")
+	}
+	s.hosts = append(s.hosts, hostOf(u))
+	s.metadata = strings.TrimSuffix(s.issuer, "/") + "/.well-known/openid-configuration"
+	return s
+}
+
+// check returns a URL that keys may come from.
+func (s *source) check(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || len(text) > maxURL || u.Hostname() == "" || u.Opaque != "":
+		return nil, errors.New("must be an https URL")
+	case u.User != nil:
+		return nil, errors.New("must hold no user or password")
+	case strings.Contains(text, "#"):
+		return nil, errors.New("must have no fragment")
+	case u.Scheme == "https", u.Scheme == "http" && (s.plainHTTP || isLoopback(u.Hostname())):
+		return u, nil
+	}
+	return nil, errors.New("must be https, or http on this machine")
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// hostOf returns the host as it is compared: in lower case, without the port that
+// the scheme implies.
+func hostOf(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	if u.Scheme == "https" {
+		return strings.TrimSuffix(host, ":443")
+	}
+	return strings.TrimSuffix(host, ":80")
+}
+
+// fetch returns the issuer's keys, of which there is at least one.
+func (s *source) fetch(ctx context.Context) (keySet, error) {
+	keysURL := s.keys
+	if s.metadata != "" {
+		text, _, err := s.get(ctx, s.metadata, maxMetadata)
+		if err != nil {
+			return keySet{}, err
+		}
+		if keysURL, err = s.readMetadata(text); err != nil {
+			return keySet{}, fmt.Errorf("%s: %w", s.metadata, err)
+		}
+	}
+	text, header, err := s.get(ctx, keysURL, maxSet)
+	if err != nil {
+		return keySet{}, err
+	}
+	set, err := parseKeySet(text, s.rsaAlgorithm)
+	if err != nil {
+		return keySet{}, fmt.Errorf("%s: %w", keysURL, err)
+	}
+	set.maxAge = maxAge(header)
+	return set, nil
+}
+
+// get returns the answer to one request, whose body has at most limit bytes.
+func (s *source) get(ctx context.Context, from string, limit int64) (body string, header http.Header, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	req.Header.Set("Accept", "application/json, application/jwk-set+json")
+	req.Close = true // the next request comes in minutes, and a connection that is kept has goroutines
+	res, err := s.client.Do(req)
+	if err != nil {
+		return "", nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return "", nil, fmt.Errorf("%s: status %d", from, res.StatusCode)
+	}
+	text, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	switch {
+	case err != nil:
+		return "", nil, fmt.Errorf("%s: %w", from, err)
+	case int64(len(text)) > limit:
+		return "", nil, fmt.Errorf("%s: an answer of more than %d bytes", from, limit)
+	}
+	return string(text), res.Header, nil
+}
+
+// readMetadata returns where the JWK set is: OpenID Connect Discovery 1.0 section
+// 3. The issuer must be the one configured, byte for byte (section 4.3).
+func (s *source) readMetadata(text string) (keysURL string, err error) {
+	var issuer string
+	err = strictjson.Object(text, func(name, value string) error {
+		switch name {
+		case "issuer":
+			issuer, _ = strictjson.Text(value)
+		case "jwks_uri":
+			keysURL, _ = strictjson.Text(value)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("metadata: %w", err)
+	}
+	if issuer != s.issuer {
+		return "", fmt.Errorf("the metadata is of the issuer %.200q", issuer)
+	}
+	u, err := s.check(keysURL)
+	if err != nil {
+		return "", fmt.Errorf("jwks_uri %.200q %w", keysURL, err)
+	}
+	if host := hostOf(u); !slices.Contains(s.hosts, host) {
+		return "", fmt.Errorf("jwks_uri has the host %.200q: not the issuer's, and not among KeyHosts", host)
+	}
+	return keysURL, nil
+}
+
+// maxAge returns how long Cache-Control (RFC 9111 section 5.2.2) lets the answer
+// be kept, or -1 if it does not say.
+func maxAge(header http.Header) time.Duration {
+	age := time.Duration(-1)
+	for _, line := range header.Values("Cache-Control") {
+		for directive := range strings.SplitSeq(line, ",") {
+			name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+			switch strings.ToLower(name) {
+			case "no-store", "no-cache":
+				return 0
+			case "max-age":
+				if n, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
+					age = time.Duration(n) * time.Second
+				}
+			}
+		}
+	}
+	return age
+}
