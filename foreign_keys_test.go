@@ -47,12 +47,12 @@ func TestForeignKeyFiles(t *testing.T) {
 	}{
 		"PyJWT": {func(t *testing.T) *exec.Cmd {
 			return exec.Command(testenv.Python(t, "jwt", "cryptography"), "-c", pythonKeyFile)
-		}, []string{auth.HS256, auth.HS512, auth.RS256, auth.PS384, auth.ES256, auth.ES384, auth.ES512, auth.EdDSA}},
+		}, []string{auth.HS256, auth.HS512, auth.RS256, auth.ES256, auth.ES384, auth.ES512, auth.EdDSA}},
 		"npm's jose": {func(t *testing.T) *exec.Cmd {
 			cmd := exec.Command(testenv.Command(t, "node"), "--input-type=module", "-e", nodeKeyFile)
 			cmd.Dir = testenv.NodeModule(t, "jose")
 			return cmd
-		}, []string{auth.HS384, auth.RS512, auth.PS256, auth.ES256, auth.ES512, auth.EdDSA}},
+		}, []string{auth.HS384, auth.PS256, auth.ES256, auth.ES512, auth.EdDSA}},
 	} {
 		for _, alg := range row.algs {
 			t.Run(name+"/"+alg, func(t *testing.T) {
@@ -105,7 +105,7 @@ console.log(JSON.stringify({ keys: used.size, failed }));
 // no token fails.
 func TestForeignReaderWhileKeysRotate(t *testing.T) {
 	t.Parallel()
-	const tokens = 2000
+	const tokens = 1000
 	node := exec.Command(testenv.Command(t, "node"), "--input-type=module", "-e", nodeKeySet)
 	node.Dir = testenv.NodeModule(t, "jose")
 

@@ -49,9 +49,11 @@ func TestOpenKeyFileAtOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "key.json")
 	ids := make([]string, 32)
+	start := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range ids {
 		wg.Go(func() {
+			<-start
 			k, err := auth.OpenKeyFile(path, auth.EdDSA)
 			if err != nil {
 				t.Error(err)
@@ -59,6 +61,7 @@ func TestOpenKeyFileAtOnce(t *testing.T) {
 			ids[i] = k.ID()
 		})
 	}
+	close(start)
 	wg.Wait()
 	for _, id := range ids {
 		if id != ids[0] || id == "" {
@@ -132,6 +135,15 @@ func TestLoadKeyFileOfTheWorld(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
 		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestOpenKeyFileThatCannotSign(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "key.pem")
+	write(t, path, read(t, "testdata/vectors/keys/ed-1.public.pem"), 0o600)
+	if _, err := auth.OpenKeyFile(path, auth.EdDSA); !isConfigError(err) || !strings.Contains(err.Error(), "cannot sign") {
+		t.Errorf("%v", err)
 	}
 }
 

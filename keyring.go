@@ -36,9 +36,10 @@ type keySnapshot struct {
 }
 
 // NewKeyRing returns a ring whose first key signs and whose keys all verify. It
-// returns a [ConfigError] for each fault, joined: signing cannot sign or fails a
-// self-test, two different keys have one ID, one key has two algorithms, or a key
-// is the zero Key.
+// returns a [ConfigError] for each fault, joined: signing cannot sign, two different
+// keys have one ID, one key has two algorithms, a secret is the public key of
+// another, or a key is the zero Key. The first key makes and verifies one signature;
+// what its signer answers if that fails comes wrapped.
 //
 // Secrets and public keys may stand in one ring, each bound to its algorithm, but
 // a ring of one sort is easier to keep safe.
@@ -111,9 +112,9 @@ func newKeySnapshot(signs bool, keys []Key) (*keySnapshot, error) {
 	}
 	if first := keys[0].jose; signs && first != nil {
 		if s.signing = first; !first.CanSign() {
-			fault(0, "cannot sign: it is a public key")
+			fault(0, "cannot sign, only verify")
 		} else if err := first.SelfTest(context.Background()); err != nil {
-			fault(0, err.Error())
+			faults = append(faults, fmt.Errorf("auth: KeyRing[0] %q: self-test: %w", first.ID(), err))
 		}
 	}
 	if len(faults) > 0 {

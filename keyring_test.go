@@ -69,25 +69,28 @@ func TestKeyRingFaults(t *testing.T) {
 	rs := mustKey(auth.NewSigningKey(testRSA()))(t)
 	ps := mustKey(mustKey(rs.WithAlgorithm(auth.PS256))(t).WithID("ps"))(t)
 	confused := mustKey(auth.NewSecretKey(edSigner.Public().(ed25519.PublicKey)))(t)
+	failing := mustKey(auth.NewSigningKey(failingSigner{edSigner}))(t)
 	wrongPublic := mustKey(auth.NewSigningKey(foreignPublic{edSigner, newSigner(t, auth.EdDSA).Public()}))(t)
 
 	rows := map[string]struct {
 		signing auth.Key
 		others  []auth.Key
 		want    string // "": accepted
+		signer  bool   // the signer's fault, no ConfigError
 	}{
-		"secret":                     {secret, nil, ""},
-		"public key signs":           {edPublic, nil, "KeyRing[0]"},
-		"zero key signs":             {auth.Key{}, nil, "KeyRing[0]"},
-		"zero key among others":      {secret, []auth.Key{{}}, "KeyRing[1]"},
-		"one ID, two keys":           {secret, []auth.Key{otherSameID}, "KeyRing[1]"},
-		"one key twice":              {ed, []auth.Key{ed, edPublic}, ""},
-		"one key, two algorithms":    {rs, []auth.Key{ps}, "KeyRing[1]"},
-		"one key, two IDs":           {ed, []auth.Key{mustKey(ed.WithID("old name"))(t)}, ""},
-		"secret and public key":      {secret, []auth.Key{edPublic, rs}, ""},
-		"secret spells a public key": {ed, []auth.Key{confused}, "secret is a public key"},
-		"signer of another":          {wrongPublic, nil, "KeyRing[0]"},
-		"two faults":                 {edPublic, []auth.Key{{}}, "KeyRing[1]"},
+		"secret":                     {secret, nil, "", false},
+		"public key signs":           {edPublic, nil, "KeyRing[0]", false},
+		"zero key signs":             {auth.Key{}, nil, "KeyRing[0]", false},
+		"zero key among others":      {secret, []auth.Key{{}}, "KeyRing[1]", false},
+		"one ID, two keys":           {secret, []auth.Key{otherSameID}, "KeyRing[1]", false},
+		"one key twice":              {ed, []auth.Key{ed, edPublic}, "", false},
+		"one key, two algorithms":    {rs, []auth.Key{ps}, "KeyRing[1]", false},
+		"one key, two IDs":           {ed, []auth.Key{mustKey(ed.WithID("old name"))(t)}, "", false},
+		"secret and public key":      {secret, []auth.Key{edPublic, rs}, "", false},
+		"secret spells a public key": {ed, []auth.Key{confused}, "secret is a public key", false},
+		"signer of another":          {wrongPublic, nil, "KeyRing[0]", true},
+		"signer that fails":          {failing, nil, "service is down", true},
+		"two faults":                 {edPublic, []auth.Key{{}}, "KeyRing[1]", false},
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -99,11 +102,13 @@ func TestKeyRingFaults(t *testing.T) {
 				}
 				return
 			}
-			var config *auth.ConfigError
-			if !errors.As(err, &config) || !strings.Contains(err.Error(), row.want) {
-				t.Fatalf("got %v, want a ConfigError that holds %q", err, row.want)
+			if err == nil || !isConfigError(err) && !row.signer || !strings.Contains(err.Error(), row.want) {
+				t.Fatalf("got %v, want an error that holds %q", err, row.want)
 			}
 		})
+	}
+	if _, err := auth.NewKeyRing(failing); !errors.Is(err, errService) {
+		t.Errorf("the signer's own error is lost: %v", err)
 	}
 	if _, err := auth.NewVerifyingKeyRing(); err == nil {
 		t.Error("a ring of no key was made")
@@ -111,6 +116,14 @@ func TestKeyRingFaults(t *testing.T) {
 	if _, err := auth.NewVerifyingKeyRing(edPublic, wrongPublic); err != nil {
 		t.Errorf("a ring that only verifies asked for a signature: %v", err)
 	}
+}
+
+var errService = errors.New("service is down")
+
+type failingSigner struct{ crypto.Signer }
+
+func (failingSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errService
 }
 
 type foreignPublic struct {

@@ -13,6 +13,12 @@ func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(200, func() { k.Verify(input, sig) }); n > 0 {
 		t.Errorf("Verify: %v allocations", n)
 	}
+	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} { // refused before any arithmetic
+		k, short := keyFor(t, alg), make([]byte, 63)
+		if n := testing.AllocsPerRun(20, func() { k.Verify(input, short) }); n > 0 {
+			t.Errorf("%s: Verify of 63 bytes: %v allocations", alg, n)
+		}
+	}
 	ctx, dst := t.Context(), make([]byte, 0, 32)
 	if n := testing.AllocsPerRun(200, func() { k.AppendSign(ctx, dst, input) }); n > 0 {
 		t.Errorf("AppendSign: %v allocations", n)

@@ -84,8 +84,8 @@ var (
 	edSmallOrder8, _ = new(big.Int).SetString("05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826", 16)
 )
 
-// checkEd25519 refuses what is not a point in its one spelling, and the eight
-// points under which anybody can sign (RFC 8032 section 8.9 with 5.1.3).
+// checkEd25519 refuses what does not decode to a point (RFC 8032 section 5.1.3)
+// and the eight points of small order, under which anybody can sign.
 func checkEd25519(public ed25519.PublicKey) error {
 	if len(public) != ed25519.PublicKeySize {
 		return fmt.Errorf("an Ed25519 public key has %d bytes, not %d", ed25519.PublicKeySize, len(public))

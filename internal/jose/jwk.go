@@ -230,8 +230,7 @@ func (m members) key() (*Key, error) {
 type purpose struct{ sign, verify bool }
 
 // purpose returns what use and key_ops allow (RFC 7517 sections 4.2 and 4.3). A
-// key that has another purpose beside signatures is refused: RFC 8725 section
-// 3.1 wants keys of one purpose.
+// key that has another purpose beside signatures is refused, as 4.3 advises.
 func (m members) purpose() (purpose, error) {
 	if use, ok, err := m.text("use"); err != nil {
 		return purpose{}, err

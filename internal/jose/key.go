@@ -172,7 +172,7 @@ func (k *Key) AppendSign(ctx context.Context, dst, input []byte) ([]byte, error)
 		return nil, fmt.Errorf("sign: %w", err)
 	}
 	if !k.CanSign() {
-		return nil, errors.New("sign: the key can only verify")
+		return nil, errors.New("the key cannot sign, only verify")
 	}
 	if k.secret != nil {
 		return k.macs.appendTo(dst, input), nil

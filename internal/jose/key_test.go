@@ -94,7 +94,7 @@ func TestSignVerify(t *testing.T) {
 			if !k.Verify(input, []byte(sig)) {
 				t.Error("own signature refused")
 			}
-			for i := range []byte(sig) {
+			for _, i := range []int{0, 1, size/2 - 1, size / 2, size - 1} {
 				bad := []byte(sig)
 				bad[i] ^= 1
 				if k.Verify(input, bad) {
@@ -175,7 +175,8 @@ func TestBrokenSigner(t *testing.T) {
 	for _, alg := range []string{"ES256", "EdDSA", "RS256", "PS256"} {
 		public := signerFor(t, alg).Public()
 		for _, answer := range [][]byte{nil, {0x30}, make([]byte, 63), make([]byte, 65), []byte("\x30\x06\x02\x01\x01\x02\x01\xff"),
-			append([]byte("\x30\x26\x02\x21\x01"), append(make([]byte, 32), 2, 1, 1)...)} {
+			append([]byte("\x30\x26\x02\x21\x01"), append(make([]byte, 32), 2, 1, 1)...),
+			[]byte("\x30\x06\x02\x01\x01\x02\x01\x01\x00"), []byte("\x30\x07\x02\x01\x01\x02\x01\x01\x00")} {
 			k, err := jose.NewSigner(brokenSigner{public, answer, nil}, alg, "")
 			if err != nil {
 				t.Fatal(err)

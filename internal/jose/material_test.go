@@ -3,6 +3,7 @@
 package jose_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -15,6 +16,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +47,7 @@ func TestPublicKeysRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := big.NewInt(1)
+	aboveInt32 := int64(1<<31 + 1) // an int of 32 bits makes it negative
 	coordinate := new(big.Int).Lsh(one, 300)
 	zeros := strings.Repeat("00", 31)
 	ones := strings.Repeat("ff", 30)
@@ -69,7 +72,7 @@ func TestPublicKeysRefused(t *testing.T) {
 		"RSA e even":             {&rsa.PublicKey{N: modulus(2048), E: 65536}, "exponent"},
 		"RSA e negative":         {&rsa.PublicKey{N: modulus(2048), E: -3}, "exponent"},
 		"RSA e=2^31-1":           {&rsa.PublicKey{N: modulus(2048), E: 1<<31 - 1}, ""},
-		"RSA e=2^31+1":           {&rsa.PublicKey{N: modulus(2048), E: 1<<31 + 1}, "exponent"},
+		"RSA e=2^31+1":           {&rsa.PublicKey{N: modulus(2048), E: int(aboveInt32)}, "exponent"},
 		"ECDSA nil":              {(*ecdsa.PublicKey)(nil), "unsupported"},
 		"ECDSA empty":            {&ecdsa.PublicKey{}, "unsupported"},
 		"ECDSA without y":        {&ecdsa.PublicKey{Curve: elliptic.P256(), X: one}, "unsupported"},
@@ -209,14 +212,30 @@ func TestMaterialIsCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := []*jose.Key{hs, es, ed, rs}
-	var before [][]byte
+	var before, exported [][]byte
 	for _, k := range keys {
+		text, err := k.PrivateJWK()
+		if err != nil {
+			t.Fatal(err)
+		}
+		exported = append(exported, text)
 		sig, err := k.AppendSign(t.Context(), nil, input)
 		if err != nil {
 			t.Fatal(err)
 		}
 		before = append(before, sig)
 	}
+	edCopy := slices.Clone(edKey.Public().(ed25519.PublicKey))
+	publics := map[int]crypto.PublicKey{ // by the place of the private half
+		1: &ecdsa.PublicKey{Curve: ec.Curve, X: ec.X, Y: ec.Y}, 2: edCopy, 3: &rsaOwn.PublicKey,
+	}
+	verifiers := map[int]*jose.Key{}
+	for i, public := range publics {
+		if verifiers[i], err = jose.NewPublic(public, "", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clear(edCopy)
 	clear(own)
 	clear(edKey)
 	ec.D.SetInt64(1)
@@ -225,6 +244,12 @@ func TestMaterialIsCopied(t *testing.T) {
 		n.SetInt64(1)
 	}
 	for i, k := range keys {
+		if text, err := k.PrivateJWK(); err != nil || !bytes.Equal(text, exported[i]) {
+			t.Errorf("%s: a change of the caller's key reached the key: %v", k.Algorithm(), err)
+		}
+		if v := verifiers[i]; v != nil && !v.Verify(input, before[i]) {
+			t.Errorf("%s: a change of the caller's public key reached the key", k.Algorithm())
+		}
 		if !k.Verify(input, before[i]) {
 			t.Errorf("%s: a change of the caller's key reached the verifier", k.Algorithm())
 		}
@@ -362,6 +387,20 @@ func TestSecretsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ec := signerFor(t, "ES256").(*ecdsa.PrivateKey)
+	sec1, err := x509.MarshalECPrivateKey(ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fastAPI, err := hex.DecodeString("09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, ec.Public(), ec)
+	if err != nil {
+		t.Fatal(err)
+	}
 	random := func(n int) string {
 		b := make([]byte, n)
 		rand.Read(b)
@@ -375,7 +414,8 @@ func TestSecretsRefused(t *testing.T) {
 		"48":                         {random(48), "HS384", ""},
 		"63":                         {random(63), "HS512", "too short"},
 		"64":                         {random(64), "HS512", ""},
-		"long":                       {random(4096), "HS256", ""},
+		"4096":                       {random(4096), "HS256", ""},
+		"4097":                       {random(4097), "HS256", "too long"},
 		"hexadecimal text":           {hex.EncodeToString([]byte(random(32))), "HS256", ""},
 		"base64 text":                {base64.StdEncoding.EncodeToString([]byte(random(32))), "HS256", ""},
 		"zeros":                      {strings.Repeat("\x00", 32), "HS256", "repeats"},
@@ -386,12 +426,19 @@ func TestSecretsRefused(t *testing.T) {
 		"five different bytes":       {"abcdeabdecabcedacbdeaebcdbaecdbaecdb", "HS256", "repeats"},
 		"jwt.io":                     {"a-string-secret-at-least-256-bits-long", "HS256", "published"},
 		"FastAPI":                    {"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7", "HS256", "published"},
+		"FastAPI, decoded":           {string(fastAPI), "HS256", "published"},
 		"PEM":                        {string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})), "HS256", "PEM"},
 		"PEM after text":             {"key:\n" + string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})), "HS256", "PEM"},
 		"DER public":                 {string(spki), "HS256", "DER"},
 		"DER private":                {string(pkcs8), "HS256", "DER"},
 		"base64 of DER":              {base64.StdEncoding.EncodeToString(spki), "HS256", "DER"},
 		"base64 of DER, broken line": {base64.StdEncoding.EncodeToString(spki)[:40] + "\n" + base64.StdEncoding.EncodeToString(spki)[40:], "HS256", "DER"},
+		"PKCS #1 public":             {string(x509.MarshalPKCS1PublicKey(&rsaKey().PublicKey)), "HS256", "DER"},
+		"PKCS #1 private":            {string(x509.MarshalPKCS1PrivateKey(rsaKey())), "HS256", "DER"},
+		"SEC 1":                      {string(sec1), "HS256", "DER"},
+		"certificate":                {string(certificate), "HS256", "DER"},
+		"SSH ECDSA":                  {"ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9", "HS256", "SSH"},
+		"SSH security key":           {"sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIFKRk3WGk3z5k0tS9GkQxVfFhZ0V", "HS256", "SSH"},
 		"SSH":                        {"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFKRk3WGk3z5k0tS9GkQxVfFhZ0V user@host", "HS256", "SSH"},
 		"JWK":                        {` {"kty":"OKP","crv":"Ed25519","x":"Y2JfEvoMNYVIVg3u9s-Vs6_d4iha5fQVEVx-I9xiD8o"}`, "HS256", "JWK"},
 	}
@@ -431,5 +478,41 @@ func TestKeyIDs(t *testing.T) {
 	a, b := keyFor(t, "HS256"), keyFor(t, "HS512")
 	if a.ID() != b.ID() || len(a.ID()) != 22 {
 		t.Errorf("the ID of one secret: %s, %s", a.ID(), b.ID())
+	}
+}
+
+// A public key is no secret, however it is spelled: R4.
+func TestFingerprintsAsSecret(t *testing.T) {
+	t.Parallel()
+	ec := keyFor(t, "ES512")
+	point, err := ec.Public().(*ecdsa.PublicKey).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := len(point) / 2
+	x, y := point[1:1+half], point[1+half:]
+	ed, rs := keyFor(t, "EdDSA"), keyFor(t, "RS256")
+	rows := map[string]struct {
+		public *jose.Key
+		secret []byte
+	}{
+		"point":            {ec, point},
+		"x and y":          {ec, point[1:]},
+		"x":                {ec, x},
+		"compressed point": {ec, append([]byte{2 + y[len(y)-1]&1}, x...)},
+		"Ed25519":          {ed, ed.Public().(ed25519.PublicKey)},
+		"modulus":          {rs, rs.Public().(*rsa.PublicKey).N.Bytes()},
+	}
+	for name, row := range rows {
+		k, err := jose.NewSecret(row.secret, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(row.public.FingerprintsAsSecret(), k.Fingerprint()) {
+			t.Errorf("%s is not among the spellings of the public key", name)
+		}
+	}
+	if f := keyFor(t, "HS256").FingerprintsAsSecret(); f != nil {
+		t.Errorf("a secret is spelled %v", f)
 	}
 }

@@ -10,6 +10,10 @@ import (
 	"fmt"
 )
 
+// maxSecret bounds a secret in bytes. HMAC hashes a long one down to its own size,
+// and a key of ours can always be written and read back.
+const maxSecret = 4096
+
 // minDistinct is the number of different bytes below which a secret is not
 // random: even 32 random hexadecimal digits stay below once in 10^12.
 const minDistinct = 6
@@ -30,6 +34,9 @@ func checkSecret(secret []byte, size int) error {
 	}
 	if what := keyText(secret); what != "" {
 		return fmt.Errorf("the secret is %s: use random bytes", what)
+	}
+	if len(secret) > maxSecret {
+		return fmt.Errorf("a secret of %d bytes is too long: at most %d", len(secret), maxSecret)
 	}
 	if !looksRandom(secret) {
 		return errors.New("the secret repeats itself: use random bytes")
