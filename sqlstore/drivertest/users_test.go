@@ -97,7 +97,7 @@ func calls(s auth.UserStore, u auth.User) map[string]func(context.Context) error
 }
 
 func TestLimits(t *testing.T) {
-	each(t, targets, func(t *testing.T, tt target) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
 		s, _, _ := tt.store(t)
 		longest := user(strings.Repeat("i", 255), strings.Repeat("n", 251)+"\U0001f600")
 		longest.PasswordHash = strings.Repeat("h", 1024)

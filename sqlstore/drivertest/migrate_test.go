@@ -1,0 +1,274 @@
+package drivertest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth/sqlstore"
+)
+
+// unmigrated returns a store whose tables do not exist.
+func (tt target) unmigrated(t testing.TB) (*sqlstore.Store, *sql.DB, string) {
+	t.Helper()
+	db := open(t, tt.driver, tt.source(t))
+	p := prefix(t, db)
+	s, err := sqlstore.New(db, tt.dialect, sqlstore.Config{TablePrefix: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, db, p
+}
+
+func exec(t testing.TB, db *sql.DB, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		if _, err := db.ExecContext(bounded(t), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+// versions returns what the database says it has seen.
+func versions(t testing.TB, db *sql.DB, p string) (list []int) {
+	t.Helper()
+	rows, err := db.QueryContext(bounded(t), "SELECT version FROM "+p+"migrations ORDER BY version")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var v int
+		if err := rows.Scan(&v); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, v)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// latest is the sequence of versions that a database ends up with.
+func latest(t testing.TB, dialect sqlstore.Dialect) (list []int) {
+	t.Helper()
+	steps, err := sqlstore.Migrations(dialect, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range steps[1:] {
+		list = append(list, step.Version)
+	}
+	return list
+}
+
+func TestMigrateAgain(t *testing.T) {
+	each(t, targets, func(t *testing.T, tt target) {
+		s, db, p := tt.store(t)
+		alice := user("1", "alice")
+		create(t, s, alice)
+		for range 2 {
+			if err := s.Migrate(bounded(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hasUser(t, s, alice)
+		if got, want := versions(t, db, p), latest(t, tt.dialect); !slices.Equal(got, want) {
+			t.Errorf("versions %v, want %v", got, want)
+		}
+	})
+}
+
+// TestMigrateAtOnce starts eight replicas on an empty database, and on one where
+// the first step is done.
+func TestMigrateAtOnce(t *testing.T) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
+		for done := range 2 {
+			t.Run(fmt.Sprintf("%d done", done), func(t *testing.T) { testMigrateAtOnce(t, tt, done) })
+		}
+	})
+}
+
+func testMigrateAtOnce(t *testing.T, tt target, done int) {
+	source := tt.source(t)
+	db := open(t, tt.driver, source)
+	p := prefix(t, db)
+	steps, err := sqlstore.Migrations(tt.dialect, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range steps[:done] {
+		exec(t, db, strings.TrimSuffix(step.SQL, ";\n"))
+	}
+	const replicas = 8
+	answers := make(chan error)
+	for range replicas {
+		s, err := sqlstore.New(open(t, tt.driver, source), tt.dialect, sqlstore.Config{TablePrefix: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { answers <- s.Migrate(bounded(t)) }()
+	}
+	for range replicas {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+	if got, want := versions(t, db, p), latest(t, tt.dialect); !slices.Equal(got, want) {
+		t.Errorf("versions %v, want %v", got, want)
+	}
+}
+
+// TestMigrateByOtherTool runs the printed SQL and then Migrate.
+func TestMigrateByOtherTool(t *testing.T) {
+	each(t, targets, func(t *testing.T, tt target) {
+		s, db, p := tt.unmigrated(t)
+		steps, err := sqlstore.Migrations(tt.dialect, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range steps {
+			for statement := range strings.SplitSeq(strings.TrimSuffix(step.SQL, ";\n"), ";\n") {
+				exec(t, db, statement)
+			}
+		}
+		if err := s.Migrate(bounded(t)); err != nil {
+			t.Fatal(err)
+		}
+		create(t, s, user("1", "alice"))
+	})
+}
+
+// TestMigrateGoesOn stops a migration before its last statement, as a power cut
+// would, and calls Migrate again.
+func TestMigrateGoesOn(t *testing.T) {
+	each(t, targets, func(t *testing.T, tt target) {
+		s, db, p := tt.unmigrated(t)
+		if tt.dialect == sqlstore.MySQL {
+			steps, err := sqlstore.Migrations(tt.dialect, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, step := range steps {
+				statements := strings.Split(strings.TrimSuffix(step.SQL, ";\n"), ";\n")
+				exec(t, db, statements[0])
+			}
+		} else {
+			// The row that ends the step cannot be written: all of it is undone.
+			exec(t, db, "CREATE TABLE "+p+"migrations (version INTEGER NOT NULL PRIMARY KEY CHECK (version > 1000))")
+			if err := s.Migrate(bounded(t)); err == nil {
+				t.Fatal("Migrate returned nil")
+			}
+			if _, err := db.ExecContext(bounded(t), "SELECT * FROM "+p+"users"); err == nil {
+				t.Error("half of a step was kept")
+			}
+			exec(t, db, "DROP TABLE "+p+"migrations")
+		}
+		if err := s.Migrate(bounded(t)); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := versions(t, db, p), latest(t, tt.dialect); !slices.Equal(got, want) {
+			t.Errorf("versions %v, want %v", got, want)
+		}
+		create(t, s, user("1", "alice"))
+	})
+}
+
+// TestMigrateNewer refuses tables that a newer program has changed.
+func TestMigrateNewer(t *testing.T) {
+	each(t, targets, func(t *testing.T, tt target) {
+		s, db, p := tt.store(t)
+		exec(t, db, "INSERT INTO "+p+"migrations (version) VALUES (1000)")
+		err := s.Migrate(bounded(t))
+		ofTheWorld(t, "Migrate", err)
+		if err != nil && !strings.Contains(err.Error(), "1000") {
+			t.Errorf("%q does not say which version", err)
+		}
+		if got, want := versions(t, db, p), append(latest(t, tt.dialect), 1000); !slices.Equal(got, want) {
+			t.Errorf("versions %v, want %v", got, want)
+		}
+	})
+}
+
+// TestMigrateForeignTable keeps its hands off a table that another program made
+// under the same name.
+func TestMigrateForeignTable(t *testing.T) {
+	each(t, targets, func(t *testing.T, tt target) {
+		if tt.dialect == sqlstore.MySQL {
+			return // CREATE TABLE IF NOT EXISTS, for a step that was interrupted
+		}
+		s, db, p := tt.unmigrated(t)
+		exec(t, db, "CREATE TABLE "+p+"users (id INTEGER NOT NULL PRIMARY KEY, email TEXT)")
+		ofTheWorld(t, "Migrate", s.Migrate(bounded(t)))
+		exec(t, db, "INSERT INTO "+p+"users (id, email) VALUES (1, 'alice@example.com')")
+	})
+}
+
+// TestMigrateWaits holds the lock of a migration and expects that a second waits
+// no longer than its context.
+func TestMigrateWaits(t *testing.T) {
+	each(t, targets, func(t *testing.T, tt target) {
+		s, db, p := tt.unmigrated(t)
+		release := tt.lock(t, db, p)
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond) // more than one wait of GET_LOCK
+		defer cancel()
+		start := time.Now()
+		err := s.Migrate(ctx)
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("Migrate took %v", took)
+		}
+		ofTheWorld(t, "Migrate", err)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Migrate returned %v, want %v", err, context.DeadlineExceeded)
+		}
+		release()
+		if err := s.Migrate(bounded(t)); err != nil {
+			t.Fatal(err)
+		}
+		create(t, s, user("1", "alice"))
+	})
+}
+
+// lock takes what another program's Migrate holds while it runs.
+func (tt target) lock(t testing.TB, db *sql.DB, p string) (release func()) {
+	t.Helper()
+	switch tt.dialect {
+	case sqlstore.SQLite:
+		conn := session(t, db, "BEGIN IMMEDIATE")
+		return func() { conn("ROLLBACK") }
+	case sqlstore.MySQL:
+		conn := session(t, db, "SELECT GET_LOCK('"+p+"migrations', 0)")
+		return func() { conn("SELECT RELEASE_LOCK('" + p + "migrations')") }
+	default:
+		// PostgreSQL's lock has a number that only the package knows; but it
+		// also waits for one who is about to create the table.
+		conn := session(t, db, "BEGIN", "CREATE TABLE "+p+"migrations (version INTEGER)")
+		return func() { conn("ROLLBACK") }
+	}
+}
+
+// session runs statements on a connection of its own and returns how to run more.
+func session(t testing.TB, db *sql.DB, statements ...string) (more func(...string)) {
+	t.Helper()
+	conn, err := db.Conn(bounded(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	more = func(statements ...string) {
+		t.Helper()
+		for _, statement := range statements {
+			if _, err := conn.ExecContext(bounded(t), statement); err != nil {
+				t.Fatalf("%s: %v", statement, err)
+			}
+		}
+	}
+	more(statements...)
+	return more
+}

@@ -1,0 +1,112 @@
+package sqlite_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/sqlstore"
+	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
+)
+
+// ofTheWorld returns an error unless err is a failure of the store, which nobody
+// may take for an answer about a caller.
+func ofTheWorld(doing string, err error) error {
+	if err == nil {
+		return fmt.Errorf("%s returned nil", doing)
+	}
+	for _, answer := range []error{auth.ErrUserExists, auth.ErrUserNotFound, auth.ErrConflict, auth.ErrInvalidUsername, auth.ErrInvalidCredentials} {
+		if errors.Is(err, answer) {
+			return fmt.Errorf("%s returned %v, which is %v", doing, err, answer)
+		}
+	}
+	if !strings.HasPrefix(err.Error(), "auth: sql store: ") {
+		return fmt.Errorf("%s returned %q, which does not say whose error it is", doing, err)
+	}
+	return nil
+}
+
+// intact fails the test unless SQLite finds its file in order.
+func intact(t testing.TB, s *sqlite.Store) {
+	t.Helper()
+	var verdict string
+	if err := s.DB().QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+		t.Errorf("integrity check: %s, %v", verdict, err)
+	}
+}
+
+// TestClosedInTheMiddle closes a store while users register. Who was told that
+// they are registered is.
+func TestClosedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "auth.db")
+	s, err := sqlite.Open(t.Context(), path, sqlstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var acknowledged []auth.User
+	var wg sync.WaitGroup
+	for w := range 16 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				name := fmt.Sprintf("%d-%d", w, i)
+				err := s.CreateUser(t.Context(), user(name, name))
+				if err != nil {
+					if err := ofTheWorld("CreateUser", err); err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				mu.Lock()
+				acknowledged = append(acknowledged, user(name, name))
+				mu.Unlock()
+			}
+		})
+	}
+	time.Sleep(100 * time.Millisecond)
+	closeStore(t, s)
+	wg.Wait()
+	if _, err := s.UserByID(t.Context(), "0-0"); ofTheWorld("UserByID", err) != nil {
+		t.Error(ofTheWorld("UserByID", err))
+	}
+	again := open(t, path)
+	if len(acknowledged) == 0 {
+		t.Error("nobody registered before the store was closed")
+	}
+	for _, u := range acknowledged {
+		hasUser(t, again, u)
+	}
+	intact(t, again)
+}
+
+// TestOpenAtOnce opens one new file from many sides at once.
+func TestOpenAtOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "auth.db")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			s, err := sqlite.Open(t.Context(), path, sqlstore.Config{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := s.CreateUser(t.Context(), user(fmt.Sprint(i), fmt.Sprint(i))); err != nil {
+				t.Error(err)
+			}
+			closeStore(t, s)
+		})
+	}
+	wg.Wait()
+	s := open(t, path)
+	for i := range 8 {
+		hasUser(t, s, user(fmt.Sprint(i), fmt.Sprint(i)))
+	}
+	intact(t, s)
+}
