@@ -1,0 +1,289 @@
+package jwks_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testenv"
+	"github.com/seed-e36e2130/auth/jwks"
+)
+
+// node runs a program with npm's jose until the test ends. The program's first
+// line of output is returned.
+func node(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(testenv.Command(t, "node"), append([]string{"--input-type=module", "-e", program}, args...)...)
+	cmd.Dir = testenv.NodeModule(t, "jose")
+	var stderr logged
+	cmd.Stderr = &stderr
+	in, err := cmd.StdinPipe() // its end ends the program
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("node: %v\n%s", err, &stderr)
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("node: %v\n%s", err, &stderr)
+	}
+	return strings.TrimSpace(line)
+}
+
+// nodeServer is the end of a program: it serves and says where.
+const nodeServer = `
+const server = http.createServer((request, response) => answer(request).then(
+	([status, body]) => { response.writeHead(status, { "content-type": "application/json" }); response.end(body); },
+	(err) => { response.writeHead(500); response.end(String(err)); }));
+server.keepAliveTimeout = 60_000;
+server.listen(0, "127.0.0.1", () => { origin = "http://127.0.0.1:" + server.address().port; console.log(origin); });
+process.stdin.on("end", () => process.exit(0)).resume();
+`
+
+const nodeIssuer = `
+import * as jose from "jose";
+import http from "node:http";
+let origin, keys = {}, count = 0;
+async function rotate() {
+	for (const alg of ["RS256", "PS256", "ES256", "ES384", "EdDSA"]) {
+		const pair = await jose.generateKeyPair(alg);
+		keys[alg] = { ...pair, kid: alg + "-" + ++count };
+	}
+}
+await rotate();
+async function answer(request) {
+	const [, path, alg] = request.url.split("/");
+	switch (path) {
+	case ".well-known":
+		return [200, JSON.stringify({ issuer: origin, jwks_uri: origin + "/jwks" })];
+	case "jwks":
+		return [200, JSON.stringify({ keys: await Promise.all(Object.entries(keys).map(async ([alg, key]) =>
+			({ ...await jose.exportJWK(key.publicKey), kid: key.kid, alg, use: "sig" }))) })];
+	case "token":
+		return [200, await new jose.SignJWT({ scope: "read write", name: "Zoë" }).setSubject("u-1").setIssuer(origin).setAudience("api.test")
+			.setIssuedAt().setExpirationTime("10m").setProtectedHeader({ alg, kid: keys[alg].kid, typ: "at+jwt" }).sign(keys[alg].privateKey)];
+	case "rotate":
+		await rotate();
+		return [200, ""];
+	}
+	return [404, ""];
+}
+` + nodeServer
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != 200 {
+		t.Fatalf("%s: %s %v %s", url, r.Status, err, b)
+	}
+	return string(b)
+}
+
+// An issuer made with npm's jose: its metadata, its keys, its tokens.
+func TestForeignIssuer(t *testing.T) {
+	t.Parallel()
+	origin := node(t, nodeIssuer)
+	v, err := jwks.New(jwks.Config{
+		Tokens:   auth.JWTVerifierConfig{Issuer: origin, Audience: audience},
+		Cooldown: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := map[string]string{}
+	for round := range 2 {
+		for _, alg := range []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"} {
+			token := get(t, origin+"/token/"+alg)
+			if p := accepted(t, v, token); p.Subject() != "u-1" || !p.HasScope("write") {
+				t.Errorf("%s: %v", alg, p.Claims())
+			}
+			if round == 0 {
+				old[alg] = token
+			}
+		}
+		if round == 0 {
+			get(t, origin+"/rotate")
+		}
+	}
+	for alg, token := range old {
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, auth.ErrUnknownKey) {
+			t.Errorf("%s, signed by a key that was withdrawn: %v", alg, err)
+		}
+	}
+}
+
+// jose keeps a set for half a second, and does not ask again for an unknown key:
+// 30 s must pass before it does. So what it accepts was published in time.
+const nodeService = `
+import * as jose from "jose";
+import http from "node:http";
+let origin;
+const [url, issuer, audience] = process.argv.slice(1);
+const keys = jose.createRemoteJWKSet(new URL(url), { cacheMaxAge: 500 });
+async function answer(request) {
+	const token = (request.headers.authorization ?? "").replace("Bearer ", "");
+	try {
+		const { payload } = await jose.jwtVerify(token, keys, { issuer, audience, typ: "at+jwt" });
+		return [200, payload.sub];
+	} catch (err) {
+		return [401, err.code + ": " + err.message];
+	}
+}
+` + nodeServer
+
+// A service with npm's jose reads our keys by URL while they rotate under load, as
+// KeyRing says to rotate, and none of 100,000 requests fails.
+func TestForeignServiceDuringRotation(t *testing.T) {
+	t.Parallel()
+	requests := int64(100_000)
+	if testing.Short() {
+		requests = 5_000
+	}
+	algs := []string{auth.EdDSA, auth.ES256, auth.RS256}
+	generate := func(n int) auth.Key {
+		key, err := auth.GenerateKey(algs[n%len(algs)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	signing := generate(0)
+	ring, err := auth.NewKeyRing(signing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const lifetime = 2 * time.Second // exp has whole seconds, so some live for one
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: issuerURL, Audience: audience, Keys: ring, Lifetime: lifetime})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fetched atomic.Int64
+	handler := ring.JWKSHandler()
+	published := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fetched.Add(1)
+		handler.ServeHTTP(w, r)
+	}))
+	defer published.Close()
+	service := node(t, nodeService, published.URL, issuerURL, audience)
+
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	defer client.CloseIdleConnections()
+	request := func(token string) (string, error) {
+		r, err := http.NewRequest("GET", service, nil)
+		if err != nil {
+			return "", err
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		res, err := client.Do(r)
+		if err != nil {
+			return "", err
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		return fmt.Sprintf("%d %s", res.StatusCode, b), err
+	}
+	var sent, failed atomic.Int64
+	var load sync.WaitGroup
+	begun := time.Now()
+	for range 16 {
+		load.Go(func() {
+			var token string
+			var issued time.Time
+			for sent.Add(1) <= requests {
+				if now := time.Now(); now.Sub(issued) > 100*time.Millisecond {
+					var err error
+					if token, err = tokens.Issue(t.Context(), auth.Claims{Subject: "u-1"}); err != nil {
+						t.Error(err)
+						return
+					}
+					issued = now
+				}
+				if got, err := request(token); err != nil || got != "200 u-1" {
+					if failed.Add(1) < 10 {
+						t.Errorf("%s, %v, after %v", got, err, time.Since(begun))
+					}
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { load.Wait(); close(done) }()
+	replace := func(first auth.Key, others ...auth.Key) {
+		if err := ring.Replace(first, others...); err != nil {
+			t.Error(err)
+		}
+	}
+	rotations := 0
+	pause := func(d time.Duration) bool {
+		select {
+		case <-done:
+			return false
+		case <-time.After(d):
+			return true
+		}
+	}
+	for {
+		next := generate(rotations + 1)
+		replace(signing, next) // published before it signs
+		if !pause(time.Second) {
+			break
+		}
+		replace(next, signing) // the old one kept for its last tokens
+		if !pause(lifetime + 500*time.Millisecond) {
+			break
+		}
+		replace(next)
+		signing = next
+		rotations++
+	}
+	if n := failed.Load(); n > 0 {
+		t.Errorf("%d of %d requests failed", n, requests)
+	}
+	if rotations < 1 && !testing.Short() {
+		t.Errorf("%d rotations in %v", rotations, time.Since(begun))
+	}
+	t.Logf("%d requests in %v, %d rotations, the set fetched %d times", requests, time.Since(begun).Round(time.Millisecond), rotations, fetched.Load())
+
+	// And a key that was removed is refused: the service did look.
+	stranger, err := auth.NewKeyRing(generate(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: issuerURL, Audience: audience, Keys: stranger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := other.Issue(t.Context(), auth.Claims{Subject: "u-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := request(token); err != nil || !strings.HasPrefix(got, "401 ERR_JWKS_NO_MATCHING_KEY") {
+		t.Errorf("a stranger's token: %s, %v", got, err)
+	}
+}
