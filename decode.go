@@ -17,6 +17,9 @@ import (
 // were verified. It returns an error if v is no pointer or a claim does not fit
 // its field.
 func (p *Principal) Decode(v any) error {
+	if p == nil || p.payload == "" {
+		return errUnusable
+	}
 	target := reflect.ValueOf(v)
 	if target.Kind() != reflect.Pointer || target.IsNil() {
 		return errors.New("auth: Decode needs a non-nil pointer")
@@ -90,31 +93,60 @@ func exactMembers(b *strings.Builder, object string, typeOf func(name string) re
 	b.WriteByte('}')
 }
 
-// fieldTypes returns the type of each field of struct t by its name in JSON.
+// fieldTypes returns the type of each field of struct t by its name in JSON, as
+// encoding/json finds them: those of embedded structs too, level by level, where
+// a name hides its like further down, a tag hides a field's own name, and two of a
+// kind are none. What Go itself hides has another name in JSON and counts.
 func fieldTypes(t reflect.Type) map[string]reflect.Type {
-	fields := make(map[string]reflect.Type)
-	for _, f := range reflect.VisibleFields(t) {
-		if f.IsExported() && f.Tag.Get("json") != "-" && flattened(t, f.Index) {
-			fields[jsonName(f)] = f.Type
+	fields := make(map[string]reflect.Type) // nil: ambiguous
+	seen := make(map[reflect.Type]bool)
+	for level := []reflect.Type{t}; len(level) > 0; {
+		var below []reflect.Type
+		tagged, untagged := make(map[string]reflect.Type), make(map[string]reflect.Type)
+		for _, s := range level {
+			if seen[s] {
+				continue
+			}
+			seen[s] = true
+			for f := range s.Fields() {
+				tag := f.Tag.Get("json")
+				name, _, _ := strings.Cut(tag, ",")
+				inner, isStruct := embedded(f)
+				switch {
+				case tag == "-", !f.IsExported() && !isStruct:
+				case name != "":
+					addField(tagged, name, f.Type)
+				case isStruct:
+					below = append(below, inner)
+				default:
+					addField(untagged, f.Name, f.Type)
+				}
+			}
 		}
+		for _, found := range []map[string]reflect.Type{tagged, untagged} {
+			for name, t := range found {
+				if _, hidden := fields[name]; !hidden {
+					fields[name] = t
+				}
+			}
+		}
+		level = below
 	}
 	return fields
 }
 
-// flattened reports whether the field at index of t is written among the members
-// of t itself: no struct on the way to it has a name of its own.
-func flattened(t reflect.Type, index []int) bool {
-	for i := 1; i < len(index); i++ {
-		if name, _, _ := strings.Cut(t.FieldByIndex(index[:i]).Tag.Get("json"), ","); name != "" {
-			return false
-		}
+func addField(fields map[string]reflect.Type, name string, t reflect.Type) {
+	if _, twice := fields[name]; twice {
+		t = nil
 	}
-	return true
+	fields[name] = t
 }
 
-func jsonName(f reflect.StructField) string {
-	if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-		return name
+// embedded returns the struct that f embeds, itself or by a pointer.
+func embedded(f reflect.StructField) (t reflect.Type, ok bool) {
+	t = f.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
 	}
-	return f.Name
+	return t, f.Anonymous && t.Kind() == reflect.Struct
 }

@@ -64,6 +64,60 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// Fields are found as encoding/json finds them, also where two embedded structs
+// share a Go name.
+func TestDecodeEmbedded(t *testing.T) {
+	t.Parallel()
+	type Tenant struct {
+		ID   string `json:"tenant_id"`
+		Name string
+	}
+	type Deep struct{ Name, Only string }
+	type Owner struct {
+		ID string `json:"owner_id"`
+		*Deep
+	}
+	type claims struct {
+		Tenant
+		Owner
+		ID     string `json:"id"`
+		Folded string `json:"tenant"`
+	}
+	p := principal(t, map[string]any{
+		"tenant_id": "t", "owner_id": "o", "id": "i", "Name": "n", "Only": "d",
+		"TENANT_ID": "evil", "Tenant": "evil", "Owner": "evil", "Deep": "evil", "ID": "evil",
+	})
+	got, err := auth.Decode[claims](p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Tenant != (Tenant{"t", "n"}) || got.Owner.ID != "o" || got.ID != "i" || got.Folded != "" || *got.Deep != (Deep{"", "d"}) {
+		t.Errorf("decoded %+v and %+v", got, got.Deep)
+	}
+}
+
+// At one level a tag hides a field's own name, and two of a kind hide each other.
+func TestDecodeAmbiguous(t *testing.T) {
+	t.Parallel()
+	type A struct {
+		Name []int
+		Twin string
+	}
+	type B struct {
+		Named string `json:"Name"`
+		Twin  string
+	}
+	type claims struct {
+		A
+		B
+		Folded string `json:"TWIN"`
+	}
+	got, err := auth.Decode[claims](principal(t, map[string]any{"Name": "n", "Twin": "evil"}))
+	if err != nil || got.Named != "n" || got.A.Twin != "" || got.B.Twin != "" || got.Folded != "" {
+		t.Errorf("decoded %+v, %v", got, err)
+	}
+}
+
 func TestDecodeFaults(t *testing.T) {
 	t.Parallel()
 	p := principal(t, map[string]any{"id": "text"})
@@ -76,6 +130,11 @@ func TestDecodeFaults(t *testing.T) {
 		ID int `json:"id"`
 	}](p); err == nil {
 		t.Error("a string was decoded as a number")
+	}
+	for _, none := range []*auth.Principal{nil, {}} {
+		if all, err := auth.Decode[map[string]any](none); err == nil {
+			t.Errorf("decoded %v from no principal", all)
+		}
 	}
 }
 
