@@ -134,23 +134,3 @@ func TestMigrationsFaults(t *testing.T) {
 		t.Errorf("faults in %q, want dialect and tablePrefix: %v", got, err)
 	}
 }
-
-// Tables that a program's own migration tool creates: print the SQL into one of
-// its files.
-func ExampleMigrations() {
-	steps, err := sqlstore.Migrations(sqlstore.PostgreSQL, "auth_")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, step := range steps[:1] {
-		fmt.Printf("-- %04d_%s\n%s", step.Version, step.Name, step.SQL)
-	}
-	// Output:
-	// -- 0000_migrations
-	// -- Which of these files this database has seen.
-	// CREATE TABLE IF NOT EXISTS auth_migrations (
-	// 	version    integer     NOT NULL PRIMARY KEY,
-	// 	applied_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP
-	// );
-}

@@ -1,9 +1,6 @@
-// Package sqlite keeps users in an SQLite file, with the driver that it takes:
-// package sqlstore alone brings none.
-//
-//	users, err := sqlite.Open(ctx, "data/auth.db", sqlstore.Config{})
-//	…
-//	defer users.Close()
+// Package sqlite keeps users in an SQLite file. It brings the driver
+// modernc.org/sqlite, which needs no C compiler; package sqlstore alone brings
+// none.
 package sqlite
 
 import (
@@ -87,17 +84,7 @@ func prepare(ctx context.Context, db *sql.DB, cfg sqlstore.Config) (*sqlstore.St
 	if err != nil {
 		return nil, err
 	}
-	var mode string
-	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
-		return nil, fmt.Errorf("auth: open SQLite: %w", err)
-	}
-	if mode != "wal" { // what cannot be is left as it is, without an error
-		return nil, fmt.Errorf("auth: open SQLite: the journal mode is %s and cannot be WAL: is the file on a network disk?", mode)
-	}
-	if err := s.Migrate(ctx); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s, s.Migrate(ctx)
 }
 
 // DB returns the database, for tables of the program's own.
@@ -135,6 +122,6 @@ func source(path string) string {
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path // C:/…
 	}
-	query := url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}
+	query := url.Values{"_pragma": pragmas}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }

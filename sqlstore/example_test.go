@@ -1,0 +1,46 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+
+	"github.com/seed-e36e2130/auth/sqlstore"
+)
+
+// Users in the PostgreSQL of a program that imports its driver, here
+// github.com/jackc/pgx/v5/stdlib. Each replica calls Migrate when it starts.
+func ExampleNew() {
+	db, err := sql.Open("pgx", "postgres://app@db.example/app")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	users, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := users.Migrate(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// Tables that a program's own migration tool creates: print the SQL into one of
+// its files.
+func ExampleMigrations() {
+	steps, err := sqlstore.Migrations(sqlstore.PostgreSQL, "auth_")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, step := range steps[:1] {
+		fmt.Printf("-- %04d_%s\n%s", step.Version, step.Name, step.SQL)
+	}
+	// Output:
+	// -- 0000_migrations
+	// -- Which of these files this database has seen.
+	// CREATE TABLE IF NOT EXISTS auth_migrations (
+	// 	version    integer     NOT NULL PRIMARY KEY,
+	// 	applied_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP
+	// );
+}
