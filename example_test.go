@@ -41,6 +41,19 @@ func newGuard(v auth.TokenVerifier) *auth.Middleware {
 	return guard
 }
 
+// newAccounts returns the accounts in users, with quicker hashes than the default.
+func newAccounts(users auth.UserStore, tokens auth.TokenIssuer) *auth.Authenticator {
+	hasher, err := auth.NewBcrypt(10)
+	if err != nil {
+		log.Fatal(err)
+	}
+	accounts, err := auth.New(users, tokens, auth.Config{Hasher: hasher})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return accounts
+}
+
 // get sends a request with a token ("": none) and prints status, challenge and body.
 func get(h http.Handler, target, token string) {
 	r := httptest.NewRequest("GET", target, nil)
@@ -59,10 +72,7 @@ func get(h http.Handler, target, token string) {
 // Register, log in, and open a protected route.
 func Example() {
 	tokens := newTokens()
-	accounts, err := auth.New(auth.NewMemoryStore(), tokens, auth.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	accounts := newAccounts(auth.NewMemoryStore(), tokens)
 	profile := newGuard(accounts).Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, _ := auth.FromContext(r.Context()) // always there behind Require
 		fmt.Fprintln(w, "proven by", caller.AMR())
