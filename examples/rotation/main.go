@@ -1,0 +1,117 @@
+// Command rotation is a server whose signing key is replaced while it runs, with
+// no token refused that is valid. Its keys are files in one folder: current.key
+// signs, next.key and previous.key only verify, where they exist.
+//
+//	go run ./examples/rotation -make data/next.key   # 1. a new key
+//	kill -HUP $PID                                   #    is published
+//	sleep 600                                        #    others keep the set for five minutes
+//	mv data/current.key data/previous.key            # 2. it signs
+//	mv data/next.key data/current.key
+//	kill -HUP $PID
+//	sleep 1800                                       #    the last token of the old key expires
+//	rm data/previous.key                             # 3. the old key is gone
+//	kill -HUP $PID
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:8082", "address to listen on")
+	data := flag.String("data", "data", "folder of the keys, made where it is missing")
+	newKey := flag.String("make", "", "make a key file of this name, and no more")
+	flag.Parse()
+	if *newKey != "" {
+		must(auth.OpenKeyFile(*newKey, auth.EdDSA))
+		return
+	}
+	if err := os.MkdirAll(*data, 0o700); err != nil {
+		log.Fatal(err)
+	}
+	s := newServer(*data)
+	s.reloadOn(syscall.SIGHUP)
+	log.Printf("http://%s, process %d", *addr, os.Getpid())
+	log.Fatal(http.ListenAndServe(*addr, s))
+}
+
+type server struct {
+	*http.ServeMux
+	folder string
+	ring   *auth.KeyRing
+	tokens *auth.JWTIssuer
+}
+
+func newServer(folder string) server {
+	current := must(auth.OpenKeyFile(filepath.Join(folder, "current.key"), auth.EdDSA)) // made at the first start
+	ring := must(auth.NewKeyRing(current))
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: ring}))
+	s := server{http.NewServeMux(), folder, ring, tokens}
+	if err := s.reload(); err != nil { // the other keys, too
+		log.Fatal(err)
+	}
+	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
+	s.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
+	s.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
+	s.Handle("/.well-known/jwks.json", ring.JWKSHandler())
+	s.Handle("GET /profile", guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := auth.FromContext(r.Context())
+		fmt.Fprintf(w, "you are %s\n", caller.Subject())
+	})))
+	return s
+}
+
+// reload reads the folder. Where that fails the keys stay as they are.
+func (s server) reload() error {
+	current, err := auth.LoadKeyFile(filepath.Join(s.folder, "current.key"))
+	if err != nil {
+		return err
+	}
+	var others []auth.Key
+	for _, name := range []string{"next.key", "previous.key"} {
+		key, err := auth.LoadKeyFile(filepath.Join(s.folder, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		others = append(others, key)
+	}
+	return s.ring.Replace(current, others...)
+}
+
+// reloadOn reloads at each signal.
+func (s server) reloadOn(sig os.Signal) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, sig)
+	go func() {
+		for range signals {
+			if err := s.reload(); err != nil {
+				log.Print("keys stay as they are: ", err)
+				continue
+			}
+			log.Print("keys reloaded")
+		}
+	}()
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
+}
