@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -256,7 +257,7 @@ func appendClaims(dst []byte, c *Claims) ([]byte, error) {
 		}
 		b, err := json.Marshal(c.Custom[name])
 		if err == nil {
-			err = strictjson.Valid(string(b)) // what a Marshaler wrote, too
+			err = strictjson.Valid(string(b), 1) // what a Marshaler wrote, too
 		}
 		if err != nil {
 			return nil, fmt.Errorf("auth: claims: custom claim %q: %w", name, err)
@@ -289,9 +290,8 @@ type claimsWriter struct {
 
 func (w *claimsWriter) value(s string) {
 	var err error
-	if w.dst, err = strictjson.AppendText(w.dst, s); err != nil && w.err == nil {
-		w.err = err
-	}
+	w.dst, err = strictjson.AppendText(w.dst, s)
+	w.err = cmp.Or(w.err, err)
 }
 
 func (w *claimsWriter) name(name string) {
@@ -326,8 +326,13 @@ func (w *claimsWriter) texts(name string, list []string) {
 
 // instant writes whole seconds, rounded down: a token never outlives its claim.
 func (w *claimsWriter) instant(name string, t time.Time) {
-	if !t.IsZero() {
-		w.name(name)
-		w.dst = strconv.AppendInt(w.dst, t.Unix(), 10)
+	if t.IsZero() {
+		return
 	}
+	s := t.Unix()
+	if s < int64(minInstant/second) || s > int64(maxInstant/second) {
+		w.err = cmp.Or(w.err, fmt.Errorf("%s is not in the years 1 to 9999", name))
+	}
+	w.name(name)
+	w.dst = strconv.AppendInt(w.dst, s, 10)
 }

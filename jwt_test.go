@@ -200,6 +200,9 @@ func TestIssueRefuses(t *testing.T) {
 		"custom NaN":               custom("x", math.NaN()),
 		"custom name no UTF-8":     custom("\xff", 1),
 		"custom marshaler repeats": custom("x", json.RawMessage(`{"a":1,"a":2}`)),
+		"custom value too deep":    custom("x", json.RawMessage(strings.Repeat("[", 16)+strings.Repeat("]", 16))),
+		"auth_time beyond 9999":    {Subject: "u", AuthTime: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"auth_time before 1":       {Subject: "u", AuthTime: time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC)},
 		"too long":                 custom("x", strings.Repeat("x", 8192)),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -57,11 +57,12 @@ func Array(s string, element func(value string) error) error {
 	return sc.end()
 }
 
-// Valid returns nil if s is one complete JSON value within the rules.
-func Valid(s string) error {
+// Valid returns nil if s is one complete JSON value within the rules where depth
+// arrays and objects stand around it.
+func Valid(s string, depth int) error {
 	sc := scanner{s: s, left: MaxValues}
 	sc.space()
-	if err := sc.value(0); err != nil {
+	if err := sc.value(depth); err != nil {
 		return err
 	}
 	return sc.end()

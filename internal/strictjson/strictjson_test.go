@@ -71,7 +71,7 @@ func TestValid(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if err := strictjson.Valid(tt.text); !errors.Is(err, tt.want) {
+			if err := strictjson.Valid(tt.text, 0); !errors.Is(err, tt.want) {
 				t.Errorf("Valid(%.60q) = %v, want %v", tt.text, err, tt.want)
 			}
 		})
@@ -142,7 +142,7 @@ func FuzzValid(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		err := strictjson.Valid(s)
+		err := strictjson.Valid(s, 0)
 		std := json.Valid([]byte(s))
 		switch {
 		case err == nil && !std:
