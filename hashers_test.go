@@ -102,7 +102,7 @@ func TestHashersKeepsItsOwn(t *testing.T) {
 // TestHashersNil: a Hasher that is missing is an error and never a match.
 func TestHashersNil(t *testing.T) {
 	t.Parallel()
-	for _, h := range []auth.Hasher{auth.Hashers(nil), auth.Hashers(nil, fast), auth.Hashers(fastArgon2id, nil, fast)} {
+	for _, h := range []auth.Hasher{auth.Hashers(nil), auth.Limit(nil, 1), auth.Hashers(nil, fast), auth.Hashers(fastArgon2id, nil, fast)} {
 		err := h.Verify(t.Context(), plainText, "password")
 		if err == nil || slices.ContainsFunc([]error{auth.ErrMismatch, auth.ErrUnknownHash, auth.ErrMalformedHash}, func(class error) bool { return errors.Is(err, class) }) {
 			t.Errorf("Verify = %v, want an error of the configuration", err)

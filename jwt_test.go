@@ -299,9 +299,9 @@ func TestJWTConfigFaults(t *testing.T) {
 		}
 	}
 	_, err = auth.NewJWTVerifier(auth.JWTVerifierConfig{
-		Leeway: -2, VerifiedTokens: 1 << 30, Types: []string{""}, DangerouslyAnyType: true,
+		Leeway: -2, VerifiedTokens: 1 << 30, Types: []string{"", "Application/"}, DangerouslyAnyType: true,
 	})
-	want := "Issuer Audience Keys Leeway VerifiedTokens Types Types"
+	want := "Issuer Audience Keys Leeway VerifiedTokens Types Types Types"
 	if got := strings.ReplaceAll(fields(err), "JWTVerifierConfig.", ""); got != want {
 		t.Errorf("faults %q, want %q", got, want)
 	}

@@ -129,11 +129,11 @@ func newJWTVerifier(cfg JWTVerifierConfig, in string) (*JWTVerifier, error) {
 	if cfg.Types != nil {
 		types = make([]string, len(cfg.Types))
 		for i, t := range cfg.Types {
-			if t == "" {
-				fault("Types", "", "holds an empty type")
-			}
-			if types[i] = jose.MediaType(t); t == NoType {
+			switch types[i] = jose.MediaType(t); {
+			case t == NoType:
 				types[i] = ""
+			case types[i] == "": // it would mean NoType
+				fault("Types", t, "holds an empty type")
 			}
 		}
 		if len(types) == 0 {

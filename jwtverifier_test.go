@@ -53,6 +53,8 @@ func TestForeignShapes(t *testing.T) {
 		"client_id no text":         {clientID, plain, `"client_id":{"api.test":1},"token_use":"access","jti":"1"`, false},
 		"typ where none is wanted":  {clientID, access, `"client_id":"api.test","token_use":"access","jti":"1"`, false},
 		"typ spelled like NoType":   {clientID, `{"alg":"EdDSA","typ":"(none)"}`, `"client_id":"api.test","token_use":"access","jti":"1"`, false},
+		"typ without a text":        {clientID, `{"alg":"EdDSA","typ":""}`, `"client_id":"api.test","token_use":"access","jti":"1"`, false},
+		"typ without a type":        {clientID, `{"alg":"EdDSA","typ":"application/"}`, `"client_id":"api.test","token_use":"access","jti":"1"`, false},
 		"none where typ is wanted":  {auth.JWTVerifierConfig{}, plain, `"aud":"api.test"`, false},
 		"another value required":    {clientID, plain, `"client_id":"api.test","token_use":"id","jti":"1"`, false},
 		"a required claim missing":  {clientID, plain, `"client_id":"api.test","token_use":"access"`, false},

@@ -19,6 +19,9 @@ import (
 // Hash and Verify return the context's error if it ends while they wait, and at
 // once a [*RetryError] wrapping [ErrBusy] if the queue is full.
 func Limit(h Hasher, n int) Hasher {
+	if h == nil {
+		h = Hashers(nil) // an error of each call, not a panic
+	}
 	if n <= 0 {
 		n = max(1, runtime.GOMAXPROCS(0)-1)
 	}

@@ -99,6 +99,7 @@ func (r *Ring) parse(segment string) (header, error) {
 		case "typ":
 			typ, ok = strictjson.Text(value)
 			typ = MediaType(typ)
+			ok = ok && typ != "" // which would pass for absent
 		case "crit", "b64", "jwk", "jku", "x5u", "x5c", "cty", "enc", "zip":
 			ok = false
 		}
