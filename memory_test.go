@@ -2,6 +2,8 @@ package auth_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +28,23 @@ func TestMemoryStoreKeepsMicroseconds(t *testing.T) {
 	u, err := s.UserByID(context.Background(), "1")
 	if want := time.Date(2026, time.May, 1, 10, 0, 0, 123456000, time.UTC); err != nil || u.CreatedAt != want {
 		t.Errorf("got %v, %v, want %v", u.CreatedAt, err, want)
+	}
+}
+
+// Neither the store nor what holds it shows a hash, however it is printed.
+func TestMemoryStoreShowsNoHash(t *testing.T) {
+	t.Parallel()
+	const hash = "$2b$12$of-a-password"
+	s := auth.NewMemoryStore()
+	if err := s.CreateUser(t.Context(), auth.User{ID: "1", Username: "alice", PasswordHash: hash}); err != nil {
+		t.Fatal(err)
+	}
+	server := struct{ users *auth.MemoryStore }{s}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+		shown := fmt.Sprintf(verb, s) + fmt.Sprintf(verb, server)
+		if strings.Contains(shown, hash) || strings.Contains(shown, fmt.Sprintf("%x", hash)) {
+			t.Errorf("%s shows %s", verb, shown)
+		}
 	}
 }
 
