@@ -133,7 +133,7 @@ func speakWith(t *testing.T, cmd *exec.Cmd, key auth.Key, job foreignJob) {
 	job.Header = map[string]any{"typ": "at+jwt", "kid": key.ID()}
 	job.Claims = map[string]any{
 		"iss": testIssuer, "aud": []string{testAudience, "other"}, "sub": "ü-2", "iat": now, "exp": now + 600,
-		"scope": "read:items", "roles": []string{"editor"}, "name": "Zoë 😀", "big": 1<<53 - 1,
+		"scope": "read:items", "roles": []string{"editor"}, "name": "Zoë 😀", "big": int64(1<<53 - 1),
 	}
 
 	result := ask(t, cmd, job)
