@@ -13,13 +13,13 @@ import (
 // keeps accounts in a database.
 type MemoryStore struct {
 	mu    sync.RWMutex
-	users map[string]*User  // by ID; pointers, which package fmt does not follow to the hashes
-	ids   map[string]string // by username
+	users map[string]func() User // by ID; package fmt looks into no function for the hash
+	ids   map[string]string      // by username
 }
 
 // NewMemoryStore returns an empty store.
 func NewMemoryStore() *MemoryStore {
-	return &MemoryStore{users: make(map[string]*User), ids: make(map[string]string)}
+	return &MemoryStore{users: make(map[string]func() User), ids: make(map[string]string)}
 }
 
 // CreateUser implements [UserStore].
@@ -37,7 +37,7 @@ func (s *MemoryStore) CreateUser(ctx context.Context, u User) error {
 	if _, taken := s.ids[u.Username]; taken {
 		return ErrUserExists
 	}
-	s.users[u.ID] = &u
+	s.users[u.ID] = func() User { return u }
 	s.ids[u.Username] = u.ID
 	return nil
 }
@@ -53,7 +53,7 @@ func (s *MemoryStore) UserByID(ctx context.Context, id string) (User, error) {
 	if !found {
 		return User{}, ErrUserNotFound
 	}
-	return *u, nil
+	return u(), nil
 }
 
 // UserByUsername implements [UserStore].
@@ -67,7 +67,7 @@ func (s *MemoryStore) UserByUsername(ctx context.Context, username string) (User
 	if !found {
 		return User{}, ErrUserNotFound
 	}
-	return *s.users[id], nil
+	return s.users[id](), nil
 }
 
 // ReplacePasswordHash implements [UserStore].
@@ -77,14 +77,16 @@ func (s *MemoryStore) ReplacePasswordHash(ctx context.Context, id, old, replacem
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u, found := s.users[id]
+	stored, found := s.users[id]
 	if !found {
 		return ErrUserNotFound
 	}
+	u := stored()
 	if u.PasswordHash != old {
 		return ErrConflict
 	}
 	u.PasswordHash = replacement
+	s.users[id] = func() User { return u }
 	return nil
 }
 
