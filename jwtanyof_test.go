@@ -130,3 +130,25 @@ func TestAnyOfConfig(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// In front of one verifier AnyOf changes no answer.
+func TestAnyOfAgrees(t *testing.T) {
+	t.Parallel()
+	settings := vectorSettings(t)
+	cases := readLines[tokenVector](t, "testdata/vectors/tokens.jsonl")
+	atVectorTime(t, func(t *testing.T) {
+		alone, behind := map[string]auth.TokenVerifier{}, map[string]auth.TokenVerifier{}
+		for _, c := range cases {
+			if alone[c.Settings] == nil {
+				s := settings[c.Settings]
+				alone[c.Settings] = vectorVerifier(t, s, -1)
+				behind[c.Settings] = anyOf(t, map[string]auth.TokenVerifier{s.Issuer: alone[c.Settings]})
+			}
+			p, err := alone[c.Settings].Verify(t.Context(), c.Token)
+			q, errBehind := behind[c.Settings].Verify(t.Context(), c.Token)
+			if (err == nil) != (errBehind == nil) || err == nil && p.Subject() != q.Subject() || errBehind != nil && !errors.Is(errBehind, auth.ErrInvalidToken) {
+				t.Errorf("%s: alone %v, %v; behind AnyOf %v, %v", c.ID, p, err, q, errBehind)
+			}
+		}
+	})
+}

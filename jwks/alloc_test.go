@@ -22,6 +22,14 @@ func TestVerifyAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(200, func() { accepted(t, v, token) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
+	// Behind AnyOf, the payload that the issuer is read from.
+	any, err := auth.AnyOf(map[string]auth.TokenVerifier{issuerURL: v})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(200, func() { accepted(t, any, token) }); n > 1 {
+		t.Errorf("behind AnyOf: %v allocations", n)
+	}
 }
 
 func BenchmarkVerify(b *testing.B) {

@@ -81,9 +81,9 @@ func withoutSecrets(text string) (public string, faults []error, err error) {
 			})
 			if private {
 				faults = append(faults, fmt.Errorf("key %d: a secret or private key is published", count-1))
-			} else {
-				keep = append(keep, element)
+				element = `{"kty":"withheld"}` // of no known kind; the others keep their numbers
 			}
+			keep = append(keep, element)
 			return nil
 		})
 	})
