@@ -153,7 +153,12 @@ func (m *Middleware) RequireScope(scopes ...string) func(http.Handler) http.Hand
 func (m *Middleware) RequireRole(roles ...string) func(http.Handler) http.Handler {
 	roles = slices.Clone(roles)
 	rule := rule{allow: func(p *Principal) bool {
-		return slices.ContainsFunc(roles, func(role string) bool { return p.HasRole(role) })
+		for _, role := range roles { // without a closure: it would be made anew for each request
+			if p.HasRole(role) {
+				return true
+			}
+		}
+		return false
 	}}
 	if len(roles) == 0 {
 		rule.fault = &ConfigError{Field: "RequireRole", Reason: "needs roles"}
