@@ -9,8 +9,10 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -185,4 +187,33 @@ func TestTokenVectors(t *testing.T) {
 			t.Errorf("held: %v", held)
 		}
 	})
+}
+
+// TestCostlyTokens holds what the cases made to be costly may cost: 50 ms and 16
+// MiB. The least of a few runs is taken, for the machine may be busy.
+func TestCostlyTokens(t *testing.T) {
+	v := vectorVerifier(t, vectorSettings(t)["HS"], 0)
+	ran := 0
+	for _, c := range readLines[tokenVector](t, "testdata/vectors/tokens.jsonl") {
+		if c.Group != "dos" {
+			continue
+		}
+		ran++
+		took, bytes := time.Hour, uint64(math.MaxUint64)
+		for range 5 {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			_, _ = v.Verify(t.Context(), c.Token)
+			took = min(took, time.Since(start))
+			runtime.ReadMemStats(&after)
+			bytes = min(bytes, after.TotalAlloc-before.TotalAlloc)
+		}
+		if took > 50*time.Millisecond || bytes > 16<<20 {
+			t.Errorf("%s took %v and %d bytes", c.ID, took, bytes)
+		}
+	}
+	if ran == 0 {
+		t.Error("no case ran")
+	}
 }
