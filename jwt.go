@@ -88,9 +88,10 @@ func (i *JWTIssuer) Verify(ctx context.Context, token string) (*Principal, error
 // Issue returns an access token: typ at+jwt, with iss, sub, aud, exp, iat and jti
 // (RFC 9068 section 2.2) and what c holds beyond them. It returns an error if
 // c has no Subject, sets Issuer, Audience, IssuedAt or TokenID, an Expiry that is
-// past or beyond the issuer's lifetime, a scope that is no scope-token, or a
-// custom claim that collides with a registered one (in any letter case) or cannot
-// be encoded; if the token would be longer than 8,192 bytes; or if signing fails.
+// past or beyond the issuer's lifetime, an AuthTime beyond the years 1 to 9999, a
+// scope that is no scope-token, or a custom claim that collides with a registered
+// one (in any letter case), cannot be encoded or is nested too deep; if the token
+// would be longer than 8,192 bytes; or if signing fails.
 func (i *JWTIssuer) Issue(ctx context.Context, c Claims) (string, error) {
 	if i == nil || i.verifier == nil {
 		return "", errUnusable

@@ -128,7 +128,7 @@ func (p *Principal) HasRole(role string) bool {
 }
 
 // Claims returns the claims as a copy of the caller's own. Custom holds every
-// claim that has no field, numbers as [json.Number].
+// claim that is not registered, numbers as [json.Number].
 func (p *Principal) Claims() Claims {
 	c := Claims{
 		Subject: p.subject, Kind: p.kind, Issuer: p.issuer, Audience: p.Audience(),
