@@ -1,0 +1,72 @@
+package auth_test
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+func TestIssueRefuses(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t, auth.JWTConfig{})
+	now := time.Now()
+	custom := func(name string, v any) auth.Claims {
+		return auth.Claims{Subject: "u", Custom: map[string]any{name: v}}
+	}
+	for name, c := range map[string]auth.Claims{
+		"no subject":               {},
+		"issuer":                   {Subject: "u", Issuer: "x"},
+		"audience":                 {Subject: "u", Audience: []string{"x"}},
+		"issued at":                {Subject: "u", IssuedAt: now},
+		"token ID":                 {Subject: "u", TokenID: "x"},
+		"expiry past":              {Subject: "u", Expiry: now.Add(-time.Second)},
+		"expiry beyond lifetime":   {Subject: "u", Expiry: now.Add(time.Hour)},
+		"invalid UTF-8":            {Subject: "u\xff"},
+		"scope with space":         {Subject: "u", Scopes: []string{"a b"}},
+		"scope with quote":         {Subject: "u", Scopes: []string{`a"`}},
+		"empty scope":              {Subject: "u", Scopes: []string{""}},
+		"scope beyond ASCII":       {Subject: "u", Scopes: []string{"é"}},
+		"custom sub":               custom("sub", "admin"),
+		"custom SUB":               custom("SUB", "admin"),
+		"custom long s":            custom("\u017fub", "admin"),
+		"custom long s in sid":     custom("\u017fid", "x"),
+		"custom exp":               custom("Exp", 1),
+		"custom cnf":               custom("cnf", map[string]string{"jkt": "x"}),
+		"custom roles":             custom("ROLES", []string{"admin"}),
+		"custom value no JSON":     custom("x", make(chan int)),
+		"custom NaN":               custom("x", math.NaN()),
+		"custom name no UTF-8":     custom("\xff", 1),
+		"custom marshaler repeats": custom("x", json.RawMessage(`{"a":1,"a":2}`)),
+		"custom value too deep":    custom("x", json.RawMessage(strings.Repeat("[", 16)+strings.Repeat("]", 16))),
+		"auth_time beyond 9999":    {Subject: "u", AuthTime: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"auth_time before 1":       {Subject: "u", AuthTime: time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC)},
+		"too long":                 custom("x", strings.Repeat("x", 8192)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if token, err := i.Issue(context.Background(), c); err == nil || token != "" {
+				t.Errorf("issued %q, %v", token, err)
+			}
+		})
+	}
+}
+
+// A claim name with quotes in it is a name (GHSA-4cf7-xm37-g63h).
+func TestClaimNamesCannotAddMembers(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t, auth.JWTConfig{})
+	name := `x":0,"admin`
+	token := issue(t, i, auth.Claims{Subject: "u", Custom: map[string]any{name: true}})
+	claims := segment(t, token, 1)
+	if _, ok := claims["admin"]; ok || claims[name] != true {
+		t.Errorf("claims %v", claims)
+	}
+	if p := verify(t, i, token); p.Claims().Custom[name] != true {
+		t.Errorf("custom %v", p.Claims().Custom)
+	}
+}
