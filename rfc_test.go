@@ -49,7 +49,7 @@ func replaced(s, old, replacement string) string {
 	return strings.Replace(s, old, replacement, 1)
 }
 
-func ruleVerifier(t testing.TB) *auth.JWTVerifier {
+func ruleRing(t testing.TB) *auth.KeyRing {
 	t.Helper()
 	key, err := auth.NewSecretKey(ruleSecret)
 	if err == nil {
@@ -62,7 +62,12 @@ func ruleVerifier(t testing.TB) *auth.JWTVerifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := auth.NewJWTVerifier(auth.JWTVerifierConfig{Issuer: testIssuer, Audience: testAudience, Keys: ring, Leeway: auth.NoLeeway})
+	return ring
+}
+
+func ruleVerifier(t testing.TB) *auth.JWTVerifier {
+	t.Helper()
+	v, err := auth.NewJWTVerifier(auth.JWTVerifierConfig{Issuer: testIssuer, Audience: testAudience, Keys: ruleRing(t), Leeway: auth.NoLeeway})
 	if err != nil {
 		t.Fatal(err)
 	}
