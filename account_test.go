@@ -68,7 +68,8 @@ func TestPasswordRule(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			check("ChangePassword", a.ChangePassword(ctx, u.ID, "correct horse battery", row.password))
+			_, err = a.ChangePassword(ctx, u.ID, "correct horse battery", row.password)
+			check("ChangePassword", err)
 		})
 	}
 }
@@ -81,16 +82,16 @@ func TestChangePassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.ChangePassword(ctx, u.ID, "wrong horse", "battery staple"); err != auth.ErrInvalidCredentials {
+	if _, err := a.ChangePassword(ctx, u.ID, "wrong horse", "battery staple"); err != auth.ErrInvalidCredentials {
 		t.Errorf("with another password: %v", err)
 	}
-	if err := a.ChangePassword(ctx, "nobody", "correct horse", "battery staple"); err != auth.ErrInvalidCredentials {
+	if _, err := a.ChangePassword(ctx, "nobody", "correct horse", "battery staple"); err != auth.ErrInvalidCredentials {
 		t.Errorf("of nobody: %v", err)
 	}
 	if _, err := a.Login(ctx, "ada", "correct horse"); err != nil {
 		t.Errorf("after refused changes: %v", err)
 	}
-	if err := a.ChangePassword(ctx, u.ID, "correct horse", "battery staple"); err != nil {
+	if _, err := a.ChangePassword(ctx, u.ID, "correct horse", "battery staple"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.Login(ctx, "ada", "correct horse"); err != auth.ErrInvalidCredentials {
@@ -144,7 +145,7 @@ func TestChangePasswordConflicts(t *testing.T) {
 				}
 				return store.MemoryStore.ReplacePasswordHash(ctx, "id-0", u.PasswordHash, stored)
 			}
-			err := a.ChangePassword(ctx, "id-0", current, "battery staple")
+			_, err := a.ChangePassword(ctx, "id-0", current, "battery staple")
 			if !errors.Is(err, row.want) || (err == nil) != (row.want == nil) {
 				t.Errorf("%v, want %v", err, row.want)
 			}
@@ -169,7 +170,7 @@ func TestChangePasswordRace(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range clients {
 		all.Go(func() {
-			errs[i] = a.ChangePassword(ctx, u.ID, "correct horse", fmt.Sprint("battery staple ", i))
+			_, errs[i] = a.ChangePassword(ctx, u.ID, "correct horse", fmt.Sprint("battery staple ", i))
 		})
 	}
 	all.Wait()
@@ -204,7 +205,8 @@ func TestStoreFaults(t *testing.T) {
 		return err
 	}
 	change := func(ctx context.Context, a *auth.Authenticator) error {
-		return a.ChangePassword(ctx, "id-0", "correct horse", "battery staple")
+		_, err := a.ChangePassword(ctx, "id-0", "correct horse", "battery staple")
+		return err
 	}
 	for _, row := range []struct {
 		name, method string
@@ -258,7 +260,8 @@ func TestEndedContext(t *testing.T) {
 			"Login, unknown": func(ctx context.Context) error { _, err := a.Login(ctx, "nobody", "wrong horse"); return err },
 			"Login, invalid": func(ctx context.Context) error { _, err := a.Login(ctx, " ", "wrong horse"); return err },
 			"ChangePassword": func(ctx context.Context) error {
-				return a.ChangePassword(ctx, "id-0", "correct horse", "battery staple")
+				_, err := a.ChangePassword(ctx, "id-0", "correct horse", "battery staple")
+				return err
 			},
 		} {
 			ctx, cancel := context.WithCancel(t.Context())

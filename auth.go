@@ -25,6 +25,21 @@ type Authenticator struct {
 	claims    func(context.Context, User, *Claims) error
 	log       *slog.Logger
 	decoy     string // the hash of a password that nobody knows
+
+	sessions *sessions // nil: there are none
+	events   func(context.Context, Event)
+	device   Device // that calls come from: see From
+}
+
+// From returns an Authenticator for calls that come from device d: sessions that
+// they begin or use, and events, say so.
+func (a *Authenticator) From(d Device) *Authenticator {
+	if a.unusable() {
+		return a
+	}
+	from := *a
+	from.device = d.clean()
+	return &from
 }
 
 // start makes the decoy and carries one token through its own verifier, so that
@@ -107,20 +122,22 @@ func (a *Authenticator) Login(ctx context.Context, username, password string) (T
 	if err := a.prove(ctx, u, password); err != nil {
 		return Tokens{}, err
 	}
-	stored := a.upgrade(ctx, u, password)
-
-	// The turn to hash may have been seconds in coming. What was proven must still
-	// hold: that the account is enabled, and its password this one.
-	u, err = found(a.users.UserByID(ctx, u.ID))
-	if err != nil {
+	u.PasswordHash = a.upgrade(ctx, u, password)
+	// The turn to hash may have been seconds in coming.
+	if u, err = a.still(ctx, u, password); err != nil {
 		return Tokens{}, err
 	}
-	if u.Disabled || u.PasswordHash != stored {
-		if err := a.prove(ctx, u, password); err != nil {
-			return Tokens{}, err
-		}
+	return a.begin(ctx, u, password)
+}
+
+// still returns the user as stored now, if what was proven of u still holds: that
+// the account is enabled, and its password this one.
+func (a *Authenticator) still(ctx context.Context, u User, password string) (User, error) {
+	now, err := found(a.users.UserByID(ctx, u.ID))
+	if err == nil && (now.Disabled || now.PasswordHash != u.PasswordHash) {
+		err = a.prove(ctx, now, password)
 	}
-	return a.issue(ctx, u)
+	return now, err
 }
 
 // Verify returns the principal of a token, as [TokenVerifier] says.
@@ -131,44 +148,54 @@ func (a *Authenticator) Verify(ctx context.Context, token string) (*Principal, e
 	return a.tokens.Verify(ctx, token)
 }
 
-// ChangePassword gives the account another password. It returns a [*PasswordError]
-// if replacement breaks a rule, [ErrInvalidCredentials] if current is not the
-// password or the account cannot log in, and [ErrConflict] if others keep
-// changing it at the same time.
-func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, replacement string) error {
+// ChangePassword gives the account another password, ends all its sessions, and
+// returns the tokens of a new one. It returns a [*PasswordError] if replacement
+// breaks a rule, [ErrInvalidCredentials] if current is not the password or the
+// account cannot log in, and [ErrConflict] if others keep changing it at the same
+// time.
+func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, replacement string) (Tokens, error) {
 	if a.unusable() {
-		return errUnusable
+		return Tokens{}, errUnusable
 	}
 	if err := a.passwords.check(replacement); err != nil {
-		return err
+		return Tokens{}, err
 	}
 	if !a.passwords.possible(current) {
-		return ErrInvalidCredentials
+		return Tokens{}, ErrInvalidCredentials
 	}
 	encoded := ""
 	for range 2 { // again if a login upgraded the hash meanwhile
 		u, err := found(a.users.UserByID(ctx, userID))
 		if err != nil {
-			return err
+			return Tokens{}, err
 		}
 		if err := a.prove(ctx, u, current); err != nil {
-			return err
+			return Tokens{}, err
 		}
 		if encoded == "" {
 			if encoded, err = a.hash(ctx, replacement); err != nil {
-				return err
+				return Tokens{}, err
+			}
+			// Before as well as after: the one so that no failure leaves a thief's
+			// session beside a new password, the other for sessions begun between.
+			if err := a.endAll(ctx, userID); err != nil {
+				return Tokens{}, err
 			}
 		}
 		switch err := a.users.ReplacePasswordHash(ctx, userID, u.PasswordHash, encoded); {
 		case err == nil:
-			return nil
+			if err := a.endAll(context.WithoutCancel(ctx), userID); err != nil {
+				return Tokens{}, err
+			}
+			u.PasswordHash = encoded
+			return a.begin(ctx, u, replacement)
 		case errors.Is(err, ErrUserNotFound):
-			return ErrInvalidCredentials
+			return Tokens{}, ErrInvalidCredentials
 		case !errors.Is(err, ErrConflict):
-			return fmt.Errorf("auth: replace password hash: %w", err)
+			return Tokens{}, fmt.Errorf("auth: replace password hash: %w", err)
 		}
 	}
-	return ErrConflict
+	return Tokens{}, ErrConflict
 }
 
 // userByName returns the zero User, which has no password, for a name that is
@@ -240,17 +267,28 @@ func (a *Authenticator) upgrade(ctx context.Context, u User, password string) (s
 	return encoded
 }
 
-// issue makes the tokens for an account that has just proven its password.
-func (a *Authenticator) issue(ctx context.Context, u User) (Tokens, error) {
-	c := Claims{Subject: u.ID, AuthTime: time.Now(), AMR: []string{"pwd"}}
+// issue makes the access token of an account that has proven its password: at
+// authTime, and for a session unless sessionID is empty. It expires at end at the
+// latest, unless that is zero.
+func (a *Authenticator) issue(ctx context.Context, u User, authTime time.Time, sessionID string, end time.Time) (Tokens, error) {
+	c := Claims{Subject: u.ID, SessionID: sessionID, AuthTime: authTime, AMR: []string{"pwd"}}
 	if a.claims != nil {
 		if err := a.claims(ctx, withoutHash(u), &c); err != nil {
 			return Tokens{}, fmt.Errorf("auth: claims: %w", err)
 		}
-		if c.Subject != u.ID {
-			return Tokens{}, errors.New("auth: claims: Config.Claims changed the subject")
+		if c.Subject != u.ID || c.SessionID != sessionID {
+			return Tokens{}, errors.New("auth: claims: Config.Claims changed the subject or the session")
 		}
 	}
+	t, err := a.issueClaims(ctx, c)
+	if err == nil && !end.IsZero() && t.Principal.Expiry().After(end) {
+		c.Expiry = end
+		t, err = a.issueClaims(ctx, c)
+	}
+	return t, err
+}
+
+func (a *Authenticator) issueClaims(ctx context.Context, c Claims) (Tokens, error) {
 	token, err := a.tokens.Issue(ctx, c)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("auth: issue token: %w", err)

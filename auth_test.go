@@ -260,7 +260,7 @@ func TestZeroAuthenticator(t *testing.T) {
 		_, register := a.Register(ctx, "ada", "correct horse")
 		_, login := a.Login(ctx, "ada", "correct horse")
 		_, verify := a.Verify(ctx, "token")
-		change := a.ChangePassword(ctx, "1", "correct horse", "battery staple")
+		_, change := a.ChangePassword(ctx, "1", "correct horse", "battery staple")
 		for name, err := range map[string]error{"Register": register, "Login": login, "Verify": verify, "ChangePassword": change} {
 			if err == nil || auth.HTTPStatus(err) != 500 {
 				t.Errorf("%s: %v", name, err)

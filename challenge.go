@@ -24,6 +24,7 @@ type answer struct {
 var answers = [...]answer{
 	{ErrBusy, 503, false, "", "too busy, try again later"},
 	{ErrKeysUnavailable, 503, false, "", "not available now, try again later"},
+	{ErrRevocationUnknown, 503, false, "", "not available now, try again later"},
 	{context.DeadlineExceeded, 503, false, "", "not available now, try again later"},
 	{context.Canceled, 503, false, "", "not available now, try again later"},
 
@@ -36,7 +37,9 @@ var answers = [...]answer{
 	{cause: ErrInvalidCredentials, status: 401},
 	{cause: ErrInvalidUsername, status: 422},
 	{cause: ErrUserExists, status: 409},
+	{cause: ErrInvalidGrant, status: 400},
 	{cause: ErrUserNotFound, status: 404},
+	{cause: ErrSessionNotFound, status: 404},
 	{cause: ErrConflict, status: 409},
 }
 

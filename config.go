@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"time"
 )
 
 // Config is what [New] may be told. Its zero value is the safe choice.
@@ -30,9 +31,43 @@ type Config struct {
 	NormalizeUsername func(username string) (string, error)
 
 	// Claims, if not nil, completes the claims of a user's token: scopes, roles,
-	// custom ones. Subject, AuthTime and AMR are set; Subject must stay. u comes
-	// without its PasswordHash. An error ends the login and is passed on.
+	// custom ones. Subject, SessionID, AuthTime and AMR are set; the first two
+	// must stay. u comes without its PasswordHash. It is called for each token,
+	// that of a refresh too. An error ends the login or refresh and is passed on.
 	Claims func(ctx context.Context, u User, c *Claims) error
+
+	// Sessions, if not nil, keeps logins, each with refresh tokens. nil: an access
+	// token is all that a login gives.
+	Sessions SessionStore
+
+	// RefreshKeys make refresh tokens: HS256 secrets, the same for all replicas. A
+	// key that no longer signs is needed for SessionIdle more. They may be the
+	// keys of a [JWTIssuer] if those are such. Required with Sessions.
+	RefreshKeys *KeyRing
+
+	// RefreshWindow is how long a used refresh token still gets the answer that it
+	// got, for two tabs and for repeated requests: see [Authenticator.Refresh].
+	// 0: 30 s; at most 10 minutes; negative: not at all, so that a token is good
+	// for one use.
+	RefreshWindow time.Duration
+
+	// SessionIdle is how long a session lives that is not used, SessionLifetime
+	// how long it lives at all. 0: 14 days and 90 days; 1 minute to 3650 days.
+	SessionIdle, SessionLifetime time.Duration
+
+	// SessionsPerUser is how many there may be: one more ends the one that was not
+	// used for longest. 0: 100; 1 to 1,000.
+	SessionsPerUser int
+
+	// Revoked, if not nil, is called when sessions have ended, before the call
+	// that ended them returns: with the Sync of a revocation.List their access
+	// tokens end at once where they were logged out. Its error is logged.
+	Revoked func(ctx context.Context) error
+
+	// Events receives what happens, after it has happened, in the goroutine that
+	// caused it: it must return soon, and hand over what takes longer. It is called
+	// from several goroutines at once. nil: nobody is told.
+	Events func(ctx context.Context, e Event)
 
 	// Logger is told what an operator should know: a stored hash that cannot be
 	// read, an upgrade of a hash that failed. nil: nobody.
@@ -63,6 +98,7 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 	}
 	within("Config.MinPasswordLength", &cfg.MinPasswordLength, leastMinPassword, leastMinPassword, mostMinPassword)
 	within("Config.MaxPasswordBytes", &cfg.MaxPasswordBytes, defaultMaxPassword, leastMaxPassword, mostMaxPassword)
+	kept := newSessions(&cfg, fault)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
@@ -76,6 +112,9 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 	if cfg.NormalizeUsername == nil {
 		cfg.NormalizeUsername = precisUsername
 	}
+	if cfg.Events == nil {
+		cfg.Events = func(context.Context, Event) {}
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -83,6 +122,7 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 		users: users, tokens: tokens, hasher: cfg.Hasher,
 		passwords: passwordRule{least: cfg.MinPasswordLength, most: cfg.MaxPasswordBytes},
 		normalize: cfg.NormalizeUsername, claims: cfg.Claims, log: cfg.Logger,
+		sessions: kept, events: cfg.Events,
 	}
 	if err := a.start(context.Background()); err != nil {
 		return nil, err

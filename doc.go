@@ -21,6 +21,8 @@
 // cannot be decided is an error of its own, never a login and never a 401.
 //
 // It defends against strangers, other users, other services' tokens, other
-// origins' pages, and readers of logs and of the database. It does not defend a
-// stolen token until that expires, nor a host whose memory or key file is read.
+// origins' pages, and readers of logs and of the database. A stolen refresh token
+// is found when both hands have used it. It does not defend a stolen access token
+// until that expires or its session ends (see package revocation), nor a host
+// whose memory or key file is read.
 package auth

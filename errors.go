@@ -16,6 +16,8 @@ var (
 	ErrUserExists         = errors.New("auth: user exists")           // the username or the ID is taken
 	ErrUserNotFound       = errors.New("auth: user not found")        // no such user in the store
 	ErrConflict           = errors.New("auth: changed by another")    // a compare-and-swap met a newer value
+	ErrSessionNotFound    = errors.New("auth: session not found")     // no such session in the store, or another user's
+	ErrInvalidGrant       = errors.New("auth: invalid refresh token") // 400 invalid_grant: unknown, used up, expired or ended: never said which
 	ErrBusy               = errors.New("auth: too busy, retry later") // comes in a [RetryError]
 
 	// Password hashes.
@@ -33,6 +35,7 @@ var (
 	ErrInsufficientScope = errors.New("auth: insufficient scope")               // 403 insufficient_scope
 	ErrCrossOrigin       = errors.New("auth: cross-origin request with cookie") // 403
 	ErrKeysUnavailable   = errors.New("auth: verification keys unavailable")    // 503
+	ErrRevocationUnknown = errors.New("auth: revocation state unavailable")     // 503
 	errUnusable          = errors.New("auth: zero value is not usable, use its New function")
 )
 

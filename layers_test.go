@@ -44,6 +44,8 @@ var rooms = []room{
 	{files: []string{"token.go", "claims*.go", "principal.go", "jwt*.go"}, may: []string{"~/internal/jose", "~/internal/strictjson"}},
 	{files: []string{"decode.go"}, may: []string{"~/internal/strictjson", "reflect"}},
 	{files: []string{"key*.go"}, may: []string{"~/internal/jose", "os"}},
+	{files: []string{"refreshtoken.go"}, may: []string{"~/internal/jose"}},
+	{files: []string{"session.go"}, may: []string{"net/netip"}},
 	{files: []string{"jwkset.go"}, may: []string{"~/internal/jose", "net/http"}},
 	{files: []string{"middleware.go", "extract.go", "challenge.go"}, may: []string{"~/internal/problem", "net", "net/http", "net/url"}},
 	{files: []string{"*.go"}},
@@ -57,7 +59,8 @@ var rooms = []room{
 	// The public packages around the root.
 	{files: []string{"authhttp/..."}, may: []string{"~", "~/internal/problem", "~/internal/strictjson", "net/http", "net/url"}},
 	{files: []string{"jwks/..."}, may: []string{"~", "~/internal/jose", "~/internal/strictjson", "net", "net/http", "net/url"}},
-	{files: []string{"authtest/..."}, may: []string{"~", "testing/..."}},
+	{files: []string{"revocation/..."}, may: []string{"~"}},
+	{files: []string{"authtest/..."}, may: []string{"~", "math/rand/v2", "net/netip", "testing/..."}},
 
 	// The modules beside it. Drivers and frameworks stop here.
 	{files: []string{"sqlstore/sqlite/..."}, may: []string{"~", "~/sqlstore", "database/sql/...", "modernc.org/sqlite/...", "net/url", "os"}},

@@ -92,7 +92,7 @@ func TestFailedLoginsAreAlike(t *testing.T) {
 				t.Errorf("Login as %.20q logs %q", name, &log)
 			}
 
-			err = a.ChangePassword(t.Context(), ids[name], password, "battery staple")
+			_, err = a.ChangePassword(t.Context(), ids[name], password, "battery staple")
 			if err != auth.ErrInvalidCredentials {
 				t.Errorf("ChangePassword of %.20q: %v, want ErrInvalidCredentials itself", name, err)
 			}
@@ -119,7 +119,7 @@ func TestImpossiblePasswords(t *testing.T) {
 			if _, err := a.Login(t.Context(), name, password); err != auth.ErrInvalidCredentials {
 				t.Errorf("Login with %d bytes: %v", len(password), err)
 			}
-			if err := a.ChangePassword(t.Context(), "id-0", password, "battery staple"); err != auth.ErrInvalidCredentials {
+			if _, err := a.ChangePassword(t.Context(), "id-0", password, "battery staple"); err != auth.ErrInvalidCredentials {
 				t.Errorf("ChangePassword with %d bytes: %v", len(password), err)
 			}
 		}

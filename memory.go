@@ -7,14 +7,16 @@ import (
 	"time"
 )
 
-// MemoryStore is a [UserStore] in the program's memory, for tests and first
-// steps. It forgets every account when the program ends, other processes do not
-// see it, and it grows with each registration, without bound: package sqlstore
-// keeps accounts in a database.
+// MemoryStore is a [UserStore] and a [SessionStore] in the program's memory, for
+// tests and first steps. It forgets every account when the program ends, other
+// processes do not see it, and it grows with each registration, without bound:
+// package sqlstore keeps accounts in a database.
 type MemoryStore struct {
 	mu    sync.RWMutex
 	users map[string]func() User // by ID; package fmt looks into no function for the hash
 	ids   map[string]string      // by username
+
+	sessions memorySessions
 }
 
 // NewMemoryStore returns an empty store.

@@ -16,10 +16,17 @@ type Tokens struct {
 	AccessToken string
 	ExpiresIn   time.Duration // of AccessToken, in whole seconds; 0: it has no expiry
 	Principal   *Principal    // whom AccessToken speaks for
+
+	// RefreshToken gets the next tokens: see [Authenticator.Refresh]. It can do
+	// more, for longer, than AccessToken: keep it where scripts do not reach.
+	// Empty: there are no sessions.
+	RefreshToken     string
+	RefreshExpiresIn time.Duration // of RefreshToken, in whole seconds
 }
 
-// MarshalJSON returns access_token, token_type, expires_in and, if the token has
-// any, scope: what was granted has to be told where it is not what was asked for.
+// MarshalJSON returns access_token, token_type, expires_in and, if there is one,
+// refresh_token; and, if the token has any, scope: what was granted has to be told
+// where it is not what was asked for.
 func (t Tokens) MarshalJSON() ([]byte, error) {
 	scope := ""
 	if t.Principal != nil {
@@ -29,8 +36,9 @@ func (t Tokens) MarshalJSON() ([]byte, error) {
 		AccessToken string `json:"access_token"`
 		TokenType   string `json:"token_type"`
 		ExpiresIn   int64  `json:"expires_in,omitempty"`
+		Refresh     string `json:"refresh_token,omitempty"`
 		Scope       string `json:"scope,omitempty"`
-	}{t.AccessToken, "bearer", int64(t.ExpiresIn / time.Second), scope})
+	}{t.AccessToken, "bearer", int64(t.ExpiresIn / time.Second), t.RefreshToken, scope})
 }
 
 // String returns a text without the token.

@@ -43,3 +43,9 @@ func ruleNames[T any](rules []rule[T]) (names []string) {
 	}
 	return names
 }
+
+func BrokenSessionStoreRules(t *testing.T, factory func(*testing.T) auth.SessionStore) map[string]error {
+	return brokenRules(t, sessionStoreRules(), factory)
+}
+
+func SessionStoreRules() []string { return ruleNames(sessionStoreRules()) }

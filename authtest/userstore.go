@@ -24,8 +24,8 @@ func userStoreRules() []rule[auth.UserStore] {
 	return slices.Concat(accountRules(), byteRules(), replaceRules(), raceRules(), contextRules())
 }
 
-// sentinels are the answers of a UserStore that are not failures.
-var sentinels = []error{auth.ErrUserExists, auth.ErrUserNotFound, auth.ErrConflict}
+// sentinels are the answers of a store that are not failures.
+var sentinels = []error{auth.ErrUserExists, auth.ErrUserNotFound, auth.ErrSessionNotFound, auth.ErrConflict}
 
 // answers returns an error unless got is want and no other of the sentinels.
 func answers(call string, got, want error) error {

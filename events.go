@@ -1,0 +1,48 @@
+package auth
+
+import "log/slog"
+
+// Event is something that happened, for audit logs and alarms. It holds no token,
+// password or key.
+type Event struct {
+	Kind      EventKind
+	UserID    string // empty: no user's
+	SessionID string // empty: no session's
+	Device           // that it came from; zero: unknown, or from none
+	Err       error  // what went wrong; nil: nothing
+}
+
+// EventKind names what happened.
+type EventKind string
+
+// The kinds of event.
+const (
+	EventLogin         EventKind = "login"          // a session began
+	EventRefresh       EventKind = "refresh"        // a session was used
+	EventReuse         EventKind = "refresh_reuse"  // two held a session's refresh token: it has ended
+	EventLogout        EventKind = "logout"         // a session ended by its own refresh token
+	EventSessionEnded  EventKind = "session_ended"  // a session was ended
+	EventSessionsEnded EventKind = "sessions_ended" // all sessions of a user were ended, but SessionID where it is set
+	EventFeedDown      EventKind = "feed_down"      // revocations were not read for longer than they may take
+	EventFeedUp        EventKind = "feed_up"        // and now they were
+)
+
+// LogValue returns what is set.
+func (e Event) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("event", string(e.Kind))}
+	text := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	text("sub", e.UserID)
+	text("sid", e.SessionID)
+	if e.IP.IsValid() {
+		text("ip", e.IP.String())
+	}
+	text("user_agent", e.UserAgent)
+	if e.Err != nil {
+		attrs = append(attrs, slog.Any("error", e.Err))
+	}
+	return slog.GroupValue(attrs...)
+}

@@ -1,0 +1,206 @@
+//go:build !race
+
+// The race detector has memory of its own.
+
+package revocation_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/revocation"
+)
+
+// made is a Feed of n sessions that ended, each made when it is read, and that
+// expire one after another.
+type made struct {
+	n     int
+	first time.Time // when the first expires
+	every time.Duration
+}
+
+func (m *made) RevokedSince(_ context.Context, cursor string, each func(auth.Revocation)) (string, error) {
+	after, _ := strconv.Atoi(cursor)
+	for i := after; i < m.n; i++ {
+		each(auth.Revocation{SessionID: sid(i), Expiry: m.first.Add(time.Duration(i) * m.every)})
+	}
+	return strconv.Itoa(max(m.n, 1)), nil
+}
+
+// heap returns the bytes that are in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// At most 64 bytes for each revocation that has not expired, while there come more
+// and while they go.
+func TestMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const million, most = 1_000_000, 64
+		m := &made{first: time.Now().Add(time.Hour), every: time.Millisecond}
+		before := heap()
+		l := follow(t, m, revocation.Config{})
+		grow := func(n int) {
+			t.Helper()
+			m.n = n
+			if err := l.Sync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if each := float64(heap()-before) / float64(n); each > most {
+				t.Errorf("%d revocations take %.1f bytes each", n, each)
+			}
+		}
+		for n := 4096; n < million; n = n*9/7 + 1 {
+			grow(n)
+		}
+		grow(million)
+		t.Logf("%d revocations take %.1f bytes each", million, float64(heap()-before)/million)
+
+		time.Sleep(time.Until(m.first))
+		for left := million * 9 / 10; left > million/10; left -= million / 10 {
+			time.Sleep(100 * time.Second)
+			live := float64(left) + 0.03*million // what expired in the last 30 seconds may still be there
+			if each := float64(heap()-before) / live; each > most {
+				t.Errorf("%d revocations that have not expired take %.1f bytes each", left, each)
+			}
+			checks(t, l, of(t, sid(million-left/2)), auth.ErrRevokedToken)
+		}
+		time.Sleep(time.Hour)
+		if left := int64(heap()) - int64(before); left > 1<<20 {
+			t.Errorf("when all have expired %d bytes are left", left)
+		}
+		checks(t, l, of(t, sid(1)), nil)
+	})
+}
+
+func TestCheckAllocations(t *testing.T) {
+	m := &made{n: 1000, first: time.Now().Add(time.Hour)}
+	l := follow(t, m, revocation.Config{})
+	if err := l.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*auth.Principal{of(t, sid(1)), of(t, sid(2000)), of(t, "another's form"), of(t, "")} {
+		if n := testing.AllocsPerRun(100, func() { _ = l.Check(t.Context(), p) }); n > 0 {
+			t.Errorf("Check of %q: %v allocations", p.SessionID(), n)
+		}
+	}
+}
+
+// BenchmarkRoute compares a protected route without revocation with the same at
+// none and at a million revoked sessions, for tokens at first sight and for
+// repeats. The variants take turns, and the quickest turn of each counts, so that
+// what else the machine does weighs on none of them.
+func BenchmarkRoute(b *testing.B) {
+	for _, bb := range []struct {
+		name            string
+		places, callers int
+	}{
+		{"first/callers=1", -1, 1}, {"first/callers=8192", -1, 8192},
+		{"repeat/callers=1", 1 << 16, 1}, {"repeat/callers=8192", 1 << 16, 8192},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			key, err := auth.GenerateKey(auth.HS256)
+			if err != nil {
+				b.Fatal(err)
+			}
+			keys, err := auth.NewKeyRing(key)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var requests []*http.Request
+			var routes []http.Handler
+			for _, n := range []int{-1, 0, 1_000_000} {
+				cfg := auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, VerifiedTokens: bb.places}
+				if n >= 0 {
+					l := follow(b, &made{n: n, first: time.Now().Add(time.Hour)}, revocation.Config{})
+					if err := l.Sync(b.Context()); err != nil {
+						b.Fatal(err)
+					}
+					cfg.Check = l.Check
+				}
+				issuer, err := auth.NewJWTIssuer(cfg)
+				if err != nil {
+					b.Fatal(err)
+				}
+				routes = append(routes, route(b, issuer))
+				if n < 0 {
+					requests = callers(b, issuer, bb.callers)
+				}
+			}
+			compare(b, routes, requests)
+		})
+	}
+}
+
+// compare reports the time of the first route, and that of the others over it.
+func compare(b *testing.B, routes []http.Handler, requests []*http.Request) {
+	quickest := make([]time.Duration, len(routes))
+	w := discard{http.Header{}}
+	const turn = 512
+	next := make([]int, len(routes))
+	for i := range next {
+		next[i] = i * len(requests) / len(routes) // none finds a request warm from another
+	}
+	for b.Loop() {
+		for i, h := range routes {
+			begin := time.Now()
+			for range turn {
+				h.ServeHTTP(w, requests[next[i]%len(requests)])
+				next[i]++
+			}
+			if took := time.Since(begin); quickest[i] == 0 || took < quickest[i] {
+				quickest[i] = took
+			}
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(quickest[0].Nanoseconds())/turn, "ns/route")
+	b.ReportMetric(float64(quickest[1])/float64(quickest[0]), "×at-0")
+	b.ReportMetric(float64(quickest[2])/float64(quickest[0]), "×at-1M")
+}
+
+// route is a protected one.
+func route(b *testing.B, v auth.TokenVerifier) http.Handler {
+	guard, err := auth.NewMiddleware(v, auth.MiddlewareConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, _ := auth.FromContext(r.Context())
+		_, _ = w.Write([]byte(p.Subject()))
+	}))
+}
+
+// callers returns requests of n sessions, none of which is revoked.
+func callers(b *testing.B, issuer auth.TokenIssuer, n int) (requests []*http.Request) {
+	for i := range n {
+		token, err := issuer.Issue(b.Context(), auth.Claims{
+			Subject: "u-4f7c1a2e9b", Scopes: []string{"read:items", "write:items"}, Roles: []string{"member"},
+			SessionID: sid(2_000_000 + 7919*i), Custom: map[string]any{"tenant": "acme"},
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", "/profile", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		requests = append(requests, r)
+	}
+	return requests
+}
+
+// discard is a ResponseWriter that costs nothing.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}
