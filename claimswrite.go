@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,9 +51,20 @@ func appendClaims(dst []byte, c *Claims) ([]byte, error) {
 		w.value(c.Actor)
 		w.dst = append(w.dst, '}')
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.Custom)) {
+	var few [8]string // on the stack
+	names := few[:0]
+	for name := range c.Custom {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		if shadows(name) {
 			return nil, fmt.Errorf("auth: claims: custom claim %q collides with a registered one", name)
+		}
+		if s, ok := c.Custom[name].(string); ok { // the usual case, without encoding/json
+			w.custom(name)
+			w.value(s)
+			continue
 		}
 		b, err := json.Marshal(c.Custom[name])
 		if err == nil {
@@ -63,7 +73,7 @@ func appendClaims(dst []byte, c *Claims) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("auth: claims: custom claim %q: %w", name, err)
 		}
-		w.name(name)
+		w.custom(name)
 		w.dst = append(w.dst, b...)
 	}
 	if w.err != nil {
@@ -81,14 +91,26 @@ type claimsWriter struct {
 
 func (w *claimsWriter) value(s string) {
 	var err error
-	w.dst, err = strictjson.AppendText(w.dst, s)
-	w.err = cmp.Or(w.err, err)
+	if w.dst, err = strictjson.AppendText(w.dst, s); err != nil {
+		w.err = cmp.Or(w.err, err)
+	}
 }
 
-func (w *claimsWriter) name(name string) {
+func (w *claimsWriter) comma() {
 	if w.dst[len(w.dst)-1] != '{' {
 		w.dst = append(w.dst, ',')
 	}
+}
+
+// name begins a member with a name of ours, which needs no escaping.
+func (w *claimsWriter) name(name string) {
+	w.comma()
+	w.dst = append(append(append(w.dst, '"'), name...), '"', ':')
+}
+
+// custom begins a member with a name that a host made up.
+func (w *claimsWriter) custom(name string) {
+	w.comma()
 	w.value(name)
 	w.dst = append(w.dst, ':')
 }

@@ -293,6 +293,7 @@ func (sc *scanner) text() (string, error) {
 	}
 	sc.i++
 	start := sc.i
+	sc.i += plainLen(sc.s[start:])
 	for sc.i < len(sc.s) {
 		switch c := sc.s[sc.i]; {
 		case c == '"':

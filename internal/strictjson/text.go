@@ -1,10 +1,38 @@
 package strictjson
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// plain marks the bytes that stand for themselves in a JSON string and in UTF-8:
+// most strings are made of them alone.
+var plain = func() (table [256]bool) {
+	for c := 0x20; c < utf8.RuneSelf; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
+
+// plainLen returns how many plain bytes s begins with.
+func plainLen(s string) int {
+	for i := range len(s) {
+		if !plain[s[i]] {
+			return i
+		}
+	}
+	return len(s)
+}
 
 // Text returns the string that value, a text handed out by this package, stands
 // for, and false if it is no string.
 func Text(value string) (string, bool) {
+	if len(value) < 2 || value[0] != '"' {
+		return "", false
+	}
+	if strings.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1], true // checked when it was handed out
+	}
 	sc := scanner{s: value}
 	s, err := sc.text()
 	return s, err == nil && sc.i == len(value)
@@ -14,15 +42,18 @@ func Text(value string) (string, bool) {
 // not valid UTF-8: a replacement character would make two subjects one.
 func AppendText(dst []byte, s string) ([]byte, error) {
 	const hex = "0123456789abcdef"
-	if !utf8.ValidString(s) {
-		return dst, ErrEncoding
-	}
+	start := len(dst)
 	dst = append(dst, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
+	n := plainLen(s)
+	dst = append(dst, s[:n]...)
+	if n < len(s) && !utf8.ValidString(s[n:]) {
+		return dst[:start], ErrEncoding
+	}
+	for ; n < len(s); n++ {
+		switch c := s[n]; {
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
-		case c < 0x20 || c == 0x7f:
+		case c < 0x20:
 			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		default:
 			dst = append(dst, c)
