@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -176,10 +177,20 @@ func TestStale(t *testing.T) {
 	for _, serve := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			f := new(feed)
-			var told []auth.Event
+			var mu sync.Mutex
+			var events []auth.Event
+			told := func() []auth.Event {
+				mu.Lock()
+				defer mu.Unlock()
+				return slices.Clone(events)
+			}
 			l := follow(t, f, revocation.Config{
 				Bound: 4 * time.Second, DangerouslyServeStale: serve,
-				Events: func(_ context.Context, e auth.Event) { told = append(told, e) },
+				Events: func(_ context.Context, e auth.Event) {
+					mu.Lock()
+					defer mu.Unlock()
+					events = append(events, e)
+				},
 			})
 			f.record(auth.Revocation{SessionID: sid(1), Expiry: time.Now().Add(time.Hour)})
 			stale := auth.ErrRevocationUnknown
@@ -192,7 +203,7 @@ func TestStale(t *testing.T) {
 			time.Sleep(3998 * time.Millisecond)
 			checks(t, l, of(t, sid(1)), auth.ErrRevokedToken)
 			checks(t, l, of(t, sid(3)), nil)
-			if len(told) > 0 {
+			if told := told(); len(told) > 0 {
 				t.Errorf("told %v", told)
 			}
 			time.Sleep(time.Millisecond)
@@ -202,7 +213,7 @@ func TestStale(t *testing.T) {
 				checks(t, l, of(t, sid(1)), auth.ErrRevokedToken)
 			}
 			time.Sleep(time.Minute)
-			if len(told) != 1 || told[0].Kind != auth.EventFeedDown || !errors.Is(told[0].Err, down) {
+			if told := told(); len(told) != 1 || told[0].Kind != auth.EventFeedDown || !errors.Is(told[0].Err, down) {
 				t.Errorf("told %v", told)
 			}
 			f.fail(nil)
@@ -210,7 +221,7 @@ func TestStale(t *testing.T) {
 			synctest.Wait()
 			checks(t, l, of(t, sid(2)), auth.ErrRevokedToken)
 			checks(t, l, of(t, sid(3)), nil)
-			if len(told) != 2 || told[1].Kind != auth.EventFeedUp {
+			if told := told(); len(told) != 2 || told[1].Kind != auth.EventFeedUp {
 				t.Errorf("told %v", told)
 			}
 		})
@@ -411,15 +422,16 @@ func TestConcurrent(t *testing.T) {
 	}
 	expiry := time.Now().Add(time.Hour)
 	var readers sync.WaitGroup
+	revoked := func(i int) bool { return errors.Is(l.Check(t.Context(), principals[i]), auth.ErrRevokedToken) }
 	stop := make(chan struct{})
 	for range 2 {
 		readers.Go(func() {
 			for seen := 0; ; {
-				for seen < n && l.Check(t.Context(), principals[seen]) != nil {
+				for seen < n && revoked(seen) {
 					seen++ // once revoked, always revoked
 				}
 				for i := range seen {
-					if l.Check(t.Context(), principals[i]) == nil {
+					if !revoked(i) {
 						t.Errorf("%d is not revoked any more", i)
 						return
 					}

@@ -164,7 +164,9 @@ func TestErrorTable(t *testing.T) {
 		"ErrInvalidCredentials": auth.ErrInvalidCredentials, "ErrInvalidUsername": auth.ErrInvalidUsername,
 		"ErrUserExists": auth.ErrUserExists, "ErrUserNotFound": auth.ErrUserNotFound,
 		"ErrConflict": auth.ErrConflict, "ErrBusy": auth.ErrBusy, "ErrKeysUnavailable": auth.ErrKeysUnavailable,
-		"*PasswordError": &auth.PasswordError{Rule: auth.PasswordTooShort}, "any other": errors.New("any other"),
+		"ErrInvalidGrant": auth.ErrInvalidGrant, "ErrSessionNotFound": auth.ErrSessionNotFound,
+		"ErrRevocationUnknown": auth.ErrRevocationUnknown,
+		"*PasswordError":       &auth.PasswordError{Rule: auth.PasswordTooShort}, "any other": errors.New("any other"),
 	}
 	rows := regexp.MustCompile("(?m)^\\| `?([^`|]+?)`? \\| (\\d+) \\|").FindAllStringSubmatch(readme(t), -1)
 	told := map[string]bool{}
