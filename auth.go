@@ -26,9 +26,12 @@ type Authenticator struct {
 	log       *slog.Logger
 	decoy     string // the hash of a password that nobody knows
 
-	sessions *sessions // nil: there are none
+	throttle Throttle     // nil: none
+	accounts AccountStore // nil: none can be disabled or deleted
+	sessions *sessions    // nil: there are none
 	events   func(context.Context, Event)
-	device   Device // that calls come from: see From
+	device   Device      // that calls come from: see From
+	known    DeviceToken // of the device
 }
 
 // From returns an Authenticator for calls that come from device d: sessions that
@@ -38,7 +41,7 @@ func (a *Authenticator) From(d Device) *Authenticator {
 		return a
 	}
 	from := *a
-	from.device = d.clean()
+	from.device, from.known = d.clean(), d.Known
 	return &from
 }
 
@@ -115,29 +118,45 @@ func (a *Authenticator) Login(ctx context.Context, username, password string) (T
 	if !a.passwords.possible(password) {
 		return Tokens{}, ErrInvalidCredentials
 	}
-	u, err := a.userByName(ctx, username)
-	if err != nil {
-		return Tokens{}, err
+	name, nameErr := a.username(username)
+	if nameErr != nil {
+		name = username // of nobody
 	}
-	if err := a.prove(ctx, u, password); err != nil {
-		return Tokens{}, err
-	}
-	u.PasswordHash = a.upgrade(ctx, u, password)
-	// The turn to hash may have been seconds in coming.
-	if u, err = a.still(ctx, u, password); err != nil {
-		return Tokens{}, err
-	}
-	return a.begin(ctx, u, password)
+	return a.attempt(ctx, name, func() (Tokens, error) {
+		var u User
+		if nameErr == nil {
+			var err error
+			if u, err = found(a.users.UserByUsername(ctx, name)); err != nil {
+				return Tokens{}, err
+			}
+		}
+		if err := a.prove(ctx, u, password); err != nil {
+			return Tokens{}, err
+		}
+		u.PasswordHash = a.upgrade(ctx, u, password)
+		// The turn to hash may have been seconds in coming.
+		u, err := a.still(ctx, u, password)
+		if err != nil {
+			return Tokens{}, err
+		}
+		return a.begin(ctx, u, password, []string{"pwd"})
+	})
 }
 
 // still returns the user as stored now, if what was proven of u still holds: that
-// the account is enabled, and its password this one.
+// the account is enabled, and its password this one. An empty password is none, as
+// in LoginUser: nothing may have changed.
 func (a *Authenticator) still(ctx context.Context, u User, password string) (User, error) {
 	now, err := found(a.users.UserByID(ctx, u.ID))
-	if err == nil && (now.Disabled || now.PasswordHash != u.PasswordHash) {
-		err = a.prove(ctx, now, password)
+	switch {
+	case err != nil:
+		return User{}, err
+	case now.ID != "" && !now.Disabled && now.PasswordHash == u.PasswordHash:
+		return now, nil
+	case password == "":
+		return User{}, ErrInvalidCredentials
 	}
-	return now, err
+	return now, a.prove(ctx, now, password)
 }
 
 // Verify returns the principal of a token, as [TokenVerifier] says.
@@ -160,52 +179,48 @@ func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, rep
 	if err := a.passwords.check(replacement); err != nil {
 		return Tokens{}, err
 	}
-	if !a.passwords.possible(current) {
-		return Tokens{}, ErrInvalidCredentials
-	}
-	encoded := ""
-	for range 2 { // again if a login upgraded the hash meanwhile
-		u, err := found(a.users.UserByID(ctx, userID))
+	return a.confirm(ctx, userID, current, func(u User) (Tokens, error) {
+		encoded, err := a.hash(ctx, replacement)
 		if err != nil {
 			return Tokens{}, err
 		}
-		if err := a.prove(ctx, u, current); err != nil {
-			return Tokens{}, err
-		}
-		if encoded == "" {
-			if encoded, err = a.hash(ctx, replacement); err != nil {
+		for range 2 { // again if a login upgraded the hash meanwhile
+			err = a.setHash(ctx, u, encoded)
+			if err == nil {
+				u.PasswordHash = encoded
+				return a.begin(ctx, u, replacement, []string{"pwd"})
+			}
+			if !errors.Is(err, ErrConflict) {
+				break
+			}
+			if u, err = a.still(ctx, u, current); err != nil {
 				return Tokens{}, err
 			}
-			// Before as well as after: the one so that no failure leaves a thief's
-			// session beside a new password, the other for sessions begun between.
-			if err := a.endAll(ctx, userID); err != nil {
-				return Tokens{}, err
-			}
+			err = ErrConflict
 		}
-		switch err := a.users.ReplacePasswordHash(ctx, userID, u.PasswordHash, encoded); {
-		case err == nil:
-			if err := a.endAll(context.WithoutCancel(ctx), userID); err != nil {
-				return Tokens{}, err
-			}
-			u.PasswordHash = encoded
-			return a.begin(ctx, u, replacement)
-		case errors.Is(err, ErrUserNotFound):
-			return Tokens{}, ErrInvalidCredentials
-		case !errors.Is(err, ErrConflict):
-			return Tokens{}, fmt.Errorf("auth: replace password hash: %w", err)
+		if errors.Is(err, ErrUserNotFound) {
+			err = ErrInvalidCredentials
 		}
-	}
-	return Tokens{}, ErrConflict
+		return Tokens{}, err
+	})
 }
 
-// userByName returns the zero User, which has no password, for a name that is
-// nobody's or can be nobody's.
-func (a *Authenticator) userByName(ctx context.Context, username string) (User, error) {
-	name, err := a.username(username)
-	if err != nil {
-		return User{}, nil
+// setHash puts encoded in the place of u's password hash and ends the sessions
+// of u: before as well as after, the one so that no failure leaves a thief's session
+// beside a new password, the other for sessions begun between.
+func (a *Authenticator) setHash(ctx context.Context, u User, encoded string) error {
+	if err := a.endAll(ctx, u.ID); err != nil {
+		return err
 	}
-	return found(a.users.UserByUsername(ctx, name))
+	switch err := a.users.ReplacePasswordHash(ctx, u.ID, u.PasswordHash, encoded); {
+	case errors.Is(err, ErrConflict):
+		return ErrConflict
+	case errors.Is(err, ErrUserNotFound):
+		return ErrUserNotFound
+	case err != nil:
+		return fmt.Errorf("auth: replace password hash: %w", err)
+	}
+	return a.endAll(context.WithoutCancel(ctx), u.ID)
 }
 
 // found is the zero User where a store has none.
@@ -267,11 +282,11 @@ func (a *Authenticator) upgrade(ctx context.Context, u User, password string) (s
 	return encoded
 }
 
-// issue makes the access token of an account that has proven its password: at
-// authTime, and for a session unless sessionID is empty. It expires at end at the
-// latest, unless that is zero.
-func (a *Authenticator) issue(ctx context.Context, u User, authTime time.Time, sessionID string, end time.Time) (Tokens, error) {
-	c := Claims{Subject: u.ID, SessionID: sessionID, AuthTime: authTime, AMR: []string{"pwd"}}
+// issue makes the access token of an account that has proven who it is: at
+// authTime by amr, and for a session unless sessionID is empty. It expires at end
+// at the latest, unless that is zero.
+func (a *Authenticator) issue(ctx context.Context, u User, authTime time.Time, amr []string, sessionID string, end time.Time) (Tokens, error) {
+	c := Claims{Subject: u.ID, SessionID: sessionID, AuthTime: authTime, AMR: amr}
 	if a.claims != nil {
 		if err := a.claims(ctx, withoutHash(u), &c); err != nil {
 			return Tokens{}, fmt.Errorf("auth: claims: %w", err)

@@ -28,6 +28,7 @@ var answers = [...]answer{
 	{context.DeadlineExceeded, 503, false, "", "not available now, try again later"},
 	{context.Canceled, 503, false, "", "not available now, try again later"},
 
+	{ErrTooManyAttempts, 429, false, "", "too many attempts, try again later"},
 	{ErrNoCredentials, 401, true, "", "an access token is needed"},
 	{ErrInvalidRequest, 400, true, "invalid_request", "the credentials are malformed, or there is more than one"},
 	{ErrInvalidToken, 401, true, "invalid_token", "the access token is invalid or has expired"},

@@ -36,6 +36,14 @@ type Config struct {
 	// that of a refresh too. An error ends the login or refresh and is passed on.
 	Claims func(ctx context.Context, u User, c *Claims) error
 
+	// Throttle, if not nil, is asked before a password is looked at. nil: who
+	// guesses is slowed by the hashing alone.
+	Throttle Throttle
+
+	// Accounts, if not nil, is for Disable, Enable and Delete: as a rule, the same
+	// store as users.
+	Accounts AccountStore
+
 	// Sessions, if not nil, keeps logins, each with refresh tokens. nil: an access
 	// token is all that a login gives.
 	Sessions SessionStore
@@ -122,7 +130,7 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 		users: users, tokens: tokens, hasher: cfg.Hasher,
 		passwords: passwordRule{least: cfg.MinPasswordLength, most: cfg.MaxPasswordBytes},
 		normalize: cfg.NormalizeUsername, claims: cfg.Claims, log: cfg.Logger,
-		sessions: kept, events: cfg.Events,
+		throttle: cfg.Throttle, accounts: cfg.Accounts, sessions: kept, events: cfg.Events,
 	}
 	if err := a.start(context.Background()); err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ var (
 	ErrConflict           = errors.New("auth: changed by another")    // a compare-and-swap met a newer value
 	ErrSessionNotFound    = errors.New("auth: session not found")     // no such session in the store, or another user's
 	ErrInvalidGrant       = errors.New("auth: invalid refresh token") // 400 invalid_grant: unknown, used up, expired or ended: never said which
+	ErrTooManyAttempts    = errors.New("auth: too many attempts")     // 429: comes in a [RetryError]
 	ErrBusy               = errors.New("auth: too busy, retry later") // comes in a [RetryError]
 
 	// Password hashes.
@@ -103,7 +104,8 @@ func (e *PasswordError) Error() string {
 }
 
 // RetryError is a refusal that time cures: it wraps [ErrBusy] or
-// [ErrKeysUnavailable]. Answer it with 503 and a Retry-After header.
+// [ErrKeysUnavailable], to be answered with 503, or [ErrTooManyAttempts], with 429;
+// and with a Retry-After header.
 type RetryError struct {
 	Err   error
 	After time.Duration // when to try again, at least one second

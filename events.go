@@ -23,6 +23,9 @@ const (
 	EventLogout        EventKind = "logout"         // a session ended by its own refresh token
 	EventSessionEnded  EventKind = "session_ended"  // a session was ended
 	EventSessionsEnded EventKind = "sessions_ended" // all sessions of a user were ended, but SessionID where it is set
+	EventDisabled      EventKind = "disabled"       // an account was disabled, and its sessions ended
+	EventEnabled       EventKind = "enabled"        // it was enabled again
+	EventDeleted       EventKind = "deleted"        // an account was deleted
 	EventFeedDown      EventKind = "feed_down"      // revocations were not read for longer than they may take
 	EventFeedUp        EventKind = "feed_up"        // and now they were
 )

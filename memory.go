@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// MemoryStore is a [UserStore] and a [SessionStore] in the program's memory, for
-// tests and first steps. It forgets every account when the program ends, other
+// MemoryStore is a [UserStore], an [AccountStore], a [SessionStore] and a
+// [RecordStore] in the program's memory, for tests and first steps. It forgets every account when the program ends, other
 // processes do not see it, and it grows with each registration, without bound:
 // package sqlstore keeps accounts in a database.
 type MemoryStore struct {
@@ -17,6 +17,7 @@ type MemoryStore struct {
 	ids   map[string]string      // by username
 
 	sessions memorySessions
+	records  map[string]func() Record // by key; nil: none yet
 }
 
 // NewMemoryStore returns an empty store.
@@ -89,6 +90,39 @@ func (s *MemoryStore) ReplacePasswordHash(ctx context.Context, id, old, replacem
 	}
 	u.PasswordHash = replacement
 	s.users[id] = func() User { return u }
+	return nil
+}
+
+// SetDisabled implements [AccountStore].
+func (s *MemoryStore) SetDisabled(ctx context.Context, id string, disabled bool) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored, found := s.users[id]
+	if !found {
+		return ErrUserNotFound
+	}
+	u := stored()
+	u.Disabled = disabled
+	s.users[id] = func() User { return u }
+	return nil
+}
+
+// DeleteUser implements [AccountStore].
+func (s *MemoryStore) DeleteUser(ctx context.Context, id string) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored, found := s.users[id]
+	if !found {
+		return ErrUserNotFound
+	}
+	delete(s.ids, stored().Username)
+	delete(s.users, id)
 	return nil
 }
 

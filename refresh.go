@@ -129,7 +129,7 @@ func (a *Authenticator) refresh(ctx context.Context, use presented) (Tokens, err
 	}
 	left := replacement.ExpiresAt.Sub(use.now)
 	end := time.Now().Add(max(left, time.Second)) // by this clock, which access tokens go by
-	t, err := a.issue(ctx, u, s.CreatedAt, s.ID, end)
+	t, err := a.issue(ctx, u, s.CreatedAt, next.amr(), s.ID, end)
 	switch {
 	case errors.Is(err, ErrInvalidCredentials):
 		return Tokens{}, ErrInvalidGrant

@@ -4,13 +4,25 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"strings"
 )
 
 // rotation is the state of a session's refresh tokens. A token is a generation
 // and an attempt: each use of the newest begins a generation, and each attempt
 // after the first stands for an answer that did not arrive. The state is of one
 // size, however often the session was used.
-type rotation struct { // field names are encoding/binary's wish
+type rotation struct {
+	rotationState
+	methods string // how the user proved who they are: words of amr, joined by spaces
+}
+
+// amr returns how the user proved who they are (RFC 8176).
+func (r *rotation) amr() []string { return strings.Fields(r.methods) }
+
+// maxMethods bounds the text of amr, so that a state fits what a store keeps.
+const maxMethods = 128
+
+type rotationState struct { // field names are encoding/binary's wish
 	Seed        [32]byte
 	Generation  uint32
 	Attempt     uint32
@@ -90,7 +102,8 @@ func (r rotation) used(generation, attempt uint32, now instant) rotation {
 }
 
 // newRotation returns the state of a session that begins.
-func newRotation() (r rotation) {
+func newRotation(amr []string) (r rotation) {
+	r.methods = strings.Join(amr, " ")
 	rand.Read(r.Seed[:]) // never fails: crypto/rand
 	for i := range r.Past {
 		r.Past[i].Attempt = noAttempt
@@ -104,14 +117,16 @@ const stateVersion = 1
 var errState = errors.New("auth: the session's state is damaged, or a later version's")
 
 func (r *rotation) encode() []byte {
-	b, _ := binary.Append([]byte{stateVersion}, binary.BigEndian, r) // of fixed size: it cannot fail
-	return b
+	b, _ := binary.Append([]byte{stateVersion}, binary.BigEndian, &r.rotationState) // of fixed size: it cannot fail
+	return append(b, r.methods...)
 }
 
 func decodeRotation(b []byte) (r rotation, err error) {
-	if len(b) != 1+binary.Size(r) || b[0] != stateVersion {
+	fixed := 1 + binary.Size(r.rotationState)
+	if len(b) < fixed || len(b) > fixed+maxMethods || b[0] != stateVersion {
 		return r, errState
 	}
-	_, err = binary.Decode(b[1:], binary.BigEndian, &r)
+	r.methods = string(b[fixed:])
+	_, err = binary.Decode(b[1:fixed], binary.BigEndian, &r.rotationState)
 	return r, err
 }

@@ -33,7 +33,25 @@ type Session struct {
 type Device struct {
 	UserAgent string     // kept up to 256 bytes, without control characters
 	IP        netip.Addr // of the client, not of a proxy; kept without zone
+
+	// Known, where the host has it from the client, is a [Tokens].DeviceToken of an
+	// earlier login. It is for the [Throttle], and kept in no session.
+	Known DeviceToken `json:"-"`
 }
+
+// DeviceToken tells a [Throttle] that an account has logged in from a device
+// before, and proves nothing else. Printed and logged it is not shown.
+type DeviceToken string
+
+// Format writes "[REDACTED]", whatever the verb.
+func (t DeviceToken) Format(f fmt.State, _ rune) {
+	if t != "" {
+		io.WriteString(f, "[REDACTED]")
+	}
+}
+
+// LogValue returns what Format writes.
+func (t DeviceToken) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 
 // SessionStore keeps sessions. There is no logic in it: it writes what it is
 // given where one number is what was expected. Package authtest holds the suite

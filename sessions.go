@@ -88,12 +88,13 @@ func (s *sessions) end(created, used time.Time) time.Time {
 	return idle
 }
 
-// begin returns the tokens of an account that has just proven its password, with
-// a session if there are sessions.
-func (a *Authenticator) begin(ctx context.Context, u User, password string) (Tokens, error) {
+// begin returns the tokens of an account that has just proven who it is by amr,
+// with a session if there are sessions. What it proved must still hold when there
+// is one: see still.
+func (a *Authenticator) begin(ctx context.Context, u User, password string, amr []string) (Tokens, error) {
 	now := toMicroseconds(time.Now())
 	if a.sessions == nil {
-		t, err := a.issue(ctx, u, now, "", time.Time{})
+		t, err := a.issue(ctx, u, now, amr, "", time.Time{})
 		if err == nil {
 			a.tell(ctx, EventLogin, u.ID, "")
 		}
@@ -103,11 +104,11 @@ func (a *Authenticator) begin(ctx context.Context, u User, password string) (Tok
 	s := Session{
 		ID: newSessionID(), UserID: u.ID, CreatedAt: now, LastUsedAt: now, ExpiresAt: end, Device: a.device,
 	}
-	t, err := a.issue(ctx, u, now, s.ID, end)
+	t, err := a.issue(ctx, u, now, amr, s.ID, end)
 	if err != nil {
 		return Tokens{}, err
 	}
-	r := newRotation()
+	r := newRotation(amr)
 	r.TokensUntil = t.until(end)
 	s.State = r.encode()
 	if err := a.sessions.addRefreshToken(ctx, &t, s.ID, &r, end.Sub(now)); err != nil {

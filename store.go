@@ -51,3 +51,15 @@ type UserStore interface {
 	// nothing has changed.
 	ReplacePasswordHash(ctx context.Context, id, old, replacement string) error
 }
+
+// AccountStore is what ending accounts asks of a store, beside [UserStore]; package
+// authtest holds its suite. What UserStore says of contexts and errors holds here.
+type AccountStore interface {
+	// SetDisabled sets [User].Disabled. It returns [ErrUserNotFound] if there is
+	// no such user.
+	SetDisabled(ctx context.Context, id string, disabled bool) error
+
+	// DeleteUser removes the user, whose name is free then. It returns
+	// [ErrUserNotFound] if there is none.
+	DeleteUser(ctx context.Context, id string) error
+}

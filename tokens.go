@@ -22,11 +22,15 @@ type Tokens struct {
 	// Empty: there are no sessions.
 	RefreshToken     string
 	RefreshExpiresIn time.Duration // of RefreshToken, in whole seconds
+
+	// DeviceToken is for [Device].Known at a later login: keep it as long as a
+	// cookie lives. Empty: there is no [Throttle] that would have a use for it.
+	DeviceToken DeviceToken
 }
 
 // MarshalJSON returns access_token, token_type, expires_in and, if there is one,
-// refresh_token; and, if the token has any, scope: what was granted has to be told
-// where it is not what was asked for.
+// refresh_token and device_token; and, if the token has any, scope: what was granted
+// has to be told where it is not what was asked for.
 func (t Tokens) MarshalJSON() ([]byte, error) {
 	scope := ""
 	if t.Principal != nil {
@@ -37,8 +41,9 @@ func (t Tokens) MarshalJSON() ([]byte, error) {
 		TokenType   string `json:"token_type"`
 		ExpiresIn   int64  `json:"expires_in,omitempty"`
 		Refresh     string `json:"refresh_token,omitempty"`
+		Device      string `json:"device_token,omitempty"`
 		Scope       string `json:"scope,omitempty"`
-	}{t.AccessToken, "bearer", int64(t.ExpiresIn / time.Second), t.RefreshToken, scope})
+	}{t.AccessToken, "bearer", int64(t.ExpiresIn / time.Second), t.RefreshToken, string(t.DeviceToken), scope})
 }
 
 // String returns a text without the token.

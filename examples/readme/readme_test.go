@@ -163,7 +163,7 @@ func TestErrorTable(t *testing.T) {
 		"ErrInsufficientScope": auth.ErrInsufficientScope, "ErrCrossOrigin": auth.ErrCrossOrigin,
 		"ErrInvalidCredentials": auth.ErrInvalidCredentials, "ErrInvalidUsername": auth.ErrInvalidUsername,
 		"ErrUserExists": auth.ErrUserExists, "ErrUserNotFound": auth.ErrUserNotFound,
-		"ErrConflict": auth.ErrConflict, "ErrBusy": auth.ErrBusy, "ErrKeysUnavailable": auth.ErrKeysUnavailable,
+		"ErrConflict": auth.ErrConflict, "ErrBusy": auth.ErrBusy, "ErrTooManyAttempts": auth.ErrTooManyAttempts, "ErrKeysUnavailable": auth.ErrKeysUnavailable,
 		"ErrInvalidGrant": auth.ErrInvalidGrant, "ErrSessionNotFound": auth.ErrSessionNotFound,
 		"ErrRevocationUnknown": auth.ErrRevocationUnknown,
 		"*PasswordError":       &auth.PasswordError{Rule: auth.PasswordTooShort}, "any other": errors.New("any other"),

@@ -1,0 +1,149 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// errNoAccounts is for methods that need [Config].Accounts.
+var errNoAccounts = errors.New("auth: Config.Accounts is nil: accounts cannot be disabled or deleted")
+
+// ConfirmPassword returns nil if password is that of the account: before the
+// account does what a stolen token must not. It returns [ErrInvalidCredentials] if
+// not, or if the account cannot log in.
+func (a *Authenticator) ConfirmPassword(ctx context.Context, userID, password string) error {
+	if a.unusable() {
+		return errUnusable
+	}
+	_, err := a.confirm(ctx, userID, password, func(User) (Tokens, error) { return Tokens{}, nil })
+	return err
+}
+
+// confirm calls then with the account if password is its.
+func (a *Authenticator) confirm(ctx context.Context, userID, password string, then func(User) (Tokens, error)) (Tokens, error) {
+	if !a.passwords.possible(password) {
+		return Tokens{}, ErrInvalidCredentials
+	}
+	u, err := found(a.users.UserByID(ctx, userID))
+	if err != nil {
+		return Tokens{}, err
+	}
+	return a.attempt(ctx, u.Username, func() (Tokens, error) {
+		if err := a.prove(ctx, u, password); err != nil {
+			return Tokens{}, err
+		}
+		return then(u)
+	})
+}
+
+// SetPassword gives an account another password without asking for the present
+// one, and ends all its sessions: for accounts that were proven otherwise, as by
+// a link in a mail, and for whoever may act for all users. It logs nobody in. It
+// returns a [*PasswordError] if replacement breaks a rule, [ErrUserNotFound] if
+// there is no such account, and [ErrConflict] if others keep changing it.
+func (a *Authenticator) SetPassword(ctx context.Context, userID, replacement string) error {
+	if a.unusable() {
+		return errUnusable
+	}
+	if err := a.passwords.check(replacement); err != nil {
+		return err
+	}
+	encoded, err := a.hash(ctx, replacement)
+	if err != nil {
+		return err
+	}
+	for range 4 { // again if a login upgraded the hash meanwhile
+		u, err := a.user(ctx, userID)
+		if err != nil {
+			return err
+		}
+		if err = a.setHash(ctx, u, encoded); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return ErrConflict
+}
+
+// user returns the account, or [ErrUserNotFound].
+func (a *Authenticator) user(ctx context.Context, id string) (User, error) {
+	u, err := found(a.users.UserByID(ctx, id))
+	if err == nil && u.ID == "" {
+		err = ErrUserNotFound
+	}
+	return u, err
+}
+
+// LoginUser returns the tokens of an account that has proven who it is to the host:
+// by a link in a mail, a passkey, another issuer's token. amr says how, in words of
+// RFC 8176 of at most 128 bytes in all; at least one. It asks no [Throttle]. It
+// returns [ErrInvalidCredentials] if there is no such account or it is disabled.
+func (a *Authenticator) LoginUser(ctx context.Context, userID string, amr ...string) (Tokens, error) {
+	if a.unusable() {
+		return Tokens{}, errUnusable
+	}
+	if len(amr) == 0 || len(strings.Join(amr, " ")) > maxMethods || slices.ContainsFunc(amr, func(m string) bool { return !isScope(m) }) {
+		return Tokens{}, fmt.Errorf("auth: LoginUser: amr %q: at least one word, at most %d bytes in all", amr, maxMethods)
+	}
+	u, err := found(a.users.UserByID(ctx, userID))
+	if err != nil {
+		return Tokens{}, err
+	}
+	if u.ID == "" || u.Disabled {
+		return Tokens{}, ErrInvalidCredentials
+	}
+	return a.begin(ctx, u, "", slices.Clone(amr))
+}
+
+// Disable keeps the account from logging in, and ends all its sessions. It returns
+// [ErrUserNotFound] if there is none.
+func (a *Authenticator) Disable(ctx context.Context, userID string) error {
+	return a.change(ctx, userID, EventDisabled, func() error {
+		return a.accounts.SetDisabled(ctx, userID, true)
+	})
+}
+
+// Enable lets a disabled account log in again. It returns [ErrUserNotFound] if
+// there is none.
+func (a *Authenticator) Enable(ctx context.Context, userID string) error {
+	return a.change(ctx, userID, EventEnabled, func() error {
+		return a.accounts.SetDisabled(ctx, userID, false)
+	})
+}
+
+// Delete removes the account, after all its sessions have ended. It returns
+// [ErrUserNotFound] if there is none. What else the host knows of the user is the
+// host's to delete.
+func (a *Authenticator) Delete(ctx context.Context, userID string) error {
+	return a.change(ctx, userID, EventDeleted, func() error {
+		return a.accounts.DeleteUser(ctx, userID)
+	})
+}
+
+// change does something to an account, and ends its sessions: after, for those
+// that were begun before; once nobody can log in there are no others. They end
+// also if the account is gone, so that a call that failed half-way can be made again.
+func (a *Authenticator) change(ctx context.Context, userID string, kind EventKind, do func() error) error {
+	switch {
+	case a.unusable():
+		return errUnusable
+	case a.accounts == nil:
+		return errNoAccounts
+	}
+	err := do()
+	if err != nil && !errors.Is(err, ErrUserNotFound) {
+		return fmt.Errorf("auth: change account: %w", err)
+	}
+	if kind != EventEnabled {
+		if err := a.endAll(context.WithoutCancel(ctx), userID); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return ErrUserNotFound
+	}
+	a.tell(ctx, kind, userID, "")
+	return nil
+}

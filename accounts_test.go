@@ -1,0 +1,302 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// withSessions returns an Authenticator that has all there is, its store, and a
+// user of it.
+func withSessions(t *testing.T, cfg auth.Config) (*auth.Authenticator, *auth.MemoryStore, auth.User) {
+	t.Helper()
+	store := auth.NewMemoryStore()
+	cfg.Sessions, cfg.Accounts, cfg.RefreshKeys = store, store, ringOf(t, generated(t, "HS256"))
+	a := newAuthenticator(t, store, cfg)
+	u, err := a.Register(t.Context(), "ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, store, u
+}
+
+func TestConfirmPassword(t *testing.T) {
+	t.Parallel()
+	a, store, u := withSessions(t, auth.Config{})
+	ctx := t.Context()
+	for name, row := range map[string]struct {
+		id, password string
+		want         error
+	}{
+		"right":      {u.ID, password, nil},
+		"wrong":      {u.ID, password + "x", auth.ErrInvalidCredentials},
+		"none":       {u.ID, "", auth.ErrInvalidCredentials},
+		"NUL":        {u.ID, password + "\x00", auth.ErrInvalidCredentials},
+		"nobody":     {"nobody", password, auth.ErrInvalidCredentials},
+		"a megabyte": {u.ID, strings.Repeat("x", 1<<20), auth.ErrInvalidCredentials},
+	} {
+		if err := a.ConfirmPassword(ctx, row.id, row.password); err != row.want {
+			t.Errorf("%s: %v, want %v", name, err, row.want)
+		}
+	}
+	if err := store.SetDisabled(ctx, u.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.ConfirmPassword(ctx, u.ID, password); err != auth.ErrInvalidCredentials {
+		t.Errorf("disabled: %v", err)
+	}
+}
+
+func TestSetPassword(t *testing.T) {
+	t.Parallel()
+	a, _, u := withSessions(t, auth.Config{})
+	ctx := t.Context()
+	tokens, err := a.Login(ctx, "ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := errors.AsType[*auth.PasswordError](a.SetPassword(ctx, u.ID, "short")); !ok {
+		t.Error("a short password was set")
+	}
+	if err := a.SetPassword(ctx, "nobody", "battery staple"); err != auth.ErrUserNotFound {
+		t.Errorf("nobody's password: %v", err)
+	}
+	if err := a.SetPassword(ctx, u.ID, "battery staple"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Refresh(ctx, tokens.RefreshToken); err != auth.ErrInvalidGrant {
+		t.Errorf("a session has survived: %v", err)
+	}
+	if _, err := a.Login(ctx, "ada", password); err != auth.ErrInvalidCredentials {
+		t.Errorf("the old password: %v", err)
+	}
+	if _, err := a.Login(ctx, "ada", "battery staple"); err != nil {
+		t.Errorf("the new password: %v", err)
+	}
+}
+
+// A login that the host vouches for has what it says in amr, also after a refresh.
+func TestLoginUser(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, store, u := withSessions(t, auth.Config{})
+		ctx := t.Context()
+		tokens, err := a.LoginUser(ctx, u.ID, "hwk", "user")
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := tokens.Principal.AuthTime()
+		for range 3 {
+			if amr := tokens.Principal.AMR(); !slices.Equal(amr, []string{"hwk", "user"}) {
+				t.Errorf("amr %q", amr)
+			}
+			if at := tokens.Principal.AuthTime(); !at.Equal(began) {
+				t.Errorf("auth_time %v, want %v", at, began)
+			}
+			time.Sleep(time.Minute)
+			if tokens, err = a.Refresh(ctx, tokens.RefreshToken); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, amr := range map[string][]string{
+			"none": nil, "an empty word": {""}, "a space": {"pwd otp"}, "a quote": {`"`}, "too long": {strings.Repeat("x", 129)}, "too many": strings.Split(strings.Repeat("xxxx ", 27)+"x", " "),
+		} {
+			if _, err := a.LoginUser(ctx, u.ID, amr...); err == nil || auth.HTTPStatus(err) != 500 {
+				t.Errorf("amr with %s: %v", name, err)
+			}
+		}
+		if _, err := a.LoginUser(ctx, u.ID, strings.Repeat("x", 128)); err != nil {
+			t.Errorf("the longest amr: %v", err)
+		}
+		if _, err := a.LoginUser(ctx, "nobody", "pwd"); err != auth.ErrInvalidCredentials {
+			t.Errorf("nobody: %v", err)
+		}
+		if err := store.SetDisabled(ctx, u.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.LoginUser(ctx, u.ID, "pwd"); err != auth.ErrInvalidCredentials {
+			t.Errorf("disabled: %v", err)
+		}
+	})
+}
+
+func TestDisableAndDelete(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var kinds []auth.EventKind
+	a, _, u := withSessions(t, auth.Config{Events: func(_ context.Context, e auth.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		kinds = append(kinds, e.Kind)
+	}})
+	ctx := t.Context()
+	for name, do := range map[string]func(context.Context, string) error{"Disable": a.Disable, "Enable": a.Enable, "Delete": a.Delete} {
+		if err := do(ctx, "nobody"); err != auth.ErrUserNotFound {
+			t.Errorf("%s of nobody: %v", name, err)
+		}
+	}
+	login := func(want error) auth.Tokens {
+		t.Helper()
+		tokens, err := a.Login(ctx, "ada", password)
+		if err != want {
+			t.Fatalf("Login: %v, want %v", err, want)
+		}
+		return tokens
+	}
+	ended := func(tokens auth.Tokens) {
+		t.Helper()
+		if _, err := a.Refresh(ctx, tokens.RefreshToken); err != auth.ErrInvalidGrant {
+			t.Errorf("a session has survived: %v", err)
+		}
+		if list, err := a.Sessions(ctx, u.ID); err != nil || len(list) > 0 {
+			t.Errorf("sessions %v, %v", list, err)
+		}
+	}
+	tokens := login(nil)
+	for range 2 {
+		if err := a.Disable(ctx, u.ID); err != nil {
+			t.Fatal(err)
+		}
+		ended(tokens)
+		login(auth.ErrInvalidCredentials)
+	}
+	if err := a.Enable(ctx, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	tokens = login(nil)
+	if err := a.Delete(ctx, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	ended(tokens)
+	login(auth.ErrInvalidCredentials)
+	for _, want := range []auth.EventKind{auth.EventDisabled, auth.EventEnabled, auth.EventDeleted} {
+		if !slices.Contains(kinds, want) {
+			t.Errorf("no event %s in %v", want, kinds)
+		}
+	}
+
+	without := newAuthenticator(t, nil, auth.Config{})
+	if err := without.Disable(ctx, u.ID); err == nil || auth.HTTPStatus(err) != 500 {
+		t.Errorf("Disable without Config.Accounts: %v", err)
+	}
+}
+
+// noted is a Throttle that notes what it is told.
+type noted struct {
+	mu    sync.Mutex
+	calls []string
+	begin error
+	after error
+}
+
+func (n *noted) note(call string, a auth.Attempt) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.calls = append(n.calls, fmt.Sprintf("%s %s %s %s", call, a.Username, a.Device.IP, string(a.Device.Known)))
+}
+
+func (n *noted) Begin(_ context.Context, a auth.Attempt) error { n.note("begin", a); return n.begin }
+func (n *noted) Succeed(_ context.Context, a auth.Attempt) (auth.DeviceToken, error) {
+	n.note("succeed", a)
+	return "device", n.after
+}
+func (n *noted) Undo(ctx context.Context, a auth.Attempt) error {
+	n.note("undo", a)
+	return errors.Join(ctx.Err(), n.after)
+}
+
+// The throttle is asked before any hashing, with the canonical name whoever has it,
+// and is told how it went.
+func TestThrottleIsAsked(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	throttle, w := new(noted), new(workHasher)
+	a := newAuthenticator(t, nil, auth.Config{Throttle: throttle, Hasher: w})
+	u, err := a.Register(ctx, "ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := a.From(auth.Device{IP: netip.MustParseAddr("192.0.2.7"), Known: "k"})
+	expect := func(want ...string) {
+		t.Helper()
+		if !slices.Equal(throttle.calls, want) {
+			t.Errorf("told %q, want %q", throttle.calls, want)
+		}
+		throttle.calls = nil
+	}
+	tokens, err := from.Login(ctx, "ADA", password)
+	if err != nil || tokens.DeviceToken != "device" {
+		t.Errorf("%v, device token %q", err, string(tokens.DeviceToken))
+	}
+	expect("begin ada 192.0.2.7 k", "succeed ada 192.0.2.7 k")
+	_, err = from.Login(ctx, "ada", "wrong password")
+	if err != auth.ErrInvalidCredentials {
+		t.Error(err)
+	}
+	expect("begin ada 192.0.2.7 k")
+	if _, err = a.Login(ctx, "no body", password); err != auth.ErrInvalidCredentials {
+		t.Error(err)
+	}
+	expect("begin no body invalid IP ")
+	if err := a.ConfirmPassword(ctx, u.ID, password); err != nil {
+		t.Error(err)
+	}
+	expect("begin ada invalid IP ", "succeed ada invalid IP ")
+	if _, err := a.ChangePassword(ctx, u.ID, "wrong password", "battery staple"); err != auth.ErrInvalidCredentials {
+		t.Error(err)
+	}
+	expect("begin ada invalid IP ")
+
+	// What was never decided is not held against anybody, nor does the throttle's
+	// own fault after the fact stop a login.
+	over, cancel := context.WithCancel(ctx)
+	throttle.after = errors.New("down")
+	w.since()
+	cancel()
+	if _, err := a.Login(over, "ada", password); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	expect("begin ada invalid IP ", "undo ada invalid IP ")
+	if _, err := a.Login(ctx, "ada", password); err != nil {
+		t.Error(err)
+	}
+	expect("begin ada invalid IP ", "succeed ada invalid IP ")
+
+	w.since()
+	throttle.begin = &auth.RetryError{Err: auth.ErrTooManyAttempts, After: time.Minute}
+	for _, name := range []string{"ada", "nobody"} {
+		_, err := a.Login(ctx, name, password)
+		if retry, ok := errors.AsType[*auth.RetryError](err); !ok || retry.After != time.Minute || auth.HTTPStatus(err) != 429 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	throttle.begin = errors.New("down")
+	if _, err := a.Login(ctx, "ada", password); err == nil || auth.HTTPStatus(err) != 500 {
+		t.Errorf("with a throttle that is down: %v", err)
+	}
+	if work := w.since(); len(work) > 0 {
+		t.Errorf("the password was looked at: %v", work)
+	}
+}
+
+// No verb shows a device token.
+func TestDeviceTokenIsHidden(t *testing.T) {
+	t.Parallel()
+	d := auth.Device{Known: "s3cr3t"}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		for _, v := range []any{d, &d, auth.Attempt{Device: d}, auth.Event{Device: d}, d.Known} {
+			if s := fmt.Sprintf(verb, v); strings.Contains(s, "s3cr3t") || strings.Contains(s, "733363") {
+				t.Errorf("%s prints %s", verb, s)
+			}
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Attempt is one try to prove a password.
+type Attempt struct {
+	Username string // in canonical form; as it was given where it has none
+	Device   Device // that it comes from
+}
+
+// Throttle says when there were too many attempts, before a password is looked at;
+// package throttle holds one. It is safe for concurrent use. It must answer alike
+// for names that nobody has.
+type Throttle interface {
+	// Begin counts an attempt as failed, in one atomic step. It returns a
+	// [*RetryError] of [ErrTooManyAttempts] if there were too many, and then it
+	// counts nothing. Any other error is the world's, and the attempt ends with it.
+	Begin(ctx context.Context, a Attempt) error
+
+	// Succeed says that the attempt was no failure: the password was right. It
+	// returns what [Device].Known may hold next time, or "".
+	Succeed(ctx context.Context, a Attempt) (known DeviceToken, err error)
+
+	// Undo says that the attempt ended before anything was decided.
+	Undo(ctx context.Context, a Attempt) error
+}
+
+// attempt asks the throttle, calls try, and tells the throttle what came of it.
+func (a *Authenticator) attempt(ctx context.Context, username string, try func() (Tokens, error)) (Tokens, error) {
+	if a.throttle == nil {
+		return try()
+	}
+	one := Attempt{Username: username, Device: a.device}
+	one.Device.Known = a.known
+	if err := a.throttle.Begin(ctx, one); err != nil {
+		return Tokens{}, fmt.Errorf("auth: throttle: %w", err)
+	}
+	t, err := try()
+	// A client that hangs up must not leave a count behind, nor a good login one.
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), endingTime)
+	defer cancel()
+	var failed error
+	switch {
+	case err == nil:
+		t.DeviceToken, failed = a.throttle.Succeed(after, one)
+	case !errors.Is(err, ErrInvalidCredentials):
+		failed = a.throttle.Undo(after, one)
+	}
+	if failed != nil {
+		a.log.WarnContext(ctx, "auth: the throttle was not told how an attempt ended", "error", failed)
+	}
+	return t, err
+}
