@@ -1,0 +1,39 @@
+// Package redisstore keeps sessions in Redis 6 or later, or Valkey, through
+// [github.com/redis/go-redis/v9]: one server, Sentinel or Cluster.
+//
+//	client := redis.NewClient(&redis.Options{Addr: "redis.example:6379", ContextTimeoutEnabled: true})
+//	sessions, err := redisstore.New(client, redisstore.Config{})
+//	revoked, err := revocation.Follow(sessions, revocation.Config{})
+//	go sessions.Listen(ctx, revoked.Sync)
+//
+// Every change is one script on the server, whose keys are all declared and lie
+// in one slot. Every key has a time to live. The clock is the server's own.
+//
+// # What can be lost
+//
+// Redis may lose what it has acknowledged, so choose how much. What is lost ends
+// as follows.
+//
+//   - A session: its user logs in again.
+//   - A refresh: its client goes on with the token that it got.
+//   - The end of a session: the session and its access tokens are back until they
+//     expire. That is the one loss that lets somebody in.
+//
+// A restart loses nothing with appendonly yes and appendfsync always, the last
+// second or so with everysec, which is the default of appendonly, and everything
+// without appendonly. Replication does not wait, so a replica that takes over lacks
+// the last writes: min-replicas-to-write 1 with min-replicas-max-lag 1 bounds
+// how many. A [revocation.List] notices that the server's history is another than
+// the one that it has read, and begins anew; it forgets nothing that it knew.
+//
+// Set maxmemory-policy noeviction: a full server then refuses new sessions and
+// refreshes, which is an error of the world, and still ends sessions. Under any
+// other policy it throws keys away. A session thrown away is over, and so are, at
+// their next refresh, the sessions of a user whose list was thrown away. But where
+// the feed of revocations was thrown away, a replica that starts afterwards takes
+// access tokens of ended sessions until they expire.
+//
+// A host that shares its Redis with strangers has no secrets from them: who can
+// write there can make sessions for anyone, but no tokens for them, which take the
+// keys of the program, too.
+package redisstore

@@ -1,0 +1,8 @@
+package redisstore
+
+var (
+	Encode        = encode
+	Decode        = decode
+	ParseMember   = parseMember
+	ParsePosition = parsePosition
+)

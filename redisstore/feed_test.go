@@ -1,0 +1,196 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/redisstore"
+	"github.com/seed-e36e2130/auth/revocation"
+)
+
+// revoke records revocations of users who have no sessions.
+func revoke(t testing.TB, s *redisstore.Store, expiry time.Time, users ...string) {
+	t.Helper()
+	for _, user := range users {
+		if err := s.DeleteUserSessions(bounded(t), user, "", time.Now(), expiry); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// reads expects the users to be exactly those in the feed since cursor, and returns
+// the next one.
+func reads(t testing.TB, s *redisstore.Store, cursor string, users ...string) string {
+	t.Helper()
+	want := map[string]bool{}
+	for _, user := range users {
+		want[user] = true
+	}
+	next, err := s.RevokedSince(bounded(t), cursor, func(r auth.Revocation) {
+		if !want[r.UserID] {
+			t.Errorf("after %q there is %s", cursor, r.UserID)
+		}
+		delete(want, r.UserID)
+	})
+	if err != nil || len(want) > 0 {
+		t.Errorf("after %q there is no %v, %v", cursor, want, err)
+	}
+	return next
+}
+
+// TestFeedForgets records many revocations that have expired among few that have
+// not.
+func TestFeedForgets(t *testing.T) {
+	t.Parallel()
+	client := connect(t, options(t))
+	p := prefix(t, client)
+	s := newStore(t, client, p)
+	var live []string
+	cursor := ""
+	for i := range 1500 {
+		user, expiry := fmt.Sprint(i), time.Now().Add(-2*time.Second)
+		if i%100 == 0 {
+			live, expiry = append(live, user), time.Now().Add(time.Hour)
+		}
+		if revoke(t, s, expiry, user); i == 700 {
+			cursor = reads(t, s, "", live...)
+		}
+	}
+	if n := client.ZCard(bounded(t), "{"+p+"}:feed").Val(); n > 64 {
+		t.Errorf("the feed holds %d, of which %d have not expired", n, len(live))
+	}
+	reads(t, s, "", live...)
+	last := reads(t, s, cursor, live[8:]...)
+	if again := reads(t, s, last); again != last {
+		t.Errorf("the cursor went from %q to %q with nothing to read", last, again)
+	}
+}
+
+// TestOtherHistory puts the feed back to what it was, and lets other things happen
+// in it: a cursor from before finds all of them.
+func TestOtherHistory(t *testing.T) {
+	t.Parallel()
+	client := connect(t, options(t))
+	p := prefix(t, client)
+	s := newStore(t, client, p)
+	key, expiry := "{"+p+"}:feed", time.Now().Add(time.Hour)
+	revoke(t, s, expiry, "a", "b")
+	shared := reads(t, s, "", "a", "b")
+	before := client.Dump(bounded(t), key).Val()
+	revoke(t, s, expiry, "lost 1", "lost 2")
+	cursor := reads(t, s, shared, "lost 1", "lost 2")
+	for more := range 4 { // fewer than were lost, as many, and more
+		if err := client.RestoreReplace(bounded(t), key, time.Hour, before).Err(); err != nil {
+			t.Fatal(err)
+		}
+		all := []string{"a", "b"}
+		for i := range more {
+			all = append(all, fmt.Sprintf("new %d", i))
+		}
+		revoke(t, s, expiry, all[2:]...)
+		reads(t, s, cursor, all...)
+		reads(t, s, shared, all[2:]...)
+	}
+	if err := client.Del(bounded(t), key).Err(); err != nil {
+		t.Fatal(err)
+	}
+	reads(t, s, cursor)
+	revoke(t, s, expiry, "x", "y", "z", "zz")
+	reads(t, s, cursor, "x", "y", "z", "zz")
+}
+
+// TestListen logs out on one replica, and is told at once on another; also after
+// the connection, the server and all that was in it were lost.
+func TestListen(t *testing.T) {
+	t.Parallel()
+	own := start(t)
+	s := newStore(t, own.client(), "auth")
+	l, err := revocation.Follow(newStore(t, own.client(), "auth"), revocation.Config{Bound: 5 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	heard := make(chan error, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error)
+	listener := newStore(t, own.client(), "auth")
+	go func() {
+		ended <- listener.Listen(ctx, func(ctx context.Context) error {
+			err := l.Sync(ctx)
+			heard <- err
+			return err
+		})
+	}()
+	revoked := func(id string) {
+		t.Helper()
+		p, err := auth.NewPrincipal(auth.Claims{Subject: "ada", SessionID: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for {
+			select {
+			case <-heard:
+			case <-time.After(10 * time.Second):
+				t.Fatal("Listen does not call")
+			}
+			if err := l.Check(t.Context(), p); errors.Is(err, auth.ErrRevokedToken) {
+				t.Logf("heard after %v", time.Since(began))
+				return
+			}
+		}
+	}
+	if err := <-heard; err != nil { // connected
+		t.Fatal(err)
+	}
+	one, two, three := session(1, "ada"), session(2, "ada"), session(3, "ada")
+	create(t, s, one, two)
+	if err := s.DeleteSession(bounded(t), one.ID, one.ExpiresAt); err != nil {
+		t.Fatal(err)
+	}
+	revoked(one.ID)
+
+	if err := own.client().Do(bounded(t), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteSession(bounded(t), two.ID, two.ExpiresAt); err != nil {
+		t.Fatal(err)
+	}
+	revoked(two.ID)
+
+	own.kill()
+	own.run()
+	create(t, s, three)
+	if err := s.DeleteSession(bounded(t), three.ID, three.ExpiresAt); err != nil {
+		t.Fatal(err)
+	}
+	revoked(three.ID)
+
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Listen returned %v", err)
+	}
+}
+
+// TestListenClosed ends when the client does.
+func TestListenClosed(t *testing.T) {
+	t.Parallel()
+	client := connect(t, options(t))
+	s := newStore(t, client, prefix(t, client))
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	ofTheWorld(t, "Listen", s.Listen(ctx, func(context.Context) error { return nil }))
+	var zero *redisstore.Store
+	ofTheWorld(t, "Listen of a nil Store", zero.Listen(ctx, nil))
+	for name, call := range calls(new(redisstore.Store)) {
+		ofTheWorld(t, name+" of a zero Store", call(ctx))
+	}
+}

@@ -1,0 +1,79 @@
+package redisstore_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/redisstore"
+)
+
+func TestSessionStore(t *testing.T) {
+	t.Parallel()
+	client := connect(t, options(t))
+	authtest.TestSessionStore(t, func(t *testing.T) auth.SessionStore {
+		return newStore(t, client, prefix(t, client))
+	})
+}
+
+// TestSessionStoreOnCluster has a node of a cluster check that each script's keys lie
+// in one slot, and are all declared.
+func TestSessionStoreOnCluster(t *testing.T) {
+	t.Parallel()
+	node := start(t, "--cluster-enabled", "yes")
+	one := node.client()
+	if err := one.ClusterAddSlotsRange(bounded(t), 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		if info := one.ClusterInfo(bounded(t)).Val(); !strings.Contains(info, "cluster_state:ok") {
+			return errors.New(info)
+		}
+		return nil
+	})
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{node.addr()}, ContextTimeoutEnabled: true, PoolSize: 16})
+	t.Cleanup(func() { client.Close() })
+	authtest.TestSessionStore(t, func(t *testing.T) auth.SessionStore {
+		return newStore(t, client, prefix(t, client))
+	})
+}
+
+func TestNewFaults(t *testing.T) {
+	t.Parallel()
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}) // New does not connect
+	defer client.Close()
+	for _, tt := range []struct {
+		client redis.UniversalClient
+		prefix string
+		fields []string
+	}{
+		{client, "", nil},
+		{client, "Shop-1_a", nil},
+		{client, strings.Repeat("a", 64), nil},
+		{nil, "", []string{"client"}},
+		{client, strings.Repeat("a", 65), []string{"Config.Prefix"}},
+		{client, "a:b", []string{"Config.Prefix"}},
+		{client, "a}b", []string{"Config.Prefix"}},
+		{client, "{a", []string{"Config.Prefix"}},
+		{client, "a b", []string{"Config.Prefix"}},
+		{client, "\u00e9", []string{"Config.Prefix"}},
+		{nil, "*", []string{"client", "Config.Prefix"}},
+	} {
+		s, err := redisstore.New(tt.client, redisstore.Config{Prefix: tt.prefix})
+		var fields []string
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, one := range joined.Unwrap() {
+				if fault, ok := errors.AsType[*auth.ConfigError](one); ok {
+					fields = append(fields, fault.Field)
+				}
+			}
+		}
+		if strings.Join(fields, " ") != strings.Join(tt.fields, " ") || (s == nil) != (len(tt.fields) > 0) {
+			t.Errorf("New with prefix %q: %v", tt.prefix, err)
+		}
+	}
+}
