@@ -60,6 +60,7 @@ var rooms = []room{
 	{files: []string{"authhttp/..."}, may: []string{"~", "~/internal/problem", "~/internal/strictjson", "net/http", "net/url"}},
 	{files: []string{"jwks/..."}, may: []string{"~", "~/internal/jose", "~/internal/strictjson", "net", "net/http", "net/url"}},
 	{files: []string{"revocation/..."}, may: []string{"~"}},
+	{files: []string{"throttle/..."}, may: []string{"~", "net/netip"}},
 	{files: []string{"authtest/..."}, may: []string{"~", "math/rand/v2", "net/netip", "testing/..."}},
 
 	// The modules beside it. Drivers and frameworks stop here.

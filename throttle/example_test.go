@@ -1,0 +1,57 @@
+package throttle_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/netip"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/throttle"
+)
+
+// Someone guesses at an account until they have to wait, and its owner logs in.
+func Example() {
+	store := auth.NewMemoryStore() // a database, where there are several replicas
+	slow, err := throttle.New(store, throttle.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	accounts, err := auth.New(store, newIssuer(), auth.Config{Throttle: slow})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	if _, err := accounts.Register(ctx, "ada", "correct horse battery"); err != nil {
+		log.Fatal(err)
+	}
+
+	stranger := accounts.From(auth.Device{IP: netip.MustParseAddr("203.0.113.9")})
+	for range 6 {
+		_, err = stranger.Login(ctx, "ada", "123456789")
+	}
+	fmt.Println(err)
+	owner := accounts.From(auth.Device{IP: netip.MustParseAddr("192.0.2.1")})
+	tokens, err := owner.Login(ctx, "ada", "correct horse battery")
+	fmt.Println(err, tokens.DeviceToken != "")
+	// Output:
+	// auth: throttle: auth: too many attempts
+	// <nil> true
+}
+
+// newIssuer returns an issuer with a key that nobody keeps.
+func newIssuer() auth.TokenIssuer {
+	key, err := auth.GenerateKey(auth.EdDSA)
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := auth.NewKeyRing(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return tokens
+}
