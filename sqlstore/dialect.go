@@ -31,10 +31,12 @@ func isPrefix(s string) bool {
 	return s != "" && len(s) <= maxPrefix
 }
 
-// query returns text, in which ? stands for a parameter and {prefix} for the
-// table prefix, as the dialect writes it. Texts are constants of this package.
+// query returns text, in which ? stands for a parameter, {prefix} for the table
+// prefix and {now} for the server's clock, as the dialect writes it. Texts are
+// constants of this package.
 func (d Dialect) query(prefix, text string) string {
 	text = strings.ReplaceAll(text, "{prefix}", prefix)
+	text = strings.ReplaceAll(text, "{now}", d.clock())
 	if d != PostgreSQL {
 		return text
 	}
@@ -45,6 +47,40 @@ func (d Dialect) query(prefix, text string) string {
 	}
 	b.WriteString(parts[len(parts)-1])
 	return b.String()
+}
+
+// clock is the time in microseconds since 1970, UTC. SQLite's is that of the
+// machine, which all who use a file share, in whole milliseconds.
+func (d Dialect) clock() string {
+	switch d {
+	case PostgreSQL:
+		return "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+	case MySQL:
+		return "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
+	default:
+		return "(CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER) * 1000)"
+	}
+}
+
+// forUpdate ends a SELECT whose rows nobody else may change until the transaction
+// ends. SQLite's has all of the file to itself.
+func (d Dialect) forUpdate() string {
+	if d == SQLite {
+		return ""
+	}
+	return " FOR UPDATE"
+}
+
+// deleteSome deletes at most [pruneBatch] rows of a table with this key. But for
+// MySQL, the parameters of where come twice: a row that no longer meets it when its
+// turn comes is spared.
+func (d Dialect) deleteSome(table, key, where string) string {
+	begin := "DELETE FROM {prefix}" + table + " WHERE " + where
+	limit := fmt.Sprintf(" LIMIT %d", pruneBatch)
+	if d == MySQL {
+		return begin + limit
+	}
+	return begin + " AND (" + key + ") IN (SELECT " + key + " FROM {prefix}" + table + " WHERE " + where + limit + ")"
 }
 
 // ignoreConflict ends an INSERT so that a row whose key is taken is left out

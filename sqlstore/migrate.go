@@ -3,11 +3,9 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"time"
 )
 
 // Migrate brings the tables up to date, creating them if there are none. Of
@@ -33,7 +31,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 		}
 		return nil
 	}
-	err = s.exclusive(ctx, func(db session) error {
+	err = s.exclusive(ctx, func(db querier) error {
 		if err := steps[0].run(ctx, db); err != nil {
 			return err
 		}
@@ -61,14 +59,8 @@ func newer(at, latest int) error {
 	return fmt.Errorf("the tables are of version %d, this program knows them up to %d: use the newer one", at, latest)
 }
 
-// session is what a [sql.DB], a [sql.Conn] and a [sql.Tx] have in common.
-type session interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 // run does what the step says.
-func (m Migration) run(ctx context.Context, db session) error {
+func (m Migration) run(ctx context.Context, db querier) error {
 	for _, statement := range m.statements() {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("%04d_%s: %w", m.Version, m.Name, err)
@@ -78,45 +70,38 @@ func (m Migration) run(ctx context.Context, db session) error {
 }
 
 // version returns the last step that was run.
-func (s *Store) version(ctx context.Context, db session) (version int, err error) {
+func (s *Store) version(ctx context.Context, db querier) (version int, err error) {
 	const last = "SELECT COALESCE(MAX(version), 0) FROM {prefix}migrations"
 	err = db.QueryRowContext(ctx, s.dialect.query(s.prefix, last)).Scan(&version)
 	return version, err
 }
 
 // exclusive calls f while nobody else's f runs on the same tables.
-func (s *Store) exclusive(ctx context.Context, f func(session) error) error {
+func (s *Store) exclusive(ctx context.Context, f func(querier) error) error {
 	switch s.dialect {
 	case PostgreSQL:
 		return s.exclusivePostgreSQL(ctx, f)
 	case MySQL:
 		return s.exclusiveMySQL(ctx, f)
 	default:
-		return s.turn(ctx, func() error { return s.exclusiveSQLite(ctx, f) })
+		return s.transaction(ctx, f)
 	}
 }
 
 // exclusivePostgreSQL calls f in a transaction under a lock that ends with it.
-func (s *Store) exclusivePostgreSQL(ctx context.Context, f func(session) error) error {
-	// Not the database's default level: f must see what was done while it waited.
-	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	name := fnv.New64a()
-	name.Write([]byte(s.prefix + "migrations"))
-	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(name.Sum64())); err != nil {
-		return err
-	}
-	if err := f(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+func (s *Store) exclusivePostgreSQL(ctx context.Context, f func(querier) error) error {
+	return s.transaction(ctx, func(tx querier) error {
+		name := fnv.New64a()
+		name.Write([]byte(s.prefix + "migrations"))
+		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(name.Sum64())); err != nil {
+			return err
+		}
+		return f(tx)
+	})
 }
 
 // exclusiveMySQL calls f on a connection that holds a lock by name.
-func (s *Store) exclusiveMySQL(ctx context.Context, f func(session) error) (err error) {
+func (s *Store) exclusiveMySQL(ctx context.Context, f func(querier) error) (err error) {
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return err
@@ -134,35 +119,4 @@ func (s *Store) exclusiveMySQL(ctx context.Context, f func(session) error) (err 
 	}
 	defer afterwards(ctx, conn, "SELECT RELEASE_LOCK(?)", name)
 	return f(conn)
-}
-
-// exclusiveSQLite calls f in a transaction that is the writer from its start: one
-// that reads first and then wants to write can be refused without waiting.
-func (s *Store) exclusiveSQLite(ctx context.Context, f func(session) error) error {
-	conn, err := s.db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
-	err = f(conn)
-	if err == nil {
-		_, err = conn.ExecContext(ctx, "COMMIT")
-	}
-	if err != nil {
-		afterwards(ctx, conn, "ROLLBACK")
-	}
-	return err
-}
-
-// afterwards runs a statement that gives a connection back as it was, even after
-// ctx has ended. A connection on which that fails is closed instead.
-func afterwards(ctx context.Context, conn *sql.Conn, statement string, args ...any) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if _, err := conn.ExecContext(ctx, statement, args...); err != nil {
-		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
-	}
 }

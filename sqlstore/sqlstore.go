@@ -17,8 +17,9 @@ type Config struct {
 	TablePrefix string
 }
 
-// Store is an [auth.UserStore] on a database. Usernames and IDs are UTF-8
-// without NUL, of 1 to 255 bytes, hashes of at most 1024.
+// Store is an [auth.UserStore] and an [auth.SessionStore] on a database.
+// Usernames and IDs of users are UTF-8 without NUL, of 1 to 255 bytes, hashes of at
+// most 1024.
 //
 // An error that is none of the contract's, the end of a context included, leaves
 // it open whether a change was made: the answer of a database can be lost after
@@ -28,6 +29,9 @@ type Store struct {
 	dialect Dialect
 	prefix  string
 	users   userStatements
+	logins  sessionStatements
+	feed    feedStatements
+	prune   pruneStatements
 
 	// SQLite has one writer at a time and lets the others poll. Those of this
 	// Store wait in line instead: the slowest of 64 is then ten times as fast.
@@ -35,7 +39,10 @@ type Store struct {
 	writer chan struct{}
 }
 
-var _ auth.UserStore = (*Store)(nil)
+var (
+	_ auth.UserStore    = (*Store)(nil)
+	_ auth.SessionStore = (*Store)(nil)
+)
 
 // New returns a store on db, which stays the caller's to set up and to close. It
 // does not connect: see [Store.Migrate] for the tables. On SQLite, set a
@@ -61,7 +68,13 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 	if faults != nil {
 		return nil, errors.Join(faults...)
 	}
-	s := &Store{db: db, dialect: dialect, prefix: prefix, users: newUserStatements(dialect, prefix)}
+	s := &Store{
+		db: db, dialect: dialect, prefix: prefix,
+		users:  newUserStatements(dialect, prefix),
+		logins: newSessionStatements(dialect, prefix),
+		feed:   newFeedStatements(dialect, prefix),
+		prune:  newPruneStatements(dialect, prefix),
+	}
 	if dialect == SQLite {
 		s.writer = make(chan struct{}, 1)
 	}
@@ -87,8 +100,8 @@ func (s *Store) exec(ctx context.Context, q *statement, args ...any) (rows int64
 
 // row runs a statement and stores the columns of its one row in dest. It returns
 // [sql.ErrNoRows] if there is none.
-func (s *Store) row(ctx context.Context, q *statement, arg any, dest ...any) error {
-	return s.retry(ctx, func() error { return q.row(ctx, s.db, arg, dest...) })
+func (s *Store) row(ctx context.Context, q *statement, args []any, dest ...any) error {
+	return s.retry(ctx, func() error { return q.row(ctx, s.db, args, dest...) })
 }
 
 // turn calls f, which changes the database, while no other turn runs.

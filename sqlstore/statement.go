@@ -40,15 +40,38 @@ func (q *statement) exec(ctx context.Context, db *sql.DB, args ...any) (rows int
 
 // row runs the statement and stores the columns of its one row in dest. It
 // returns [sql.ErrNoRows] if there is none.
-func (q *statement) row(ctx context.Context, db *sql.DB, arg any, dest ...any) error {
+func (q *statement) row(ctx context.Context, db *sql.DB, args []any, dest ...any) error {
 	if q.direct {
-		return db.QueryRowContext(ctx, q.query, arg).Scan(dest...)
+		return db.QueryRowContext(ctx, q.query, args...).Scan(dest...)
 	}
 	stmt, err := q.prepare(ctx, db)
 	if err != nil {
 		return err
 	}
-	return stmt.QueryRowContext(ctx, arg).Scan(dest...)
+	return stmt.QueryRowContext(ctx, args...).Scan(dest...)
+}
+
+// rows runs the statement and calls each for every row, which scans it.
+func (q *statement) rows(ctx context.Context, db *sql.DB, each func(*sql.Rows) error, args ...any) (err error) {
+	var rows *sql.Rows
+	if q.direct {
+		rows, err = db.QueryContext(ctx, q.query, args...)
+	} else {
+		var stmt *sql.Stmt
+		if stmt, err = q.prepare(ctx, db); err == nil {
+			rows, err = stmt.QueryContext(ctx, args...)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 func (q *statement) prepare(ctx context.Context, db *sql.DB) (*sql.Stmt, error) {

@@ -80,7 +80,7 @@ func (s *Store) user(ctx context.Context, query *statement, key string) (auth.Us
 	}
 	var u auth.User
 	var created int64
-	err := s.row(ctx, query, key, &u.ID, &u.Username, &u.PasswordHash, &u.Disabled, &created)
+	err := s.row(ctx, query, []any{key}, &u.ID, &u.Username, &u.PasswordHash, &u.Disabled, &created)
 	if errors.Is(err, sql.ErrNoRows) {
 		return auth.User{}, auth.ErrUserNotFound
 	}
@@ -113,7 +113,7 @@ func (s *Store) ReplacePasswordHash(ctx context.Context, id, old, replacement st
 		}
 	}
 	var stored string
-	err := s.row(ctx, s.users.hash, id, &stored)
+	err := s.row(ctx, s.users.hash, []any{id}, &stored)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return auth.ErrUserNotFound

@@ -72,7 +72,7 @@ func ofTheWorld(t testing.TB, doing string, err error) {
 		return
 	}
 	for _, answer := range []error{
-		auth.ErrUserExists, auth.ErrUserNotFound, auth.ErrConflict, auth.ErrInvalidUsername,
+		auth.ErrUserExists, auth.ErrUserNotFound, auth.ErrSessionNotFound, auth.ErrConflict, auth.ErrInvalidUsername, auth.ErrInvalidGrant,
 		auth.ErrInvalidCredentials, auth.ErrInvalidToken, auth.ErrNoCredentials, auth.ErrInvalidRequest,
 	} {
 		if errors.Is(err, answer) {
@@ -84,9 +84,27 @@ func ofTheWorld(t testing.TB, doing string, err error) {
 	}
 }
 
-// calls are the methods of a store, on a user who exists.
-func calls(s auth.UserStore, u auth.User) map[string]func(context.Context) error {
+// calls are the methods of a store, on a user who exists and a session that does not.
+func calls(s *sqlstore.Store, u auth.User) map[string]func(context.Context) error {
+	one := login("new", u.ID)
+	next := one
+	next.Version++
+	later := time.Now().Add(time.Hour)
 	return map[string]func(context.Context) error{
+		"CreateSession":  func(ctx context.Context) error { return s.CreateSession(ctx, one) },
+		"Session":        func(ctx context.Context) error { _, _, err := s.Session(ctx, one.ID); return err },
+		"Sessions":       func(ctx context.Context) error { _, err := s.Sessions(ctx, u.ID); return err },
+		"ReplaceSession": func(ctx context.Context) error { return s.ReplaceSession(ctx, one, next) },
+		"DeleteSession":  func(ctx context.Context) error { return s.DeleteSession(ctx, one.ID, later) },
+		"DeleteUserSessions": func(ctx context.Context) error {
+			return s.DeleteUserSessions(ctx, u.ID, "", later, later)
+		},
+		"RevokedSince": func(ctx context.Context) error {
+			_, err := s.RevokedSince(ctx, "", func(auth.Revocation) {})
+			return err
+		},
+		"Prune": s.Prune,
+
 		"CreateUser":     func(ctx context.Context) error { return s.CreateUser(ctx, user("new", "new")) },
 		"UserByID":       func(ctx context.Context) error { _, err := s.UserByID(ctx, u.ID); return err },
 		"UserByUsername": func(ctx context.Context) error { _, err := s.UserByUsername(ctx, u.Username); return err },

@@ -64,6 +64,13 @@ func TestUserStore(t *testing.T) {
 	})
 }
 
+func TestSessionStore(t *testing.T) {
+	t.Parallel()
+	authtest.TestSessionStore(t, func(t *testing.T) auth.SessionStore {
+		return open(t, filepath.Join(t.TempDir(), "auth.db"))
+	})
+}
+
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "auth.db")

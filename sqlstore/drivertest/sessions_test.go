@@ -1,0 +1,250 @@
+package drivertest
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/sqlstore"
+)
+
+func TestSessionStore(t *testing.T) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
+		s, db, p := tt.store(t)
+		authtest.TestSessionStore(t, func(t *testing.T) auth.SessionStore {
+			exec(t, db, "DELETE FROM "+p+"sessions", "DELETE FROM "+p+"revocations")
+			return s
+		})
+	})
+}
+
+// login returns a session of a test, its ID made of name.
+func login(name, userID string) auth.Session {
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	return auth.Session{
+		ID: (name + strings.Repeat("-", 22))[:22], UserID: userID, CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(time.Hour),
+		Device: auth.Device{UserAgent: "curl/8", IP: netip.MustParseAddr("2001:db8::1")}, Version: 1, State: []byte("state of " + name),
+	}
+}
+
+// createLogins adds sessions.
+func createLogins(t testing.TB, s auth.SessionStore, sessions ...auth.Session) {
+	t.Helper()
+	for _, one := range sessions {
+		if err := s.CreateSession(bounded(t), one); err != nil {
+			t.Fatalf("CreateSession: %v", err)
+		}
+	}
+}
+
+// revoked reads the IDs in the feed since cursor.
+func revoked(t testing.TB, s auth.SessionStore, cursor string) (ids map[string]int, next string) {
+	t.Helper()
+	ids = make(map[string]int)
+	next, err := s.RevokedSince(bounded(t), cursor, func(r auth.Revocation) { ids[r.SessionID+r.UserID]++ })
+	if err != nil {
+		t.Fatalf("RevokedSince: %v", err)
+	}
+	return ids, next
+}
+
+// TestFeedOfOverlapping reads the feed while a deletion that began before others
+// goes on after them. On SQLite there is none: it has one writer.
+func TestFeedOfOverlapping(t *testing.T) {
+	each(t, slices.Concat(targets[1:], variants[1:]), func(t *testing.T, tt target) {
+		if tt.dialect == sqlstore.SQLite {
+			return
+		}
+		s, db, p := tt.store(t)
+		slow, quick, late := login("slow", "alice"), login("quick", "bob"), login("late", "carol")
+		createLogins(t, s, slow, quick, late)
+		_, cursor := revoked(t, s, "")
+		if tt.dialect == sqlstore.PostgreSQL {
+			exec(t, db, "CREATE FUNCTION "+p+"wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.5); RETURN OLD; END'",
+				"CREATE TRIGGER "+p+"wait BEFORE DELETE ON "+p+"sessions FOR EACH ROW WHEN (OLD.user_id = 'alice') EXECUTE FUNCTION "+p+"wait()")
+			defer exec(t, db, "DROP FUNCTION "+p+"wait CASCADE")
+		} else {
+			exec(t, db, "CREATE TRIGGER "+p+"wait BEFORE DELETE ON "+p+"sessions FOR EACH ROW DO IF(OLD.user_id = 'alice', SLEEP(1.5), 0)")
+		}
+		done := make(chan error, 1)
+		go func() { done <- s.DeleteUserSessions(bounded(t), "alice", "", time.Now(), time.Now().Add(time.Hour)) }()
+		time.Sleep(300 * time.Millisecond) // it has recorded, and waits
+		if err := s.DeleteSession(bounded(t), quick.ID, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]int
+		for range 3 { // as a replica that follows, and advances as far as it can
+			got, cursor = revoked(t, s, cursor)
+		}
+		select {
+		case err := <-done:
+			t.Fatalf("the slow deletion was over too soon: %v", err)
+		default:
+		}
+		if got[slow.ID] != 0 {
+			t.Error("a deletion is in the feed before it was committed")
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if err := s.DeleteSession(bounded(t), late.ID, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		got, cursor = revoked(t, s, cursor)
+		for _, id := range []string{slow.ID, "alice", late.ID} {
+			if got[id] == 0 {
+				t.Errorf("%s was passed over: %v", id, got)
+			}
+		}
+		// And a cursor gets past what has ended. On a shared server others' transactions
+		// may hold it back for a moment.
+		eventually(t, func() error {
+			if got, _ := revoked(t, s, cursor); len(got) > 0 {
+				_, cursor = revoked(t, s, cursor)
+				return fmt.Errorf("%v are read again", got)
+			}
+			return nil
+		})
+	})
+}
+
+// TestCursors begins anew where the cursor is of another server, and refuses what
+// is none.
+func TestCursors(t *testing.T) {
+	each(t, targets, func(t *testing.T, tt target) {
+		s, _, _ := tt.store(t)
+		one := login("one", "alice")
+		createLogins(t, s, one)
+		if err := s.DeleteSession(bounded(t), one.ID, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := revoked(t, s, "4000000000000000000@elsewhere"); got[one.ID] == 0 {
+			t.Error("a cursor of another server passes over what is here")
+		}
+		for _, cursor := range []string{"1", "@", "x@", "-1@", "9223372036854775808@", "1 OR 1=1@"} {
+			next, err := s.RevokedSince(bounded(t), cursor, func(auth.Revocation) {})
+			ofTheWorld(t, "RevokedSince "+cursor, err)
+			if next != cursor {
+				t.Errorf("RevokedSince returned the cursor %q with its error, want %q", next, cursor)
+			}
+		}
+	})
+}
+
+// TestPrune deletes in batches what has expired an hour ago, and no more.
+func TestPrune(t *testing.T) {
+	each(t, targets, func(t *testing.T, tt target) {
+		s, db, p := tt.store(t)
+		one := login("one", "alice")
+		one.ExpiresAt = time.Now().Add(-59 * time.Minute)
+		createLogins(t, s, one, login("two", "alice"))
+		if err := s.DeleteUserSessions(bounded(t), "bob", "", time.Now(), time.Now().Add(-59*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		const old = 2500 // more than two batches
+		expired := time.Now().Add(-61 * time.Minute).UnixMicro()
+		tx, err := db.BeginTx(bounded(t), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := map[bool]string{true: `'\x00'`, false: "x'00'"}[tt.dialect == sqlstore.PostgreSQL]
+		for i := range old {
+			at := expired - int64(i)*time.Minute.Microseconds()
+			for _, statement := range []string{
+				fmt.Sprintf("INSERT INTO %ssessions (id, user_id, created_at, last_used_at, expires_at, user_agent, ip, version, state)"+
+					" VALUES ('%022d', 'old', 0, 0, %d, '', '', 1, %s)", p, i, at, state),
+				fmt.Sprintf("INSERT INTO %srevocations (batch, session_id, user_id, issued_at, expires_at) VALUES (%d, '%022d', '', 0, %d)", p, i, i, at),
+			} {
+				if _, err := tx.ExecContext(bounded(t), statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 3 { // as on three replicas
+			wg.Go(func() {
+				if err := s.Prune(bounded(t)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for table, want := range map[string]int{"sessions": 2, "revocations": 1} {
+			var n int
+			if err := db.QueryRowContext(bounded(t), "SELECT COUNT(*) FROM "+p+table).Scan(&n); err != nil || n != want {
+				t.Errorf("%d rows of %s are left, %v, want %d", n, table, err, want)
+			}
+		}
+	})
+}
+
+// TestSessionLimits holds what the columns cannot hold to be an error of its own,
+// on every dialect and before the database sees it.
+func TestSessionLimits(t *testing.T) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
+		s, _, _ := tt.store(t)
+		sound := login("one", "alice")
+		createLogins(t, s, sound)
+		for name, change := range map[string]func(*auth.Session){
+			"a short ID":        func(s *auth.Session) { s.ID = s.ID[1:] },
+			"a long ID":         func(s *auth.Session) { s.ID += "-" },
+			"NUL in the ID":     func(s *auth.Session) { s.ID = "\x00" + s.ID[1:] },
+			"no user":           func(s *auth.Session) { s.UserID = "" },
+			"a long user ID":    func(s *auth.Session) { s.UserID = strings.Repeat("u", 256) },
+			"a long user agent": func(s *auth.Session) { s.UserAgent = strings.Repeat("u", 257) },
+			"NUL":               func(s *auth.Session) { s.UserAgent = "a\x00" },
+			"no UTF-8":          func(s *auth.Session) { s.UserAgent = "a\xff" },
+			"a zone":            func(s *auth.Session) { s.IP = netip.MustParseAddr("fe80::1%eth0") },
+			"a long state":      func(s *auth.Session) { s.State = make([]byte, 513) },
+		} {
+			one := login("two", "alice")
+			change(&one)
+			ofTheWorld(t, "CreateSession with "+name, s.CreateSession(bounded(t), one))
+			next := sound
+			next.Version++
+			change(&next)
+			ofTheWorld(t, "ReplaceSession with "+name, s.ReplaceSession(bounded(t), sound, next))
+		}
+		if err := s.ReplaceSession(bounded(t), sound, sound); err == nil || errors.Is(err, auth.ErrConflict) {
+			t.Errorf("ReplaceSession by the same Version returned %v", err)
+		}
+		ofTheWorld(t, "DeleteUserSessions of no user", s.DeleteUserSessions(bounded(t), "", "", time.Now(), time.Now().Add(time.Hour)))
+		if list, err := s.Sessions(bounded(t), "alice"); err != nil || len(list) != 1 {
+			t.Errorf("%d sessions, %v, want the first alone", len(list), err)
+		}
+		if got, _, err := s.Session(bounded(t), sound.ID); err != nil || got.Version != 1 {
+			t.Errorf("the session was changed: %+v, %v", got, err)
+		}
+	})
+}
+
+// TestFeedUnnumbered ends a program between the commit of a deletion and the
+// statement that numbers it on MySQL: the deletion is read whatever the cursor.
+func TestFeedUnnumbered(t *testing.T) {
+	t.Parallel()
+	s, db, p := targets[2].store(t)
+	one := login("one", "alice")
+	createLogins(t, s, one)
+	if err := s.DeleteSession(bounded(t), one.ID, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "UPDATE "+p+"revocations SET number = 0")
+	_, cursor := revoked(t, s, "")
+	for range 2 {
+		got, next := revoked(t, s, cursor)
+		if got[one.ID] != 1 {
+			t.Errorf("the feed holds %v, want the session", got)
+		}
+		cursor = next
+	}
+}

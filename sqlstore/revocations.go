@@ -1,0 +1,214 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// feedStatements are what a store says about revocations.
+//
+// A revocation is recorded in the transaction that deletes the session. A cursor
+// is a number below which nothing is to come, and that is no matter of the order
+// in which transactions begin or ask for numbers, for they end in another:
+//
+//   - On PostgreSQL the number is that of the transaction, and a cursor is the
+//     lowest of those that run. All below it have ended.
+//   - SQLite has one writer at a time: numbers are committed in their order.
+//   - On MySQL a revocation has no number when it is committed, and what has none is
+//     always read. A statement of its own gives it the next, and is committed
+//     before another can give one. If that statement fails, or is never sent, the
+//     revocation is read again and again until it has expired.
+//
+// So nobody holds a lock that others wait for while a client is waited for.
+type feedStatements struct {
+	position, since             *statement
+	recordOne, recordAll        *statement
+	deleteOne, deleteAll        *statement
+	recordUser, number, publish *statement
+}
+
+func newFeedStatements(d Dialect, prefix string) feedStatements {
+	const (
+		columns = "{prefix}revocations (batch, session_id, user_id, issued_at, expires_at)"
+		record  = "INSERT INTO " + columns + " SELECT ?, id, '', 0, ? FROM {prefix}sessions WHERE "
+		whose   = "user_id = ? AND id <> ?"
+	)
+	position := map[Dialect]string{
+		// The server that answers stands in the cursor: on another that took over,
+		// numbers that were lost are given again.
+		PostgreSQL: "SELECT txid_snapshot_xmin(txid_current_snapshot()), (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text",
+		MySQL:      "SELECT number + 1, CONCAT_WS('/', @@hostname, @@port, @@server_id) FROM {prefix}revocations_last",
+		SQLite:     "SELECT COALESCE(MAX(number), 0) + 1, '' FROM {prefix}revocations",
+	}
+	unnumbered := map[Dialect]string{MySQL: " OR number = 0"}
+	return feedStatements{
+		position: newStatement(d, prefix, position[d]),
+		since: newStatement(d, prefix, "SELECT session_id, user_id, issued_at, expires_at FROM {prefix}revocations"+
+			" WHERE (number >= ?"+unnumbered[d]+") AND expires_at > {now}"),
+
+		recordOne:  newStatement(d, prefix, record+"id = ?"+d.forUpdate()),
+		recordAll:  newStatement(d, prefix, record+whose+d.forUpdate()),
+		recordUser: newStatement(d, prefix, "INSERT INTO "+columns+" VALUES (?, '', ?, ?, ?)"),
+		deleteOne:  newStatement(d, prefix, "DELETE FROM {prefix}sessions WHERE id = ?"),
+		// Not one that was created since: nothing is recorded of that.
+		deleteAll: newStatement(d, prefix, "DELETE FROM {prefix}sessions WHERE "+whose+
+			" AND id IN (SELECT session_id FROM {prefix}revocations WHERE batch = ?)"),
+
+		number: newStatement(d, prefix, "UPDATE {prefix}revocations_last l JOIN {prefix}revocations r ON r.batch = ?"+
+			" SET l.number = l.number + 1, r.number = l.number + 1"),
+		publish: newStatement(d, prefix, "SELECT pg_notify('{prefix}revocations', '')"),
+	}
+}
+
+// DeleteSession implements [auth.SessionStore].
+func (s *Store) DeleteSession(ctx context.Context, id string, expiry time.Time) error {
+	const doing = "delete session"
+	if err := ctx.Err(); err != nil {
+		return failed(ctx, doing, err)
+	}
+	if !isSessionID(id) {
+		return auth.ErrSessionNotFound
+	}
+	err := s.revoke(ctx, func(tx querier, batch int64) error {
+		result, err := tx.ExecContext(ctx, s.feed.recordOne.query, batch, expiry.UnixMicro(), id)
+		if err != nil {
+			return err
+		}
+		switch recorded, err := result.RowsAffected(); {
+		case err != nil:
+			return err
+		case recorded == 0:
+			return auth.ErrSessionNotFound
+		}
+		_, err = tx.ExecContext(ctx, s.feed.deleteOne.query, id)
+		return err
+	})
+	switch {
+	case errors.Is(err, auth.ErrSessionNotFound):
+		return auth.ErrSessionNotFound
+	case err != nil:
+		return failed(ctx, doing, err)
+	}
+	return nil
+}
+
+// DeleteUserSessions implements [auth.SessionStore].
+func (s *Store) DeleteUserSessions(ctx context.Context, userID, except string, issuedAt, expiry time.Time) error {
+	const doing = "delete sessions"
+	if err := ctx.Err(); err != nil {
+		return failed(ctx, doing, err)
+	}
+	if !isName(userID) {
+		return failed(ctx, doing, errUserID)
+	}
+	if !isSessionID(except) {
+		except = "" // it is nobody's
+	}
+	err := s.revoke(ctx, func(tx querier, batch int64) error {
+		if _, err := tx.ExecContext(ctx, s.feed.recordAll.query, batch, expiry.UnixMicro(), userID, except); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, s.feed.deleteAll.query, userID, except, batch); err != nil {
+			return err
+		}
+		if except != "" {
+			return nil
+		}
+		_, err := tx.ExecContext(ctx, s.feed.recordUser.query, batch, userID, issuedAt.UnixMicro(), expiry.UnixMicro())
+		return err
+	})
+	if err != nil {
+		return failed(ctx, doing, err)
+	}
+	return nil
+}
+
+// revoke calls f in a transaction for deletions that it records under batch.
+func (s *Store) revoke(ctx context.Context, f func(tx querier, batch int64) error) error {
+	var batch int64
+	err := s.transaction(ctx, func(tx querier) error {
+		batch = newBatch()
+		if err := f(tx, batch); err != nil || s.dialect != PostgreSQL {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, s.feed.publish.query)
+		return err
+	})
+	if err == nil && s.dialect == MySQL {
+		_, _ = s.exec(ctx, s.feed.number, batch) // see feedStatements
+	}
+	return err
+}
+
+// newBatch returns 63 random bits.
+func newBatch() int64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails: crypto/rand
+	return int64(binary.BigEndian.Uint64(b[:]) >> 1)
+}
+
+// RevokedSince implements [auth.SessionStore]. What was recorded while a
+// transaction of the database ran that has changed anything and goes on, the
+// host's own included, is read again each time on PostgreSQL.
+func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.Revocation)) (next string, err error) {
+	const doing = "read revocations"
+	if err := ctx.Err(); err != nil {
+		return cursor, failed(ctx, doing, err)
+	}
+	after, server, err := parseCursor(cursor)
+	if err != nil {
+		return cursor, failed(ctx, doing, err)
+	}
+	err = s.retry(ctx, func() error {
+		// First, so that it is no further than what is read below.
+		var position int64
+		var answering string
+		if err := s.feed.position.row(ctx, s.db, nil, &position, &answering); err != nil {
+			return err
+		}
+		from := after
+		if server != answering {
+			from = 0
+		}
+		next = strconv.FormatInt(position, 10) + "@" + answering
+		return s.feed.since.rows(ctx, s.db, func(rows *sql.Rows) error {
+			var r auth.Revocation
+			var issued, expires int64
+			if err := rows.Scan(&r.SessionID, &r.UserID, &issued, &expires); err != nil {
+				return err
+			}
+			if r.SessionID == "" {
+				r.IssuedAt = fromMicro(issued)
+			}
+			r.Expiry = fromMicro(expires)
+			each(r)
+			return nil
+		}, from)
+	})
+	if err != nil {
+		return cursor, failed(ctx, doing, err)
+	}
+	return next, nil
+}
+
+// parseCursor takes a cursor apart: a number, and the server that gave it.
+func parseCursor(cursor string) (after int64, server string, err error) {
+	if cursor == "" {
+		return 0, "", nil
+	}
+	number, server, found := strings.Cut(cursor, "@")
+	after, err = strconv.ParseInt(number, 10, 64)
+	if !found || err != nil || after < 0 {
+		return 0, "", fmt.Errorf("malformed cursor %q", cursor)
+	}
+	return after, server, nil
+}

@@ -1,0 +1,198 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// What the columns of sessions hold, in bytes.
+const (
+	sessionIDLength = 22
+	maxUserAgent    = 256
+	maxState        = 512
+)
+
+// sessionStatements are what a store says about sessions.
+type sessionStatements struct {
+	insert, byID, byUser, replace *statement
+}
+
+func newSessionStatements(d Dialect, prefix string) sessionStatements {
+	const columns = "id, user_id, created_at, last_used_at, expires_at, user_agent, ip, version"
+	return sessionStatements{
+		insert: newStatement(d, prefix, "INSERT INTO {prefix}sessions ("+columns+", state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"+d.ignoreConflict()),
+		byID:   newStatement(d, prefix, "SELECT "+columns+", state, {now} FROM {prefix}sessions WHERE id = ?"),
+		byUser: newStatement(d, prefix, "SELECT "+columns+" FROM {prefix}sessions WHERE user_id = ?"),
+		replace: newStatement(d, prefix, "UPDATE {prefix}sessions SET last_used_at = ?, expires_at = ?, user_agent = ?, ip = ?, version = ?, state = ?"+
+			" WHERE id = ? AND version = ?"),
+	}
+}
+
+// CreateSession implements [auth.SessionStore]. It returns an error if the columns
+// cannot hold s: an ID is 22 bytes long, a user agent at most 256, a state 512.
+func (s *Store) CreateSession(ctx context.Context, one auth.Session) error {
+	const doing = "create session"
+	if err := ctx.Err(); err != nil {
+		return failed(ctx, doing, err)
+	}
+	if err := fits(one); err != nil {
+		return failed(ctx, doing, err)
+	}
+	inserted, err := s.exec(ctx, s.logins.insert,
+		one.ID, one.UserID, one.CreatedAt.UnixMicro(), one.LastUsedAt.UnixMicro(), one.ExpiresAt.UnixMicro(),
+		one.UserAgent, address(one.IP), one.Version, state(one))
+	if s.dialect.duplicate(err) || err == nil && inserted == 0 {
+		return auth.ErrConflict
+	}
+	if err != nil {
+		return failed(ctx, doing, err)
+	}
+	return nil
+}
+
+// Session implements [auth.SessionStore]. The time is that of the server; that of
+// the machine on SQLite.
+func (s *Store) Session(ctx context.Context, id string) (auth.Session, time.Time, error) {
+	const doing = "look up session"
+	if err := ctx.Err(); err != nil {
+		return auth.Session{}, time.Time{}, failed(ctx, doing, err)
+	}
+	if !isSessionID(id) {
+		return auth.Session{}, time.Time{}, auth.ErrSessionNotFound
+	}
+	var row sessionRow
+	var now int64
+	err := s.row(ctx, s.logins.byID, []any{id}, append(row.columns(), &row.State, &now)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.Session{}, time.Time{}, auth.ErrSessionNotFound
+	}
+	if err == nil {
+		err = row.decode()
+	}
+	if err != nil {
+		return auth.Session{}, time.Time{}, failed(ctx, doing, err)
+	}
+	return row.Session, fromMicro(now), nil
+}
+
+// Sessions implements [auth.SessionStore].
+func (s *Store) Sessions(ctx context.Context, userID string) ([]auth.Session, error) {
+	const doing = "list sessions"
+	if err := ctx.Err(); err != nil {
+		return nil, failed(ctx, doing, err)
+	}
+	if !isName(userID) {
+		return nil, nil
+	}
+	var list []auth.Session
+	err := s.retry(ctx, func() error {
+		list = nil
+		return s.logins.byUser.rows(ctx, s.db, func(rows *sql.Rows) error {
+			var row sessionRow
+			if err := rows.Scan(row.columns()...); err != nil {
+				return err
+			}
+			if err := row.decode(); err != nil {
+				return err
+			}
+			list = append(list, row.Session)
+			return nil
+		}, userID)
+	})
+	if err != nil {
+		return nil, failed(ctx, doing, err)
+	}
+	return list, nil
+}
+
+// ReplaceSession implements [auth.SessionStore]. It returns an error, too, if the
+// columns cannot hold replacement, or if its Version is that of old: MySQL could
+// not tell whether it did anything.
+func (s *Store) ReplaceSession(ctx context.Context, old, replacement auth.Session) error {
+	const doing = "replace session"
+	if err := ctx.Err(); err != nil {
+		return failed(ctx, doing, err)
+	}
+	if !isSessionID(old.ID) {
+		return auth.ErrConflict
+	}
+	if err := fits(replacement); err != nil {
+		return failed(ctx, doing, err)
+	}
+	if replacement.Version == old.Version {
+		return failed(ctx, doing, errors.New("the Version must change"))
+	}
+	replaced, err := s.exec(ctx, s.logins.replace,
+		replacement.LastUsedAt.UnixMicro(), replacement.ExpiresAt.UnixMicro(),
+		replacement.UserAgent, address(replacement.IP), replacement.Version, state(replacement),
+		old.ID, old.Version)
+	switch {
+	case err != nil:
+		return failed(ctx, doing, err)
+	case replaced == 0:
+		return auth.ErrConflict
+	}
+	return nil
+}
+
+// fits returns an error if the columns cannot hold s.
+func fits(s auth.Session) error {
+	switch {
+	case !isSessionID(s.ID):
+		return fmt.Errorf("the session ID must be of %d bytes", sessionIDLength)
+	case !isName(s.UserID):
+		return errUserID
+	case len(s.UserAgent) > maxUserAgent || !isText(s.UserAgent):
+		return fmt.Errorf("the user agent must be UTF-8 without NUL, of at most %d bytes", maxUserAgent)
+	case s.IP.Zone() != "":
+		return errors.New("the IP address must be without zone")
+	case len(s.State) > maxState:
+		return fmt.Errorf("the state must be of at most %d bytes", maxState)
+	}
+	return nil
+}
+
+var errUserID = fmt.Errorf("the user ID must be UTF-8 without NUL, of 1 to %d bytes", maxName)
+
+// isSessionID reports whether the column for the IDs of sessions holds id.
+func isSessionID(id string) bool { return len(id) == sessionIDLength && isText(id) }
+
+// address returns an IP address as it is stored: empty if there is none.
+func address(ip netip.Addr) string {
+	if !ip.IsValid() {
+		return ""
+	}
+	return ip.String()
+}
+
+// state returns the state of s, which drivers would store as NULL if it were nil.
+func state(s auth.Session) []byte { return append([]byte{}, s.State...) }
+
+// sessionRow is a session as it is read.
+type sessionRow struct {
+	auth.Session
+	created, used, expires int64
+	ip                     string
+}
+
+// columns is where the columns go, but for the state.
+func (r *sessionRow) columns() []any {
+	return []any{&r.ID, &r.UserID, &r.created, &r.used, &r.expires, &r.UserAgent, &r.ip, &r.Version}
+}
+
+// decode completes the session.
+func (r *sessionRow) decode() (err error) {
+	r.CreatedAt, r.LastUsedAt, r.ExpiresAt = fromMicro(r.created), fromMicro(r.used), fromMicro(r.expires)
+	if r.ip != "" {
+		r.IP, err = netip.ParseAddr(r.ip)
+	}
+	return err
+}
+
+func fromMicro(t int64) time.Time { return time.UnixMicro(t).UTC() }
