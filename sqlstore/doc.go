@@ -1,9 +1,10 @@
-// Package sqlstore keeps users and sessions in a database, through [database/sql]:
-// PostgreSQL, MariaDB and MySQL, or SQLite. It brings no driver: that is the
+// Package sqlstore keeps users, sessions and records in a database, through
+// [database/sql]: PostgreSQL, MariaDB and MySQL, or SQLite. It brings no driver: that is the
 // program's own import, and [New] takes the [sql.DB] that it opened. For a file of
 // one's own there is package sqlstore/sqlite, which brings a driver.
 //
-// One [Store] is both [auth.UserStore] and [auth.SessionStore]. All replicas of a
+// One [Store] is all of [auth.UserStore], [auth.AccountStore], [auth.SessionStore]
+// and [auth.RecordStore]. All replicas of a
 // program share the database, and its clock: theirs may differ. Connect to the
 // server that is written to, not to a copy that follows it: a copy is behind, and
 // says that a session goes on which has ended. What has expired stays until

@@ -16,6 +16,7 @@ type pruneStatements struct {
 	now      *statement
 	sessions *statement
 	feed     *statement
+	records  *statement
 }
 
 func newPruneStatements(d Dialect, prefix string) pruneStatements {
@@ -23,6 +24,7 @@ func newPruneStatements(d Dialect, prefix string) pruneStatements {
 		now:      newStatement(d, prefix, "SELECT {now}"),
 		sessions: newStatement(d, prefix, d.deleteSome("sessions", "id", "expires_at < ? AND expires_day <= ?")),
 		feed:     newStatement(d, prefix, d.deleteSome("revocations", "batch, session_id", "expires_at < ?")),
+		records:  newStatement(d, prefix, d.deleteSome("records", "id", "expires_at < ? AND expires_hour <= ?")),
 	}
 }
 
@@ -39,13 +41,14 @@ func (s *Store) Prune(ctx context.Context) error {
 		return failed(ctx, doing, err)
 	}
 	before := now - forgetAfter.Microseconds()
-	const day = 24 * time.Hour
+	const hour, day = time.Hour, 24 * time.Hour
 	for _, step := range []struct {
 		q    *statement
 		args []any
 	}{
 		{s.prune.sessions, []any{before, before / day.Microseconds()}},
 		{s.prune.feed, []any{before}},
+		{s.prune.records, []any{before, before / hour.Microseconds()}},
 	} {
 		if s.dialect != MySQL {
 			step.args = append(step.args, step.args...) // see deleteSome

@@ -46,7 +46,7 @@ func (s *Store) CreateSession(ctx context.Context, one auth.Session) error {
 	}
 	inserted, err := s.exec(ctx, s.logins.insert,
 		one.ID, one.UserID, one.CreatedAt.UnixMicro(), one.LastUsedAt.UnixMicro(), one.ExpiresAt.UnixMicro(),
-		one.UserAgent, address(one.IP), one.Version, state(one))
+		one.UserAgent, address(one.IP), one.Version, notNull(one.State))
 	if s.dialect.duplicate(err) || err == nil && inserted == 0 {
 		return auth.ErrConflict
 	}
@@ -112,8 +112,7 @@ func (s *Store) Sessions(ctx context.Context, userID string) ([]auth.Session, er
 }
 
 // ReplaceSession implements [auth.SessionStore]. It returns an error, too, if the
-// columns cannot hold replacement, or if its Version is that of old: MySQL could
-// not tell whether it did anything.
+// columns cannot hold replacement.
 func (s *Store) ReplaceSession(ctx context.Context, old, replacement auth.Session) error {
 	const doing = "replace session"
 	if err := ctx.Err(); err != nil {
@@ -125,20 +124,24 @@ func (s *Store) ReplaceSession(ctx context.Context, old, replacement auth.Sessio
 	if err := fits(replacement); err != nil {
 		return failed(ctx, doing, err)
 	}
-	if replacement.Version == old.Version {
-		return failed(ctx, doing, errors.New("the Version must change"))
-	}
 	replaced, err := s.exec(ctx, s.logins.replace,
 		replacement.LastUsedAt.UnixMicro(), replacement.ExpiresAt.UnixMicro(),
-		replacement.UserAgent, address(replacement.IP), replacement.Version, state(replacement),
+		replacement.UserAgent, address(replacement.IP), replacement.Version, notNull(replacement.State),
 		old.ID, old.Version)
 	switch {
 	case err != nil:
 		return failed(ctx, doing, err)
-	case replaced == 0:
-		return auth.ErrConflict
+	case replaced > 0:
+		return nil
+	case old.Version == replacement.Version:
+		// MySQL counts the rows that changed, not those that it found.
+		if stored, _, err := s.Session(ctx, old.ID); err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
+			return err
+		} else if err == nil && stored.Version == old.Version {
+			return nil
+		}
 	}
-	return nil
+	return auth.ErrConflict
 }
 
 // fits returns an error if the columns cannot hold s.
@@ -170,9 +173,6 @@ func address(ip netip.Addr) string {
 	}
 	return ip.String()
 }
-
-// state returns the state of s, which drivers would store as NULL if it were nil.
-func state(s auth.Session) []byte { return append([]byte{}, s.State...) }
 
 // sessionRow is a session as it is read.
 type sessionRow struct {

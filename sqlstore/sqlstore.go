@@ -17,8 +17,8 @@ type Config struct {
 	TablePrefix string
 }
 
-// Store is an [auth.UserStore] and an [auth.SessionStore] on a database.
-// Usernames and IDs of users are UTF-8 without NUL, of 1 to 255 bytes, hashes of at
+// Store is an [auth.UserStore], [auth.AccountStore], [auth.SessionStore] and
+// [auth.RecordStore] on a database. Usernames and IDs of users are UTF-8 without NUL, of 1 to 255 bytes, hashes of at
 // most 1024.
 //
 // An error that is none of the contract's, the end of a context included, leaves
@@ -31,6 +31,7 @@ type Store struct {
 	users   userStatements
 	logins  sessionStatements
 	feed    feedStatements
+	records recordStatements
 	prune   pruneStatements
 
 	// SQLite has one writer at a time and lets the others poll. Those of this
@@ -41,7 +42,9 @@ type Store struct {
 
 var (
 	_ auth.UserStore    = (*Store)(nil)
+	_ auth.AccountStore = (*Store)(nil)
 	_ auth.SessionStore = (*Store)(nil)
+	_ auth.RecordStore  = (*Store)(nil)
 )
 
 // New returns a store on db, which stays the caller's to set up and to close. It
@@ -70,10 +73,11 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		db: db, dialect: dialect, prefix: prefix,
-		users:  newUserStatements(dialect, prefix),
-		logins: newSessionStatements(dialect, prefix),
-		feed:   newFeedStatements(dialect, prefix),
-		prune:  newPruneStatements(dialect, prefix),
+		users:   newUserStatements(dialect, prefix),
+		logins:  newSessionStatements(dialect, prefix),
+		feed:    newFeedStatements(dialect, prefix),
+		records: newRecordStatements(dialect, prefix),
+		prune:   newPruneStatements(dialect, prefix),
 	}
 	if dialect == SQLite {
 		s.writer = make(chan struct{}, 1)

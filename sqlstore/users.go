@@ -20,7 +20,7 @@ const (
 
 // userStatements are what a store says about users.
 type userStatements struct {
-	insert, byID, byUsername, replaceHash, hash *statement
+	insert, byID, byUsername, replaceHash, hash, disable, remove *statement
 }
 
 func newUserStatements(d Dialect, prefix string) userStatements {
@@ -31,6 +31,8 @@ func newUserStatements(d Dialect, prefix string) userStatements {
 		byUsername:  newStatement(d, prefix, "SELECT "+columns+" FROM {prefix}users WHERE username = ?"),
 		replaceHash: newStatement(d, prefix, "UPDATE {prefix}users SET password_hash = ? WHERE id = ? AND password_hash = ?"),
 		hash:        newStatement(d, prefix, "SELECT password_hash FROM {prefix}users WHERE id = ?"),
+		disable:     newStatement(d, prefix, "UPDATE {prefix}users SET disabled = ? WHERE id = ?"),
+		remove:      newStatement(d, prefix, "DELETE FROM {prefix}users WHERE id = ?"),
 	}
 }
 
@@ -123,6 +125,43 @@ func (s *Store) ReplacePasswordHash(ctx context.Context, id, old, replacement st
 		return nil // MySQL counts the rows that changed, not those that it found
 	}
 	return auth.ErrConflict
+}
+
+// SetDisabled implements [auth.AccountStore].
+func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error {
+	const doing = "disable user"
+	if err := ctx.Err(); err != nil {
+		return failed(ctx, doing, err)
+	}
+	if !isName(id) {
+		return auth.ErrUserNotFound
+	}
+	changed, err := s.exec(ctx, s.users.disable, disabled, id)
+	if err != nil {
+		return failed(ctx, doing, err)
+	}
+	if changed == 0 { // MySQL counts the rows that changed, not those that it found
+		_, err = s.UserByID(ctx, id)
+	}
+	return err
+}
+
+// DeleteUser implements [auth.AccountStore].
+func (s *Store) DeleteUser(ctx context.Context, id string) error {
+	const doing = "delete user"
+	if err := ctx.Err(); err != nil {
+		return failed(ctx, doing, err)
+	}
+	if !isName(id) {
+		return auth.ErrUserNotFound
+	}
+	switch deleted, err := s.exec(ctx, s.users.remove, id); {
+	case err != nil:
+		return failed(ctx, doing, err)
+	case deleted == 0:
+		return auth.ErrUserNotFound
+	}
+	return nil
 }
 
 // isName reports whether the columns for IDs and usernames hold s.

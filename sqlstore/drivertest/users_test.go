@@ -26,6 +26,26 @@ func TestUserStore(t *testing.T) {
 	})
 }
 
+func TestAccountStore(t *testing.T) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
+		s, db, p := tt.store(t)
+		authtest.TestAccountStore(t, func(t *testing.T) authtest.Accounts {
+			exec(t, db, "DELETE FROM "+p+"users")
+			return s
+		})
+	})
+}
+
+func TestRecordStore(t *testing.T) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
+		s, db, p := tt.store(t)
+		authtest.TestRecordStore(t, func(t *testing.T) auth.RecordStore {
+			exec(t, db, "DELETE FROM "+p+"records")
+			return s
+		})
+	})
+}
+
 // user returns a user of a test.
 func user(id, username string) auth.User {
 	return auth.User{ID: id, Username: username, PasswordHash: "$hash$of-" + id, CreatedAt: time.Now().UTC().Truncate(time.Microsecond)}
@@ -103,7 +123,12 @@ func calls(s *sqlstore.Store, u auth.User) map[string]func(context.Context) erro
 			_, err := s.RevokedSince(ctx, "", func(auth.Revocation) {})
 			return err
 		},
-		"Prune": s.Prune,
+		"Prune":         s.Prune,
+		"SetDisabled":   func(ctx context.Context) error { return s.SetDisabled(ctx, u.ID, true) },
+		"DeleteUser":    func(ctx context.Context) error { return s.DeleteUser(ctx, u.ID) },
+		"Record":        func(ctx context.Context) error { _, _, err := s.Record(ctx, "key"); return err },
+		"ReplaceRecord": func(ctx context.Context) error { return s.ReplaceRecord(ctx, 0, auth.Record{Key: "key", Version: 1}) },
+		"DeleteRecord":  func(ctx context.Context) error { return s.DeleteRecord(ctx, "key", 1) },
 
 		"CreateUser":     func(ctx context.Context) error { return s.CreateUser(ctx, user("new", "new")) },
 		"UserByID":       func(ctx context.Context) error { _, err := s.UserByID(ctx, u.ID); return err },

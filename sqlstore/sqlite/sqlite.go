@@ -1,4 +1,4 @@
-// Package sqlite keeps users and sessions in an SQLite file. It brings the driver
+// Package sqlite keeps users, sessions and records in an SQLite file. It brings the driver
 // modernc.org/sqlite, which needs no C compiler; package sqlstore alone brings
 // none.
 package sqlite

@@ -71,6 +71,20 @@ func TestSessionStore(t *testing.T) {
 	})
 }
 
+func TestAccountStore(t *testing.T) {
+	t.Parallel()
+	authtest.TestAccountStore(t, func(t *testing.T) authtest.Accounts {
+		return open(t, filepath.Join(t.TempDir(), "auth.db"))
+	})
+}
+
+func TestRecordStore(t *testing.T) {
+	t.Parallel()
+	authtest.TestRecordStore(t, func(t *testing.T) auth.RecordStore {
+		return open(t, filepath.Join(t.TempDir(), "auth.db"))
+	})
+}
+
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "auth.db")
