@@ -1,0 +1,83 @@
+package legacyhash
+
+import (
+	"encoding/binary"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/scrypt"
+	"golang.org/x/text/unicode/norm"
+)
+
+func aspnet() []format {
+	return []format{
+		{own: whole("AQAAAA"), verify: keyed(aspnet3)}, // a 1 and the 0s of a small number
+		{own: isASPNET2, verify: keyed(aspnet2)},
+	}
+}
+
+const aspnetDigest = 32 // bytes, in both versions
+
+// isASPNET2 reports whether a hash has the shape of version 2, which has no mark:
+// 49 bytes in base64, of which the first is 0.
+func isASPNET2(encoded string) (string, bool) {
+	return encoded, len(encoded) == 68 && encoded[0] == 'A' && encoded[1] <= 'P' && strings.HasSuffix(encoded, "==")
+}
+
+// aspnet2 reads 0, 16 bytes of salt and the digest.
+func aspnet2(encoded string) (recipe, error) {
+	b, err := fromBase64(standardBase64, encoded)
+	if err != nil {
+		return recipe{}, err
+	}
+	newHash, _, _ := hashOf("sha1")
+	return pbkdf2Hash(newHash, "1000", b[1:17], b[17:], aspnetDigest)
+}
+
+// aspnet3 reads 1, four bytes each for the hash function, the iterations and the
+// size of the salt, the salt and the digest.
+func aspnet3(encoded string) (recipe, error) {
+	b, err := fromBase64(standardBase64, encoded)
+	if err != nil {
+		return recipe{}, err
+	}
+	const header = 13
+	if len(b) < header+16+aspnetDigest || len(b) > header+64+aspnetDigest ||
+		binary.BigEndian.Uint32(b[9:]) != uint32(len(b)-header-aspnetDigest) {
+		return recipe{}, errLength
+	}
+	names := []string{"sha1", "sha256", "sha512"}
+	function := binary.BigEndian.Uint32(b[1:])
+	if function >= uint32(len(names)) {
+		return recipe{}, errParts
+	}
+	newHash, _, _ := hashOf(names[function])
+	iterations := strconv.FormatUint(uint64(binary.BigEndian.Uint32(b[5:])), 10)
+	salt, digest := b[header:len(b)-aspnetDigest], b[len(b)-aspnetDigest:]
+	return pbkdf2Hash(newHash, iterations, salt, digest, aspnetDigest)
+}
+
+func betterAuth() []format {
+	return []format{{own: isBetterAuth, verify: keyed(betterAuthScrypt)}}
+}
+
+// isBetterAuth reports whether a hash has Better Auth's shape, which has no mark.
+func isBetterAuth(encoded string) (string, bool) {
+	return encoded, len(encoded) == 161 && encoded[32] == ':'
+}
+
+// betterAuthScrypt reads salt:digest in hexadecimal digits. The salt is hashed as
+// the text it is. The parameters are fixed: r is beyond what a stored hash may name.
+func betterAuthScrypt(encoded string) (recipe, error) {
+	salt := encoded[:32]
+	if _, err := fromHex(salt); err != nil {
+		return recipe{}, err
+	}
+	digest, err := fromHex(encoded[33:])
+	if err != nil {
+		return recipe{}, err
+	}
+	return recipe{digest, func(password string) ([]byte, error) {
+		return scrypt.Key([]byte(norm.NFKC.String(password)), []byte(salt), 1<<14, 16, 1, 64)
+	}}, nil
+}

@@ -1,0 +1,185 @@
+package legacyhash
+
+import (
+	"bytes"
+	"crypto/md5"
+	"hash"
+	"strings"
+
+	"github.com/seed-e36e2130/auth/internal/phc"
+)
+
+// The bounds on the hashes of crypt(3). Their work grows with the password, too.
+const (
+	minCryptRounds = 1000 // fewer are never written
+	maxCryptRounds = 1_000_000
+	minPHPassLog2  = 7
+	maxPHPassLog2  = 20
+)
+
+// crypt64 is the alphabet of crypt(3); a digit stands for six bits.
+const crypt64 = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// appendCrypt64 appends the n lowest digits of a number, the lowest first.
+func appendCrypt64(dst []byte, number uint, n int) []byte {
+	for range n {
+		dst = append(dst, crypt64[number&63])
+		number >>= 6
+	}
+	return dst
+}
+
+// isCrypt64 reports whether text is of that alphabet.
+func isCrypt64(text string) bool {
+	return strings.Trim(text, crypt64) == "" // each is, or what is left is not empty
+}
+
+// cryptDigest returns a digest as the text it is compared in. Its last digit holds
+// so many bits and the rest are zero.
+func cryptDigest(text string, length, bits int) ([]byte, error) {
+	switch {
+	case len(text) != length:
+		return nil, errLength
+	case !isCrypt64(text) || strings.IndexByte(crypt64, text[length-1]) >= 1<<bits:
+		return nil, errEncoding
+	}
+	return []byte(text), nil
+}
+
+// phpass reads, after $P$ or $H$, a digit for the logarithm of the rounds, 8 of salt
+// and 22 of digest: MD5 over and over (Openwall, "Portable PHP password hashing
+// framework").
+func phpass(rest string) (recipe, error) {
+	if len(rest) != 31 {
+		return recipe{}, errLength
+	}
+	log2, salt := strings.IndexByte(crypt64, rest[0]), rest[1:9]
+	digest, err := cryptDigest(rest[9:], 22, 2)
+	switch {
+	case log2 < minPHPassLog2 || log2 > maxPHPassLog2:
+		return recipe{}, errCost
+	case !isCrypt64(salt):
+		return recipe{}, errSalt
+	case err != nil:
+		return recipe{}, err
+	}
+	return recipe{digest, func(password string) ([]byte, error) {
+		sum := md5.Sum([]byte(salt + password))
+		text := append(make([]byte, md5.Size, md5.Size+len(password)), password...)
+		for range 1 << log2 {
+			copy(text, sum[:])
+			sum = md5.Sum(text)
+		}
+		key := make([]byte, 0, len(digest))
+		for i := 0; i < 15; i += 3 {
+			key = appendCrypt64(key, uint(sum[i])|uint(sum[i+1])<<8|uint(sum[i+2])<<16, 4)
+		}
+		return appendCrypt64(key, uint(sum[15]), 2), nil
+	}}, nil
+}
+
+// cryptOrder is how a digest's bytes are told in groups of three: those of the
+// first group, and which of them, each plus one, makes each of the next.
+type cryptOrder struct {
+	first, next [3]int
+	groups      int
+	last        []int // the bytes of the last group, which has fewer
+	bits        int   // of the last digit
+}
+
+var (
+	sha256Order = cryptOrder{first: [3]int{0, 10, 20}, next: [3]int{2, 0, 1}, groups: 10, last: []int{31, 30}, bits: 4}
+	sha512Order = cryptOrder{first: [3]int{0, 21, 42}, next: [3]int{1, 2, 0}, groups: 21, last: []int{63}, bits: 2}
+)
+
+// length is that of the text.
+func (o cryptOrder) length() int { return 4*o.groups + len(o.last) + 1 }
+
+func (o cryptOrder) text(sum []byte) []byte {
+	text, at := make([]byte, 0, o.length()), o.first
+	for range o.groups {
+		text = appendCrypt64(text, uint(sum[at[0]])<<16|uint(sum[at[1]])<<8|uint(sum[at[2]]), 4)
+		at = [3]int{at[o.next[0]] + 1, at[o.next[1]] + 1, at[o.next[2]] + 1}
+	}
+	rest := uint(0)
+	for _, i := range o.last {
+		rest = rest<<8 | uint(sum[i])
+	}
+	return appendCrypt64(text, rest, len(o.last)+1)
+}
+
+// shaCrypt reads, after $5$ or $6$, rounds=N$ (5,000 where it is absent), a salt of
+// at most 16 and the digest (Drepper, "Unix crypt using SHA-256 and SHA-512").
+func shaCrypt(mark string, newHash func() hash.Hash, order cryptOrder) format {
+	return format{own: after(mark), verify: keyed(func(rest string) (recipe, error) {
+		rounds := 5000
+		if named, ok := strings.CutPrefix(rest, "rounds="); ok {
+			var number string
+			number, rest, _ = strings.Cut(named, "$")
+			if rounds, ok = phc.Number(number, maxCryptRounds); !ok || rounds < minCryptRounds {
+				return recipe{}, errCost
+			}
+		}
+		salt, text, ok := strings.Cut(rest, "$")
+		if !ok {
+			return recipe{}, errParts
+		}
+		if salt == "" || len(salt) > 16 || !isCrypt64(salt) {
+			return recipe{}, errSalt
+		}
+		digest, err := cryptDigest(text, order.length(), order.bits)
+		if err != nil {
+			return recipe{}, err
+		}
+		return recipe{digest, func(password string) ([]byte, error) {
+			return order.text(shaCryptSum(newHash(), []byte(password), []byte(salt), rounds)), nil
+		}}, nil
+	})}
+}
+
+// shaCryptSum is the algorithm's steps 1 to 21.
+func shaCryptSum(h hash.Hash, password, salt []byte, rounds int) []byte {
+	sum := func(parts ...[]byte) []byte {
+		h.Reset()
+		for _, part := range parts {
+			h.Write(part)
+		}
+		return h.Sum(nil)
+	}
+	spread := func(block []byte, size int) []byte {
+		return bytes.Repeat(block, size/len(block)+1)[:size]
+	}
+	b := sum(password, salt, password)
+	parts := [][]byte{password, salt, spread(b, len(password))}
+	for n := len(password); n > 0; n >>= 1 {
+		if n&1 == 1 {
+			parts = append(parts, b)
+		} else {
+			parts = append(parts, password)
+		}
+	}
+	c := sum(parts...)
+	p := spread(sum(bytes.Repeat(password, len(password))), len(password))
+	s := spread(sum(bytes.Repeat(salt, 16+int(c[0]))), len(salt))
+	for i := range rounds {
+		h.Reset()
+		if i%2 == 1 {
+			h.Write(p)
+		} else {
+			h.Write(c)
+		}
+		if i%3 != 0 {
+			h.Write(s)
+		}
+		if i%7 != 0 {
+			h.Write(p)
+		}
+		if i%2 == 1 {
+			h.Write(c)
+		} else {
+			h.Write(p)
+		}
+		c = h.Sum(c[:0])
+	}
+	return c
+}

@@ -1,0 +1,350 @@
+package legacyhash_test
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/pbkdf2"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/scrypt"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/internal/testenv"
+	"github.com/seed-e36e2130/auth/legacyhash"
+)
+
+// made is a Hasher of this package with a maker of its hashes, as the suite of
+// package authtest wants one.
+type made struct {
+	auth.Hasher
+	make func(password string, salt []byte) (string, error)
+}
+
+func (m made) Hash(_ context.Context, password string) (string, error) {
+	if strings.IndexByte(password, 0) >= 0 {
+		return "", &auth.PasswordError{Rule: auth.PasswordEncoding}
+	}
+	salt := make([]byte, 16)
+	rand.Read(salt)
+	return m.make(password, salt)
+}
+
+// NeedsRehash is what the suite expects; TestVerifyOnly has this package's.
+func (m made) NeedsRehash(encoded string) bool { return strings.HasPrefix(encoded, "$authtest") }
+
+func pbkdf2Sum(newHash func() hash.Hash, password string, salt []byte, iterations, size int) []byte {
+	sum, err := pbkdf2.Key(newHash, password, salt, iterations, size)
+	if err != nil {
+		panic(err)
+	}
+	return sum
+}
+
+func scryptSum(password string, salt []byte, n, size int) []byte {
+	sum, err := scrypt.Key([]byte(password), salt, n, 8, 1, size)
+	if err != nil {
+		panic(err)
+	}
+	return sum
+}
+
+var (
+	padded = base64.StdEncoding.EncodeToString
+	raw    = base64.RawStdEncoding.EncodeToString
+)
+
+func ab64(b []byte) string { return strings.ReplaceAll(raw(b), "+", ".") }
+
+// makers make hashes of each format that can be cheap, by the standard library and
+// x/crypto alone.
+var makers = map[string]func(password string, salt []byte) (string, error){
+	"passlib pbkdf2_sha1": func(password string, salt []byte) (string, error) {
+		return "$pbkdf2$7$" + ab64(salt) + "$" + ab64(pbkdf2Sum(sha1.New, password, salt, 7, 20)), nil
+	},
+	"passlib pbkdf2_sha256": func(password string, salt []byte) (string, error) {
+		return "$pbkdf2-sha256$7$" + ab64(salt) + "$" + ab64(pbkdf2Sum(sha256.New, password, salt, 7, 32)), nil
+	},
+	"passlib pbkdf2_sha512": func(password string, salt []byte) (string, error) {
+		return "$pbkdf2-sha512$7$" + ab64(salt) + "$" + ab64(pbkdf2Sum(sha512.New, password, salt, 7, 64)), nil
+	},
+	"passlib scrypt": func(password string, salt []byte) (string, error) {
+		return "$scrypt$ln=2,r=8,p=1$" + raw(salt) + "$" + raw(scryptSum(password, salt, 4, 32)), nil
+	},
+	"Django pbkdf2_sha256": func(password string, salt []byte) (string, error) {
+		text := hex.EncodeToString(salt)
+		return "pbkdf2_sha256$7$" + text + "$" + padded(pbkdf2Sum(sha256.New, password, []byte(text), 7, 32)), nil
+	},
+	"Django pbkdf2_sha1": func(password string, salt []byte) (string, error) {
+		text := hex.EncodeToString(salt)
+		return "pbkdf2_sha1$7$" + text + "$" + padded(pbkdf2Sum(sha1.New, password, []byte(text), 7, 20)), nil
+	},
+	"Django scrypt": func(password string, salt []byte) (string, error) {
+		text := hex.EncodeToString(salt)
+		return "scrypt$4$" + text + "$8$1$" + padded(scryptSum(password, []byte(text), 4, 64)), nil
+	},
+	"Django md5": func(password string, salt []byte) (string, error) {
+		text := hex.EncodeToString(salt)
+		return fmt.Sprintf("md5$%s$%x", text, md5.Sum([]byte(text+password))), nil
+	},
+	"Werkzeug pbkdf2": func(password string, salt []byte) (string, error) {
+		text := hex.EncodeToString(salt)
+		return fmt.Sprintf("pbkdf2:sha512:7$%s$%x", text, pbkdf2Sum(sha512.New, password, []byte(text), 7, 64)), nil
+	},
+	"Werkzeug scrypt": func(password string, salt []byte) (string, error) {
+		text := hex.EncodeToString(salt)
+		return fmt.Sprintf("scrypt:4:8:1$%s$%x", text, scryptSum(password, []byte(text), 4, 64)), nil
+	},
+	"Spring scrypt": func(password string, salt []byte) (string, error) {
+		return "{scrypt}$20801$" + padded(salt) + "$" + padded(scryptSum(password, salt, 4, 32)), nil
+	},
+	"Spring sha256": func(password string, salt []byte) (string, error) {
+		sum := sha256.Sum256([]byte(string(salt[:8]) + password))
+		for range 1023 {
+			sum = sha256.Sum256(sum[:])
+		}
+		return fmt.Sprintf("{sha256}%x%x", salt[:8], sum), nil
+	},
+	"ASP.NET 2": func(password string, salt []byte) (string, error) {
+		return padded(append(append([]byte{0}, salt...), pbkdf2Sum(sha1.New, password, salt, 1000, 32)...)), nil
+	},
+	"ASP.NET 3": func(password string, salt []byte) (string, error) {
+		b := []byte{1}
+		for _, n := range []uint32{2, 7, 16} {
+			b = binary.BigEndian.AppendUint32(b, n)
+		}
+		return padded(append(append(b, salt...), pbkdf2Sum(sha512.New, password, salt, 7, 32)...)), nil
+	},
+}
+
+// TestContract runs the suite for Hashers on each format.
+func TestContract(t *testing.T) {
+	t.Parallel()
+	for name, maker := range makers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			authtest.TestHasher(t, func(*testing.T) auth.Hasher { return made{legacyhash.All(), maker} })
+		})
+	}
+}
+
+// TestContractOfCrypt runs it on what crypt(3) writes, as PHP has it.
+func TestContractOfCrypt(t *testing.T) {
+	t.Parallel()
+	php := testenv.Command(t, "php")
+	for _, mark := range []string{"$5$rounds=1000$", "$6$rounds=1000$"} {
+		t.Run(mark, func(t *testing.T) {
+			t.Parallel()
+			authtest.TestHasher(t, func(t *testing.T) auth.Hasher {
+				return made{legacyhash.Passlib(), func(password string, salt []byte) (string, error) {
+					out, err := exec.Command(php, "-r", "echo crypt($argv[1], $argv[2]);", "--", password, mark+hex.EncodeToString(salt[:8])+"$").Output()
+					return string(out), err
+				}}
+			})
+		})
+	}
+}
+
+// TestVerifyOnly: no hash is made, and each that there is needs another.
+func TestVerifyOnly(t *testing.T) {
+	t.Parallel()
+	if encoded, err := legacyhash.All().Hash(t.Context(), "correct horse"); encoded != "" || err == nil || !strings.HasPrefix(err.Error(), "auth: ") {
+		t.Errorf("Hash: %q, %v", encoded, err)
+	}
+	for _, row := range foreignRows(t) {
+		if !legacyhash.All().NeedsRehash(row.Hash) {
+			t.Errorf("%s: NeedsRehash is false", row.ID)
+		}
+		if err := (legacyhash.Hasher{}).Verify(t.Context(), row.Hash, row.Password); err != auth.ErrUnknownHash {
+			t.Errorf("%s: the zero value says %v", row.ID, err)
+		}
+	}
+}
+
+// TestBounds: a hash that asks for more than the bounds, or is no hash, is refused
+// within a millisecond and without memory to match. It is not parallel: it measures
+// both.
+func TestBounds(t *testing.T) {
+	digest := func(size int) []byte { return make([]byte, size) }
+	aspnet3 := func(prf, iterations, saltSize uint32, rest int) string {
+		b := []byte{1}
+		for _, n := range []uint32{prf, iterations, saltSize} {
+			b = binary.BigEndian.AppendUint32(b, n)
+		}
+		return padded(append(b, make([]byte, rest)...))
+	}
+	megabyte := strings.Repeat("A", 1<<20)
+	for _, encoded := range []string{
+		"$2b$16$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		"$2b$31$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		"bcrypt$$2b$31$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		"bcrypt_sha256$$2b$31$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		"{bcrypt}$2b$31$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		"$bcrypt-sha256$v=2,t=2b,r=16$hep7wcE/WMHUlY1Orl.vWu$AHsa8PxyCa1KlqhwsUXpatCYn3pBcde",
+		"$argon2id$v=19$m=1048577,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+		"argon2$argon2id$v=19$m=64,t=21,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+		"{argon2}$argon2id$v=19$m=65536,t=1,p=17$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+		"{argon2@SpringSecurity_v5_8}$argon2i$v=19$m=4194304,t=1000000,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+		"$pbkdf2-sha256$10000001$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(32)),
+		"$pbkdf2$0$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(20)),
+		"$pbkdf2-sha512$1000$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(63)),
+		"$pbkdf2-sha256$1000$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(20)),
+		"$pbkdf2-sha256$1000$" + ab64(digest(129)) + "$" + ab64(digest(32)),
+		"$pbkdf2-sha256$1000$AAAAAAAAAAAAAAAAAAAAAB$" + ab64(digest(32)),
+		"$scrypt$ln=18,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$scrypt$ln=0,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$scrypt$ln=10,r=9,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$scrypt$ln=10,r=8,p=11$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$scrypt$ln=10,r=0,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$scrypt$ln=10,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(16)),
+		"$5$rounds=999$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8",
+		"$5$rounds=1000001$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8",
+		"$6$rounds=999999999$saltstring$" + strings.Repeat("a", 85) + "1",
+		"$6$rounds=$saltstring$" + strings.Repeat("a", 85) + "1",
+		"$6$saltstring$" + strings.Repeat("a", 85) + "2",        // two bits stand there, not three
+		"$6$seventeencharacte$" + strings.Repeat("a", 85) + "1", // of salt
+		"$6$$" + strings.Repeat("a", 85) + "1",                  // no salt
+		"$6$salt$" + strings.Repeat("a", 84) + "!1",             // another alphabet
+		"$6$salt$" + strings.Repeat("a", 86) + "1",              // a digit more
+		"$6$salt$",                           // none
+		"$P$6ieIDLzLM1.casuzKLbobPfVWSJ1qbz", // six bits in place of two
+		"$P$4ieIDLzLM1.casuzKLbobPfVWSJ1qb/", // 2^6
+		"$P$JieIDLzLM1.casuzKLbobPfVWSJ1qb/", // 2^21
+		"$H$zieIDLzLM1.casuzKLbobPfVWSJ1qb/", // 2^63
+		"$P$6ieIDLzLM1.casuzKLbobPfVWSJ1qb",  // a digit less
+		"pbkdf2_sha256$10000001$salt$" + padded(digest(32)),
+		"pbkdf2_sha256$1000$salt$" + padded(digest(16)),
+		"pbkdf2_sha256$1000$sa\x00lt$" + padded(digest(32)),
+		"pbkdf2_sha256$1000$salt$" + raw(digest(32)),             // no padding
+		"pbkdf2_sha256$1000$salt$" + raw(digest(32))[:42] + "B=", // a bit that stands for nothing
+		"pbkdf2_sha256$1000$salt$" + raw(digest(32))[:40] + "\nA=",
+		"pbkdf2_sha1$-1$salt$" + padded(digest(20)),
+		"scrypt$262144$salt$8$1$" + padded(digest(64)),
+		"scrypt$1000$salt$8$1$" + padded(digest(64)), // no power of two
+		"scrypt$1024$salt$9$1$" + padded(digest(64)),
+		"scrypt$1024$salt$8$11$" + padded(digest(64)),
+		"sha1$salt$" + hex.EncodeToString(digest(19)),
+		"sha1$$" + hex.EncodeToString(digest(20)), // no salt
+		"md5$salt$" + hex.EncodeToString(digest(15)),
+		"md5$salt$" + strings.ToUpper(hex.EncodeToString([]byte("abcdefghijklmno\xff"))),
+		"pbkdf2:sha256:10000001$salt$" + hex.EncodeToString(digest(32)),
+		"pbkdf2:sha256$salt$" + hex.EncodeToString(digest(32)),
+		"pbkdf2:md5:1000$salt$" + hex.EncodeToString(digest(16)),
+		"pbkdf2:sha256:1000$$" + hex.EncodeToString(digest(32)),
+		"scrypt:262144:8:1$salt$" + hex.EncodeToString(digest(64)),
+		"scrypt:32768:9:1$salt$" + hex.EncodeToString(digest(64)),
+		"scrypt:32768:8:11$salt$" + hex.EncodeToString(digest(64)),
+		"scrypt:32768:8$salt$" + hex.EncodeToString(digest(64)),
+		"{scrypt}$120801$" + padded(digest(16)) + "$" + padded(digest(32)), // ln=18
+		"{scrypt}$e0901$" + padded(digest(16)) + "$" + padded(digest(32)),
+		"{scrypt}$e080b$" + padded(digest(16)) + "$" + padded(digest(32)),
+		"{scrypt}$0e0801$" + padded(digest(16)) + "$" + padded(digest(32)),
+		"{scrypt}$ffe0801$" + padded(digest(16)) + "$" + padded(digest(32)),
+		"{scrypt}$e0801$$" + padded(digest(32)),
+		"{pbkdf2}" + hex.EncodeToString(digest(39)),
+		"{pbkdf2@SpringSecurity_v5_8}" + hex.EncodeToString(digest(16)),
+		"{sha256}" + hex.EncodeToString(digest(8)),
+		aspnet3(0, 10_000_001, 16, 48),
+		aspnet3(0, 0, 16, 48),
+		aspnet3(3, 1000, 16, 48), // no such function
+		aspnet3(2, 1000, 15, 47), // a salt too short
+		aspnet3(2, 1000, 16, 47), // a digest too short
+		aspnet3(2, 1000, 1<<31, 48),
+		"AQAAAA",
+		strings.Repeat("A", 65) + "B==",
+		strings.Repeat("g", 32) + ":" + hex.EncodeToString(digest(64)),
+		hex.EncodeToString(digest(16)) + ":" + strings.Repeat("F", 128),
+		"$fbscrypt$v=1,n=18,r=8,p=1,ss=Bw==,sk=" + padded(digest(64)) + "$AAAA$" + padded(digest(64)),
+		"$fbscrypt$v=1,n=14,r=9,p=1,ss=Bw==,sk=" + padded(digest(64)) + "$AAAA$" + padded(digest(64)),
+		"$fbscrypt$v=1,n=14,r=8,p=11,ss=Bw==,sk=" + padded(digest(64)) + "$AAAA$" + padded(digest(64)),
+		"$fbscrypt$v=2,n=14,r=8,p=1,ss=Bw==,sk=" + padded(digest(64)) + "$AAAA$" + padded(digest(64)),
+		"$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=$AAAA$" + padded(digest(64)),
+		"$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=AAAA$AAAA$AAAA",
+		"$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=" + padded(digest(64)) + "$$" + padded(digest(64)),
+		"$2b$" + megabyte, "$argon2id$" + megabyte, "$pbkdf2$" + megabyte, "$scrypt$" + megabyte, "$6$rounds=" + megabyte,
+		"$P$" + megabyte, "pbkdf2_sha256$" + megabyte, "scrypt$" + strings.Repeat("$", 1<<20), "scrypt:" + strings.Repeat(":", 1<<20),
+		"{scrypt}" + megabyte, "{sha256}" + megabyte, "AQAAAA" + megabyte, "$fbscrypt$" + megabyte,
+	} {
+		var err error
+		var took time.Duration
+		var memory uint64
+		for range 3 { // the machine may be busy with something else
+			memory = allocated(func() {
+				start := time.Now()
+				err = legacyhash.All().Verify(t.Context(), encoded, "correct horse")
+				took = time.Since(start)
+			})
+			if took < time.Millisecond {
+				break
+			}
+		}
+		if !errors.Is(err, auth.ErrMalformedHash) {
+			t.Errorf("%.80q: %v, want ErrMalformedHash", encoded, err)
+		}
+		if took > time.Millisecond || memory > 16<<10 {
+			t.Errorf("%.80q: %v, %d bytes", encoded, took, memory)
+		}
+	}
+}
+
+// allocated returns how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestUnknown: what has no mark of these systems, what marks an account without a
+// password, plain text and digests without salt match nothing.
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	for _, encoded := range []string{
+		"", "!", "!" + strings.Repeat("a", 40), "*", "*0", "x", "password", "{noop}password", "{MD5}password", "{SHA-1}5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8",
+		"5f4dcc3b5aa765d61d8327deb882cf99", "sha256$salt$" + strings.Repeat("0", 64), "unsalted_md5$", "$1$salt$qJH7.N4xYta3aEG/dfqo/0", "$y$j9T$salt$digest",
+		"$2x$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e", "$argon2d$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+		"{bcrypt}{bcrypt}$2a$05$JJ6JL3CXvVqPKnW05V0Bw.utrZJzUG758UYfLyWImZ2MZ7Xj5y/S2", "bcrypt$$bcrypt-sha256$2b,5$STD3kG1bDkgaS1bxUiB9nu$jB1EIz5dR79FjiL6C0I1WZM97P43O0W",
+	} {
+		for _, password := range []string{"password", encoded, "", "\x00"} {
+			if err := legacyhash.All().Verify(t.Context(), encoded, password); !errors.Is(err, auth.ErrUnknownHash) {
+				t.Errorf("%q with %q: %v, want ErrUnknownHash", encoded, password, err)
+			}
+		}
+	}
+}
+
+// TestPasswords: what a format could not tell from another password is refused,
+// and so is what no system takes.
+func TestPasswords(t *testing.T) {
+	t.Parallel()
+	for name, maker := range makers {
+		encoded, err := maker("pass", make([]byte, 16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range []struct {
+			password string
+			rule     auth.PasswordRule
+		}{{"pass\x00", auth.PasswordEncoding}, {"pass" + strings.Repeat("x", 4093), auth.PasswordTooLong}} {
+			var refused *auth.PasswordError
+			if err := legacyhash.All().Verify(t.Context(), encoded, row.password); !errors.As(err, &refused) || refused.Rule != row.rule {
+				t.Errorf("%s with %d bytes: %v, want %s", name, len(row.password), err, row.rule)
+			}
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package legacyhash
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"hash"
+	"strings"
+
+	"github.com/seed-e36e2130/auth/internal/phc"
+)
+
+func passlib() []format {
+	return []format{
+		bcrypt(""),
+		{own: bcryptSHA256, verify: leastBcrypt.Verify},
+		argon2(""),
+		passlibPBKDF2("$pbkdf2$", "sha1"),
+		passlibPBKDF2("$pbkdf2-sha256$", "sha256"),
+		passlibPBKDF2("$pbkdf2-sha512$", "sha512"),
+		{own: whole("$scrypt$"), verify: keyed(passlibScrypt)},
+		shaCrypt("$5$", sha256.New, sha256Order),
+		shaCrypt("$6$", sha512.New, sha512Order),
+		{own: after("$P$"), verify: keyed(phpass)},
+		{own: after("$H$"), verify: keyed(phpass)},
+	}
+}
+
+// whole owns what begins with mark, and keeps the mark.
+func whole(mark string) func(string) (string, bool) {
+	return func(encoded string) (string, bool) { return encoded, strings.HasPrefix(encoded, mark) }
+}
+
+func bcryptSHA256(encoded string) (string, bool) { return whole("$bcrypt-sha256$")(encoded) }
+
+// passlibPBKDF2 reads $pbkdf2-sha256$iterations$salt$digest.
+func passlibPBKDF2(mark, name string) format {
+	newHash, size, _ := hashOf(name)
+	return format{own: whole(mark), verify: keyed(func(encoded string) (recipe, error) {
+		parsed, err := phc.Parse(encoded)
+		if err != nil {
+			return recipe{}, err
+		}
+		iterations, ok := parsed.Values("")
+		if !ok || parsed.Version != "" {
+			return recipe{}, errParts
+		}
+		salt, err := fromBase64(passlibBase64, parsed.Salt)
+		if err != nil {
+			return recipe{}, err
+		}
+		digest, err := fromBase64(passlibBase64, parsed.Digest)
+		if err != nil {
+			return recipe{}, err
+		}
+		return pbkdf2Hash(newHash, iterations[0], salt, digest, size)
+	})}
+}
+
+// passlibScrypt reads $scrypt$ln=16,r=8,p=1$salt$digest.
+func passlibScrypt(encoded string) (recipe, error) {
+	parsed, err := phc.Parse(encoded)
+	if err != nil {
+		return recipe{}, err
+	}
+	values, ok := parsed.Values("ln", "r", "p")
+	if !ok || parsed.Version != "" {
+		return recipe{}, errParts
+	}
+	ln, ok := phc.Number(values[0], 17)
+	if !ok {
+		return recipe{}, errCost
+	}
+	salt, err := fromBase64(rawBase64, parsed.Salt)
+	if err != nil {
+		return recipe{}, err
+	}
+	digest, err := fromBase64(rawBase64, parsed.Digest)
+	if err != nil {
+		return recipe{}, err
+	}
+	n := numbers(values[1:]...)
+	return scryptHash(1<<ln, n[0], n[1], salt, digest, 32)
+}
+
+func django() []format {
+	return []format{
+		{own: after("pbkdf2_sha256$"), verify: keyed(djangoPBKDF2("sha256"))},
+		{own: after("pbkdf2_sha1$"), verify: keyed(djangoPBKDF2("sha1"))},
+		{own: after("scrypt$"), verify: keyed(djangoScrypt)},
+		argon2("argon2"),
+		bcrypt("bcrypt$"),
+		djangoBcryptSHA256(),
+		{own: after("sha1$"), verify: keyed(djangoDigest(sha1.New))},
+		{own: after("md5$"), verify: keyed(djangoDigest(md5.New))},
+	}
+}
+
+// djangoPBKDF2 reads iterations$salt$digest.
+func djangoPBKDF2(name string) func(string) (recipe, error) {
+	newHash, size, _ := hashOf(name)
+	return func(rest string) (recipe, error) {
+		part := strings.Split(rest, "$")
+		if len(part) != 3 {
+			return recipe{}, errParts
+		}
+		salt, err := textSalt(part[1])
+		if err != nil {
+			return recipe{}, err
+		}
+		digest, err := fromBase64(standardBase64, part[2])
+		if err != nil {
+			return recipe{}, err
+		}
+		return pbkdf2Hash(newHash, part[0], salt, digest, size)
+	}
+}
+
+// djangoScrypt reads N$salt$r$p$digest.
+func djangoScrypt(rest string) (recipe, error) {
+	part := strings.Split(rest, "$")
+	if len(part) != 5 {
+		return recipe{}, errParts
+	}
+	salt, err := textSalt(part[1])
+	if err != nil {
+		return recipe{}, err
+	}
+	digest, err := fromBase64(standardBase64, part[4])
+	if err != nil {
+		return recipe{}, err
+	}
+	n := numbers(part[0], part[2], part[3])
+	return scryptHash(n[0], n[1], n[2], salt, digest, 64)
+}
+
+// djangoDigest reads salt$digest, from the time before Django 1.4: one hash of
+// salt and password.
+func djangoDigest(newHash func() hash.Hash) func(string) (recipe, error) {
+	return func(rest string) (recipe, error) {
+		part := strings.Split(rest, "$")
+		if len(part) != 2 {
+			return recipe{}, errParts
+		}
+		salt, err := textSalt(part[0])
+		if err != nil {
+			return recipe{}, err
+		}
+		digest, err := fromHex(part[1])
+		switch {
+		case err != nil:
+			return recipe{}, err
+		case len(salt) == 0 || len(salt) > maxSalt:
+			return recipe{}, errSalt
+		case len(digest) != newHash().Size():
+			return recipe{}, errLength
+		}
+		return recipe{digest, func(password string) ([]byte, error) {
+			h := newHash()
+			h.Write(salt)
+			h.Write([]byte(password))
+			return h.Sum(nil), nil
+		}}, nil
+	}
+}
+
+func werkzeug() []format {
+	return []format{
+		{own: after("pbkdf2:"), verify: keyed(werkzeugPBKDF2)},
+		{own: after("scrypt:"), verify: keyed(werkzeugScrypt)},
+	}
+}
+
+// werkzeugParts reads a method of so many parts, $salt$digest.
+func werkzeugParts(rest string, n int) (method []string, salt, digest []byte, err error) {
+	part := strings.Split(rest, "$")
+	if len(part) != 3 {
+		return nil, nil, nil, errParts
+	}
+	if method = strings.Split(part[0], ":"); len(method) != n {
+		return nil, nil, nil, errParts
+	}
+	if salt, err = textSalt(part[1]); err != nil {
+		return nil, nil, nil, err
+	}
+	digest, err = fromHex(part[2])
+	return method, salt, digest, err
+}
+
+// werkzeugPBKDF2 reads sha256:iterations$salt$digest.
+func werkzeugPBKDF2(rest string) (recipe, error) {
+	method, salt, digest, err := werkzeugParts(rest, 2)
+	if err != nil {
+		return recipe{}, err
+	}
+	newHash, size, ok := hashOf(method[0])
+	if !ok {
+		return recipe{}, errParts
+	}
+	return pbkdf2Hash(newHash, method[1], salt, digest, size)
+}
+
+// werkzeugScrypt reads N:r:p$salt$digest.
+func werkzeugScrypt(rest string) (recipe, error) {
+	method, salt, digest, err := werkzeugParts(rest, 3)
+	if err != nil {
+		return recipe{}, err
+	}
+	n := numbers(method...)
+	return scryptHash(n[0], n[1], n[2], salt, digest, 64)
+}

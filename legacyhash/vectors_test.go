@@ -1,0 +1,180 @@
+package legacyhash_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/legacyhash"
+)
+
+// foreignRow is one of passwords.json: a hash of another system.
+type foreignRow struct{ ID, Source, Scheme, Password, Hash string }
+
+func foreignRows(t testing.TB) (rows []foreignRow) {
+	t.Helper()
+	text, err := os.ReadFile("../testdata/vectors/passwords.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &rows); err != nil || len(rows) < 77 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	return rows
+}
+
+// TestForeignHashes: every hash that another system wrote matches its password,
+// and neither another password nor an altered hash does.
+func TestForeignHashes(t *testing.T) {
+	t.Parallel()
+	for _, row := range foreignRows(t) {
+		t.Run(row.ID, func(t *testing.T) {
+			t.Parallel()
+			err := legacyhash.All().Verify(t.Context(), row.Hash, row.Password)
+			if row.Scheme == "argon2d" { // x/crypto has none
+				if err != auth.ErrUnknownHash {
+					t.Errorf("%s's %s: %v, want ErrUnknownHash", row.Source, row.Scheme, err)
+				}
+				return
+			}
+			if err != nil {
+				t.Errorf("%s's %s: %v", row.Source, row.Scheme, err)
+			}
+			checkTwins(t, legacyhash.All(), row.Hash, row.Password)
+		})
+	}
+}
+
+// slow tells formats of which a mismatch costs a tenth of a second and more.
+func slow(hash string) bool {
+	for _, mark := range []string{"$2", "$bcrypt-sha256$", "$argon2", "@SpringSecurity_v5_8}", "{pbkdf2}", "{scrypt}", "$fbscrypt$"} {
+		if strings.Contains(hash, mark) {
+			return true
+		}
+	}
+	return len(hash) == 161
+}
+
+// checkTwins: no other password matches a hash, and no altered hash a password.
+func checkTwins(t *testing.T, h auth.Hasher, hash, password string) {
+	t.Helper()
+	others := []string{password + "a", "a" + password, password + " ", password + "\x00", strings.ToUpper(password), ""}
+	step := 1
+	if slow(hash) {
+		others, step = others[:1], len(hash) // the rest of the code is the same
+	}
+	for _, other := range others {
+		if err := h.Verify(t.Context(), hash, other); err == nil || errors.Is(err, auth.ErrMalformedHash) {
+			t.Errorf("%s with %q in place of %q: %v", hash, other, password, err)
+		}
+	}
+	// From the end, where the digest is: what stands before may be the cost.
+	for at := len(hash) - 1; at > len(hash)-24; at -= step {
+		for _, by := range "Oz2$" {
+			if twin := hash[:at] + string(by) + hash[at+1:]; twin != hash && h.Verify(t.Context(), twin, password) == nil {
+				t.Errorf("%s matches like %s", twin, hash)
+			}
+			if step > 1 {
+				break
+			}
+		}
+	}
+	for _, twin := range []string{hash[:len(hash)-1], hash[:len(hash)-4], hash + "\n", hash + "=", hash + "A", hash + "AAAA", hash + "\x00", " " + hash, hash + "$" + hash} {
+		err := h.Verify(t.Context(), twin, password)
+		if !errors.Is(err, auth.ErrMalformedHash) && !errors.Is(err, auth.ErrUnknownHash) {
+			t.Errorf("%q: %v, want a refusal of the hash", twin, err)
+		}
+	}
+}
+
+// hashCase is a line of hashes.jsonl.
+type hashCase struct {
+	ID, Format, Hash, Level, Why string
+
+	Password    []byte
+	Expect      string // match, mismatch or error
+	MaxMS       int    `json:"max_ms"`
+	NeedsRehash *bool  `json:"needs_rehash"`
+}
+
+// TestHashVectors runs every case, at every level.
+func TestHashVectors(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../testdata/vectors/hashes.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := 0
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); cases++ {
+		var c hashCase
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(c.ID, func(t *testing.T) {
+			t.Parallel()
+			want := c.Expect
+			if strings.HasPrefix(c.Hash, "$2$") { // optional, and its why says that refusing is right
+				want = "error"
+			}
+			start := time.Now()
+			err := legacyhash.All().Verify(t.Context(), c.Hash, string(c.Password))
+			took := time.Since(start)
+			got := "error"
+			switch {
+			case err == nil:
+				got = "match"
+			case err == auth.ErrMismatch:
+				got = "mismatch"
+			}
+			if got != want {
+				t.Errorf("%s: %s (%v), want %s: %s", c.Level, got, err, want, c.Why)
+			}
+			if limit := time.Duration(c.MaxMS) * time.Millisecond; limit > 0 && took > limit {
+				start = time.Now() // the machine may have been busy with something else
+				_ = legacyhash.All().Verify(t.Context(), c.Hash, string(c.Password))
+				if again := time.Since(start); again > limit {
+					t.Errorf("took %v and %v, at most %v", took, again, limit)
+				}
+			}
+			if c.NeedsRehash != nil && *c.NeedsRehash && !legacyhash.All().NeedsRehash(c.Hash) {
+				t.Error("NeedsRehash is false")
+			}
+		})
+	}
+	if cases < 154 {
+		t.Errorf("%d cases", cases)
+	}
+}
+
+// TestPublishedHashes reads what the other systems' own tests hold.
+func TestPublishedHashes(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ source, hash, password string }{
+		{"Django 4.0's tests", "scrypt$16384$seasalt$8$1$Qj3+9PPyRjSJIebHnG81TMjsqtaIGxNQG/aEB/NYafTJ7tibgfYz71m0ldQESkXFRkdVCBhhY8mx7rQwite/Pw==", "lètmein"},
+		{"ASP.NET Core's tests, v2", "AAABAgMEBQYHCAkKCwwNDg+ukCEMDf0yyQ29NYubggHIVY0sdEUfdyeM+E1LtH1uJg==", "my password"},
+		{"ASP.NET Core's tests, v2", "ANXrDknc7fGPpigibZXXZFMX4aoqz44JveK6jQuwY3eH/UyPhvr5xTPeGYEckLxz9A==", "my password"},
+		{"ASP.NET Core's tests, v3, SHA-512", "AQAAAAIAACcQAAAAEAABAgMEBQYHCAkKCwwNDg9B0Oxwty+PGIDSp95gcCfzeDvA4sGapUIUov8usXfD6A==", "my password"},
+		{"ASP.NET Core's tests, v3, SHA-512", "AQAAAAIAAYagAAAAEAABAgMEBQYHCAkKCwwNDg/Q8A0WMKbtHQJQ2DHCdoEeeFBrgNlldq6vH4qX/CGqGQ==", "my password"},
+		{"ASP.NET Core's tests, v3, SHA-256", "AQAAAAEAA9CQAAAAIESkQuj2Du8Y+kbc5lcN/W/3NiAZFEm11P27nrSN5/tId+bR1SwV8CO1Jd72r4C08OLvplNlCDc3oQZ8efcW+jQ=", "my password"},
+		{"Drepper's specification", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5", "Hello world!"},
+		{"Drepper's specification", "$5$rounds=10000$saltstringsaltst$3xv.VbSHBb41AL9AvLeujZkZRBAwqFMz2.opqey6IcA", "Hello world!"},
+		{"Drepper's specification", "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1", "Hello world!"},
+		{"Drepper's specification", "$6$rounds=10000$saltstringsaltst$OW1/O6BYHV6BcXZu8QVeXbDWra3Oeqh0sbHbbMCVNSnCM/UrjmM0Dp8vOuZeHBy/YTBmSK6H9qs/y3RnOaw5v.", "Hello world!"},
+		{"Drepper's specification", "$6$rounds=1400$anotherlongsalts$POfYwTEok97VWcjxIiSOjiykti.o/pQs.wPvMxQ6Fm7I6IoYN3CmLs66x9t0oSwbtEW7o7UmJEiDwGqd8p4ur1", "a very much longer text to encrypt.  This one even stretches over morethan one line."},
+		{"phpass's own test", "$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0", "test12345"},
+		{"the same, as phpBB marks it", "$H$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0", "test12345"},
+	} {
+		if err := legacyhash.All().Verify(t.Context(), row.hash, row.password); err != nil {
+			t.Errorf("%s: %s: %v", row.source, row.hash, err)
+		}
+		if err := legacyhash.All().Verify(t.Context(), row.hash, row.password+"z"); err != auth.ErrMismatch {
+			t.Errorf("%s: %s with another password: %v", row.source, row.hash, err)
+		}
+	}
+}
