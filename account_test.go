@@ -22,13 +22,17 @@ func TestPasswordRule(t *testing.T) {
 		password string
 		want     auth.PasswordError // zero: may be set
 	}{
-		"8 characters":             {usual, "12345678", auth.PasswordError{}},
+		"8 characters":             {usual, "73120958", auth.PasswordError{}},
 		"7 characters":             {usual, "1234567", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
 		"none":                     {usual, "", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
 		"8 of two bytes":           {usual, "éééééééé", auth.PasswordError{}},
 		"4 of two bytes":           {usual, "éééé", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
 		"7 of four bytes":          {usual, "🐎🐎🐎🐎🐎🐎🐎", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
-		"one letter, no other":     {usual, "aaaaaaaa", auth.PasswordError{}},
+		"one letter, no other":     {usual, "aaaaaaaaaaaaa", auth.PasswordError{}},
+		"common":                   {usual, "password123", auth.PasswordError{Rule: auth.PasswordCommon}},
+		"common, capitals":         {usual, "PassWord123", auth.PasswordError{Rule: auth.PasswordCommon}},
+		"common, and long":         {strict, "123456789123456789", auth.PasswordError{Rule: auth.PasswordCommon}},
+		"common, and more":         {usual, "password123 horse", auth.PasswordError{}},
 		"spaces":                   {usual, "        ", auth.PasswordError{}},
 		"controls":                 {usual, "\t\r\n\x1b\x7f123", auth.PasswordError{}},
 		"64 of four bytes":         {usual, strings.Repeat("🐎", 64), auth.PasswordError{}},

@@ -48,7 +48,11 @@ func (a *Authenticator) SetPassword(ctx context.Context, userID, replacement str
 	if a.unusable() {
 		return errUnusable
 	}
-	if err := a.passwords.check(replacement); err != nil {
+	u, err := a.user(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if err := a.passwords.accept(ctx, u.Username, replacement); err != nil {
 		return err
 	}
 	encoded, err := a.hash(ctx, replacement)
@@ -56,11 +60,10 @@ func (a *Authenticator) SetPassword(ctx context.Context, userID, replacement str
 		return err
 	}
 	for range 4 { // again if a login upgraded the hash meanwhile
-		u, err := a.user(ctx, userID)
-		if err != nil {
+		if err = a.setHash(ctx, u, encoded); !errors.Is(err, ErrConflict) {
 			return err
 		}
-		if err = a.setHash(ctx, u, encoded); !errors.Is(err, ErrConflict) {
+		if u, err = a.user(ctx, userID); err != nil {
 			return err
 		}
 	}

@@ -82,7 +82,7 @@ func (a *Authenticator) Register(ctx context.Context, username, password string)
 	if err != nil {
 		return User{}, err
 	}
-	if err := a.passwords.check(password); err != nil {
+	if err := a.passwords.accept(ctx, name, password); err != nil {
 		return User{}, err
 	}
 	encoded, err := a.hash(ctx, password)
@@ -180,6 +180,9 @@ func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, rep
 		return Tokens{}, err
 	}
 	return a.confirm(ctx, userID, current, func(u User) (Tokens, error) {
+		if err := a.passwords.accept(ctx, u.Username, replacement); err != nil {
+			return Tokens{}, err
+		}
 		encoded, err := a.hash(ctx, replacement)
 		if err != nil {
 			return Tokens{}, err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // Config is what [New] may be told. Its zero value is the safe choice.
@@ -22,6 +23,16 @@ type Config struct {
 
 	// MaxPasswordBytes of a password, in UTF-8. 0: 1,024; 256 to 4,096.
 	MaxPasswordBytes int
+
+	// ContextWords are what a new password may not be made of, beside the user's own
+	// name: the service's name, say, or its domain. A password is refused that has
+	// fewer than 8 characters besides, fewer than 4 of them letters, in whatever
+	// case. At most 100, each of at least 3 characters and at most 255 bytes.
+	ContextWords []string
+
+	// PasswordChecker, if not nil, is asked about a new password that breaks no
+	// other rule, as with package pwned.
+	PasswordChecker PasswordChecker
 
 	// NormalizeUsername returns the one form of a username that is stored and
 	// looked up, or an error if it is none; whatever the form, it has 1 to 255
@@ -106,6 +117,14 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 	}
 	within("Config.MinPasswordLength", &cfg.MinPasswordLength, leastMinPassword, leastMinPassword, mostMinPassword)
 	within("Config.MaxPasswordBytes", &cfg.MaxPasswordBytes, defaultMaxPassword, leastMaxPassword, mostMaxPassword)
+	if len(cfg.ContextWords) > maxContextWords {
+		fault("Config.ContextWords", strconv.Itoa(len(cfg.ContextWords)), fmt.Sprintf("must be at most %d", maxContextWords))
+	}
+	for _, w := range cfg.ContextWords {
+		if len(w) > maxUsername || !utf8.ValidString(w) || utf8.RuneCountInString(w) < leastContextWord {
+			fault("Config.ContextWords", w, fmt.Sprintf("must be text of at least %d characters and at most %d bytes", leastContextWord, maxUsername))
+		}
+	}
 	kept := newSessions(&cfg, fault)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
@@ -128,7 +147,10 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 	}
 	a := &Authenticator{
 		users: users, tokens: tokens, hasher: cfg.Hasher,
-		passwords: passwordRule{least: cfg.MinPasswordLength, most: cfg.MaxPasswordBytes},
+		passwords: passwordRule{
+			least: cfg.MinPasswordLength, most: cfg.MaxPasswordBytes,
+			context: contextWords(cfg.ContextWords...), checker: cfg.PasswordChecker,
+		},
 		normalize: cfg.NormalizeUsername, claims: cfg.Claims, log: cfg.Logger,
 		throttle: cfg.Throttle, accounts: cfg.Accounts, sessions: kept, events: cfg.Events,
 	}

@@ -89,6 +89,9 @@ const (
 	PasswordTooShort PasswordRule = "too_short"
 	PasswordTooLong  PasswordRule = "too_long"
 	PasswordEncoding PasswordRule = "encoding" // NUL or invalid UTF-8
+	PasswordCommon   PasswordRule = "common"   // among those that are guessed first
+	PasswordContext  PasswordRule = "context"  // little more than the username or the service's name
+	PasswordBreached PasswordRule = "breached" // found in a breach: see [PasswordChecker]
 )
 
 func (e *PasswordError) Error() string {
@@ -99,6 +102,12 @@ func (e *PasswordError) Error() string {
 		return fmt.Sprintf("auth: password too long: at most %d bytes", e.Limit)
 	case PasswordEncoding:
 		return "auth: password holds a NUL character or is not valid UTF-8"
+	case PasswordCommon:
+		return "auth: password is one of the most common"
+	case PasswordContext:
+		return "auth: password is little more than the user's or the service's name"
+	case PasswordBreached:
+		return "auth: password is known from a breach"
 	}
 	return "auth: password refused: " + string(e.Rule)
 }

@@ -40,6 +40,7 @@ type room struct {
 var rooms = []room{
 	// The root package, file by file.
 	{files: []string{"hasher*.go", "bcrypt.go", "argon2id.go", "pepper.go", "calibrate.go", "limit.go"}, may: []string{"~/internal/phc", "golang.org/x/crypto/..."}},
+	{files: []string{"password.go"}, may: []string{"~/internal/commonpasswords"}},
 	{files: []string{"username.go"}, may: []string{"golang.org/x/text/..."}},
 	{files: []string{"token.go", "claims*.go", "principal.go", "jwt*.go"}, may: []string{"~/internal/jose", "~/internal/strictjson"}},
 	{files: []string{"decode.go"}, may: []string{"~/internal/strictjson", "reflect"}},
@@ -53,7 +54,7 @@ var rooms = []room{
 	// The rooms within.
 	{files: []string{"internal/jose/..."}, may: []string{"~/internal/strictjson", jwx + "/v2/...", "golang.org/x/crypto/cryptobyte/..."}},
 	{files: []string{"internal/problem/..."}, may: []string{"net/http"}},
-	{files: []string{"internal/strictjson/...", "internal/phc/..."}},
+	{files: []string{"internal/strictjson/...", "internal/phc/...", "internal/commonpasswords/..."}},
 	{files: []string{"internal/testenv/..."}, may: []string{"os", "os/exec", "testing"}},
 
 	// The public packages around the root.
