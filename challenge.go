@@ -14,7 +14,7 @@ type answer struct {
 	cause     error
 	status    int
 	challenge bool   // with a WWW-Authenticate header
-	code      string // its error, RFC 6750 section 3.1
+	code      string // its error, RFC 6750 section 3.1; the code of the problem too
 	detail    string // for people: no more than the status and code say
 }
 
@@ -33,7 +33,7 @@ var answers = [...]answer{
 	{ErrInvalidRequest, 400, true, "invalid_request", "the credentials are malformed, or there is more than one"},
 	{ErrInvalidToken, 401, true, "invalid_token", "the access token is invalid or has expired"},
 	{ErrInsufficientScope, 403, true, "insufficient_scope", "the access token does not allow this"},
-	{ErrCrossOrigin, 403, false, "", "a cross-origin request with a cookie is refused"},
+	{ErrCrossOrigin, 403, false, "cross_origin", "a cross-origin request with a cookie is refused"},
 
 	{cause: ErrInvalidCredentials, status: 401},
 	{cause: ErrInvalidUsername, status: 422},

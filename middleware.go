@@ -282,5 +282,5 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, s
 		m.errorHandler(w, r, err)
 		return
 	}
-	problem.Write(w, a.status, a.detail)
+	problem.Write(w, a.status, a.code, a.detail)
 }

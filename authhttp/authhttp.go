@@ -1,25 +1,41 @@
 // Package authhttp holds ready-made endpoints. Each is a handler of its own, so
-// that a host mounts the ones it wants where it wants them.
+// that a host mounts the ones it wants where it wants them; [Mount] mounts several.
 //
-// All of them take POST alone, read a body of at most 64 KiB and mark their
-// answers as not to be stored. Credentials in a URL are refused, for logs,
-// histories and proxies keep those.
+// All bodies are read up to 64 KiB and strictly: a member or parameter that comes
+// twice, or in JSON one that is not known, is refused. Credentials in a URL are
+// refused, for logs, histories and proxies keep those. No answer is to be stored.
+//
+// Endpoints of OAuth ([Token], [Revoke], [Introspect]) refuse with the body of RFC
+// 6749 section 5.2, all others with problem details (RFC 9457): code is for
+// programs and never changes, detail is for people.
 package authhttp
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
+	"net/netip"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/problem"
 )
 
-// Config is what an endpoint may be told.
+// Config is what an endpoint may be told. Its zero value is the safe choice.
 type Config struct {
+	// Cookies, if not nil, keeps tokens in the browser. [Login], [Refresh] and
+	// [Logout] are then for browsers alone: other clients use [Token] and [Revoke].
+	Cookies *Cookies
+
+	// PasswordGrant lets [Token] take the password grant, which OAuth 2.1 no
+	// longer has, for clients of the host's own.
+	PasswordGrant bool
+
+	// ClientIP returns the address of the client, which sessions, events and the
+	// throttle go by; the zero Addr if it is unknown. nil: that of the connection.
+	// Behind proxies use [TrustProxies].
+	ClientIP func(r *http.Request) netip.Addr
+
 	// Logger receives what failed through no fault of the caller. nil: silent.
 	Logger *slog.Logger
 }
@@ -29,53 +45,35 @@ type Registrar interface {
 	Register(ctx context.Context, username, password string) (auth.User, error)
 }
 
-// Authenticator logs users in, as [auth.Authenticator] does.
-type Authenticator interface {
+// Authenticator logs users in, as [auth.Authenticator] does; From is where the
+// device comes in, here and below.
+type Authenticator[A any] interface {
+	From(d auth.Device) A
 	Login(ctx context.Context, username, password string) (auth.Tokens, error)
 }
 
 // Register returns the endpoint that makes an account of the JSON object
 // {"username": …, "password": …}. It answers 201 with the account's id and
-// username as they are stored, and every refusal with problem details (RFC
-// 9457) whose detail says what to change.
+// username as they are stored, and logs nobody in.
 func Register(a Registrar, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := read(w, r, readJSON)
+		in, err := register.read(w, r)
 		if err != nil {
-			refuseRegister(w, r, cfg, err)
+			cfg.refuse(w, r, err)
 			return
 		}
-		user, err := a.Register(r.Context(), in.username, in.password)
+		user, err := a.Register(r.Context(), in.values["username"], in.values["password"])
 		if err != nil {
-			refuseRegister(w, r, cfg, err)
+			cfg.refuse(w, r, err)
 			return
 		}
-		write(w, http.StatusCreated, struct {
-			ID       string `json:"id"`
-			Username string `json:"username"`
-		}{user.ID, user.Username})
+		write(w, http.StatusCreated, account{user.ID, user.Username})
 	})
 }
 
-func refuseRegister(w http.ResponseWriter, r *http.Request, cfg Config, err error) {
-	if bad, ok := errors.AsType[*badRequest](err); ok {
-		problem.Write(w, bad.status, bad.detail)
-		return
-	}
-	status := auth.HTTPStatus(err)
-	detail := ""
-	if password, ok := errors.AsType[*auth.PasswordError](err); ok {
-		detail = strings.TrimPrefix(password.Error(), "auth: ")
-	}
-	switch {
-	case errors.Is(err, auth.ErrUserExists):
-		detail = "this username is taken"
-	case errors.Is(err, auth.ErrInvalidUsername):
-		detail = "this username cannot be used: it is empty, or holds spaces or characters that usernames may not have"
-	case status >= 500:
-		undecided(w, r, cfg, err)
-	}
-	problem.Write(w, status, detail)
+type account struct {
+	ID       string `json:"id"`
+	Username string `json:"username"`
 }
 
 // Login returns the endpoint that gives tokens for a username and a password. It
@@ -83,78 +81,54 @@ func refuseRegister(w http.ResponseWriter, r *http.Request, cfg Config, err erro
 // password grant (RFC 6749 section 4.3.2), in which grant_type may be missing
 // and client_id is ignored. What scope asks for is ignored, too: scopes are the
 // host's to grant, by [auth.Config].Claims, and the answer tells them. It is 200
-// with the tokens (section 5.1), or a refusal with error and error_description
-// (section 5.2).
+// with the tokens (section 5.1). A device_token of an earlier answer may come along
+// in either, for the throttle.
 //
 // Unknown user, wrong password and disabled account are one answer: 401 to JSON,
-// and to the form the 400 invalid_grant that section 5.2 asks for.
-func Login(a Authenticator, cfg Config) http.Handler {
+// and to the form the 400 invalid_grant that section 5.2 asks for. A refusal is
+// problem details with the members error and error_description of section 5.2.
+func Login[A Authenticator[A]](a A, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
-		in, err := read(w, r, readJSONOrForm)
+		var in input
+		err := cfg.Cookies.check(r)
+		if err == nil {
+			in, err = login.read(w, r)
+		}
+		var t auth.Tokens
+		if err == nil {
+			t, err = logIn(r.Context(), a.From(cfg.known(r, in, cfg.Cookies)), in)
+		}
 		if err != nil {
-			refuseLogin(w, r, cfg, in, err)
+			cfg.refuseLogin(w, r, in.form, err)
 			return
 		}
-		tokens, err := a.Login(r.Context(), in.username, in.password)
-		if err != nil {
-			refuseLogin(w, r, cfg, in, err)
-			return
-		}
-		write(w, http.StatusOK, tokens)
+		cfg.give(w, r, cfg.Cookies, t)
 	})
 }
 
-func refuseLogin(w http.ResponseWriter, r *http.Request, cfg Config, in credentials, err error) {
-	answer := struct {
-		Code   string `json:"error"`
-		Detail string `json:"error_description,omitempty"`
-	}{Code: "invalid_request"}
-	status := auth.HTTPStatus(err)
-	bad, malformed := errors.AsType[*badRequest](err)
-	switch {
-	case malformed:
-		status, answer.Detail = bad.status, bad.detail
-		if bad.code != "" {
-			answer.Code = bad.code
-		}
-	case errors.Is(err, auth.ErrInvalidCredentials):
-		answer.Code, answer.Detail = "invalid_grant", "wrong username or password"
-		if in.form {
-			status = http.StatusBadRequest
-			break
-		}
-		// RFC 9110 section 15.5.2: no 401 without a challenge. This one lets no
-		// browser open a window of its own.
-		w.Header().Set("WWW-Authenticate", `Bearer realm="login"`)
-	case status == http.StatusServiceUnavailable:
-		answer.Code = "temporarily_unavailable"
-		undecided(w, r, cfg, err)
-	case status >= 500:
-		answer.Code = "server_error"
-		undecided(w, r, cfg, err)
+// logIn takes the password grant, whose grant_type may be missing.
+func logIn[A Authenticator[A]](ctx context.Context, a A, in input) (auth.Tokens, error) {
+	if grant := in.values["grant_type"]; grant != "" && grant != "password" {
+		return auth.Tokens{}, &refusal{http.StatusBadRequest, "", "unsupported_grant_type", "grant_type must be password"}
 	}
-	write(w, status, answer)
+	if err := in.need("username", "password"); err != nil {
+		return auth.Tokens{}, err
+	}
+	return a.Login(ctx, in.values["username"], in.values["password"])
 }
 
-// undecided logs a fault that is not the caller's, and says when to come again.
-func undecided(w http.ResponseWriter, r *http.Request, cfg Config, err error) {
-	if retry, ok := errors.AsType[*auth.RetryError](err); ok {
-		w.Header().Set("Retry-After", problem.RetryAfter(retry.After))
+func (cfg Config) refuseLogin(w http.ResponseWriter, r *http.Request, form bool, err error) {
+	if form && errors.Is(err, auth.ErrInvalidCredentials) {
+		err = &refusal{http.StatusBadRequest, "invalid_credentials", "invalid_grant", "wrong username or password"}
 	}
-	problem.Log(cfg.Logger, r, err)
-}
-
-// write answers with v as JSON. What is written here encodes without error, but
-// for tokens that a host made up: those are refused before the status is out.
-func write(w http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		problem.Write(w, http.StatusInternalServerError, "")
-		return
+	w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
+	e := cfg.prepare(w, r, err)
+	if !form {
+		w.Header().Set("Content-Type", problem.Type)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n'))
+	write(w, e.status, struct {
+		problem.Details
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{problem.Of(e.status, e.code, e.detail), e.oauthError(), e.detail})
 }

@@ -20,9 +20,25 @@ import (
 
 // accounts answers with fixed values and notes what it was asked.
 type accounts struct {
+	auth.TokenVerifier // nil: no token is valid
 	err                error
 	username, password string
+	token              string
+	device             auth.Device // of the last call
+	tokens             auth.Tokens // of a login, if they are to be others
 	calls              int
+}
+
+func (a *accounts) From(d auth.Device) *accounts {
+	a.device = d
+	return a
+}
+
+func (a *accounts) Verify(ctx context.Context, token string) (*auth.Principal, error) {
+	if a.TokenVerifier == nil {
+		return nil, auth.ErrInvalidToken
+	}
+	return a.TokenVerifier.Verify(ctx, token)
 }
 
 func (a *accounts) Register(_ context.Context, username, password string) (auth.User, error) {
@@ -34,6 +50,9 @@ func (a *accounts) Register(_ context.Context, username, password string) (auth.
 func (a *accounts) Login(_ context.Context, username, password string) (auth.Tokens, error) {
 	a.username, a.password = username, password
 	a.calls++
+	if a.tokens.AccessToken != "" {
+		return a.tokens, a.err
+	}
 	return auth.Tokens{AccessToken: "eyJ", ExpiresIn: 15 * time.Minute}, a.err
 }
 
@@ -368,7 +387,7 @@ func TestErrors(t *testing.T) {
 			if got := check("form", post(authhttp.Login(a, cfg), "/", asForm, "username=ada&password=s3cr3t"), row.form, false); got.Code != row.code {
 				t.Errorf("the form is answered %+v, want %s", got, row.code)
 			}
-			if got := check("register", post(authhttp.Register(a, cfg), "/", asJSON, valid), row.register, false); !strings.Contains(got.Detail, row.detail) {
+			if got := check("register", post(authhttp.Register(a, cfg), "/", asJSON, valid), row.register, row.challenged); !strings.Contains(got.Detail, row.detail) {
 				t.Errorf("register answers %+v, want %s", got, row.detail)
 			}
 		})

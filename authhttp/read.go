@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -15,63 +16,85 @@ import (
 // maxBody is how many bytes of a body are read.
 const maxBody = 64 << 10
 
-// credentials is what a request brings.
-type credentials struct {
-	username, password string
-	form               bool // as a form: the answer is RFC 6749's to the letter
+// body is what an endpoint reads.
+type body struct {
+	json, form bool     // as which media types
+	fields     []string // in JSON all of them, and no others
+	extra      string   // but one
+	optional   bool     // there may be no body
 }
-
-// badRequest is a request that cannot be understood. Its detail holds nothing of
-// the request, and only the characters of RFC 6749 section 5.2.
-type badRequest struct {
-	status int
-	code   string // of RFC 6749 section 5.2; "": invalid_request
-	detail string
-}
-
-func (e *badRequest) Error() string { return "authhttp: " + e.detail }
-
-func malformed(detail string) error {
-	return &badRequest{status: http.StatusBadRequest, detail: detail}
-}
-
-// formats are the media types that an endpoint reads.
-type formats map[string]func(body string) (credentials, error)
 
 var (
-	readJSON       = formats{"application/json": decodeJSON}
-	readJSONOrForm = formats{"application/json": decodeJSON, "application/x-www-form-urlencoded": decodeForm}
+	login    = body{json: true, form: true, fields: []string{"username", "password"}, extra: "device_token"}
+	register = body{json: true, fields: []string{"username", "password"}}
+	oauth    = body{form: true}
+	nothing  = body{json: true, optional: true}
 )
 
-// read returns the credentials in the body of r.
-func read(w http.ResponseWriter, r *http.Request, accepted formats) (credentials, error) {
+// input is what came: texts by name. An empty parameter of a form counts as absent
+// (RFC 6749 section 3.2).
+type input struct {
+	values map[string]string
+	form   bool // as a form: the answer is RFC 6749's to the letter
+}
+
+// need returns an error if one of names is missing.
+func (in input) need(names ...string) error {
+	for _, name := range names {
+		if _, ok := in.values[name]; !ok {
+			return malformed(list(names) + " required")
+		}
+	}
+	return nil
+}
+
+// list returns names as a sentence has them, with its verb.
+func list(names []string) string {
+	if len(names) == 1 {
+		return names[0] + " is"
+	}
+	return strings.Join(names, " and ") + " are"
+}
+
+// read returns what the body of r holds, which is a POST.
+func (b body) read(w http.ResponseWriter, r *http.Request) (input, error) {
 	if inURL(r.URL.RawQuery) {
-		return credentials{}, malformed("credentials belong in the body, not in the URL, which logs and histories keep")
+		return input{}, malformed("credentials belong in the body, not in the URL, which logs and histories keep")
 	}
 	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return credentials{}, &badRequest{status: http.StatusMethodNotAllowed, detail: "use POST"}
+		return input{}, notAllowed(w, http.MethodPost)
 	}
-	decode := accepted[mediaType(r.Header)]
-	if decode == nil {
-		detail := "send a body of type application/json"
-		if len(accepted) > 1 {
-			detail += " or application/x-www-form-urlencoded"
+	if b.optional && r.ContentLength == 0 {
+		return input{}, nil
+	}
+	var decode func(string) (input, error)
+	kind, wanted := mediaType(r.Header), "application/json"
+	switch {
+	case b.json && kind == "application/json":
+		decode = b.decodeJSON
+	case b.form && kind == "application/x-www-form-urlencoded":
+		decode = decodeForm
+	default:
+		if b.form {
+			wanted = "application/x-www-form-urlencoded"
 		}
-		return credentials{}, &badRequest{status: http.StatusUnsupportedMediaType, detail: detail}
+		if b.form && b.json {
+			wanted = "application/json or " + wanted
+		}
+		return input{}, &refusal{status: http.StatusUnsupportedMediaType, detail: "send a body of type " + wanted}
 	}
-	tooLarge := &badRequest{status: http.StatusRequestEntityTooLarge, detail: "the body is larger than 64 KiB"}
+	tooLarge := &refusal{status: http.StatusRequestEntityTooLarge, detail: "the body is larger than 64 KiB"}
 	if r.ContentLength > maxBody {
-		return credentials{}, tooLarge // without asking for any of it
+		return input{}, tooLarge // without asking for any of it
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return credentials{}, tooLarge
+		return input{}, tooLarge
 	}
 	if err != nil {
-		return credentials{}, malformed("the body ended early")
+		return input{}, malformed("the body ended early")
 	}
-	return decode(string(body))
+	return decode(string(text))
 }
 
 // inURL reports whether a query holds credentials, or cannot be read for sure.
@@ -79,7 +102,8 @@ func inURL(query string) bool {
 	values, err := url.ParseQuery(query)
 	for name := range values {
 		switch strings.ToLower(name) {
-		case "username", "password", "client_secret":
+		case "username", "password", "current_password", "new_password", "client_secret",
+			"token", "access_token", "refresh_token", "mfa_token", "code":
 			return true
 		}
 	}
@@ -99,64 +123,55 @@ func mediaType(h http.Header) string {
 	return name
 }
 
-// decodeJSON takes one object with username and password, each once and a
-// string, and nothing else.
-func decodeJSON(body string) (credentials, error) {
-	var in credentials
-	var given [2]bool
-	err := strictjson.Object(body, func(name, value string) error {
-		text, isText := strictjson.Text(value)
-		switch name {
-		case "username":
-			in.username, given[0] = text, true
-		case "password":
-			in.password, given[1] = text, true
+// decodeJSON takes one object with the fields of b, each once and a string, and
+// nothing else.
+func (b body) decodeJSON(text string) (input, error) {
+	in := input{values: make(map[string]string, len(b.fields))}
+	err := strictjson.Object(text, func(name, value string) error {
+		switch text, isText := strictjson.Text(value); {
+		case len(b.fields) == 0:
+			return malformed("this endpoint takes no members")
+		case !slices.Contains(b.fields, name) && (name != b.extra || name == ""):
+			return malformed("the object has a member other than " + strings.Join(b.fields, " and "))
+		case !isText:
+			return malformed("the members of the object must be strings")
 		default:
-			return malformed("the object has a member other than username and password")
+			in.values[name] = text
+			return nil
 		}
-		if !isText {
-			return malformed("username and password must be strings")
-		}
-		return nil
 	})
-	switch bad, ok := errors.AsType[*badRequest](err); {
+	switch bad, ok := errors.AsType[*refusal](err); {
 	case ok:
-		return credentials{}, bad
+		return input{}, bad
 	case errors.Is(err, strictjson.ErrEncoding):
-		return credentials{}, malformed("the body is not valid UTF-8")
+		return input{}, malformed("the body is not valid UTF-8")
 	case errors.Is(err, strictjson.ErrDuplicate):
-		return credentials{}, malformed("the object has a member twice")
+		return input{}, malformed("the object has a member twice")
 	case err != nil:
-		return credentials{}, malformed("the body must be one JSON object")
-	case !given[0] || !given[1]:
-		return credentials{}, malformed("username and password are required")
+		return input{}, malformed("the body must be one JSON object")
 	}
-	return in, nil
+	return in, in.need(b.fields...)
 }
 
-// decodeForm takes the form of RFC 6749 section 4.3.2. As section 3.2 says, an
-// empty parameter counts as absent, an unknown one is ignored, and one that
-// comes twice is malformed.
-func decodeForm(body string) (credentials, error) {
-	in := credentials{form: true}
-	values, err := url.ParseQuery(body)
+// decodeForm takes a form as RFC 6749 section 3.2 has it: an empty parameter counts
+// as absent, an unknown one is ignored, and one that comes twice is malformed.
+func decodeForm(text string) (input, error) {
+	in := input{form: true}
+	values, err := url.ParseQuery(text)
 	if err != nil {
 		return in, malformed("the body is not a valid form")
 	}
-	for name, list := range values {
-		if len(list) > 1 {
+	in.values = make(map[string]string, len(values))
+	for name, all := range values {
+		if len(all) > 1 {
 			return in, malformed("the form has a parameter twice")
 		}
-		if !utf8.ValidString(name) || !utf8.ValidString(list[0]) {
+		if !utf8.ValidString(name) || !utf8.ValidString(all[0]) {
 			return in, malformed("the form is not valid UTF-8")
 		}
-	}
-	if grant := values.Get("grant_type"); grant != "" && grant != "password" {
-		return in, &badRequest{status: http.StatusBadRequest, code: "unsupported_grant_type", detail: "grant_type must be password"}
-	}
-	in.username, in.password = values.Get("username"), values.Get("password")
-	if in.username == "" || in.password == "" {
-		return in, malformed("username and password are required")
+		if all[0] != "" {
+			in.values[name] = all[0]
+		}
 	}
 	return in, nil
 }

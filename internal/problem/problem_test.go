@@ -11,14 +11,14 @@ import (
 func TestWrite(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		detail, want string
+		code, detail, want string
 	}{
-		{"", `{"title":"Conflict","status":409}` + "\n"},
-		{`a "b" <c>`, `{"title":"Conflict","status":409,"detail":"a \"b\" \u003cc\u003e"}` + "\n"},
+		{"", "", `{"title":"Conflict","status":409,"code":"conflict"}` + "\n"},
+		{"taken", `a "b" <c>`, `{"title":"Conflict","status":409,"code":"taken","detail":"a \"b\" \u003cc\u003e"}` + "\n"},
 	} {
 		w := httptest.NewRecorder()
 		w.Header().Set("Retry-After", "1")
-		problem.Write(w, 409, row.detail)
+		problem.Write(w, 409, row.code, row.detail)
 		if w.Code != 409 || w.Body.String() != row.want {
 			t.Errorf("%d %s, want 409 %s", w.Code, w.Body, row.want)
 		}

@@ -1,0 +1,221 @@
+package authhttp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// Guard lets verified callers pass, as [auth.Middleware] does, and answers the rest
+// itself. Its callers are taken for users of this service, so it must take the
+// tokens of this service alone.
+type Guard interface {
+	Require(next http.Handler) http.Handler
+}
+
+// Users finds accounts, as [auth.UserStore] does.
+type Users interface {
+	UserByID(ctx context.Context, id string) (auth.User, error)
+}
+
+// guarded returns a handler for callers that guard lets pass, and for methods that
+// are one of those allowed.
+func (cfg Config) guarded(guard Guard, next func(w http.ResponseWriter, r *http.Request, p *auth.Principal), allowed ...string) http.Handler {
+	inner := guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, ok := auth.FromContext(r.Context())
+		if !ok {
+			cfg.refuse(w, r, errors.New("authhttp: the guard let pass a request and named no caller"))
+			return
+		}
+		next(w, r, p)
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(allowed, r.Method) {
+			cfg.refuse(w, r, notAllowed(w, allowed...))
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
+}
+
+// Me returns the endpoint that tells callers who they are: GET answers with id and
+// username of their account, and 401 if it is gone or disabled.
+func Me(users Users, guard Guard, cfg Config) http.Handler {
+	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
+		u, err := users.UserByID(r.Context(), p.Subject())
+		if errors.Is(err, auth.ErrUserNotFound) || err == nil && u.Disabled {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="api", error="invalid_token"`) // RFC 6750 section 3.1
+			err = auth.ErrInvalidToken
+		}
+		if err != nil {
+			cfg.refuse(w, r, err)
+			return
+		}
+		write(w, http.StatusOK, account{u.ID, u.Username})
+	}, http.MethodGet, http.MethodHead)
+}
+
+// SessionEnder ends sessions and lists them, as [auth.Authenticator] does.
+type SessionEnder[A any] interface {
+	From(d auth.Device) A
+	Sessions(ctx context.Context, userID string) ([]auth.Session, error)
+	EndSession(ctx context.Context, userID, sessionID string) error
+	EndSessions(ctx context.Context, userID, except string) error
+}
+
+// Sessions returns the endpoint for the caller's sessions: GET lists them, the last
+// used first, and says which is the one that is asking; DELETE ends all others.
+func Sessions[A SessionEnder[A]](a A, guard Guard, cfg Config) http.Handler {
+	type session struct {
+		ID         string    `json:"id"`
+		Current    bool      `json:"current"`
+		CreatedAt  time.Time `json:"created_at"`
+		LastUsedAt time.Time `json:"last_used_at"`
+		ExpiresAt  time.Time `json:"expires_at"`
+		UserAgent  string    `json:"user_agent,omitempty"`
+		IP         string    `json:"ip,omitempty"`
+	}
+	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
+		if r.Method == http.MethodDelete {
+			if err := a.From(cfg.device(r)).EndSessions(r.Context(), p.Subject(), p.SessionID()); err != nil {
+				cfg.refuse(w, r, err)
+				return
+			}
+			done(w)
+			return
+		}
+		all, err := a.Sessions(r.Context(), p.Subject())
+		if err != nil {
+			cfg.refuse(w, r, err)
+			return
+		}
+		answer := struct {
+			Sessions []session `json:"sessions"`
+		}{[]session{}}
+		for _, s := range all {
+			one := session{
+				ID: s.ID, Current: s.ID == p.SessionID(), CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt,
+				ExpiresAt: s.ExpiresAt, UserAgent: s.UserAgent,
+			}
+			if s.IP.IsValid() {
+				one.IP = s.IP.String()
+			}
+			answer.Sessions = append(answer.Sessions, one)
+		}
+		write(w, http.StatusOK, answer)
+	}, http.MethodGet, http.MethodHead, http.MethodDelete)
+}
+
+// sessionID is what the ID of a [auth.Session] looks like: nothing else is asked
+// of a store.
+var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
+
+// Session returns the endpoint for one session of the caller's, whose ID is the
+// wildcard {id} of the pattern it is mounted at: DELETE ends it. It answers 404 to
+// the ID of nobody's and of another's session alike.
+func Session[A SessionEnder[A]](a A, guard Guard, cfg Config) http.Handler {
+	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
+		id, err := r.PathValue("id"), auth.ErrSessionNotFound
+		if sessionID.MatchString(id) {
+			err = a.From(cfg.device(r)).EndSession(r.Context(), p.Subject(), id)
+		}
+		if err != nil {
+			cfg.refuse(w, r, err)
+			return
+		}
+		if id == p.SessionID() {
+			cfg.Cookies.clear(w)
+		}
+		done(w)
+	}, http.MethodDelete)
+}
+
+// Leaver ends the session of whoever asks, as [auth.Authenticator] does.
+type Leaver[A any] interface {
+	From(d auth.Device) A
+	Logout(ctx context.Context, refreshToken string) error
+	EndSession(ctx context.Context, userID, sessionID string) error
+}
+
+// Logout returns the endpoint that ends a session, and answers 204 if it had ended
+// before, too. It takes the JSON object {"refresh_token": …}, or no body and
+// the access token. With [Config].Cookies it takes no body, and takes the cookies
+// from the browser; a browser whose access token has expired is answered 401 and
+// refreshes first, for its refresh token is sent to [Refresh] alone.
+func Logout[A Leaver[A]](a A, guard Guard, cfg Config) http.Handler {
+	takes := body{json: true, optional: true, fields: []string{"refresh_token"}}
+	if cfg.Cookies != nil {
+		takes = nothing
+	}
+	own := cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
+		if err := ended(a.From(cfg.device(r)).EndSession(r.Context(), p.Subject(), p.SessionID())); err != nil {
+			cfg.refuse(w, r, err)
+			return
+		}
+		cfg.Cookies.clear(w)
+		done(w)
+	}, http.MethodPost)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in input
+		err := cfg.Cookies.check(r)
+		if err == nil {
+			in, err = takes.read(w, r)
+		}
+		token, given := in.values["refresh_token"]
+		if err == nil && !given {
+			own.ServeHTTP(w, r)
+			return
+		}
+		if err == nil {
+			err = a.From(cfg.device(r)).Logout(r.Context(), token)
+		}
+		if err != nil {
+			cfg.refuse(w, r, err)
+			return
+		}
+		done(w)
+	})
+}
+
+// PasswordChanger changes passwords, as [auth.Authenticator] does.
+type PasswordChanger[A any] interface {
+	From(d auth.Device) A
+	ChangePassword(ctx context.Context, userID, current, replacement string) (auth.Tokens, error)
+}
+
+// ChangePassword returns the endpoint that changes the caller's password: it takes
+// the JSON object {"current_password": …, "new_password": …}, ends all sessions,
+// and gives the tokens of a new one as [Login] does, or as cookies to a caller
+// that came by one. A wrong current password is 403, for the access token is
+// good: a 401 would have clients refresh it.
+func ChangePassword[A PasswordChanger[A]](a A, guard Guard, cfg Config) http.Handler {
+	takes := body{json: true, fields: []string{"current_password", "new_password"}}
+	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
+		var in input
+		var t auth.Tokens
+		err := cfg.Cookies.check(r)
+		if err == nil {
+			in, err = takes.read(w, r)
+		}
+		if err == nil {
+			t, err = a.From(cfg.known(r, in, cfg.Cookies)).ChangePassword(r.Context(), p.Subject(), in.values["current_password"], in.values["new_password"])
+		}
+		if errors.Is(err, auth.ErrInvalidCredentials) {
+			err = &refusal{http.StatusForbidden, "invalid_credentials", "", "the current password is wrong"}
+		}
+		if err != nil {
+			cfg.refuse(w, r, err)
+			return
+		}
+		jar := cfg.Cookies
+		if jar != nil && !jar.holds(r, jar.access) {
+			jar = nil
+		}
+		cfg.give(w, r, jar, t)
+	}, http.MethodPost)
+}

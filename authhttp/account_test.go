@@ -1,0 +1,126 @@
+package authhttp_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/seed-e36e2130/auth/authhttp"
+)
+
+func (a *accounts) EndSession(_ context.Context, userID, sessionID string) error {
+	a.token = userID + " " + sessionID
+	a.calls++
+	return a.err
+}
+
+func TestMe(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, authhttp.Config{})
+	in := s.login()
+	me := s.call(s.Client(), "GET", "/auth/me", "", bearer(in.Access)).want(t, "me", 200, "")
+	if me.Username != "ada" || me.ID == "" || strings.Contains(me.text, "$") {
+		t.Errorf("me answers %s", me.text)
+	}
+	s.call(s.Client(), "GET", "/auth/me", "", nil).want(t, "me of nobody", 401, "no_credentials")
+	s.call(s.Client(), "GET", "/auth/me", "", bearer("x")).want(t, "me of a bad token", 401, "invalid_token")
+	if err := s.store.SetDisabled(t.Context(), me.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	s.call(s.Client(), "GET", "/auth/me", "", bearer(in.Access)).want(t, "me, disabled", 401, "invalid_token")
+	if err := s.store.DeleteUser(t.Context(), me.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.call(s.Client(), "GET", "/auth/me", "", bearer(in.Access)).want(t, "me, gone", 401, "invalid_token")
+}
+
+// Each sees and ends the own sessions, and no others.
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, authhttp.Config{})
+	c := s.Client()
+	if _, err := s.accounts.Register(t.Context(), "eve", password); err != nil {
+		t.Fatal(err)
+	}
+	eve := s.call(c, "POST", "/auth/login", form("username", "eve", "password", password), header{"User-Agent": "Eve/1"})
+	one, two, three := s.login(), s.login(), s.login()
+	list := func(of answer) answer {
+		return s.call(c, "GET", "/auth/sessions", "", bearer(of.Access)).want(t, "sessions", 200, "")
+	}
+	own := list(eve).Sessions
+	if len(own) != 1 || !own[0].Current || own[0].UserAgent != "Eve/1" || own[0].IP != "127.0.0.1" {
+		t.Errorf("eve's sessions are %+v", own)
+	}
+	ids := map[bool][]string{}
+	for _, one := range list(one).Sessions {
+		ids[one.Current] = append(ids[one.Current], one.ID)
+	}
+	if len(ids[true]) != 1 || len(ids[false]) != 2 {
+		t.Fatalf("ada's sessions are %v", ids)
+	}
+
+	s.call(c, "DELETE", "/auth/sessions/"+ids[true][0], "", bearer(eve.Access)).want(t, "ending another's session", 404, "session_not_found")
+	for _, id := range []string{"x", "%00", strings.Repeat("A", 22), strings.Repeat("A", 4000), "..%2f", "%ff"} {
+		s.call(c, "DELETE", "/auth/sessions/"+id, "", bearer(eve.Access)).want(t, "ending "+id, 404, "session_not_found")
+	}
+	s.call(c, "DELETE", "/auth/sessions/"+ids[true][0], "", nil).want(t, "ending without a token", 401, "no_credentials")
+	s.call(c, "DELETE", "/auth/sessions/"+ids[false][0], "", bearer(one.Access)).want(t, "ending one", 204, "")
+	s.call(c, "DELETE", "/auth/sessions/"+ids[false][0], "", bearer(one.Access)).want(t, "ending it again", 404, "session_not_found")
+	if n := len(list(one).Sessions); n != 2 {
+		t.Errorf("%d sessions are left, want 2", n)
+	}
+	s.call(c, "DELETE", "/auth/sessions", "", bearer(one.Access)).want(t, "ending the others", 204, "")
+	if left := list(one).Sessions; len(left) != 1 || !left[0].Current {
+		t.Errorf("sessions left: %+v", left)
+	}
+	for _, ended := range []answer{two, three} {
+		s.call(c, "POST", "/auth/refresh", object("refresh_token", ended.Refresh), nil).want(t, "refresh", 400, "invalid_grant")
+	}
+	list(eve)
+}
+
+func TestChangePassword(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, authhttp.Config{})
+	c := s.Client()
+	in, other := s.login(), s.login()
+	change := func(current, replacement string, h header) answer {
+		return s.call(c, "POST", "/auth/password", object("current_password", current, "new_password", replacement), h)
+	}
+	change(password, "battery staple", nil).want(t, "change by nobody", 401, "no_credentials")
+	change("wrong horse", "battery staple", bearer(in.Access)).want(t, "wrong password", 403, "invalid_credentials")
+	change(password, "short", bearer(in.Access)).want(t, "short password", 422, "password_too_short")
+	change(password, strings.Repeat("x", 1025), bearer(in.Access)).want(t, "long password", 422, "password_too_long")
+	now := change(password, "battery staple", bearer(in.Access)).want(t, "change", 200, "")
+	for _, old := range []answer{in, other} {
+		s.call(c, "GET", "/auth/me", "", bearer(old.Access)).want(t, "me by an old token", 401, "invalid_token")
+		s.call(c, "POST", "/auth/refresh", object("refresh_token", old.Refresh), nil).want(t, "refresh by an old token", 400, "invalid_grant")
+	}
+	s.call(c, "GET", "/auth/me", "", bearer(now.Access)).want(t, "me by the new token", 200, "")
+	s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login by the old password", 401, "invalid_credentials")
+	s.call(c, "POST", "/auth/login", object("username", "ada", "password", "battery staple"), nil).want(t, "login by the new password", 200, "")
+}
+
+// Every endpoint says which methods it has, before it asks for a token.
+func TestAllow(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, authhttp.Config{})
+	for path, allow := range map[string]string{
+		"register": "POST", "login": "POST", "token": "POST", "refresh": "POST", "logout": "POST", "password": "POST",
+		"revoke": "POST", "introspect": "POST", "me": "GET, HEAD", "sessions": "GET, HEAD, DELETE", "sessions/x": "DELETE",
+	} {
+		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {
+			if strings.Contains(allow, method) {
+				continue
+			}
+			code := "method_not_allowed"
+			if path == "token" || path == "revoke" || path == "introspect" {
+				code = "invalid_request"
+			}
+			a := s.call(s.Client(), method, "/auth/"+path, "", nil).want(t, method+" "+path, 405, code)
+			if a.header.Get("Allow") != allow {
+				t.Errorf("%s %s: Allow is %q, want %q", method, path, a.header.Get("Allow"), allow)
+			}
+		}
+	}
+}

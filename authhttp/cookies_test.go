@@ -1,0 +1,296 @@
+package authhttp_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+)
+
+func cookies(t *testing.T, cfg authhttp.CookieConfig) authhttp.Config {
+	t.Helper()
+	cfg.RefreshPath = "/auth/refresh"
+	c, err := authhttp.NewCookies(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authhttp.Config{Cookies: c}
+}
+
+func TestCookieConfig(t *testing.T) {
+	t.Parallel()
+	for field, cfg := range map[string]authhttp.CookieConfig{
+		"":                            {RefreshPath: "/auth/refresh", SameSite: http.SameSiteStrictMode, TrustedOrigins: []string{"https://app.test"}},
+		"CookieConfig.SameSite":       {RefreshPath: "/refresh", SameSite: http.SameSiteNoneMode},
+		"CookieConfig.TrustedOrigins": {RefreshPath: "/refresh", TrustedOrigins: []string{"https://app.test/"}},
+	} {
+		_, err := authhttp.NewCookies(cfg)
+		if fault, found := errors.AsType[*auth.ConfigError](err); found != (field != "") || found && fault.Field != field {
+			t.Errorf("want fault in %q, got %v", field, err)
+		}
+	}
+	for _, path := range []string{"", "/", "refresh", "/auth/refresh/", "/auth//refresh", "/a;b", "/a b", "/ä", "/../x", "/a%41", "/a\n", "/a,b"} {
+		if _, err := authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: path}); err == nil {
+			t.Errorf("RefreshPath %q is taken", path)
+		}
+	}
+}
+
+// What is set has every attribute that RFC 6265bis and the names' prefixes ask for,
+// and no token is in a body.
+func TestCookieAttributes(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, cookies(t, authhttp.CookieConfig{}))
+	in := s.call(s.Client(), "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 200, "")
+	if in.Access != "" || in.Refresh != "" || !strings.Contains(in.text, `"expires_in":900`) {
+		t.Errorf("login answers %s", in.text)
+	}
+	check := func(what string, header http.Header, age func(name string) string) {
+		t.Helper()
+		lines := header["Set-Cookie"]
+		for i, row := range []struct{ name, attributes string }{
+			{"__Host-access", "; HttpOnly; Secure; SameSite=Lax"}, {"__Secure-refresh", "; HttpOnly; Secure; SameSite=Strict"},
+		} {
+			path := []string{"; Path=/", "; Path=/auth/refresh"}[i]
+			if len(lines) != 2 || !strings.HasPrefix(lines[i], row.name+"=") || !strings.HasSuffix(lines[i], path+"; Max-Age="+age(row.name)+row.attributes) {
+				t.Errorf("%s sets %v", what, lines)
+			}
+		}
+	}
+	check("login", in.header, func(name string) string {
+		return map[string]string{"__Host-access": "900", "__Secure-refresh": "1209600"}[name]
+	})
+	c := s.browser()
+	s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 200, "")
+	out := s.call(c, "POST", "/auth/logout", "", nil).want(t, "logout", 204, "")
+	check("logout", out.header, func(string) string { return "0" })
+
+	strict := newServer(t, cookies(t, authhttp.CookieConfig{SameSite: http.SameSiteStrictMode}))
+	in = strict.call(strict.Client(), "POST", "/auth/login", object("username", "ada", "password", password), nil)
+	if n := strings.Count(strings.Join(in.header["Set-Cookie"], "\n"), "SameSite=Strict"); n != 2 {
+		t.Errorf("login sets %v", in.header["Set-Cookie"])
+	}
+}
+
+// A browser logs in, works, refreshes, changes the password and logs out with cookies
+// alone, and its refresh token goes to one path.
+func TestBrowser(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, cookies(t, authhttp.CookieConfig{}))
+	c := s.browser()
+	page := header{"Sec-Fetch-Site": "same-origin", "Origin": s.URL}
+	names := func(path string) (names []string) {
+		at := must(url.Parse(s.URL + path))
+		for _, one := range c.Jar.Cookies(at) {
+			names = append(names, one.Name)
+		}
+		slices.Sort(names)
+		return names
+	}
+	login := func() {
+		t.Helper()
+		s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), page).want(t, "login", 200, "")
+	}
+	s.call(c, "POST", "/auth/refresh", "", page).want(t, "refresh of nobody", 401, "no_credentials")
+	login()
+	for path, want := range map[string][]string{
+		"/": {"__Host-access"}, "/auth/logout": {"__Host-access"}, "/auth/refresh": {"__Host-access", "__Secure-refresh"}, "/auth/refreshed": {"__Host-access"},
+	} {
+		if got := names(path); !slices.Equal(got, want) {
+			t.Errorf("%s is sent %v, want %v", path, got, want)
+		}
+	}
+	s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
+	before := c.Jar.Cookies(must(url.Parse(s.URL + "/auth/refresh")))
+	refreshed := s.call(c, "POST", "/auth/refresh", "", page).want(t, "refresh", 200, "")
+	after := c.Jar.Cookies(must(url.Parse(s.URL + "/auth/refresh")))
+	if refreshed.Access+refreshed.Refresh != "" || len(after) != 2 || before[0].Value == after[0].Value || before[1].Value == after[1].Value {
+		t.Errorf("refresh answers %s and keeps its cookies", refreshed.text)
+	}
+	s.call(c, "POST", "/auth/refresh", "{}", page).want(t, "refresh with an empty object", 200, "")
+	s.call(c, "POST", "/auth/refresh", object("refresh_token", after[0].Value), page).want(t, "refresh by a body", 400, "invalid_request")
+
+	changed := s.call(c, "POST", "/auth/password", object("current_password", password, "new_password", password), page).want(t, "change", 200, "")
+	if changed.Access != "" || len(changed.header["Set-Cookie"]) != 2 {
+		t.Errorf("change answers %s with %v", changed.text, changed.header)
+	}
+	s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
+	s.call(c, "POST", "/auth/logout", "", page).want(t, "logout", 204, "")
+	if got := names("/auth/refresh"); len(got) != 0 {
+		t.Errorf("after logout there are %v", got)
+	}
+	s.call(c, "POST", "/auth/logout", "", page).want(t, "another logout", 401, "no_credentials")
+
+	// A session that another device ended takes the cookies with it.
+	login()
+	me := s.call(c, "GET", "/auth/me", "", nil)
+	if err := s.accounts.EndSessions(t.Context(), me.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.call(c, "POST", "/auth/refresh", "", page).want(t, "refresh of an ended session", 400, "invalid_grant")
+	if got := names("/auth/refresh"); len(got) != 0 {
+		t.Errorf("after that there are %v", got)
+	}
+
+	// And so does ending it oneself.
+	login()
+	own := s.call(c, "GET", "/auth/sessions", "", nil).Sessions
+	s.call(c, "DELETE", "/auth/sessions/"+own[0].ID, "", page).want(t, "ending one's own", 204, "")
+	if got := names("/auth/refresh"); len(own) != 1 || len(got) != 0 {
+		t.Errorf("of %v there are left %v", own, got)
+	}
+}
+
+// What another origin causes changes nothing and logs nobody in, with cookies or
+// without them.
+func TestCrossOrigin(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, cookies(t, authhttp.CookieConfig{TrustedOrigins: []string{"https://app.test"}}))
+	c := s.browser()
+	credentials := form("username", "ada", "password", password)
+	s.call(c, "POST", "/auth/login", credentials, nil).want(t, "login", 200, "")
+	own := s.call(c, "GET", "/auth/sessions", "", nil).Sessions[0].ID
+	for name, from := range map[string]header{
+		"cross-site":   {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"},
+		"same-site":    {"Sec-Fetch-Site": "same-site", "Origin": "https://sub.test"},
+		"origin alone": {"Origin": "https://evil.test"},
+		"null":         {"Origin": "null"},
+	} {
+		for _, client := range []*http.Client{c, s.Client()} {
+			a := s.call(client, "POST", "/auth/login", credentials, from).want(t, name+": login", 403, "cross_origin")
+			if a.header["Set-Cookie"] != nil {
+				t.Errorf("%s: login sets %v", name, a.header["Set-Cookie"])
+			}
+			s.call(client, "POST", "/auth/refresh", "", from).want(t, name+": refresh", 403, "cross_origin")
+			s.call(client, "POST", "/auth/logout", "", from).want(t, name+": logout", 403, "cross_origin")
+		}
+		s.call(c, "POST", "/auth/password", object("current_password", password, "new_password", "battery staple"), from).want(t, name+": password", 403, "cross_origin")
+		s.call(c, "DELETE", "/auth/sessions/"+own, "", from).want(t, name+": session", 403, "cross_origin")
+		s.call(c, "DELETE", "/auth/sessions", "", from).want(t, name+": sessions", 403, "cross_origin")
+	}
+	s.call(c, "POST", "/auth/refresh", "", header{"Sec-Fetch-Site": "same-site", "Origin": "https://app.test"}).want(t, "refresh", 200, "")
+	s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
+}
+
+// Two credentials in a request are refused, wherever they stand.
+func TestBearerAndCookie(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, cookies(t, authhttp.CookieConfig{}))
+	c := s.browser()
+	s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 200, "")
+	token := c.Jar.Cookies(must(url.Parse(s.URL)))[0].Value
+	for path, body := range map[string]string{
+		"login": form("username", "ada", "password", password), "refresh": "", "logout": "",
+		"password": object("current_password", password, "new_password", password),
+	} {
+		s.call(c, "POST", "/auth/"+path, body, bearer(token)).want(t, path, 400, "invalid_request")
+	}
+	s.call(c, "GET", "/auth/me", "", bearer(token)).want(t, "me", 400, "invalid_request")
+	s.call(c, "GET", "/auth/me", "", nil).want(t, "me by cookie", 200, "")
+	s.call(s.Client(), "GET", "/auth/me", "", bearer(token)).want(t, "me by bearer", 200, "")
+	s.call(s.Client(), "POST", "/auth/refresh", "", header{"Cookie": "__Secure-refresh=a; __Secure-refresh=b"}).want(t, "two cookies", 400, "invalid_request")
+
+	// A client without cookies that changes a password gets its tokens in the body.
+	a := s.call(s.Client(), "POST", "/auth/password", object("current_password", password, "new_password", password), bearer(token)).want(t, "password", 200, "")
+	if a.Access == "" || a.header["Set-Cookie"] != nil {
+		t.Errorf("password answers %s with %v", a.text, a.header)
+	}
+}
+
+// Who does not switch cookies on never sees or reads one.
+func TestNoCookies(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, authhttp.Config{})
+	in := s.login()
+	jar := "__Host-access=" + in.Access + "; __Secure-refresh=" + in.Refresh
+	s.call(s.Client(), "GET", "/auth/me", "", header{"Cookie": jar}).want(t, "me", 401, "no_credentials")
+	s.call(s.Client(), "POST", "/auth/refresh", "", header{"Cookie": jar}).want(t, "refresh", 415, "unsupported_media_type")
+	s.call(s.Client(), "POST", "/auth/logout", "", header{"Cookie": jar}).want(t, "logout", 401, "no_credentials")
+	out := s.call(s.Client(), "POST", "/auth/refresh", object("refresh_token", in.Refresh), header{"Sec-Fetch-Site": "cross-site"}).want(t, "refresh", 200, "")
+	for _, a := range []answer{in, out} {
+		if a.header["Set-Cookie"] != nil {
+			t.Errorf("sets %v", a.header["Set-Cookie"])
+		}
+	}
+}
+
+// Without Secure there are cookies for localhost and for no other name.
+func TestInsecureLocalhost(t *testing.T) {
+	t.Parallel()
+	cfg := cookies(t, authhttp.CookieConfig{DangerouslyInsecureLocalhost: true})
+	h := authhttp.Login(new(accounts), cfg)
+	for host, status := range map[string]int{
+		"localhost": 200, "localhost:8080": 200, "LOCALHOST": 200, "app.localhost:1": 200, "127.0.0.1:80": 200, "127.9.9.9": 200, "[::1]:80": 200,
+		"example.com": 421, "localhost.evil.test": 421, "notlocalhost": 421, "10.0.0.1": 421, "": 421, "::1": 421, "localhost:x:y": 421, "a@localhost": 421,
+	} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(`{"username":"ada","password":"s3cr3t"}`))
+		r.Host = host
+		r.Header.Set("Content-Type", asJSON)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != status || (w.Header()["Set-Cookie"] != nil) != (status == 200) {
+			t.Errorf("%q is answered %d with %v", host, w.Code, w.Header())
+		}
+		for _, line := range w.Header()["Set-Cookie"] {
+			if strings.Contains(line, "Secure") || strings.Contains(line, "__") || !strings.Contains(line, "HttpOnly") {
+				t.Errorf("%q is sent %s", host, line)
+			}
+		}
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Cookie", "access=eyJ")
+	if token, err := cfg.Cookies.Extractor().Extract(r); token != "eyJ" || err != nil {
+		t.Errorf("Extract returns %q, %v", token, err)
+	}
+}
+
+// What a browser would drop is an error here, not a login that does not last.
+func TestCookieTooLarge(t *testing.T) {
+	t.Parallel()
+	for name, token := range map[string]string{"long": strings.Repeat("x", 4096), "odd": "a;b", "quote": `a"b`} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("POST", "/", strings.NewReader(`{"username":"ada","password":"s3cr3t"}`))
+		r.Header.Set("Content-Type", asJSON)
+		authhttp.Login(&accounts{tokens: auth.Tokens{AccessToken: token, ExpiresIn: time.Minute}}, cookies(t, authhttp.CookieConfig{})).ServeHTTP(w, r)
+		if w.Code != 500 || w.Header()["Set-Cookie"] != nil {
+			t.Errorf("%s: answers %d with %v", name, w.Code, w.Header())
+		}
+	}
+}
+
+// A device token comes back in a cookie that outlives the login, or in the body.
+func TestDeviceToken(t *testing.T) {
+	t.Parallel()
+	a := &accounts{tokens: auth.Tokens{AccessToken: "eyJ", DeviceToken: "known"}}
+	cfg := cookies(t, authhttp.CookieConfig{})
+	w := post(authhttp.Login(a, cfg), "/", asJSON, `{"username":"ada","password":"s3cr3t","device_token":"body"}`)
+	lines := w.Header()["Set-Cookie"]
+	if len(lines) != 2 || lines[1] != "__Host-device=known; Path=/; Max-Age=34560000; HttpOnly; Secure; SameSite=Strict" || strings.Contains(w.Body.String(), "known") {
+		t.Errorf("login answers %s with %v", w.Body, lines)
+	}
+	if a.device.Known != "" {
+		t.Error("with cookies, the body is heard")
+	}
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"username":"ada","password":"s3cr3t"}`))
+	r.Header.Set("Content-Type", asJSON)
+	r.Header.Set("Cookie", "__Host-device=known")
+	authhttp.Login(a, cfg).ServeHTTP(httptest.NewRecorder(), r)
+	if string(a.device.Known) != "known" {
+		t.Error("the cookie is not heard")
+	}
+	for kind, body := range map[string]string{
+		asJSON: `{"username":"ada","password":"s3cr3t","device_token":"known"}`, asForm: "username=ada&password=s3cr3t&device_token=known",
+	} {
+		a := new(accounts)
+		if w := post(authhttp.Login(a, authhttp.Config{}), "/", kind, body); w.Code != 200 || string(a.device.Known) != "known" {
+			t.Errorf("%s: answers %d %s", kind, w.Code, w.Body)
+		}
+	}
+}

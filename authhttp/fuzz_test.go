@@ -1,0 +1,65 @@
+package authhttp_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/authtest"
+)
+
+// Whatever is sent, to whatever endpoint, there is an answer that is JSON and no 5xx.
+func FuzzEndpoints(f *testing.F) {
+	store := auth.NewMemoryStore()
+	keys := must(auth.NewKeyRing(must(auth.GenerateKey("HS256"))))
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
+	accounts := must(auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(f), Sessions: store, RefreshKeys: keys}))
+	jar := must(authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/c/refresh"}))
+	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.BearerToken(), jar.Extractor()}}))
+	mux := http.NewServeMux()
+	for prefix, cfg := range map[string]authhttp.Config{"/b": {PasswordGrant: true}, "/c": {Cookies: jar, PasswordGrant: true}} {
+		err := authhttp.Mount(mux, prefix, accounts, guard, authhttp.MountConfig{
+			Config: cfg, Users: store, ResourceServers: must(authhttp.NewResourceServers(map[string]string{"shop": rsSecret})),
+		})
+		if err != nil {
+			f.Fatal(err)
+		}
+	}
+	if _, err := accounts.Register(f.Context(), "ada", "correct horse"); err != nil {
+		f.Fatal(err)
+	}
+	in := must(accounts.Login(f.Context(), "ada", "correct horse"))
+	f.Add("POST", "login", asForm, "username=ada&password=correct+horse", "", "")
+	f.Add("POST", "register", asJSON, `{"username":"bob","password":"correct horse"}`, "", "")
+	f.Add("POST", "token", asForm, "grant_type=refresh_token&refresh_token="+in.RefreshToken, "", "")
+	f.Add("POST", "refresh", asJSON, `{"refresh_token":"`+in.RefreshToken+`"}`, "", "__Secure-refresh="+in.RefreshToken)
+	f.Add("POST", "revoke", asForm, "token="+in.AccessToken, "", "")
+	f.Add("POST", "introspect", asForm, "token="+in.AccessToken, "Basic c2hvcDp4", "")
+	f.Add("POST", "password", asJSON, `{"current_password":"x","new_password":"battery staple"}`, "Bearer "+in.AccessToken, "")
+	f.Add("POST", "logout", asJSON, `{}`, "Bearer "+in.AccessToken, "__Host-access="+in.AccessToken)
+	f.Add("DELETE", "sessions/x", "", "", "Bearer "+in.AccessToken, "")
+	f.Fuzz(func(t *testing.T, method, path, contentType, body, authorization, cookie string) {
+		for _, prefix := range []string{"/b/", "/c/"} {
+			r := httptest.NewRequest("GET", prefix, strings.NewReader(body))
+			r.Method, r.URL.Path = method, prefix+path
+			for name, value := range map[string]string{"Content-Type": contentType, "Authorization": authorization, "Cookie": cookie} {
+				if value != "" {
+					r.Header.Set(name, value)
+				}
+			}
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, r)
+			if w.Code >= 500 {
+				t.Fatalf("%s %s%s is answered %d %s", method, prefix, path, w.Code, w.Body)
+			}
+			kind := w.Header().Get("Content-Type")
+			if strings.HasSuffix(kind, "json") && !json.Valid(w.Body.Bytes()) {
+				t.Fatalf("%s %s%s is answered %s", method, prefix, path, w.Body)
+			}
+		}
+	})
+}

@@ -1,0 +1,192 @@
+package authhttp_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/revocation"
+)
+
+const (
+	password = "correct horse 😀"
+	rsName   = "shop: api"
+	rsSecret = "kept by the shop's server, 32 or more"
+)
+
+// server is everything mounted, on accounts of its own, where ended access tokens
+// are refused.
+type server struct {
+	*httptest.Server
+	t        *testing.T
+	store    *auth.MemoryStore
+	accounts *auth.Authenticator
+	guard    *auth.Middleware
+	keys     *auth.KeyRing
+}
+
+func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *server {
+	t.Helper()
+	s := &server{t: t, store: auth.NewMemoryStore()}
+	s.keys = must(auth.NewKeyRing(must(auth.GenerateKey("EdDSA"))))
+	list, err := revocation.Follow(s.store, revocation.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { list.Close() })
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys, Check: list.Check}))
+	s.accounts = must(auth.New(s.store, tokens, auth.Config{
+		Hasher: authtest.FastHasher(t), Sessions: s.store, RefreshKeys: must(auth.NewKeyRing(must(auth.GenerateKey("HS256")))), Revoked: list.Sync,
+	}))
+	extractors := []auth.Extractor{auth.BearerToken()}
+	if cfg.Cookies != nil {
+		extractors = append(extractors, cfg.Cookies.Extractor())
+	}
+	s.guard = must(auth.NewMiddleware(s.accounts, auth.MiddlewareConfig{Extractors: extractors}))
+	mux := http.NewServeMux()
+	err = authhttp.Mount(mux, "/auth", s.accounts, s.guard, authhttp.MountConfig{
+		Config: cfg, Users: s.store, Keys: s.keys, Issuer: "https://id.test/tenant", BaseURL: "https://api.test",
+		ResourceServers: must(authhttp.NewResourceServers(map[string]string{rsName: rsSecret})),
+	}, choose...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Server = httptest.NewTLSServer(mux)
+	t.Cleanup(s.Close)
+	if _, err := s.accounts.Register(t.Context(), "ada", password); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// browser returns a client with cookies of its own.
+func (s *server) browser() *http.Client {
+	c := *s.Client()
+	c.Jar = must(cookiejar.New(nil))
+	return &c
+}
+
+// answer is what a server said.
+type answer struct {
+	status int
+	header http.Header
+	text   string
+
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+	Error   string `json:"error"`
+	Code    string `json:"code"`
+	Detail  string `json:"detail"`
+	Active  *bool  `json:"active"`
+	Subject string `json:"sub"`
+
+	ID, Username string
+	Sessions     []struct {
+		ID        string
+		Current   bool
+		UserAgent string `json:"user_agent"`
+		IP        string
+	}
+}
+
+type header map[string]string
+
+// call sends body, a form or, if it begins with a brace, JSON.
+func (s *server) call(c *http.Client, method, path, body string, h header) answer {
+	s.t.Helper()
+	r, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	switch {
+	case strings.HasPrefix(body, "{"):
+		r.Header.Set("Content-Type", asJSON)
+	case body != "":
+		r.Header.Set("Content-Type", asForm)
+	}
+	for name, value := range h {
+		r.Header.Set(name, value)
+	}
+	res, err := c.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	a := answer{status: res.StatusCode, header: res.Header, text: string(text)}
+	if len(text) > 0 {
+		if err := json.Unmarshal(text, &a); err != nil {
+			s.t.Fatalf("%s %s answers %d %s", method, path, a.status, text)
+		}
+	}
+	if a.header.Get("Cache-Control") != "no-store" && !strings.HasSuffix(path, "jwks.json") {
+		s.t.Errorf("%s %s answers with %v", method, path, a.header)
+	}
+	return a
+}
+
+func (s *server) login() answer {
+	s.t.Helper()
+	a := s.call(s.Client(), "POST", "/auth/login", form("username", "ada", "password", password), nil)
+	if a.status != 200 || a.Access == "" || a.Refresh == "" {
+		s.t.Fatalf("login answers %d %s", a.status, a.text)
+	}
+	return a
+}
+
+// form returns pairs as a form.
+func form(pairs ...string) string {
+	values := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		values.Add(pairs[i], pairs[i+1])
+	}
+	return values.Encode()
+}
+
+func bearer(token string) header { return header{"Authorization": "Bearer " + token} }
+
+func object(pairs ...string) string {
+	members := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		members[pairs[i]] = pairs[i+1]
+	}
+	return string(must(json.Marshal(members)))
+}
+
+// want holds an answer against a status and, where it is a refusal, its code: that of
+// OAuth for those endpoints.
+func (a answer) want(t *testing.T, what string, status int, code string) answer {
+	t.Helper()
+	got := a.Code
+	if a.header.Get("Content-Type") == asJSON && a.Error != "" {
+		got = a.Error
+	}
+	if a.status != status || got != code {
+		t.Errorf("%s answers %d %s, want %d %s", what, a.status, a.text, status, code)
+	}
+	if status >= 400 && a.header.Get("Content-Type") == "application/problem+json" && a.Detail == "" {
+		t.Errorf("%s says nothing to people: %s", what, a.text)
+	}
+	if status == 401 && a.header.Get("WWW-Authenticate") == "" {
+		t.Errorf("%s is 401 without a challenge", what)
+	}
+	return a
+}
