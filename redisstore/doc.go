@@ -1,4 +1,4 @@
-// Package redisstore keeps sessions in Redis 6 or later, or Valkey, through
+// Package redisstore keeps sessions and records in Redis 6 or later, or Valkey, through
 // [github.com/redis/go-redis/v9]: one server, Sentinel or Cluster.
 //
 //	client := redis.NewClient(&redis.Options{Addr: "redis.example:6379", ContextTimeoutEnabled: true})
@@ -7,7 +7,9 @@
 //	go sessions.Listen(ctx, revoked.Sync)
 //
 // Every change is one script on the server, whose keys are all declared and lie
-// in one slot. Every key has a time to live. The clock is the server's own.
+// in one slot: all sessions in one, so that one node of a cluster holds them, and each
+// record in its own. Every key has a time to live, but that of a record which never
+// expires. The clock is the server's own.
 //
 // # What can be lost
 //
@@ -17,7 +19,10 @@
 //   - A session: its user logs in again.
 //   - A refresh: its client goes on with the token that it got.
 //   - The end of a session: the session and its access tokens are back until they
-//     expire. That is the one loss that lets somebody in.
+//     expire.
+//   - A record: what its writer makes of none, or of an older one. A one-time token
+//     that was used can be used again, attempts are not counted, and a second factor
+//     is not asked for.
 //
 // A restart loses nothing with appendonly yes and appendfsync always, the last
 // second or so with everysec, which is the default of appendonly, and everything
@@ -31,7 +36,8 @@
 // other policy it throws keys away. A session thrown away is over, and so are, at
 // their next refresh, the sessions of a user whose list was thrown away. But where
 // the feed of revocations was thrown away, a replica that starts afterwards takes
-// access tokens of ended sessions until they expire.
+// access tokens of ended sessions until they expire, and a second factor that was
+// thrown away is not asked for.
 //
 // A host that shares its Redis with strangers has no secrets from them: who can
 // write there can make sessions for anyone, but no tokens for them, which take the

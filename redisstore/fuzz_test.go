@@ -77,3 +77,23 @@ func FuzzMember(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDecodeRecord holds that a record that can be read is written as it was read,
+// but for what only one write has.
+func FuzzDecodeRecord(f *testing.F) {
+	for _, r := range []auth.Record{{Key: "k", Version: 1}, {Key: "k", Version: -1, Value: []byte("value"), ExpiresAt: time.UnixMicro(1_700_000_000_123_456)}} {
+		value := redisstore.EncodeRecord(&r)
+		f.Add(value)
+		f.Add(value[:20])
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		r, ok := redisstore.DecodeRecord("k", value)
+		if !ok {
+			return
+		}
+		again := redisstore.EncodeRecord(&r)
+		if len(again) != len(value) || again[:8] != value[:8] || again[16:] != value[16:] {
+			t.Errorf("%q was read, and written as %q", value, again)
+		}
+	})
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/redisstore"
 )
 
 // session returns the n-th session of a test.
@@ -53,7 +54,7 @@ func ofTheWorld(t testing.TB, doing string, err error) {
 }
 
 // calls are all methods.
-func calls(s auth.SessionStore) map[string]func(context.Context) error {
+func calls(s *redisstore.Store) map[string]func(context.Context) error {
 	one := session(9999, "ada")
 	return map[string]func(context.Context) error{
 		"CreateSession":  func(ctx context.Context) error { return s.CreateSession(ctx, one) },
@@ -68,6 +69,9 @@ func calls(s auth.SessionStore) map[string]func(context.Context) error {
 			_, err := s.RevokedSince(ctx, "", func(auth.Revocation) {})
 			return err
 		},
+		"Record":        func(ctx context.Context) error { _, _, err := s.Record(ctx, "k"); return err },
+		"ReplaceRecord": func(ctx context.Context) error { return s.ReplaceRecord(ctx, 0, auth.Record{Key: "k", Version: 1}) },
+		"DeleteRecord":  func(ctx context.Context) error { return s.DeleteRecord(ctx, "k", 1) },
 	}
 }
 
@@ -88,6 +92,16 @@ func TestKeys(t *testing.T) {
 		if err := s.ReplaceSession(bounded(t), one, next); err != nil {
 			t.Error(err)
 		}
+	}
+	record := auth.Record{Key: "a:{b}*", Version: 1, ExpiresAt: time.Now().Add(2 * time.Hour)}
+	if err := s.ReplaceRecord(bounded(t), 0, record); err != nil {
+		t.Error(err)
+	}
+	if life := client.PTTL(bounded(t), p+":r:"+record.Key).Val(); life < time.Hour || life > 2*time.Hour+time.Second {
+		t.Errorf("the record lives for %v", life)
+	}
+	if err := s.DeleteRecord(bounded(t), record.Key, 1); err != nil {
+		t.Error(err)
 	}
 	if err := s.DeleteUserSessions(bounded(t), users[6], "", time.Now(), time.Now().Add(24*time.Hour)); err != nil {
 		t.Error(err)
@@ -147,6 +161,17 @@ func TestBounds(t *testing.T) {
 			t.Errorf("ReplaceSession %q: %v", id, err)
 		}
 	}
+	for _, r := range []auth.Record{
+		{Key: "", Version: 1}, {Key: strings.Repeat("k", 201), Version: 1}, {Key: "a b", Version: 1}, {Key: "a\n", Version: 1}, {Key: "\u00e9", Version: 1},
+		{Key: "k"}, {Key: "k", Version: 1, Value: make([]byte, 4097)},
+	} {
+		ofTheWorld(t, "ReplaceRecord", s.ReplaceRecord(bounded(t), 0, r))
+		if r.Key != "k" {
+			_, _, err := s.Record(bounded(t), r.Key)
+			ofTheWorld(t, "Record", err)
+			ofTheWorld(t, "DeleteRecord", s.DeleteRecord(bounded(t), r.Key, 1))
+		}
+	}
 	for _, cursor := range []string{"1", "x." + strings.Repeat("0", 32), "1.0", "-1." + strings.Repeat("0", 32)} {
 		got, err := s.RevokedSince(bounded(t), cursor, func(auth.Revocation) {})
 		if ofTheWorld(t, "RevokedSince", err); got != cursor {
@@ -166,6 +191,9 @@ func TestDamaged(t *testing.T) {
 	if err := client.Set(bounded(t), "{"+p+"}:s:"+one.ID, "short", time.Minute).Err(); err != nil {
 		t.Fatal(err)
 	}
+	if err := client.Set(bounded(t), p+":r:k", "short", time.Minute).Err(); err != nil {
+		t.Fatal(err)
+	}
 	if err := client.ZAdd(bounded(t), "{"+p+"}:feed", redis.Z{Score: 1, Member: strings.Repeat("0", 32) + "now"}).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +201,7 @@ func TestDamaged(t *testing.T) {
 		"Session":       func() error { _, _, err := s.Session(bounded(t), one.ID); return err },
 		"Sessions":      func() error { _, err := s.Sessions(bounded(t), "ada"); return err },
 		"DeleteSession": func() error { return s.DeleteSession(bounded(t), one.ID, time.Now()) },
+		"Record":        func() error { _, _, err := s.Record(bounded(t), "k"); return err },
 		"RevokedSince": func() error {
 			_, err := s.RevokedSince(bounded(t), "", func(auth.Revocation) {})
 			return err
@@ -247,5 +276,16 @@ func TestSentAgain(t *testing.T) {
 	got, _, err := s.Session(bounded(t), one.ID)
 	if err != nil || string(got.State) != "next" {
 		t.Errorf("Session: %q, %v", got.State, err)
+	}
+
+	record := auth.Record{Key: "k", Version: 1, Value: []byte("one")}
+	if err := s.ReplaceRecord(bounded(t), 1, record); err != auth.ErrConflict {
+		t.Error(err)
+	}
+	if err := losing(func() error { return s.ReplaceRecord(bounded(t), 0, record) }); err != nil {
+		t.Errorf("ReplaceRecord: %v", err)
+	}
+	if err := s.ReplaceRecord(bounded(t), 0, record); err != auth.ErrConflict {
+		t.Errorf("ReplaceRecord, again: %v", err)
 	}
 }

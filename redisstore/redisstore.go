@@ -19,17 +19,19 @@ type Config struct {
 	Prefix string
 }
 
-// Store is an [auth.SessionStore] on Redis. User IDs have at most 255 bytes.
+// Store is an [auth.SessionStore] and an [auth.RecordStore] on Redis. User IDs have
+// at most 255 bytes.
 //
 // An error that is none of the contract's, the end of a context included, leaves
 // it open whether a change was made: the answer of a server can be lost after the
 // deed. A command that the client sends again, because the connection broke, makes
-// its change once; if the lost one was a DeleteSession, the answer is
-// [auth.ErrSessionNotFound].
+// its change once; if what was sent again is a DeleteSession or DeleteRecord, the
+// answer is that there is none.
 type Store struct {
-	client redis.UniversalClient
-	prefix string // of the keys, with the hash tag that puts them in one slot
-	feed   string // the key, and the name of the channel
+	client  redis.UniversalClient
+	prefix  string // of the keys of sessions, with the hash tag that puts them in one slot
+	feed    string // the key, and the name of the channel
+	records string // prefix of the keys of records
 }
 
 var _ auth.SessionStore = (*Store)(nil)
@@ -53,7 +55,7 @@ func New(client redis.UniversalClient, cfg Config) (*Store, error) {
 		return nil, errors.Join(faults...)
 	}
 	prefix := "{" + cfg.Prefix + "}:"
-	return &Store{client: client, prefix: prefix, feed: prefix + "feed"}, nil
+	return &Store{client: client, prefix: prefix, feed: prefix + "feed", records: cfg.Prefix + ":r:"}, nil
 }
 
 // letters are those of base64url.

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"strings"
 	"testing"
@@ -20,9 +21,17 @@ func TestSessionStore(t *testing.T) {
 	})
 }
 
-// TestSessionStoreOnCluster has a node of a cluster check that each script's keys lie
-// in one slot, and are all declared.
-func TestSessionStoreOnCluster(t *testing.T) {
+func TestRecordStore(t *testing.T) {
+	t.Parallel()
+	client := connect(t, options(t))
+	authtest.TestRecordStore(t, func(t *testing.T) auth.RecordStore {
+		return newStore(t, client, prefix(t, client))
+	})
+}
+
+// TestOnCluster has a node of a cluster check that each script's keys lie in one
+// slot.
+func TestOnCluster(t *testing.T) {
 	t.Parallel()
 	node := start(t, "--cluster-enabled", "yes")
 	one := node.client()
@@ -37,8 +46,11 @@ func TestSessionStoreOnCluster(t *testing.T) {
 	})
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{node.addr()}, ContextTimeoutEnabled: true, PoolSize: 16})
 	t.Cleanup(func() { client.Close() })
-	authtest.TestSessionStore(t, func(t *testing.T) auth.SessionStore {
-		return newStore(t, client, prefix(t, client))
+	t.Run("Sessions", func(t *testing.T) {
+		authtest.TestSessionStore(t, func(*testing.T) auth.SessionStore { return newStore(t, client, "t"+rand.Text()) })
+	})
+	t.Run("Records", func(t *testing.T) {
+		authtest.TestRecordStore(t, func(*testing.T) auth.RecordStore { return newStore(t, client, "t"+rand.Text()) })
 	})
 }
 

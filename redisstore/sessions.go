@@ -37,8 +37,13 @@ func (s *Store) listKey(userID string) string {
 
 // forgetAt returns when Redis forgets a session, in milliseconds.
 func forgetAt(one *auth.Session) string {
+	return milliseconds(one.ExpiresAt.Add(forgetAfter))
+}
+
+// milliseconds returns a time as Redis takes it.
+func milliseconds(t time.Time) string {
 	const most = 253402300799000 // the year 9999
-	return strconv.FormatInt(min(max(one.ExpiresAt.Add(forgetAfter).UnixMilli(), 1), most), 10)
+	return strconv.FormatInt(min(max(t.UnixMilli(), 1), most), 10)
 }
 
 // CreateSession implements [auth.SessionStore].
