@@ -28,7 +28,7 @@
 // second or so with everysec, which is the default of appendonly, and everything
 // without appendonly. Replication does not wait, so a replica that takes over lacks
 // the last writes: min-replicas-to-write 1 with min-replicas-max-lag 1 bounds
-// how many. A [revocation.List] notices that the server's history is another than
+// how many. A revocation.List notices that the server's history is another than
 // the one that it has read, and begins anew; it forgets nothing that it knew.
 //
 // Set maxmemory-policy noeviction: a full server then refuses new sessions and
@@ -38,6 +38,15 @@
 // the feed of revocations was thrown away, a replica that starts afterwards takes
 // access tokens of ended sessions until they expire, and a second factor that was
 // thrown away is not asked for.
+//
+// # Permissions
+//
+// For the prefix "auth", in the words of ACL SETUSER:
+//
+//	~{auth}:* ~auth:r:* &{auth}:feed -@all +@connection +@scripting
+//	+subscribe +unsubscribe +publish +get +getrange +set +del +exists +time +pttl
+//	+pexpire +pexpireat +zadd +zcard +zscore +zrem +zrange +zrevrange
+//	+zrangebyscore +zremrangebyscore
 //
 // A host that shares its Redis with strangers has no secrets from them: who can
 // write there can make sessions for anyone, but no tokens for them, which take the

@@ -3,8 +3,9 @@ package redisstore
 import "github.com/redis/go-redis/v9"
 
 // The scripts. Each declares its keys, so that a cluster that moves their slot
-// refuses a script before it has begun. None depends on a write in the middle
-// failing: what Redis refuses it refuses at the first write.
+// refuses a script before it has begun. Redis undoes nothing of a script that fails,
+// so each reads what it will write to before it writes: what is of another type
+// fails there. A server that is full, or lacks replicas, refuses the first write.
 
 // saving writes the session ARGV[1] to KEYS[1] and its ID ARGV[2] to the list of
 // its user in KEYS[2], both to be forgotten at ARGV[3].
@@ -23,6 +24,7 @@ end
 // create adds a session. The first 16 bytes of a value are one write's own: a
 // command that was sent again finds its deed done.
 var create = redis.NewScript(saving + `
+redis.call('ZCARD', KEYS[2]) -- fails if it is no list
 if redis.call('EXISTS', KEYS[1]) == 0 then
 	return save()
 end
@@ -69,9 +71,9 @@ var list = redis.NewScript(`return redis.call('ZRANGE', KEYS[1], 0, -1)`)
 // on. For each new member eight old ones are looked at, in turn, and removed if
 // they have expired.
 const recording = `
+local feed = KEYS[1]
+local last = redis.call('ZREVRANGE', feed, 0, 0, 'WITHSCORES')
 local function record(payloads)
-	local feed = KEYS[1]
-	local last = redis.call('ZREVRANGE', feed, 0, 0, 'WITHSCORES')
 	local number, chain, expiry = tonumber(last[2] or 0), string.sub(last[1] or '', 1, 32), 0
 	for _, payload in ipairs(payloads) do
 		number = number + 1
@@ -99,10 +101,11 @@ end
 
 // remove ends the session ARGV[2] of KEYS[2] and the list KEYS[3].
 var remove = redis.NewScript(recording + `
-if redis.call('DEL', KEYS[2]) == 0 then
+if redis.call('EXISTS', KEYS[2]) == 0 then
 	return 0
 end
 redis.call('ZREM', KEYS[3], ARGV[2])
+redis.call('DEL', KEYS[2])
 return record({ARGV[3]})
 `)
 

@@ -141,7 +141,13 @@ func (s *server) run() {
 	}
 	client := redis.NewClient(&redis.Options{Addr: s.addr(), MaxRetries: -1})
 	defer client.Close()
-	eventually(s.t, func() error { return client.Ping(context.Background()).Err() })
+	eventually(s.t, func() error {
+		err := client.Ping(context.Background()).Err()
+		if redis.HasErrorPrefix(err, "NOAUTH") {
+			return nil // it wants a password
+		}
+		return err
+	})
 }
 
 // kill ends the process without a warning.

@@ -1,0 +1,191 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/redisstore"
+)
+
+// permissions are the lines of the package's documentation, for the prefix "auth".
+var permissions = []string{
+	"~{auth}:*", "~auth:r:*", "&{auth}:feed", "-@all", "+@connection", "+@scripting", "+subscribe", "+unsubscribe", "+publish",
+	"+get", "+getrange", "+set", "+del", "+exists", "+time", "+pttl", "+pexpire", "+pexpireat",
+	"+zadd", "+zcard", "+zscore", "+zrem", "+zrange", "+zrevrange", "+zrangebyscore", "+zremrangebyscore",
+}
+
+// TestPermissions runs the suites as a user who may do no more than the
+// documentation says, and then without the channel.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range permissions {
+		if !regexp.MustCompile(`\s` + regexp.QuoteMeta(word) + `\s`).Match(text) {
+			t.Errorf("the documentation does not say %s", word)
+		}
+	}
+	own := start(t)
+	admin := own.client()
+	for _, channel := range []bool{true, false} {
+		t.Run(fmt.Sprintf("channel %t", channel), func(t *testing.T) {
+			allowed := permissions
+			if !channel {
+				allowed = slices.DeleteFunc(slices.Clone(permissions), func(p string) bool { return p[0] == '&' })
+			}
+			user := fmt.Sprintf("app-%t", channel)
+			if err := admin.ACLSetUser(bounded(t), user, append([]string{"on", ">password", "resetchannels"}, allowed...)...).Err(); err != nil {
+				t.Fatal(err)
+			}
+			client := connect(t, &redis.Options{Addr: own.addr(), Username: user, Password: "password", ContextTimeoutEnabled: true})
+			if err := client.Keys(bounded(t), "*").Err(); !redis.HasErrorPrefix(err, "NOPERM") {
+				t.Fatalf("the user may do more: %v", err)
+			}
+			empty := func(t *testing.T) *redisstore.Store {
+				if err := admin.FlushAll(bounded(t)).Err(); err != nil { // of the test's own server
+					t.Fatal(err)
+				}
+				return newStore(t, client, "auth")
+			}
+			authtest.TestRecordStore(t, func(t *testing.T) auth.RecordStore { return empty(t) })
+			s := empty(t)
+			one := session(1, "ada")
+			create(t, s, one)
+			next := one
+			next.Version++
+			if err := s.ReplaceSession(bounded(t), one, next); err != nil {
+				t.Error(err)
+			}
+			if err := s.DeleteSession(bounded(t), one.ID, time.Now().Add(time.Hour)); err != nil {
+				t.Error(err)
+			}
+			revoke(t, s, time.Now().Add(time.Hour), "ada")
+			revoked := 0
+			if _, err := s.RevokedSince(bounded(t), "", func(auth.Revocation) { revoked++ }); err != nil || revoked != 2 {
+				t.Errorf("%d revocations, %v", revoked, err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			heard := false
+			err := s.Listen(ctx, func(context.Context) error { heard = true; cancel(); return nil })
+			if heard != channel {
+				t.Errorf("Listen heard %t and returned %v", heard, err)
+			}
+		})
+	}
+}
+
+// between is a hook that calls f after each command that went well.
+type between struct{ f func() }
+
+func (b between) DialHook(next redis.DialHook) redis.DialHook                               { return next }
+func (b between) ProcessPipelineHook(n redis.ProcessPipelineHook) redis.ProcessPipelineHook { return n }
+func (b between) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if err == nil && strings.HasPrefix(cmd.Name(), "eval") {
+			b.f()
+		}
+		return err
+	}
+}
+
+// TestChangedMeanwhile has a user log in and out between the two steps of ending all
+// the sessions: what is ended is what there was at the end.
+func TestChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	other := connect(t, options(t))
+	p := prefix(t, other)
+	s := newStore(t, other, p)
+	for _, except := range []string{"", session(0, "").ID} {
+		for _, always := range []bool{false, true} {
+			create(t, s, session(0, "ada"), session(1, "ada"), session(2, "ada"))
+			client := connect(t, options(t))
+			steps := 0
+			client.AddHook(between{func() {
+				if steps++; steps > 1 && !always {
+					return
+				}
+				if steps == 1 {
+					if err := s.DeleteSession(bounded(t), session(1, "").ID, time.Now().Add(time.Hour)); err != nil {
+						t.Error(err)
+					}
+				}
+				create(t, s, session(10+steps, "ada"))
+			}})
+			changed := newStore(t, client, p)
+			err := changed.DeleteUserSessions(bounded(t), "ada", except, time.Now(), time.Now().Add(time.Hour))
+			left, err2 := s.Sessions(bounded(t), "ada")
+			switch {
+			case err2 != nil:
+				t.Error(err2)
+			case always:
+				ofTheWorld(t, "DeleteUserSessions, which cannot", err)
+				if len(left) < 3 {
+					t.Errorf("DeleteUserSessions returned %v and left %d", err, len(left))
+				}
+			case err != nil || len(left) > 1 || len(left) == 1 && left[0].ID != except || len(left) == 0 && except != "":
+				t.Errorf("DeleteUserSessions but %q left %v, %v", except, left, err)
+			}
+			if err := s.DeleteUserSessions(bounded(t), "ada", "", time.Now(), time.Now().Add(time.Hour)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// TestWrongType finds what another program keeps under a key, and changes nothing.
+func TestWrongType(t *testing.T) {
+	t.Parallel()
+	client := connect(t, options(t))
+	p := prefix(t, client)
+	s := newStore(t, client, p)
+	one, two := session(1, "ada"), session(2, "ada")
+	create(t, s, one)
+	for _, key := range keys(t, client, p) { // the list
+		if !strings.Contains(key, ":u:") {
+			continue
+		}
+		if err := client.Rename(bounded(t), key, "{"+p+"}:kept").Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, wrong := range []string{key, "{" + p + "}:feed"} {
+			if err := client.RPush(bounded(t), wrong, "x").Err(); err != nil {
+				t.Fatal(err)
+			}
+			ofTheWorld(t, "DeleteSession", s.DeleteSession(bounded(t), one.ID, one.ExpiresAt))
+			ofTheWorld(t, "DeleteUserSessions", s.DeleteUserSessions(bounded(t), "ada", "", one.CreatedAt, one.ExpiresAt))
+			if wrong == key {
+				ofTheWorld(t, "CreateSession", s.CreateSession(bounded(t), two))
+				ofTheWorld(t, "ReplaceSession", s.ReplaceSession(bounded(t), one, one))
+				if err := client.Rename(bounded(t), "{"+p+"}:kept", key).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, _, err := s.Session(bounded(t), one.ID); err != nil {
+				t.Errorf("Session: %v", err)
+			}
+		}
+	}
+	_, err := s.RevokedSince(bounded(t), "", func(auth.Revocation) {})
+	ofTheWorld(t, "RevokedSince", err)
+	if _, _, err := s.Session(bounded(t), two.ID); !errors.Is(err, auth.ErrSessionNotFound) {
+		t.Errorf("Session: %v", err)
+	}
+	if list, err := s.Sessions(bounded(t), "ada"); err != nil || len(list) != 1 {
+		t.Errorf("Sessions: %v, %v", list, err)
+	}
+}

@@ -1,0 +1,69 @@
+//go:build unix
+
+package redisstore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func (s *server) signal(signal os.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestSilence has a server that is connected and says nothing. Each call ends with
+// its context, also where the client does not care about contexts, and leaves
+// nothing behind. It runs alone, for it looks at all goroutines.
+func TestSilence(t *testing.T) {
+	own := start(t)
+	for _, cares := range []bool{true, false} {
+		client := connect(t, &redis.Options{Addr: own.addr(), ContextTimeoutEnabled: cares, PoolSize: 4, ReadTimeout: 2 * time.Second})
+		s := newStore(t, client, "auth")
+		for name, call := range calls(s) {
+			_ = call(bounded(t)) // connected, and the script is known
+			for _, want := range []error{context.DeadlineExceeded, context.Canceled} {
+				own.signal(syscall.SIGSTOP)
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				if want == context.Canceled {
+					ctx, cancel = context.WithCancel(t.Context())
+					time.AfterFunc(50*time.Millisecond, cancel)
+				}
+				began := time.Now()
+				err := call(ctx)
+				took := time.Since(began)
+				cancel()
+				if ofTheWorld(t, name, err); !errors.Is(err, want) || took > time.Second {
+					t.Errorf("%s returned %v after %v, want %v", name, err, took, want)
+				}
+				own.signal(syscall.SIGCONT)
+			}
+		}
+		create(t, s, session(1, fmt.Sprint(cares)))
+		if err := s.DeleteSession(bounded(t), session(1, "").ID, time.Now().Add(time.Hour)); err != nil {
+			t.Error(err)
+		}
+	}
+	eventually(t, func() error {
+		var stacks bytes.Buffer
+		if err := pprof.Lookup("goroutine").WriteTo(&stacks, 2); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(stacks.String(), "redisstore.(*Store)") {
+			return fmt.Errorf("goroutines are left:\n%s", &stacks)
+		}
+		return nil
+	})
+}
