@@ -1,0 +1,81 @@
+// Command chi is a server on go-chi/chi. The middleware is one of chi's own kind.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	// auth: begin
+	"context"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	// auth: end
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:8080", "address to listen on")
+	lifetime := flag.Duration("lifetime", 0, "life of a token, 0: 15m")
+	flag.Parse()
+	r := chi.NewRouter()
+	// auth: begin
+	key := must(auth.GenerateKey(auth.EdDSA)) // OpenKeyFile keeps it through a restart
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(auth.NewKeyRing(key)), Lifetime: *lifetime}))
+	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
+
+	r.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
+	r.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
+	r.Group(func(r chi.Router) {
+		r.Use(guard.Require)
+		r.Get("/profile", profile)
+		r.Get("/events", events)
+	})
+	r.With(guard.RequireScope("admin")).Get("/admin", profile) // Config.Claims grants scopes: here nobody has one
+	// auth: end
+	listener := must(net.Listen("tcp", *addr))
+	log.Printf("http://%s", listener.Addr())
+	server := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
+	log.Fatal(server.Serve(listener))
+}
+
+func profile(w http.ResponseWriter, r *http.Request) {
+	// auth: begin
+	caller, _ := auth.FromContext(r.Context())
+	// auth: end
+	fmt.Fprintf(w, "you are %s\n", caller.Subject())
+}
+
+// events tells the time, until the client leaves.
+func events(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	// auth: begin
+	caller, _ := auth.FromContext(ctx) // a stream is checked when it begins, so let it end with the token
+	ctx, stop := context.WithDeadline(ctx, caller.Expiry())
+	defer stop()
+	// auth: end
+	w.Header().Set("Content-Type", "text/event-stream")
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		fmt.Fprintf(w, "data: %s\n\n", time.Now().UTC().Format(time.RFC3339Nano))
+		w.(http.Flusher).Flush()
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
+}

@@ -1,0 +1,115 @@
+// Command connect is a server on connectrpc.com/connect, which speaks Connect, gRPC
+// and gRPC-Web on one address. All of it is HTTP, so the middleware stands before
+// it, and decides before a message is read. Refusals are written in the protocol of
+// the client.
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/seed-e36e2130/auth/examples/frameworks/profilev1"
+	"github.com/seed-e36e2130/auth/examples/frameworks/profilev1/profilev1connect"
+
+	// auth: begin
+	"errors"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	// auth: end
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:8080", "address to listen on")
+	lifetime := flag.Duration("lifetime", 0, "life of a token, 0: 15m")
+	flag.Parse()
+	mux := http.NewServeMux()
+	path, handler := profilev1connect.NewProfileServiceHandler(service{})
+	// auth: begin
+	key := must(auth.GenerateKey(auth.EdDSA)) // OpenKeyFile keeps it through a restart
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(auth.NewKeyRing(key)), Lifetime: *lifetime}))
+	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{ErrorHandler: refuse}))
+
+	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
+	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
+	mux.Handle(path, guard.Require(handler))
+	mux.Handle(profilev1connect.ProfileServicePurgeProcedure, guard.RequireScope("admin")(handler)) // Config.Claims grants scopes: here nobody has one
+	// auth: end
+	listener := must(net.Listen("tcp", *addr))
+	log.Printf("http://%s", listener.Addr())
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true) // for gRPC without TLS
+	log.Fatal(server.Serve(listener))
+}
+
+// auth: begin
+
+var refusals = connect.NewErrorWriter()
+
+// refuse writes the code whose HTTP status is that of the error.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	status, code := auth.HTTPStatus(err), connect.CodeInternal
+	switch status {
+	case http.StatusBadRequest:
+		code = connect.CodeInvalidArgument
+	case http.StatusUnauthorized:
+		code = connect.CodeUnauthenticated
+	case http.StatusForbidden:
+		code = connect.CodePermissionDenied
+	case http.StatusServiceUnavailable:
+		code = connect.CodeUnavailable
+	}
+	_ = refusals.Write(w, r, connect.NewError(code, errors.New(http.StatusText(status)))) // who has left reads none
+}
+
+// auth: end
+
+type service struct{}
+
+func (service) Get(ctx context.Context, _ *emptypb.Empty) (*profilev1.Profile, error) {
+	// auth: begin
+	caller, _ := auth.FromContext(ctx)
+	// auth: end
+	return &profilev1.Profile{Subject: caller.Subject()}, nil
+}
+
+func (s service) Watch(ctx context.Context, _ *emptypb.Empty, stream *connect.ServerStream[profilev1.Profile]) error {
+	// auth: begin
+	caller, _ := auth.FromContext(ctx) // a stream is checked when it begins, so let it end with the token
+	ctx, stop := context.WithDeadline(ctx, caller.Expiry())
+	defer stop()
+	// auth: end
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		profile, _ := s.Get(ctx, nil)
+		if err := stream.Send(profile); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return connect.NewError(connect.CodeUnauthenticated, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+func (service) Purge(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
+}

@@ -1,0 +1,81 @@
+// Command echo is a server on labstack/echo, which wraps the middleware itself.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v5"
+	// auth: begin
+	"context"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	// auth: end
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:8080", "address to listen on")
+	lifetime := flag.Duration("lifetime", 0, "life of a token, 0: 15m")
+	flag.Parse()
+	e := echo.New()
+	// auth: begin
+	key := must(auth.GenerateKey(auth.EdDSA)) // OpenKeyFile keeps it through a restart
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(auth.NewKeyRing(key)), Lifetime: *lifetime}))
+	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
+
+	e.Any("/register", echo.WrapHandler(authhttp.Register(accounts, authhttp.Config{})))
+	e.Any("/login", echo.WrapHandler(authhttp.Login(accounts, authhttp.Config{})))
+	e.GET("/profile", profile, echo.WrapMiddleware(guard.Require))
+	e.GET("/events", events, echo.WrapMiddleware(guard.Require))
+	e.GET("/admin", profile, echo.WrapMiddleware(guard.RequireScope("admin"))) // Config.Claims grants scopes: here nobody has one
+	// auth: end
+	listener := must(net.Listen("tcp", *addr))
+	log.Printf("http://%s", listener.Addr())
+	server := &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second}
+	log.Fatal(server.Serve(listener))
+}
+
+func profile(c *echo.Context) error {
+	// auth: begin
+	caller, _ := auth.FromContext(c.Request().Context())
+	// auth: end
+	return c.String(http.StatusOK, fmt.Sprintf("you are %s\n", caller.Subject()))
+}
+
+// events tells the time, until the client leaves.
+func events(c *echo.Context) error {
+	ctx := c.Request().Context()
+	// auth: begin
+	caller, _ := auth.FromContext(ctx) // a stream is checked when it begins, so let it end with the token
+	ctx, stop := context.WithDeadline(ctx, caller.Expiry())
+	defer stop()
+	// auth: end
+	w := c.Response()
+	w.Header().Set("Content-Type", "text/event-stream")
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		fmt.Fprintf(w, "data: %s\n\n", time.Now().UTC().Format(time.RFC3339Nano))
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
+}

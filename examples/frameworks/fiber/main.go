@@ -1,0 +1,89 @@
+// Command fiber is a server on gofiber/fiber, whose adaptor runs the middleware.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gofiber/fiber/v3"
+	"github.com/gofiber/fiber/v3/middleware/adaptor"
+	// auth: begin
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	// auth: end
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:8080", "address to listen on")
+	lifetime := flag.Duration("lifetime", 0, "life of a token, 0: 15m")
+	flag.Parse()
+	app := fiber.New(fiber.Config{ReadTimeout: 10 * time.Second})
+	// auth: begin
+	key := must(auth.GenerateKey(auth.EdDSA)) // OpenKeyFile keeps it through a restart
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(auth.NewKeyRing(key)), Lifetime: *lifetime}))
+	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
+
+	app.All("/register", handler(authhttp.Register(accounts, authhttp.Config{})))
+	app.All("/login", handler(authhttp.Login(accounts, authhttp.Config{})))
+	app.Get("/profile", use(guard.Require), profile)
+	app.Get("/admin", use(guard.RequireScope("admin")), profile) // Config.Claims grants scopes: here nobody has one
+	// auth: end
+	listener := must(net.Listen("tcp", *addr))
+	log.Printf("http://%s", listener.Addr())
+	log.Fatal(app.Listener(listener, fiber.ListenConfig{DisableStartupMessage: true}))
+}
+
+// auth: begin
+
+// use makes a fiber.Handler of the middleware. What comes after it runs only if the
+// middleware lets the request pass, and finds the caller in c.Context().
+func use(middleware func(http.Handler) http.Handler) fiber.Handler {
+	return func(c fiber.Ctx) error {
+		var caller *auth.Principal
+		err := handler(middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			caller, _ = auth.FromContext(r.Context())
+		})))(c)
+		if err != nil || caller == nil {
+			return err // it has answered
+		}
+		c.SetContext(auth.NewContext(c.Context(), caller))
+		return c.Next()
+	}
+}
+
+// handler is adaptor.HTTPHandler with the header as it came. The adaptor's own has
+// one value of each name, so that a second Authorization would hide the first, and
+// stands in memory that the next request overwrites.
+func handler(h http.Handler) fiber.Handler {
+	return func(c fiber.Ctx) error {
+		header := make(http.Header)
+		for name, value := range c.Request().Header.All() {
+			header.Add(string(name), string(value))
+		}
+		return adaptor.HTTPHandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Header = header
+			h.ServeHTTP(w, r)
+		})(c)
+	}
+}
+
+// auth: end
+
+func profile(c fiber.Ctx) error {
+	// auth: begin
+	caller, _ := auth.FromContext(c.Context())
+	// auth: end
+	return c.SendString(fmt.Sprintf("you are %s\n", caller.Subject()))
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
+}

@@ -1,0 +1,156 @@
+// Command grpc is a gRPC server whose interceptors stand before every method. Users
+// register and log in over HTTP, on an address of its own.
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/seed-e36e2130/auth/examples/frameworks/profilev1"
+
+	// auth: begin
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	// auth: end
+)
+
+func main() {
+	addr := flag.String("addr", "localhost:8080", "address of /register and /login")
+	rpc := flag.String("grpc", "localhost:9090", "address of the gRPC server")
+	lifetime := flag.Duration("lifetime", 0, "life of a token, 0: 15m")
+	flag.Parse()
+	// auth: begin
+	key := must(auth.GenerateKey(auth.EdDSA)) // OpenKeyFile keeps it through a restart
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(auth.NewKeyRing(key)), Lifetime: *lifetime}))
+	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	guard := interceptor{must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))}
+	server := grpc.NewServer(grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream))
+	http.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
+	http.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
+	// auth: end
+	profilev1.RegisterProfileServiceServer(server, service{})
+	web, calls := must(net.Listen("tcp", *addr)), must(net.Listen("tcp", *rpc))
+	log.Printf("http://%s", web.Addr())
+	log.Printf("grpc://%s", calls.Addr())
+	go func() { log.Fatal((&http.Server{ReadHeaderTimeout: 10 * time.Second}).Serve(web)) }()
+	log.Fatal(server.Serve(calls))
+}
+
+// auth: begin
+
+// scopes is what methods need beyond a caller. Config.Claims grants them: here
+// nobody has one.
+var scopes = map[string]string{profilev1.ProfileService_Purge_FullMethodName: "admin"}
+
+// interceptor lets pass whom the middleware would.
+type interceptor struct{ *auth.Middleware }
+
+func (i interceptor) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	caller, err := i.caller(ctx, info.FullMethod)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return next(auth.NewContext(ctx, caller), req)
+}
+
+// stream ends with the token: it is checked when it begins, and may last.
+func (i interceptor) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	caller, err := i.caller(stream.Context(), info.FullMethod)
+	if err != nil {
+		return refusal(err)
+	}
+	ctx, stop := context.WithDeadlineCause(auth.NewContext(stream.Context(), caller), caller.Expiry(), auth.ErrExpiredToken)
+	defer stop()
+	err = next(srv, &streamWithCaller{stream, ctx})
+	if context.Cause(ctx) == auth.ErrExpiredToken {
+		return refusal(auth.ErrExpiredToken)
+	}
+	return err
+}
+
+type streamWithCaller struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *streamWithCaller) Context() context.Context { return s.ctx }
+
+// caller reads the metadata "authorization" as the middleware reads the header.
+func (i interceptor) caller(ctx context.Context, method string) (*auth.Principal, error) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	r := &http.Request{Header: http.Header{"Authorization": md.Get("authorization")}}
+	caller, err := i.Check(r.WithContext(ctx))
+	if scope := scopes[method]; err == nil && scope != "" && !caller.HasScope(scope) {
+		return nil, auth.ErrInsufficientScope
+	}
+	return caller, err
+}
+
+// codeOf says a status as gRPC does. It has no code of its own for credentials that
+// are malformed.
+var codeOf = map[int]codes.Code{
+	http.StatusBadRequest: codes.Unauthenticated, http.StatusUnauthorized: codes.Unauthenticated,
+	http.StatusForbidden: codes.PermissionDenied, http.StatusServiceUnavailable: codes.Unavailable,
+}
+
+// refusal tells a caller no more than the code does.
+func refusal(err error) error {
+	code, ok := codeOf[auth.HTTPStatus(err)]
+	if !ok {
+		code = codes.Internal
+	}
+	if auth.HTTPStatus(err) >= 500 {
+		log.Print(err)
+	}
+	return status.Error(code, http.StatusText(auth.HTTPStatus(err)))
+}
+
+// auth: end
+
+type service struct {
+	profilev1.UnimplementedProfileServiceServer
+}
+
+func (service) Get(ctx context.Context, _ *emptypb.Empty) (*profilev1.Profile, error) {
+	// auth: begin
+	caller, _ := auth.FromContext(ctx)
+	// auth: end
+	return &profilev1.Profile{Subject: caller.Subject()}, nil
+}
+
+func (s service) Watch(_ *emptypb.Empty, stream grpc.ServerStreamingServer[profilev1.Profile]) error {
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		profile, _ := s.Get(stream.Context(), nil)
+		if err := stream.Send(profile); err != nil {
+			return err
+		}
+		select {
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+func (service) Purge(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		log.Fatal(err)
+	}
+	return value
+}

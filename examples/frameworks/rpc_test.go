@@ -1,0 +1,184 @@
+package frameworks_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/seed-e36e2130/auth/examples/frameworks/profilev1"
+	"github.com/seed-e36e2130/auth/examples/frameworks/profilev1/profilev1connect"
+)
+
+func dial(t *testing.T, target string) profilev1.ProfileServiceClient {
+	t.Helper()
+	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return profilev1.NewProfileServiceClient(conn)
+}
+
+// as returns a context whose calls carry these values of authorization.
+func as(t *testing.T, authorization ...string) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	for _, value := range authorization {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", value)
+	}
+	return ctx
+}
+
+// grpc-go's client gets the same codes from both servers, but for credentials that
+// are malformed: Connect has a code with their status, 400.
+func TestGRPC(t *testing.T) {
+	t.Parallel()
+	for name, malformed := range map[string]codes.Code{"grpc": codes.Unauthenticated, "connect": codes.InvalidArgument} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := running(t, name)
+			target := p.grpc
+			if name == "connect" {
+				target = strings.TrimPrefix(p.url, "http://")
+			}
+			calls := dial(t, target)
+			id, good := p.adaID, "Bearer "+p.ada
+			for what, row := range map[string]struct {
+				values []string
+				want   codes.Code
+			}{
+				"none":           {nil, codes.Unauthenticated},
+				"another scheme": {[]string{"Basic YTpi"}, codes.Unauthenticated},
+				"not a token":    {[]string{"Bearer x"}, codes.Unauthenticated},
+				"changed":        {[]string{good[:len(good)-5] + "AAAAA"}, codes.Unauthenticated},
+				"no token":       {[]string{"Bearer"}, malformed},
+				"two":            {[]string{good, good}, malformed},
+				"two, one bad":   {[]string{"Bearer x", good}, malformed},
+				"good":           {[]string{good}, codes.OK},
+			} {
+				profile, err := calls.Get(as(t, row.values...), &emptypb.Empty{})
+				if status.Code(err) != row.want || err == nil && profile.Subject != id {
+					t.Errorf("%s: Get answers %v, %v, want %v", what, profile, err, row.want)
+				}
+				watch, err := calls.Watch(as(t, row.values...), &emptypb.Empty{})
+				for n := 0; err == nil && n < 2; n++ {
+					if profile, err = watch.Recv(); err == nil && profile.Subject != id {
+						t.Errorf("%s: Watch sends %v", what, profile)
+					}
+				}
+				if status.Code(err) != row.want {
+					t.Errorf("%s: Watch answers %v, want %v", what, err, row.want)
+				}
+			}
+			if _, err := calls.Purge(as(t, good), &emptypb.Empty{}); status.Code(err) != codes.PermissionDenied {
+				t.Errorf("without the scope: %v", err)
+			}
+			if _, err := calls.Purge(as(t), &emptypb.Empty{}); status.Code(err) != codes.Unauthenticated {
+				t.Errorf("without a caller: %v", err)
+			}
+
+			bob, bobsToken := p.user(t, "bob")
+			var all sync.WaitGroup
+			for n := range 16 {
+				want, ctx := id, as(t, good)
+				if n%2 == 1 {
+					want, ctx = bob, as(t, "Bearer "+bobsToken)
+				}
+				all.Go(func() {
+					for range 10 {
+						if profile, err := calls.Get(ctx, &emptypb.Empty{}); err != nil || profile.Subject != want {
+							t.Errorf("%s is answered %v, %v", want, profile, err)
+						}
+					}
+				})
+			}
+			all.Wait()
+		})
+	}
+}
+
+// A stream ends with its token, and says why.
+func TestGRPCStreamEnds(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"grpc", "connect"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, name, "-lifetime", "4s")
+			target := p.grpc
+			if name == "connect" {
+				target = strings.TrimPrefix(p.url, "http://")
+			}
+			asked := time.Now()
+			watch, err := dial(t, target).Watch(as(t, "Bearer "+p.ada), &emptypb.Empty{})
+			n := 0
+			for ; err == nil; n++ {
+				_, err = watch.Recv()
+			}
+			if wait := time.Since(asked); status.Code(err) != codes.Unauthenticated || n < 3 || wait > 5*time.Second {
+				t.Errorf("after %d messages and %v the stream ends with %v", n, wait, err)
+			}
+		})
+	}
+}
+
+// Over the Connect protocol a refusal has the status and challenge of the
+// middleware, in the body that Connect's clients read.
+func TestConnect(t *testing.T) {
+	t.Parallel()
+	p := running(t, "connect")
+	id, good := p.adaID, "Bearer "+p.ada
+	calls := profilev1connect.NewProfileServiceClient(client, p.url)
+	for what, row := range map[string]struct {
+		path      string
+		fields    []string
+		status    int
+		code      connect.Code
+		challenge string
+	}{
+		"none":     {"Get", nil, 401, connect.CodeUnauthenticated, `Bearer realm="api"`},
+		"bad":      {"Get", []string{"Bearer x"}, 401, connect.CodeUnauthenticated, `Bearer realm="api", error="invalid_token"`},
+		"two":      {"Get", []string{good, good}, 400, connect.CodeInvalidArgument, `Bearer realm="api", error="invalid_request"`},
+		"no scope": {"Purge", []string{good}, 403, connect.CodePermissionDenied, `Bearer realm="api", error="insufficient_scope", scope="admin"`},
+		"good":     {"Get", []string{good}, 200, 0, ""},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+"/profile.v1.ProfileService/"+row.path, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header["Authorization"] = row.fields
+		r.Header.Set("Content-Type", "application/json")
+		res, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if challenge := res.Header.Get("WWW-Authenticate"); res.StatusCode != row.status || challenge != row.challenge {
+			t.Errorf("%s: %s, %s, want %d, %s", what, res.Status, challenge, row.status, row.challenge)
+		}
+
+		ctx, info := connect.NewClientContext(t.Context())
+		for _, field := range row.fields {
+			info.RequestHeader().Add("Authorization", field)
+		}
+		if row.path == "Purge" {
+			_, err = calls.Purge(ctx, &emptypb.Empty{})
+		} else if profile, got := calls.Get(ctx, &emptypb.Empty{}); got != nil || profile.Subject != id {
+			err = got
+		}
+		if row.code == 0 && err != nil || row.code != 0 && connect.CodeOf(err) != row.code {
+			t.Errorf("%s: the client reads %v, want %v", what, err, row.code)
+		}
+	}
+}
