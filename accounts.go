@@ -81,14 +81,16 @@ func (a *Authenticator) user(ctx context.Context, id string) (User, error) {
 
 // LoginUser returns the tokens of an account that has proven who it is to the host:
 // by a link in a mail, a passkey, another issuer's token. amr says how, in words of
-// RFC 8176 of at most 128 bytes in all; at least one. It asks no [Throttle]. It
-// returns [ErrInvalidCredentials] if there is no such account or it is disabled.
+// RFC 8176 of at most 128 bytes in all; at least one, and "mfa" among them if that
+// was more than one factor. It asks no [Throttle]. It returns
+// [ErrInvalidCredentials] if there is no such account or it is disabled, and a
+// [*MFARequiredError], as Login does, if it has a second factor and amr no "mfa".
 func (a *Authenticator) LoginUser(ctx context.Context, userID string, amr ...string) (Tokens, error) {
 	if a.unusable() {
 		return Tokens{}, errUnusable
 	}
-	if len(amr) == 0 || len(strings.Join(amr, " ")) > maxMethods || slices.ContainsFunc(amr, func(m string) bool { return !isScope(m) }) {
-		return Tokens{}, fmt.Errorf("auth: LoginUser: amr %q: at least one word, at most %d bytes in all", amr, maxMethods)
+	if err := checkMethods(amr); err != nil {
+		return Tokens{}, err
 	}
 	u, err := found(a.users.UserByID(ctx, userID))
 	if err != nil {
@@ -97,7 +99,15 @@ func (a *Authenticator) LoginUser(ctx context.Context, userID string, amr ...str
 	if u.ID == "" || u.Disabled {
 		return Tokens{}, ErrInvalidCredentials
 	}
-	return a.begin(ctx, u, "", slices.Clone(amr))
+	return a.admit(ctx, u, "", slices.Clone(amr))
+}
+
+// checkMethods returns an error unless a session can keep amr.
+func checkMethods(amr []string) error {
+	if len(amr) == 0 || len(strings.Join(amr, " ")) > maxMethods || slices.ContainsFunc(amr, func(m string) bool { return !isScope(m) }) {
+		return fmt.Errorf("auth: amr %q: must be at least one word, and at most %d bytes in all", amr, maxMethods)
+	}
+	return nil
 }
 
 // Disable keeps the account from logging in, and ends all its sessions. It returns

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -27,6 +28,8 @@ type Authenticator struct {
 	decoy     string // the hash of a password that nobody knows
 
 	throttle Throttle     // nil: none
+	second   SecondFactor // nil: nobody has one
+	records  RecordStore  // nil with it
 	accounts AccountStore // nil: none can be disabled or deleted
 	sessions *sessions    // nil: there are none
 	events   func(context.Context, Event)
@@ -107,7 +110,9 @@ func (a *Authenticator) Register(ctx context.Context, username, password string)
 // Login returns the tokens of the account with this name and password. It returns
 // [ErrInvalidCredentials] if there is no such account, the password is another or
 // the account is disabled, has no password or an unreadable one: after the same
-// hashing, so that neither the answer nor its time says which.
+// hashing, so that neither the answer nor its time says which. It returns a
+// [*MFARequiredError] if the password was right and the account has a second
+// factor: then [Authenticator.LoginMFA] goes on.
 //
 // A stored hash that is weaker than the current choice is replaced; where that
 // fails, the login goes on.
@@ -139,7 +144,7 @@ func (a *Authenticator) Login(ctx context.Context, username, password string) (T
 		if err != nil {
 			return Tokens{}, err
 		}
-		return a.begin(ctx, u, password, []string{"pwd"})
+		return a.admit(ctx, u, password, []string{"pwd"})
 	})
 }
 
@@ -171,7 +176,8 @@ func (a *Authenticator) Verify(ctx context.Context, token string) (*Principal, e
 // returns the tokens of a new one. It returns a [*PasswordError] if replacement
 // breaks a rule, [ErrInvalidCredentials] if current is not the password or the
 // account cannot log in, and [ErrConflict] if others keep changing it at the same
-// time.
+// time. It returns a [*MFARequiredError], as Login does, when the password has been
+// changed, if the account has a second factor.
 func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, replacement string) (Tokens, error) {
 	if a.unusable() {
 		return Tokens{}, errUnusable
@@ -191,7 +197,7 @@ func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, rep
 			err = a.setHash(ctx, u, encoded)
 			if err == nil {
 				u.PasswordHash = encoded
-				return a.begin(ctx, u, replacement, []string{"pwd"})
+				return a.admit(ctx, u, replacement, []string{"pwd"})
 			}
 			if !errors.Is(err, ErrConflict) {
 				break
@@ -290,6 +296,9 @@ func (a *Authenticator) upgrade(ctx context.Context, u User, password string) (s
 // at the latest, unless that is zero.
 func (a *Authenticator) issue(ctx context.Context, u User, authTime time.Time, amr []string, sessionID string, end time.Time) (Tokens, error) {
 	c := Claims{Subject: u.ID, SessionID: sessionID, AuthTime: authTime, AMR: amr}
+	if slices.Contains(amr, mfa) {
+		c.ACR = mfa
+	}
 	if a.claims != nil {
 		if err := a.claims(ctx, withoutHash(u), &c); err != nil {
 			return Tokens{}, fmt.Errorf("auth: claims: %w", err)

@@ -33,6 +33,7 @@ var answers = [...]answer{
 	{ErrInvalidRequest, 400, true, "invalid_request", "the credentials are malformed, or there is more than one"},
 	{ErrInvalidToken, 401, true, "invalid_token", "the access token is invalid or has expired"},
 	{ErrInsufficientScope, 403, true, "insufficient_scope", "the access token does not allow this"},
+	{ErrInsufficientAuthentication, 401, true, "insufficient_user_authentication", "a more recent or a stronger login is needed"}, // RFC 9470 section 3
 	{ErrCrossOrigin, 403, false, "cross_origin", "a cross-origin request with a cookie is refused"},
 
 	{cause: ErrInvalidCredentials, status: 401},
@@ -53,6 +54,9 @@ func answerTo(err error) answer {
 	if _, ok := errors.AsType[*PasswordError](err); ok {
 		return answer{cause: err, status: 422}
 	}
+	if _, ok := errors.AsType[*MFARequiredError](err); ok {
+		return answer{cause: err, status: 403}
+	}
 	return answer{cause: err, status: 500}
 }
 
@@ -68,13 +72,13 @@ func HTTPStatus(err error) int {
 
 // challenge returns a WWW-Authenticate header as RFC 6750 section 3 has it. Its
 // parts were checked when they were configured: none needs escaping.
-func (m *Middleware) challenge(code, scope string) string {
+func (m *Middleware) challenge(code, ask string) string {
 	c := `Bearer realm="` + m.realm + `"`
 	if code != "" {
 		c += `, error="` + code + `"`
 	}
-	if scope != "" {
-		c += `, scope="` + scope + `"`
+	if ask != "" {
+		c += ", " + ask
 	}
 	if m.metadata != "" {
 		c += `, resource_metadata="` + m.metadata + `"` // RFC 9728 section 5.1

@@ -51,6 +51,14 @@ type Config struct {
 	// guesses is slowed by the hashing alone.
 	Throttle Throttle
 
+	// SecondFactor, if not nil, is asked when a user has proven their password:
+	// see [Authenticator.Login]. nil: a password is enough.
+	SecondFactor SecondFactor
+
+	// Records keeps what a login is at before its second factor: as a rule, the
+	// same store as users. Required with SecondFactor.
+	Records RecordStore
+
 	// Accounts, if not nil, is for Disable, Enable and Delete: as a rule, the same
 	// store as users.
 	Accounts AccountStore
@@ -125,6 +133,9 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 			fault("Config.ContextWords", w, fmt.Sprintf("must be text of at least %d characters and at most %d bytes", leastContextWord, maxUsername))
 		}
 	}
+	if (cfg.SecondFactor == nil) != (cfg.Records == nil) {
+		fault("Config.Records", "", "is required with SecondFactor, and of no use without")
+	}
 	kept := newSessions(&cfg, fault)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
@@ -152,7 +163,7 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 			context: contextWords(cfg.ContextWords...), checker: cfg.PasswordChecker,
 		},
 		normalize: cfg.NormalizeUsername, claims: cfg.Claims, log: cfg.Logger,
-		throttle: cfg.Throttle, accounts: cfg.Accounts, sessions: kept, events: cfg.Events,
+		throttle: cfg.Throttle, second: cfg.SecondFactor, records: cfg.Records, accounts: cfg.Accounts, sessions: kept, events: cfg.Events,
 	}
 	if err := a.start(context.Background()); err != nil {
 		return nil, err

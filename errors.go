@@ -27,17 +27,18 @@ var (
 	ErrMalformedHash = errors.New("auth: malformed stored hash") // this Hasher's, but broken or out of bounds
 
 	// Requests and tokens.
-	ErrNoCredentials     = errors.New("auth: no credentials")                   // 401, a bare challenge
-	ErrInvalidRequest    = errors.New("auth: malformed credentials")            // 400 invalid_request
-	ErrInvalidToken      = errors.New("auth: invalid token")                    // 401 invalid_token
-	ErrExpiredToken      = fmt.Errorf("%w: expired", ErrInvalidToken)           // Is ErrInvalidToken
-	ErrRevokedToken      = fmt.Errorf("%w: revoked", ErrInvalidToken)           // Is ErrInvalidToken
-	ErrUnknownKey        = fmt.Errorf("%w: unknown key", ErrInvalidToken)       // Is ErrInvalidToken
-	ErrInsufficientScope = errors.New("auth: insufficient scope")               // 403 insufficient_scope
-	ErrCrossOrigin       = errors.New("auth: cross-origin request with cookie") // 403
-	ErrKeysUnavailable   = errors.New("auth: verification keys unavailable")    // 503
-	ErrRevocationUnknown = errors.New("auth: revocation state unavailable")     // 503
-	errUnusable          = errors.New("auth: zero value is not usable, use its New function")
+	ErrNoCredentials              = errors.New("auth: no credentials")                            // 401, a bare challenge
+	ErrInvalidRequest             = errors.New("auth: malformed credentials")                     // 400 invalid_request
+	ErrInvalidToken               = errors.New("auth: invalid token")                             // 401 invalid_token
+	ErrExpiredToken               = fmt.Errorf("%w: expired", ErrInvalidToken)                    // Is ErrInvalidToken
+	ErrRevokedToken               = fmt.Errorf("%w: revoked", ErrInvalidToken)                    // Is ErrInvalidToken
+	ErrUnknownKey                 = fmt.Errorf("%w: unknown key", ErrInvalidToken)                // Is ErrInvalidToken
+	ErrInsufficientScope          = errors.New("auth: insufficient scope")                        // 403 insufficient_scope
+	ErrInsufficientAuthentication = errors.New("auth: a more recent or stronger login is needed") // 401 insufficient_user_authentication
+	ErrCrossOrigin                = errors.New("auth: cross-origin request with cookie")          // 403
+	ErrKeysUnavailable            = errors.New("auth: verification keys unavailable")             // 503
+	ErrRevocationUnknown          = errors.New("auth: revocation state unavailable")              // 503
+	errUnusable                   = errors.New("auth: zero value is not usable, use its New function")
 )
 
 // Why a token was refused, for logs: all are ErrInvalidToken, made once so that a

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seed-e36e2130/auth/internal/problem"
 )
@@ -137,13 +139,13 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 func (m *Middleware) RequireScope(scopes ...string) func(http.Handler) http.Handler {
 	scopes = slices.Clone(scopes)
 	rule := rule{
-		scope: strings.Join(scopes, " "),
+		ask: `scope="` + strings.Join(scopes, " ") + `"`,
 		allow: func(p *Principal) bool {
 			return !slices.ContainsFunc(scopes, func(s string) bool { return !p.HasScope(s) })
 		},
 	}
 	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s string) bool { return !isScope(s) }) {
-		rule.fault = &ConfigError{Field: "RequireScope", Value: rule.scope, Reason: "needs scopes: words of printable ASCII without quote and backslash"}
+		rule.fault = &ConfigError{Field: "RequireScope", Value: strings.Join(scopes, " "), Reason: "needs scopes: words of printable ASCII without quote and backslash"}
 	}
 	return func(next http.Handler) http.Handler { return m.guard(next, rule) }
 }
@@ -166,11 +168,39 @@ func (m *Middleware) RequireRole(roles ...string) func(http.Handler) http.Handle
 	return func(next http.Handler) http.Handler { return m.guard(next, rule) }
 }
 
+// RequireRecent returns [Middleware.Require] for callers who have proven who they
+// are within d (auth_time); the rest, and whoever's token does not say, get
+// [ErrInsufficientAuthentication] and the max_age to ask for (RFC 9470 section 3):
+// [Authenticator.StepUp] gives them another token. At least 1 second.
+func (m *Middleware) RequireRecent(d time.Duration) func(http.Handler) http.Handler {
+	rule := rule{
+		allow:  func(p *Principal) bool { return p.authTime != absent && time.Since(p.AuthTime()) <= d },
+		denied: ErrInsufficientAuthentication,
+		ask:    `max_age="` + strconv.FormatInt(int64(d/time.Second), 10) + `"`,
+	}
+	if d < time.Second {
+		rule.fault = &ConfigError{Field: "RequireRecent", Value: d.String(), Reason: "must be at least 1s"}
+	}
+	return func(next http.Handler) http.Handler { return m.guard(next, rule) }
+}
+
+// RequireMFA is [Middleware.Require] for callers who have proven who they are by
+// more than one factor (acr or an amr of "mfa", as [Authenticator.LoginMFA] has
+// them); the rest get [ErrInsufficientAuthentication].
+func (m *Middleware) RequireMFA(next http.Handler) http.Handler {
+	return m.guard(next, rule{
+		allow:  func(p *Principal) bool { return p.acr == mfa || holds(p.amr, mfa) },
+		denied: ErrInsufficientAuthentication,
+		ask:    `acr_values="` + mfa + `"`,
+	})
+}
+
 // rule is what a route asks beyond a verified caller.
 type rule struct {
 	anonymous bool                  // pass without credentials
 	allow     func(*Principal) bool // nil: everybody
-	scope     string                // told to who is not allowed
+	denied    error                 // what the others get; nil: ErrInsufficientScope
+	ask       string                // told to them: a parameter of the challenge
 	fault     error                 // of the host's: refuse everybody
 }
 
@@ -192,7 +222,7 @@ func (m *Middleware) guard(next http.Handler, rule rule) http.Handler {
 			err = rule.check(p)
 		}
 		if err != nil {
-			m.refuse(w, r, err, rule.scope)
+			m.refuse(w, r, err, rule.ask)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), p)))
@@ -203,10 +233,12 @@ func (rule *rule) check(p *Principal) error {
 	switch {
 	case rule.fault != nil:
 		return rule.fault
-	case rule.allow != nil && !rule.allow(p):
-		return ErrInsufficientScope
+	case rule.allow == nil || rule.allow(p):
+		return nil
+	case rule.denied != nil:
+		return rule.denied
 	}
-	return nil
+	return ErrInsufficientScope
 }
 
 // extract returns the one token of r.
@@ -261,16 +293,16 @@ func (m *Middleware) verify(ctx context.Context, token string) (*Principal, erro
 
 var errNobody = errors.New("auth: the verifier named no caller and no reason")
 
-// refuse answers in place of the handler; scope is what the route asks for.
-func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, scope string) {
+// refuse answers in place of the handler; ask is what the route asks for.
+func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, ask string) {
 	a := answerTo(err)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if a.challenge {
-		if a.cause != ErrInsufficientScope {
-			scope = ""
+		if a.cause != ErrInsufficientScope && a.cause != ErrInsufficientAuthentication {
+			ask = ""
 		}
-		h.Set("WWW-Authenticate", m.challenge(a.code, scope))
+		h.Set("WWW-Authenticate", m.challenge(a.code, ask))
 	}
 	if retry, ok := errors.AsType[*RetryError](err); ok {
 		h.Set("Retry-After", problem.RetryAfter(retry.After))

@@ -92,6 +92,8 @@ func TestMiddlewareAnswers(t *testing.T) {
 	v := knows(t, map[string]auth.Claims{
 		"ada": {Subject: "1", Scopes: []string{"read:items", "write"}, Roles: []string{"editor"}},
 		"bob": {Subject: "2", Scopes: []string{"read:items2", "READ:ITEMS", "write:items"}, Roles: []string{"Editor", "editor "}},
+		"new": {Subject: "3", AuthTime: time.Now(), AMR: []string{"pwd", "mfa"}},
+		"old": {Subject: "4", AuthTime: time.Now().Add(-2 * time.Minute), AMR: []string{"MFA"}, ACR: "mfa"},
 	})
 	m := middleware(t, v, auth.MiddlewareConfig{Realm: "shop"})
 	for name, row := range map[string]struct {
@@ -126,11 +128,23 @@ func TestMiddlewareAnswers(t *testing.T) {
 		"role none":  {m.RequireRole("editor")(whoami), nil, 401, `Bearer realm="shop"`, ""},
 		"role words": {m.RequireRole("editor")(whoami), []string{"Authorization: Bearer bob"}, 403, `Bearer realm="shop", error="insufficient_scope"`, ""},
 
+		"recent":         {m.RequireRecent(time.Minute)(whoami), []string{"Authorization: Bearer new"}, 200, "", "3"},
+		"recent none":    {m.RequireRecent(time.Minute)(whoami), nil, 401, `Bearer realm="shop"`, ""},
+		"recent old":     {m.RequireRecent(90 * time.Second)(whoami), []string{"Authorization: Bearer old"}, 401, `Bearer realm="shop", error="insufficient_user_authentication", max_age="90"`, ""},
+		"recent unknown": {m.RequireRecent(time.Minute)(whoami), []string{ada}, 401, `Bearer realm="shop", error="insufficient_user_authentication", max_age="60"`, ""},
+		"recent enough":  {m.RequireRecent(time.Hour)(whoami), []string{"Authorization: Bearer old"}, 200, "", "4"},
+		"mfa by amr":     {m.RequireMFA(whoami), []string{"Authorization: Bearer new"}, 200, "", "3"},
+		"mfa by acr":     {m.RequireMFA(whoami), []string{"Authorization: Bearer old"}, 200, "", "4"},
+		"mfa not":        {m.RequireMFA(whoami), []string{ada}, 401, `Bearer realm="shop", error="insufficient_user_authentication", acr_values="mfa"`, ""},
+		"mfa bad":        {m.RequireMFA(whoami), []string{"Authorization: Bearer eve"}, 401, `Bearer realm="shop", error="invalid_token"`, ""},
+
 		// Mistakes of the host, which a constructor cannot tell it about.
 		"no scope":    {m.RequireScope()(whoami), []string{ada}, 500, "", ""},
 		"two words":   {m.RequireScope("read:items write")(whoami), []string{ada}, 500, "", ""},
 		"empty scope": {m.RequireScope("read:items", "")(whoami), []string{ada}, 500, "", ""},
 		"quote":       {m.RequireScope(`x", y="`)(whoami), []string{ada}, 500, "", ""},
+		"no time":     {m.RequireRecent(0)(whoami), []string{"Authorization: Bearer new"}, 500, "", ""},
+		"past":        {m.RequireRecent(-time.Hour)(whoami), []string{"Authorization: Bearer new"}, 500, "", ""},
 		"no role":     {m.RequireRole()(whoami), []string{ada}, 500, "", ""},
 		"zero":        {new(auth.Middleware).Require(whoami), []string{ada}, 500, "", ""},
 		"zero, open":  {new(auth.Middleware).Optional(whoami), nil, 500, "", ""},

@@ -165,8 +165,9 @@ func TestErrorTable(t *testing.T) {
 		"ErrUserExists": auth.ErrUserExists, "ErrUserNotFound": auth.ErrUserNotFound,
 		"ErrConflict": auth.ErrConflict, "ErrBusy": auth.ErrBusy, "ErrTooManyAttempts": auth.ErrTooManyAttempts, "ErrKeysUnavailable": auth.ErrKeysUnavailable,
 		"ErrInvalidGrant": auth.ErrInvalidGrant, "ErrSessionNotFound": auth.ErrSessionNotFound,
-		"ErrRevocationUnknown": auth.ErrRevocationUnknown,
-		"*PasswordError":       &auth.PasswordError{Rule: auth.PasswordTooShort}, "any other": errors.New("any other"),
+		"ErrRevocationUnknown":          auth.ErrRevocationUnknown,
+		"ErrInsufficientAuthentication": auth.ErrInsufficientAuthentication, "*MFARequiredError": &auth.MFARequiredError{},
+		"*PasswordError": &auth.PasswordError{Rule: auth.PasswordTooShort}, "any other": errors.New("any other"),
 	}
 	rows := regexp.MustCompile("(?m)^\\| `?([^`|]+?)`? \\| (\\d+) \\|").FindAllStringSubmatch(readme(t), -1)
 	told := map[string]bool{}
