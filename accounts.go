@@ -25,7 +25,7 @@ func (a *Authenticator) ConfirmPassword(ctx context.Context, userID, password st
 // confirm calls then with the account if password is its.
 func (a *Authenticator) confirm(ctx context.Context, userID, password string, then func(User) (Tokens, error)) (Tokens, error) {
 	if !a.passwords.possible(password) {
-		return Tokens{}, ErrInvalidCredentials
+		return Tokens{}, a.failed(ctx, userID, ErrMismatch)
 	}
 	u, err := found(a.users.UserByID(ctx, userID))
 	if err != nil {

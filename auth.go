@@ -104,6 +104,7 @@ func (a *Authenticator) Register(ctx context.Context, username, password string)
 	case err != nil:
 		return User{}, fmt.Errorf("auth: create user: %w", err)
 	}
+	a.tell(ctx, EventRegistered, u.ID, "")
 	return withoutHash(u), nil
 }
 
@@ -121,7 +122,7 @@ func (a *Authenticator) Login(ctx context.Context, username, password string) (T
 		return Tokens{}, errUnusable
 	}
 	if !a.passwords.possible(password) {
-		return Tokens{}, ErrInvalidCredentials
+		return Tokens{}, a.failed(ctx, "", ErrMismatch)
 	}
 	name, nameErr := a.username(username)
 	if nameErr != nil {
@@ -229,7 +230,9 @@ func (a *Authenticator) setHash(ctx context.Context, u User, encoded string) err
 	case err != nil:
 		return fmt.Errorf("auth: replace password hash: %w", err)
 	}
-	return a.endAll(context.WithoutCancel(ctx), u.ID)
+	err := a.endAll(context.WithoutCancel(ctx), u.ID)
+	a.tell(ctx, EventNewPassword, u.ID, "")
+	return err
 }
 
 // found is the zero User where a store has none.
@@ -246,24 +249,45 @@ func found(u User, err error) (User, error) {
 // prove checks that u may log in with password. Every answer costs one hash of
 // the current parameters: where there is none to check, the decoy stands in.
 func (a *Authenticator) prove(ctx context.Context, u User, password string) error {
-	encoded, never := u.PasswordHash, false
-	if u.Disabled || encoded == "" {
-		encoded, never = a.decoy, true
+	encoded := u.PasswordHash
+	var never error // why no password is that of u
+	switch {
+	case u.ID == "":
+		never = ErrUserNotFound
+	case u.Disabled:
+		never = ErrDisabled
+	case encoded == "":
+		never = ErrNoPassword
+	}
+	if never != nil {
+		encoded = a.decoy
 	}
 	err := a.hasher.Verify(ctx, encoded, password)
-	if !never && (errors.Is(err, ErrUnknownHash) || errors.Is(err, ErrMalformedHash)) {
+	if never == nil && unreadable(err) {
 		a.log.ErrorContext(ctx, "auth: a stored password hash cannot be read", "user", u.ID, "error", err)
-		never = true
+		never = err
 		err = a.hasher.Verify(ctx, a.decoy, password)
 	}
 	_, refused := errors.AsType[*PasswordError](err)
 	switch {
-	case err == nil && !never:
-		return nil
-	case err == nil || refused || errors.Is(err, ErrMismatch):
-		return ErrInvalidCredentials
+	case err != nil && !refused && !errors.Is(err, ErrMismatch):
+		return fmt.Errorf("auth: check password: %w", err)
+	case never != nil:
+		return a.failed(ctx, u.ID, never)
+	case err != nil:
+		return a.failed(ctx, u.ID, ErrMismatch)
 	}
-	return fmt.Errorf("auth: check password: %w", err)
+	return nil
+}
+
+func unreadable(err error) bool {
+	return errors.Is(err, ErrUnknownHash) || errors.Is(err, ErrMalformedHash)
+}
+
+// failed returns [ErrInvalidCredentials], and tells why to nobody but the host.
+func (a *Authenticator) failed(ctx context.Context, userID string, why error) error {
+	a.events(ctx, Event{Kind: EventLoginFailed, UserID: userID, Device: a.device, Err: why})
+	return ErrInvalidCredentials
 }
 
 func (a *Authenticator) hash(ctx context.Context, password string) (string, error) {
@@ -288,6 +312,7 @@ func (a *Authenticator) upgrade(ctx context.Context, u User, password string) (s
 		a.log.WarnContext(ctx, "auth: a weak password hash was not upgraded", "user", u.ID, "error", err)
 		return u.PasswordHash
 	}
+	a.tell(ctx, EventRehash, u.ID, "")
 	return encoded
 }
 

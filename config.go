@@ -93,7 +93,8 @@ type Config struct {
 
 	// Events receives what happens, after it has happened, in the goroutine that
 	// caused it: it must return soon, and hand over what takes longer. It is called
-	// from several goroutines at once. nil: nobody is told.
+	// from several goroutines at once. What it does at a failed login it does for
+	// every reason alike, or time tells who exists. nil: nobody is told.
 	Events func(ctx context.Context, e Event)
 
 	// Logger is told what an operator should know: a stored hash that cannot be

@@ -15,6 +15,8 @@ var (
 	ErrInvalidUsername    = errors.New("auth: invalid username")      // refused by the username rule
 	ErrUserExists         = errors.New("auth: user exists")           // the username or the ID is taken
 	ErrUserNotFound       = errors.New("auth: user not found")        // no such user in the store
+	ErrDisabled           = errors.New("auth: account disabled")      // in an [EventLoginFailed] alone
+	ErrNoPassword         = errors.New("auth: no password set")       // in an [EventLoginFailed] alone
 	ErrConflict           = errors.New("auth: changed by another")    // a compare-and-swap met a newer value
 	ErrSessionNotFound    = errors.New("auth: session not found")     // no such session in the store, or another user's
 	ErrInvalidGrant       = errors.New("auth: invalid refresh token") // 400 invalid_grant: unknown, used up, expired or ended: never said which

@@ -1,6 +1,9 @@
 package auth
 
-import "log/slog"
+import (
+	"context"
+	"log/slog"
+)
 
 // Event is something that happened, for audit logs and alarms. It holds no token,
 // password or key.
@@ -17,7 +20,12 @@ type EventKind string
 
 // The kinds of event.
 const (
+	EventRegistered    EventKind = "registered"     // an account was added
 	EventLogin         EventKind = "login"          // a session began
+	EventLoginFailed   EventKind = "login_failed"   // a password proved nothing; Err says why, for no eyes but the operator's
+	EventThrottled     EventKind = "throttled"      // a password was not looked at: there were too many attempts
+	EventRehash        EventKind = "rehash"         // a stored hash was replaced by one of the current choice
+	EventNewPassword   EventKind = "new_password"   // an account got another password
 	EventRefresh       EventKind = "refresh"        // a session was used
 	EventReuse         EventKind = "refresh_reuse"  // two held a session's refresh token: it has ended
 	EventLogout        EventKind = "logout"         // a session ended by its own refresh token
@@ -48,4 +56,21 @@ func (e Event) LogValue() slog.Value {
 		attrs = append(attrs, slog.Any("error", e.Err))
 	}
 	return slog.GroupValue(attrs...)
+}
+
+// LogEvents returns a [Config].Events that writes each event to l: at level Warn
+// what an operator may have to act on (a refresh token that two held, a throttle,
+// a hash that cannot be read, a feed that is down), all else at Info. nil: nowhere.
+func LogEvents(l *slog.Logger) func(context.Context, Event) {
+	if l == nil {
+		l = slog.New(slog.DiscardHandler)
+	}
+	return func(ctx context.Context, e Event) {
+		level := slog.LevelInfo
+		switch {
+		case e.Kind == EventReuse, e.Kind == EventThrottled, e.Kind == EventFeedDown, unreadable(e.Err):
+			level = slog.LevelWarn
+		}
+		l.LogAttrs(ctx, level, "auth: "+string(e.Kind), e.LogValue().Group()...)
+	}
 }

@@ -107,6 +107,7 @@ func newHouse(t testing.TB, cfg auth.Config) *house {
 	if h.user, err = h.Register(t.Context(), "ada", password); err != nil {
 		t.Fatal(err)
 	}
+	h.events()
 	return h
 }
 

@@ -37,6 +37,9 @@ func (a *Authenticator) attempt(ctx context.Context, username string, try func()
 	one := Attempt{Username: username, Device: a.device}
 	one.Device.Known = a.known
 	if err := a.throttle.Begin(ctx, one); err != nil {
+		if errors.Is(err, ErrTooManyAttempts) {
+			a.events(ctx, Event{Kind: EventThrottled, Device: a.device, Err: err})
+		}
 		return Tokens{}, fmt.Errorf("auth: throttle: %w", err)
 	}
 	t, err := try()
