@@ -15,6 +15,9 @@
 // revocation.List.Sync at each notification, and a logout is in effect on every
 // replica at once. What is notified while nobody listens is found by the feed.
 //
+// [Config].Users puts a table of users that the program already has in the place of
+// the library's own.
+//
 // Text is compared byte for byte on every dialect, whatever the collation of the
 // database or of the connection: the columns have their own.
 package sqlstore

@@ -15,6 +15,10 @@ type Config struct {
 	// TablePrefix begins the name of every table. Empty: "auth_". Lower-case
 	// ASCII letters, digits and underscores after a first letter, at most 30.
 	TablePrefix string
+
+	// Users is for a table of users that the program already has. Its zero: the
+	// one that [Store.Migrate] makes, which otherwise stays empty.
+	Users UserTable
 }
 
 // Store is an [auth.UserStore], [auth.AccountStore], [auth.SessionStore] and
@@ -68,12 +72,13 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 	if !isPrefix(prefix) {
 		fault("Config.TablePrefix", prefix, prefixRule)
 	}
+	users := cfg.Users.complete(prefix, fault)
 	if faults != nil {
 		return nil, errors.Join(faults...)
 	}
 	s := &Store{
 		db: db, dialect: dialect, prefix: prefix,
-		users:   newUserStatements(dialect, prefix),
+		users:   newUserStatements(dialect, users),
 		logins:  newSessionStatements(dialect, prefix),
 		feed:    newFeedStatements(dialect, prefix),
 		records: newRecordStatements(dialect, prefix),

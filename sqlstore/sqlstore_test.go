@@ -70,6 +70,40 @@ func fields(err error) (list []string) {
 	return list
 }
 
+func TestUserTableFaults(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		table  sqlstore.UserTable
+		fields string // the faults, in order
+	}{
+		"none":             {sqlstore.UserTable{}, ""},
+		"table alone":      {sqlstore.UserTable{Table: "accounts"}, ""},
+		"schema":           {sqlstore.UserTable{Table: "app.Accounts", ID: "userId", Username: "_email", PasswordHash: "PW1", Disabled: "locked", CreatedAt: "at"}, ""},
+		"no table":         {sqlstore.UserTable{ID: "key"}, "Config.Users.Table"},
+		"two dots":         {sqlstore.UserTable{Table: "a.b.c"}, "Config.Users.Table"},
+		"no schema":        {sqlstore.UserTable{Table: ".b"}, "Config.Users.Table"},
+		"quote":            {sqlstore.UserTable{Table: "a", ID: `i"d`, Username: "a`b"}, "Config.Users.ID Config.Users.Username"},
+		"statement":        {sqlstore.UserTable{Table: "a; DROP TABLE b", PasswordHash: "p = '' OR 1=1 --"}, "Config.Users.Table Config.Users.PasswordHash"},
+		"placeholder":      {sqlstore.UserTable{Table: "a?", Disabled: "{now}", CreatedAt: "c d"}, "Config.Users.Table Config.Users.Disabled Config.Users.CreatedAt"},
+		"digit":            {sqlstore.UserTable{Table: "1a"}, "Config.Users.Table"},
+		"not ASCII":        {sqlstore.UserTable{Table: "\u00e4"}, "Config.Users.Table"},
+		"too long":         {sqlstore.UserTable{Table: strings.Repeat("a", 64)}, "Config.Users.Table"},
+		"one column twice": {sqlstore.UserTable{Table: "a", ID: "email", Username: "Email"}, "Config.Users.Username"},
+		"a default twice":  {sqlstore.UserTable{Table: "a", CreatedAt: "id"}, "Config.Users.CreatedAt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := sqlstore.New(new(sql.DB), sqlstore.PostgreSQL, sqlstore.Config{Users: tt.table})
+			if got := strings.Join(fields(err), " "); got != tt.fields {
+				t.Errorf("faults in %q, want %q: %v", got, tt.fields, err)
+			}
+			if (s == nil) != (err != nil) {
+				t.Errorf("New returned %v and %v", s, err)
+			}
+		})
+	}
+}
+
 func TestMigrations(t *testing.T) {
 	t.Parallel()
 	for _, dialect := range dialects {

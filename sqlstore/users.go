@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/seed-e36e2130/auth"
@@ -20,20 +19,10 @@ const (
 
 // userStatements are what a store says about users.
 type userStatements struct {
-	insert, byID, byUsername, replaceHash, hash, disable, remove *statement
-}
+	insert, byID, byUsername, replaceHash, remove *statement
 
-func newUserStatements(d Dialect, prefix string) userStatements {
-	const columns = "id, username, password_hash, disabled, created_at"
-	return userStatements{
-		insert:      newStatement(d, prefix, "INSERT INTO {prefix}users ("+columns+") VALUES (?, ?, ?, ?, ?)"+d.ignoreConflict()),
-		byID:        newStatement(d, prefix, "SELECT "+columns+" FROM {prefix}users WHERE id = ?"),
-		byUsername:  newStatement(d, prefix, "SELECT "+columns+" FROM {prefix}users WHERE username = ?"),
-		replaceHash: newStatement(d, prefix, "UPDATE {prefix}users SET password_hash = ? WHERE id = ? AND password_hash = ?"),
-		hash:        newStatement(d, prefix, "SELECT password_hash FROM {prefix}users WHERE id = ?"),
-		disable:     newStatement(d, prefix, "UPDATE {prefix}users SET disabled = ? WHERE id = ?"),
-		remove:      newStatement(d, prefix, "DELETE FROM {prefix}users WHERE id = ?"),
-	}
+	disable *statement              // nil: there is no such column
+	args    func(u auth.User) []any // of insert
 }
 
 // CreateUser implements [auth.UserStore]. It returns [auth.ErrInvalidUsername]
@@ -52,7 +41,10 @@ func (s *Store) CreateUser(ctx context.Context, u auth.User) error {
 	if !isHash(u.PasswordHash) {
 		return errHash(doing)
 	}
-	inserted, err := s.exec(ctx, s.users.insert, u.ID, u.Username, u.PasswordHash, u.Disabled, u.CreatedAt.UnixMicro())
+	if u.Disabled && s.users.disable == nil {
+		return failed(ctx, doing, errNoDisabled)
+	}
+	inserted, err := s.exec(ctx, s.users.insert, s.users.args(u)...)
 	if s.dialect.duplicate(err) || err == nil && inserted == 0 {
 		return auth.ErrUserExists
 	}
@@ -64,12 +56,20 @@ func (s *Store) CreateUser(ctx context.Context, u auth.User) error {
 
 // UserByID implements [auth.UserStore].
 func (s *Store) UserByID(ctx context.Context, id string) (auth.User, error) {
-	return s.user(ctx, s.users.byID, id)
+	u, err := s.user(ctx, s.users.byID, id)
+	if err == nil && u.ID != id {
+		return auth.User{}, auth.ErrUserNotFound // a collation of the host's took it for this one
+	}
+	return u, err
 }
 
 // UserByUsername implements [auth.UserStore].
 func (s *Store) UserByUsername(ctx context.Context, username string) (auth.User, error) {
-	return s.user(ctx, s.users.byUsername, username)
+	u, err := s.user(ctx, s.users.byUsername, username)
+	if err == nil && u.Username != username {
+		return auth.User{}, auth.ErrUserNotFound
+	}
+	return u, err
 }
 
 func (s *Store) user(ctx context.Context, query *statement, key string) (auth.User, error) {
@@ -81,15 +81,20 @@ func (s *Store) user(ctx context.Context, query *statement, key string) (auth.Us
 		return auth.User{}, auth.ErrUserNotFound // and some servers would fail on it
 	}
 	var u auth.User
-	var created int64
-	err := s.row(ctx, query, []any{key}, &u.ID, &u.Username, &u.PasswordHash, &u.Disabled, &created)
+	var hash sql.NullString
+	var disabled sql.NullBool
+	var created sql.NullInt64
+	err := s.row(ctx, query, []any{key}, &u.ID, &u.Username, &hash, &disabled, &created)
 	if errors.Is(err, sql.ErrNoRows) {
 		return auth.User{}, auth.ErrUserNotFound
 	}
 	if err != nil {
 		return auth.User{}, failed(ctx, doing, err)
 	}
-	u.CreatedAt = time.UnixMicro(created).UTC()
+	u.PasswordHash, u.Disabled = hash.String, disabled.Bool
+	if created.Valid {
+		u.CreatedAt = fromMicro(created.Int64)
+	}
 	return u, nil
 }
 
@@ -114,14 +119,11 @@ func (s *Store) ReplacePasswordHash(ctx context.Context, id, old, replacement st
 			return nil
 		}
 	}
-	var stored string
-	err := s.row(ctx, s.users.hash, []any{id}, &stored)
+	u, err := s.UserByID(ctx, id)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return auth.ErrUserNotFound
 	case err != nil:
-		return failed(ctx, doing, err)
-	case stored == old && old == replacement:
+		return err
+	case u.PasswordHash == old && old == replacement:
 		return nil // MySQL counts the rows that changed, not those that it found
 	}
 	return auth.ErrConflict
@@ -135,6 +137,9 @@ func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error
 	}
 	if !isName(id) {
 		return auth.ErrUserNotFound
+	}
+	if s.users.disable == nil {
+		return failed(ctx, doing, errNoDisabled)
 	}
 	changed, err := s.exec(ctx, s.users.disable, disabled, id)
 	if err != nil {
@@ -172,6 +177,8 @@ func isHash(s string) bool { return len(s) <= maxHash && isText(s) }
 
 // isText reports whether s is text to every dialect. PostgreSQL takes no NUL.
 func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+var errNoDisabled = errors.New("Config.Users names no column for Disabled")
 
 func errHash(doing string) error {
 	return fmt.Errorf("auth: sql store: %s: the password hash must be UTF-8 without NUL, of at most %d bytes", doing, maxHash)
