@@ -67,6 +67,7 @@ var rooms = []room{
 
 	// The modules beside it. Drivers and frameworks stop here.
 	{files: []string{"sqlstore/sqlite/..."}, may: []string{"~", "~/sqlstore", "database/sql/...", "modernc.org/sqlite/...", "net/url", "os"}},
+	{files: []string{"sqlstore/pglisten/..."}, may: []string{"~", "github.com/jackc/pgx/v5/..."}},
 	{files: []string{"sqlstore/..."}, may: []string{"~", "database/sql/...", "net/netip"}},
 	{files: []string{"redisstore/..."}, may: []string{"~", "github.com/redis/go-redis/v9/...", "net/netip"}},
 	{files: []string{"examples/...", "bench/..."}, free: true},

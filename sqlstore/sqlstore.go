@@ -90,6 +90,15 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 	return s, nil
 }
 
+// Channel returns the channel that PostgreSQL notifies of each revocation when it is
+// committed, as in "auth_revocations", for LISTEN. On other databases it is empty.
+func (s *Store) Channel() string {
+	if s.dialect != PostgreSQL {
+		return ""
+	}
+	return s.prefix + "revocations"
+}
+
 const (
 	defaultPrefix = "auth_"
 	prefixRule    = "must be lower-case ASCII letters, digits and underscores after a first letter, at most 30"

@@ -133,6 +133,16 @@ func (tt target) store(t testing.TB) (*sqlstore.Store, *sql.DB, string) {
 	return s, db, p
 }
 
+// again returns a store of another program on the same tables.
+func (tt target) again(t testing.TB, p string) *sqlstore.Store {
+	t.Helper()
+	s, err := sqlstore.New(open(t, tt.driver, tt.source(t)), tt.dialect, sqlstore.Config{TablePrefix: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // bounded returns a context that ends a test which hangs.
 func bounded(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -9,6 +9,7 @@ require (
 	github.com/ncruces/go-sqlite3 v0.37.0
 	github.com/seed-e36e2130/auth v0.0.0
 	github.com/seed-e36e2130/auth/sqlstore v0.0.0
+	github.com/seed-e36e2130/auth/sqlstore/pglisten v0.0.0
 	modernc.org/sqlite v1.62.0
 )
 
@@ -45,4 +46,5 @@ require (
 replace (
 	github.com/seed-e36e2130/auth => ../..
 	github.com/seed-e36e2130/auth/sqlstore => ..
+	github.com/seed-e36e2130/auth/sqlstore/pglisten => ../pglisten
 )

@@ -1,0 +1,133 @@
+package drivertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/sqlstore/pglisten"
+)
+
+// principal returns the caller of an access token of the session.
+func principal(t testing.TB, sessionID string) *auth.Principal {
+	t.Helper()
+	key, err := auth.GenerateKey(auth.HS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := auth.NewKeyRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := tokens.Issue(t.Context(), auth.Claims{Subject: "alice", SessionID: sessionID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := tokens.Verify(t.Context(), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestListen has a list that reads its feed once in 75 s by itself know of each
+// logout elsewhere within a second or two, also after its connection was cut.
+func TestListen(t *testing.T) {
+	t.Parallel()
+	s, db, p := targets[1].store(t)
+	elsewhere := targets[1].again(t, p)
+	list, err := revocation.Follow(s, revocation.Config{Bound: 5 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer list.Close()
+	if err := list.Sync(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- pglisten.Listen(ctx, postgres("application_name", p)(t), s.Channel(), list.Sync)
+	}()
+	listener := func() (pid int, err error) {
+		err = db.QueryRowContext(bounded(t), "SELECT COALESCE(MAX(pid), 0) FROM pg_stat_activity WHERE application_name = $1 AND query LIKE 'LISTEN %'", p).Scan(&pid)
+		if err == nil && pid == 0 {
+			err = errors.New("nobody listens")
+		}
+		return pid, err
+	}
+	eventually(t, func() error { _, err := listener(); return err })
+	logout := func(name string) {
+		t.Helper()
+		one := login(name, "alice")
+		who := principal(t, one.ID)
+		createLogins(t, elsewhere, one)
+		if err := list.Check(t.Context(), who); err != nil {
+			t.Fatalf("before the logout: %v", err)
+		}
+		if err := elsewhere.DeleteSession(bounded(t), one.ID, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		eventually(t, func() error {
+			if err := list.Check(t.Context(), who); !errors.Is(err, auth.ErrRevokedToken) {
+				return fmt.Errorf("%v after the logout: %v", time.Since(start), err)
+			}
+			return nil
+		})
+		t.Logf("%s: in effect after %v", name, time.Since(start).Round(time.Millisecond))
+	}
+	for i := range 3 {
+		logout(fmt.Sprint("heard-", i))
+	}
+	for i := range 2 {
+		pid, err := listener()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(bounded(t), "SELECT pg_terminate_backend($1)", pid); err != nil {
+			t.Fatal(err)
+		}
+		logout(fmt.Sprint("missed-", i)) // as a rule nobody listens yet
+		eventually(t, func() error { _, err := listener(); return err })
+		logout(fmt.Sprint("again-", i))
+	}
+	stop()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Listen returned %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("Listen goes on")
+	}
+	eventually(t, func() error {
+		if pid, err := listener(); err == nil {
+			return fmt.Errorf("connection %d is left", pid)
+		}
+		return nil
+	})
+}
+
+func TestListenFaults(t *testing.T) {
+	t.Parallel()
+	sqlite, _, _ := targets[0].store(t)
+	err := pglisten.Listen(t.Context(), "postgres://auth:correct-horse@127.0.0.1:x/auth", sqlite.Channel(), nil)
+	if err == nil || strings.Contains(err.Error(), "correct-horse") {
+		t.Fatalf("Listen returned %v", err)
+	}
+	for _, field := range []string{"connection", "channel", "sync"} {
+		if !strings.Contains(err.Error(), field) {
+			t.Errorf("%q does not name %s", err, field)
+		}
+	}
+}
