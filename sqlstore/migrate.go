@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"strings"
+	"time"
 )
 
 // Migrate brings the tables up to date, creating them if there are none. Of
@@ -84,7 +86,25 @@ func (s *Store) exclusive(ctx context.Context, f func(querier) error) error {
 	case MySQL:
 		return s.exclusiveMySQL(ctx, f)
 	default:
-		return s.transaction(ctx, f)
+		return s.exclusiveSQLite(ctx, f)
+	}
+}
+
+// exclusiveSQLite calls f in a transaction, all of which are exclusive. Who opens a
+// file first after a crash recovers it, and who opens it for the last time cleans
+// up: meanwhile SQLite refuses others at once, whatever their busy_timeout.
+func (s *Store) exclusiveSQLite(ctx context.Context, f func(querier) error) error {
+	const patience = 2 * time.Second
+	for begin := time.Now(); ; {
+		err := s.transaction(ctx, f)
+		if err == nil || !strings.Contains(err.Error(), "database is locked") || time.Since(begin) > patience {
+			return err
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
 	}
 }
 
