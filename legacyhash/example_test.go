@@ -1,0 +1,90 @@
+package legacyhash_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"strings"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/legacyhash"
+)
+
+// newTokens returns an issuer with a key that lives as long as the example.
+func newTokens() *auth.JWTIssuer {
+	key, err := auth.GenerateKey(auth.EdDSA)
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := auth.NewKeyRing(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return tokens
+}
+
+// newAccounts returns the accounts over a table whose hashes other systems made.
+// Each is read as it stands; the first login makes it an Argon2id hash.
+func newAccounts(users auth.UserStore, tokens auth.TokenIssuer) (*auth.Authenticator, error) {
+	return auth.New(users, tokens, auth.Config{
+		Hasher: auth.Hashers(auth.Argon2id{}, legacyhash.All()),
+	})
+}
+
+// kind is how the hash in the table begins.
+func kind(users auth.UserStore, username string) string {
+	u, err := users.UserByUsername(context.Background(), username)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return u.PasswordHash[:10]
+}
+
+// A table that FastAPI programs filled through passlib, and Django's auth_user, as
+// they are.
+func ExampleAll() {
+	ctx := context.Background()
+	users := auth.NewMemoryStore() // in place of the table
+	for _, u := range []auth.User{
+		{ID: "1", Username: "ada", PasswordHash: "$pbkdf2-sha256$1000$tpZSKqUUIoSwlvI.5/xfqw$fc81oamYlJlaSJykr8dMgjccQmdodMIOIQ4Ld08H6jc"},
+		{ID: "2", Username: "grace", PasswordHash: "pbkdf2_sha256$1000$suVwr32TorychDkvN7GJMF$ZC1KXQlQiPzGFaJmaGK04rpTEnJ6bY5iSMIPM9L9RZ8="},
+	} {
+		if err := users.CreateUser(ctx, u); err != nil {
+			log.Fatal(err)
+		}
+	}
+	accounts, err := newAccounts(users, newTokens())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, name := range []string{"ada", "grace"} {
+		_, err := accounts.Login(ctx, name, "another password")
+		fmt.Println(kind(users, name), err)
+		_, err = accounts.Login(ctx, name, "correct horse battery staple")
+		fmt.Println(kind(users, name), err)
+	}
+	// Output:
+	// $pbkdf2-sh auth: invalid credentials
+	// $argon2id$ <nil>
+	// pbkdf2_sha auth: invalid credentials
+	// $argon2id$ <nil>
+}
+
+// Hashes of passwords that bcrypt has cut at 72 bytes verify only where the host
+// says so.
+func ExampleHasher_DangerouslyTruncating() {
+	const stored = "$2b$05$corpusSaltCorpusSaltCuTQedWhMtMFFHQSrTFIj81WLBIsy9bd2"
+	password := strings.Repeat("abcdefghijklmnopqrstuvwxyz", 4)
+	err := legacyhash.All().Verify(context.Background(), stored, password)
+	var refused *auth.PasswordError
+	fmt.Println(errors.As(err, &refused), err)
+	fmt.Println(legacyhash.All().DangerouslyTruncating().Verify(context.Background(), stored, password))
+	// Output:
+	// true auth: password too long: at most 72 bytes
+	// <nil>
+}

@@ -1,0 +1,89 @@
+package legacyhash_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/legacyhash"
+)
+
+// The sample of github.com/firebase/scrypt's documentation.
+const (
+	firebaseKey      = "jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA=="
+	firebaseHash     = "$fbscrypt$42xEC+ixf3L2lw==$lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=="
+	firebasePassword = "user1password"
+)
+
+func TestFirebase(t *testing.T) {
+	t.Parallel()
+	h, err := legacyhash.Firebase(firebaseKey, legacyhash.FirebaseConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Verify(t.Context(), firebaseHash, firebasePassword); err != nil {
+		t.Errorf("the password: %v", err)
+	}
+	checkTwins(t, h, firebaseHash, firebasePassword)
+	if err := legacyhash.All().Verify(t.Context(), firebaseHash, firebasePassword); !errors.Is(err, auth.ErrMalformedHash) {
+		t.Errorf("without the signer key: %v", err)
+	}
+	brings := "$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=" + firebaseKey + strings.TrimPrefix(firebaseHash, "$fbscrypt")
+	if err := h.Verify(t.Context(), brings, firebasePassword); err != nil {
+		t.Errorf("a hash that brings its parameters: %v", err)
+	}
+	other := "A" + firebaseKey[1:]
+	for name, row := range map[string]struct {
+		key string
+		cfg legacyhash.FirebaseConfig
+	}{
+		"key":       {other, legacyhash.FirebaseConfig{}},
+		"separator": {firebaseKey, legacyhash.FirebaseConfig{SaltSeparator: "CA=="}},
+		"rounds":    {firebaseKey, legacyhash.FirebaseConfig{Rounds: 7}},
+		"memory":    {firebaseKey, legacyhash.FirebaseConfig{MemCost: 13}},
+	} {
+		h, err := legacyhash.Firebase(row.key, row.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Verify(t.Context(), firebaseHash, firebasePassword); err != auth.ErrMismatch {
+			t.Errorf("another %s: %v", name, err)
+		}
+	}
+}
+
+// TestSettings: every fault of a constructor is told, and no secret in it or in
+// what is made.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	_, err := legacyhash.Firebase(firebaseKey[:84]+"AAA=", legacyhash.FirebaseConfig{SaltSeparator: "Bw", Rounds: 9, MemCost: 18})
+	for _, field := range []string{"Firebase.signerKey", "FirebaseConfig.SaltSeparator", "FirebaseConfig.Rounds", "FirebaseConfig.MemCost"} {
+		if err == nil || !strings.Contains(err.Error(), "auth: "+field) {
+			t.Errorf("no fault of %s in: %v", field, err)
+		}
+	}
+	var fault *auth.ConfigError
+	if !errors.As(err, &fault) || strings.Contains(err.Error(), firebaseKey[:20]) {
+		t.Errorf("%v", err)
+	}
+	if _, err := legacyhash.Devise("a\x00secret"); !errors.As(err, &fault) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("a pepper with NUL: %v", err)
+	}
+	devise, err := legacyhash.Devise("secretpepper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	firebase, err := legacyhash.Firebase(firebaseKey, legacyhash.FirebaseConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		for _, h := range []legacyhash.Hasher{devise, firebase} {
+			if text := fmt.Sprintf(verb, h); strings.Contains(text, "secretpepper") || strings.Contains(text, firebaseKey[:20]) {
+				t.Errorf("%s shows a secret: %s", verb, text)
+			}
+		}
+	}
+}
