@@ -103,6 +103,34 @@ func TestOtherHistory(t *testing.T) {
 	reads(t, s, cursor, "x", "y", "z", "zz")
 }
 
+// TestSameInOtherHistory has two histories agree on the last revocation and on its
+// number, and not on the one before.
+func TestSameInOtherHistory(t *testing.T) {
+	t.Parallel()
+	client := connect(t, options(t))
+	p := prefix(t, client)
+	s := newStore(t, client, p)
+	expiry := time.Now().Add(time.Hour)
+	var cursor string
+	for _, first := range []auth.Session{session(1, "ada"), session(2, "ada")} {
+		both := session(3, "ada")
+		create(t, s, first, both)
+		for _, one := range []auth.Session{first, both} {
+			if err := s.DeleteSession(bounded(t), one.ID, expiry); err != nil {
+				t.Fatal(err)
+			}
+		}
+		found := map[string]bool{}
+		var err error
+		if cursor, err = s.RevokedSince(bounded(t), cursor, func(r auth.Revocation) { found[r.SessionID] = true }); err != nil || !found[first.ID] {
+			t.Errorf("the feed holds %v, %v, want also %s", found, err, first.ID)
+		}
+		if err := client.Del(bounded(t), "{"+p+"}:feed").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestListen logs out on one replica, and is told at once on another; also after
 // the connection, the server and all that was in it were lost.
 func TestListen(t *testing.T) {

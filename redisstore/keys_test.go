@@ -106,6 +106,9 @@ func TestKeys(t *testing.T) {
 	if err := s.DeleteUserSessions(bounded(t), users[6], "", time.Now(), time.Now().Add(24*time.Hour)); err != nil {
 		t.Error(err)
 	}
+	if err := s.DeleteUserSessions(bounded(t), "bob", "", time.Now(), time.Now().Add(time.Minute)); err != nil {
+		t.Error(err)
+	}
 	all := keys(t, client, p)
 	if want := 3*(len(users)-1) + 1; len(all) != want {
 		t.Errorf("%d keys, want %d: %q", len(all), want, all)
@@ -124,6 +127,66 @@ func TestKeys(t *testing.T) {
 		if life := client.PTTL(bounded(t), key).Val(); life < least || life > most+time.Minute {
 			t.Errorf("%s lives for %v, want %v to %v", key, life, least, most)
 		}
+	}
+}
+
+// TestListForgets keeps no list of sessions that are long over.
+func TestListForgets(t *testing.T) {
+	t.Parallel()
+	client := connect(t, options(t))
+	p := prefix(t, client)
+	s := newStore(t, client, p)
+	live := session(100, "ada")
+	create(t, s, live)
+	for n := range 50 {
+		one := session(n, "ada")
+		one.ExpiresAt = one.ExpiresAt.Add(-3 * time.Hour)
+		create(t, s, one)
+	}
+	for _, key := range keys(t, client, p) {
+		if !strings.Contains(key, ":u:") {
+			continue
+		}
+		if n := client.ZCard(bounded(t), key).Val(); n > 4 {
+			t.Errorf("the list holds %d sessions", n)
+		}
+	}
+	if list, err := s.Sessions(bounded(t), "ada"); err != nil || len(list) != 1 || list[0].ID != live.ID {
+		t.Errorf("Sessions: %v, %v", list, err)
+	}
+}
+
+// TestRecordExpiry goes by the time of expiry to the microsecond, not by when Redis
+// removes the key.
+func TestRecordExpiry(t *testing.T) {
+	t.Parallel()
+	client := connect(t, options(t))
+	p := prefix(t, client)
+	s := newStore(t, client, p)
+	_, now, err := s.Record(bounded(t), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := auth.Record{Key: "k", Version: 1, ExpiresAt: now.Add(200 * time.Millisecond)}
+	if err := s.ReplaceRecord(bounded(t), 0, r); err != nil {
+		t.Fatal(err)
+	}
+	if kept := client.Persist(bounded(t), p+":r:k").Val(); !kept {
+		t.Fatal("the key has no time to live")
+	}
+	time.Sleep(time.Until(r.ExpiresAt) + 100*time.Millisecond)
+	if got, _, err := s.Record(bounded(t), "k"); err != nil || got.Version != 0 {
+		t.Errorf("Record: %+v, %v", got, err)
+	}
+	if err := s.ReplaceRecord(bounded(t), 1, r); err != auth.ErrConflict {
+		t.Errorf("ReplaceRecord: %v", err)
+	}
+	if err := s.DeleteRecord(bounded(t), "k", 1); err != auth.ErrConflict {
+		t.Errorf("DeleteRecord: %v", err)
+	}
+	r.Version = 2
+	if err := s.ReplaceRecord(bounded(t), 0, r); err != nil {
+		t.Errorf("ReplaceRecord of none: %v", err)
 	}
 }
 

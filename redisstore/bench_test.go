@@ -1,0 +1,76 @@
+package redisstore_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// BenchmarkRefresh compares a refresh, which reads a session and replaces it, with
+// the least that two commands on a value of its size take by the same client.
+func BenchmarkRefresh(b *testing.B) {
+	opt := options(b)
+	opt.PoolSize = 64
+	client := connect(b, opt)
+	b.Run("GET and SET", func(b *testing.B) {
+		p := prefix(b, client)
+		var n atomic.Int64
+		b.SetParallelism(16)
+		b.RunParallel(func(pb *testing.PB) {
+			key, value := fmt.Sprintf("%s:%d", p, n.Add(1)), make([]byte, 256)
+			rand.Read(value)
+			for pb.Next() {
+				client.Get(b.Context(), key)
+				if err := client.Set(b.Context(), key, value, time.Hour).Err(); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	})
+	b.Run("Session and ReplaceSession", func(b *testing.B) {
+		s := newStore(b, client, prefix(b, client))
+		var n atomic.Int64
+		b.SetParallelism(16)
+		b.RunParallel(func(pb *testing.PB) {
+			i := int(n.Add(1))
+			one := session(i, fmt.Sprint("user ", i))
+			one.State = make([]byte, 100)
+			create(b, s, one)
+			for pb.Next() {
+				got, _, err := s.Session(b.Context(), one.ID)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				next := got
+				next.Version++
+				if err := s.ReplaceSession(b.Context(), got, next); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	})
+	b.Run("Refresh", func(b *testing.B) {
+		a := replicas(b, auth.Config{}, newStore(b, client, prefix(b, client)))[0]
+		b.SetParallelism(16)
+		b.RunParallel(func(pb *testing.PB) {
+			tokens, err := a.Login(b.Context(), "ada", password)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			for pb.Next() {
+				if tokens, err = a.Refresh(b.Context(), tokens.RefreshToken); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	})
+}
