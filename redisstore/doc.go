@@ -43,7 +43,7 @@
 //
 // For the prefix "auth", in the words of ACL SETUSER:
 //
-//	~{auth}:* ~auth:r:* &{auth}:feed -@all +@connection +@scripting
+//	~{auth}:* ~auth:r:* &{auth}:feed -@all +@connection +eval +evalsha
 //	+subscribe +unsubscribe +publish +get +getrange +set +del +exists +time +pttl
 //	+pexpire +pexpireat +zadd +zcard +zscore +zrem +zrange +zrevrange
 //	+zrangebyscore +zremrangebyscore

@@ -37,9 +37,10 @@ type Store struct {
 var _ auth.SessionStore = (*Store)(nil)
 
 // New returns a store on the server that client talks to, which stays the caller's
-// to set up and to close. It does not connect. The client must talk to primaries:
-// a replica refuses every call, for all of them are scripts. Set
-// ContextTimeoutEnabled, so that no command goes on long after its context.
+// to set up and to close. It does not connect. The client must talk to primaries
+// alone: what a replica answers may be old. A cluster's client does, also with
+// ReadOnly, for every call is a script. Set ContextTimeoutEnabled, so that no command
+// goes on long after its context.
 func New(client redis.UniversalClient, cfg Config) (*Store, error) {
 	var faults []error
 	if client == nil {

@@ -20,7 +20,7 @@ import (
 
 // permissions are the lines of the package's documentation, for the prefix "auth".
 var permissions = []string{
-	"~{auth}:*", "~auth:r:*", "&{auth}:feed", "-@all", "+@connection", "+@scripting", "+subscribe", "+unsubscribe", "+publish",
+	"~{auth}:*", "~auth:r:*", "&{auth}:feed", "-@all", "+@connection", "+eval", "+evalsha", "+subscribe", "+unsubscribe", "+publish",
 	"+get", "+getrange", "+set", "+del", "+exists", "+time", "+pttl", "+pexpire", "+pexpireat",
 	"+zadd", "+zcard", "+zscore", "+zrem", "+zrange", "+zrevrange", "+zrangebyscore", "+zremrangebyscore",
 }
