@@ -66,6 +66,7 @@ var rooms = []room{
 	{files: []string{"authtest/..."}, may: []string{"~", "math/rand/v2", "net/netip", "testing/..."}},
 
 	// The modules beside it. Drivers and frameworks stop here.
+	{files: []string{"totp/..."}, may: []string{"~", "github.com/pquerna/otp/..."}},
 	{files: []string{"sqlstore/sqlite/..."}, may: []string{"~", "~/sqlstore", "database/sql/...", "modernc.org/sqlite/...", "net/url", "os"}},
 	{files: []string{"sqlstore/pglisten/..."}, may: []string{"~", "github.com/jackc/pgx/v5/..."}},
 	{files: []string{"sqlstore/..."}, may: []string{"~", "database/sql/...", "net/netip"}},
