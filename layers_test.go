@@ -60,6 +60,7 @@ var rooms = []room{
 	// The public packages around the root.
 	{files: []string{"authhttp/..."}, may: []string{"~", "~/internal/problem", "~/internal/strictjson", "net/http", "net/netip", "net/url"}},
 	{files: []string{"jwks/..."}, may: []string{"~", "~/internal/jose", "~/internal/strictjson", "net", "net/http", "net/url"}},
+	{files: []string{"pwned/..."}, may: []string{"~", "net", "net/http", "net/url"}},
 	{files: []string{"revocation/..."}, may: []string{"~"}},
 	{files: []string{"throttle/..."}, may: []string{"~", "net/netip"}},
 	{files: []string{"legacyhash/..."}, may: []string{"~", "~/internal/phc", "golang.org/x/crypto/...", "golang.org/x/text/..."}},

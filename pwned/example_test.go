@@ -1,0 +1,29 @@
+package pwned_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/pwned"
+)
+
+func Example() {
+	// Have I Been Pwned, for once on this machine.
+	server := httptest.NewServer(write("1E4C9B93F3F0682250B6CF8331B7EE68FD8:52579\r\n"))
+	defer server.Close()
+
+	checker, err := pwned.New(pwned.Config{URL: server.URL}) // as a rule: pwned.Config{}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// auth.New(users, tokens, auth.Config{PasswordChecker: checker}) asks it from
+	// now on about each new password, as here:
+	err = checker.CheckPassword(context.Background(), "password")
+	refused, ok := errors.AsType[*auth.PasswordError](err)
+	fmt.Println(ok, refused)
+	// Output: true auth: password is known from a breach
+}

@@ -1,0 +1,4 @@
+package pwned
+
+// Count is count, which reads an answer.
+var Count = count
