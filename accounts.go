@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -77,6 +78,24 @@ func (a *Authenticator) user(ctx context.Context, id string) (User, error) {
 		err = ErrUserNotFound
 	}
 	return u, err
+}
+
+// Fingerprint returns a digest that changes when the account gets another password
+// or its hash is upgraded, and tells nothing of either: what keeps it beside itself
+// knows when it is of the past. It returns [ErrInvalidCredentials] if there is no
+// such account or it is disabled.
+func (a *Authenticator) Fingerprint(ctx context.Context, userID string) ([sha256.Size]byte, error) {
+	if a.unusable() {
+		return [sha256.Size]byte{}, errUnusable
+	}
+	u, err := found(a.users.UserByID(ctx, userID))
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	if u.ID == "" || u.Disabled {
+		return [sha256.Size]byte{}, ErrInvalidCredentials
+	}
+	return sha256.Sum256([]byte("auth: fingerprint\x00" + u.ID + "\x00" + u.PasswordHash)), nil
 }
 
 // LoginUser returns the tokens of an account that has proven who it is to the host:

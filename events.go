@@ -36,6 +36,15 @@ const (
 	EventDeleted       EventKind = "deleted"        // an account was deleted
 	EventFeedDown      EventKind = "feed_down"      // revocations were not read for longer than they may take
 	EventFeedUp        EventKind = "feed_up"        // and now they were
+
+	// Of package recovery. Err of what was asked for says why nothing was sent.
+	EventResetAsked         EventKind = "reset_asked"          // a link to a new password was asked for
+	EventResetUsed          EventKind = "reset_used"           // a link was used to choose a new password
+	EventVerificationAsked  EventKind = "verification_asked"   // a link that proves an address was asked for
+	EventAddressVerified    EventKind = "address_verified"     // an address was proven
+	EventAddressChangeAsked EventKind = "address_change_asked" // another address was asked for
+	EventAddressChanged     EventKind = "address_changed"      // it has taken the place of the old one
+	EventLoginAsked         EventKind = "login_asked"          // a link or code to log in was asked for
 )
 
 // LogValue returns what is set.

@@ -1,0 +1,123 @@
+package recovery_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/recovery"
+)
+
+// A user who forgot the password. In place of the notifier that prints, production
+// has one that sends: package smtpnotify, or the host's own.
+func ExampleNew() {
+	hasher, err := auth.NewBcrypt(10)
+	if err != nil {
+		log.Fatal(err)
+	}
+	store, addresses := auth.NewMemoryStore(), recovery.NewMemoryAddresses()
+	key, err := auth.GenerateKey(auth.HS256)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ring, err := auth.NewKeyRing(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	issuer, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: ring})
+	if err != nil {
+		log.Fatal(err)
+	}
+	accounts, err := auth.New(store, issuer, auth.Config{Hasher: hasher, Accounts: store, Sessions: store, RefreshKeys: ring})
+	if err != nil {
+		log.Fatal(err)
+	}
+	notifier := recovery.DangerouslyLog(slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		switch a.Key {
+		case slog.TimeKey, "user", "link", "msg": // differ each time
+			return slog.Attr{}
+		}
+		return a
+	}})))
+	flows, err := recovery.New(accounts, addresses, store, notifier, recovery.Config{BaseURL: "https://app.example.com/account"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /forgot", func(w http.ResponseWriter, r *http.Request) {
+		if err := flows.RequestReset(r.Context(), r.PostFormValue("address")); err != nil {
+			http.Error(w, "", auth.HTTPStatus(err))
+			return
+		}
+		fmt.Fprintln(w, "If we know this address, a link is on its way.")
+	})
+	mux.HandleFunc("POST /reset", func(w http.ResponseWriter, r *http.Request) {
+		if err := flows.Reset(r.Context(), r.PostFormValue("token"), r.PostFormValue("password")); err != nil {
+			http.Error(w, "", auth.HTTPStatus(err))
+			return
+		}
+		fmt.Fprintln(w, "Log in with the new password.")
+	})
+
+	ctx := context.Background()
+	user, err := accounts.Register(ctx, "ada", "correct horse battery")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := flows.AddAddress(ctx, user.ID, "ada@example.com"); err != nil {
+		log.Fatal(err)
+	}
+	// When the server has stopped:
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := flows.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: level=WARN kind=verify to=ada@example.com code="" life=24h0m0s
+}
+
+// A host whose usernames are addresses keeps no second copy of them: the column is
+// unique already. [auth.Config].NormalizeUsername and [recovery.Config].Canonical
+// have to be one function, as recovery.Canonical.
+func ExampleAddresses() {
+	var db *sql.DB
+	var addresses recovery.Addresses = column{db}
+	_ = addresses
+}
+
+type column struct{ db *sql.DB }
+
+func (c column) UserByAddress(ctx context.Context, address string) (id string, err error) {
+	err = c.db.QueryRowContext(ctx, "SELECT id FROM users WHERE username = $1", address).Scan(&id)
+	return id, unknown(err)
+}
+
+func (c column) Address(ctx context.Context, id string) (address string, verified bool, err error) {
+	err = c.db.QueryRowContext(ctx, "SELECT username, verified FROM users WHERE id = $1", id).Scan(&address, &verified)
+	return address, verified, unknown(err)
+}
+
+func (c column) ReplaceAddress(ctx context.Context, id, old, replacement string, verified bool) error {
+	result, err := c.db.ExecContext(ctx, "UPDATE users SET username = $3, verified = $4 WHERE id = $1 AND username = $2", id, old, replacement, verified)
+	if err != nil {
+		return err // auth.ErrUserExists where the driver says that the unique index refused it
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	return auth.ErrConflict
+}
+
+func unknown(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return auth.ErrUserNotFound
+	}
+	return err
+}
