@@ -212,10 +212,6 @@ func ChangePassword[A PasswordChanger[A]](a A, guard Guard, cfg Config) http.Han
 			cfg.refuse(w, r, err)
 			return
 		}
-		jar := cfg.Cookies
-		if jar != nil && !jar.holds(r, jar.access) {
-			jar = nil
-		}
-		cfg.give(w, r, jar, t)
+		cfg.give(w, r, cfg.Cookies.of(r), t)
 	}, http.MethodPost)
 }

@@ -106,7 +106,7 @@ func TestAllow(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
 	for path, allow := range map[string]string{
-		"register": "POST", "login": "POST", "token": "POST", "refresh": "POST", "logout": "POST", "password": "POST",
+		"register": "POST", "login": "POST", "token": "POST", "refresh": "POST", "logout": "POST", "password": "POST", "login/mfa": "POST", "step-up": "POST",
 		"revoke": "POST", "introspect": "POST", "me": "GET, HEAD", "sessions": "GET, HEAD, DELETE", "sessions/x": "DELETE",
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {

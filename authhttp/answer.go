@@ -92,6 +92,9 @@ func (cfg Config) prepare(w http.ResponseWriter, r *http.Request, err error) ref
 
 // refuse answers with problem details (RFC 9457).
 func (cfg Config) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if askSecond(w, err, problem.Type) {
+		return
+	}
 	e := cfg.prepare(w, r, err)
 	problem.Write(w, e.status, e.code, e.detail)
 }
@@ -100,6 +103,9 @@ func (cfg Config) refuse(w http.ResponseWriter, r *http.Request, err error) {
 func (cfg Config) refuseOAuth(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, auth.ErrInvalidCredentials) {
 		err = &refusal{http.StatusBadRequest, "", "invalid_grant", "wrong username or password"}
+	}
+	if askSecond(w, err, "application/json") {
+		return
 	}
 	e := cfg.prepare(w, r, err)
 	write(w, e.status, struct {

@@ -86,7 +86,9 @@ type account struct {
 //
 // Unknown user, wrong password and disabled account are one answer: 401 to JSON,
 // and to the form the 400 invalid_grant that section 5.2 asks for. A refusal is
-// problem details with the members error and error_description of section 5.2.
+// problem details with the members error and error_description of section 5.2. An
+// account with a second factor is answered 403 with the code mfa_required and an
+// mfa_token for [LoginMFA].
 func Login[A Authenticator[A]](a A, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in input
@@ -122,10 +124,15 @@ func (cfg Config) refuseLogin(w http.ResponseWriter, r *http.Request, form bool,
 		err = &refusal{http.StatusBadRequest, "invalid_credentials", "invalid_grant", "wrong username or password"}
 	}
 	w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
-	e := cfg.prepare(w, r, err)
-	if !form {
-		w.Header().Set("Content-Type", problem.Type)
+	mediaType := problem.Type
+	if form {
+		mediaType = "application/json"
 	}
+	if askSecond(w, err, mediaType) {
+		return
+	}
+	e := cfg.prepare(w, r, err)
+	w.Header().Set("Content-Type", mediaType)
 	write(w, e.status, struct {
 		problem.Details
 		Error       string `json:"error"`

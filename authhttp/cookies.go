@@ -118,6 +118,15 @@ func (c *Cookies) holds(r *http.Request, name string) bool {
 	return !errors.Is(err, auth.ErrNoCredentials)
 }
 
+// of returns c if the access token of r came as a cookie, else nil: tokens go the way
+// that they came.
+func (c *Cookies) of(r *http.Request) *Cookies {
+	if c == nil || !c.holds(r, c.access) {
+		return nil
+	}
+	return c
+}
+
 func isLocalhost(host string) bool {
 	name := strings.ToLower((&url.URL{Host: host}).Hostname())
 	ip, _ := netip.ParseAddr(name)

@@ -19,6 +19,8 @@ type Endpoint string
 const (
 	EndpointRegister   Endpoint = "register"   // prefix/register
 	EndpointLogin      Endpoint = "login"      // prefix/login
+	EndpointMFA        Endpoint = "mfa"        // prefix/login/mfa
+	EndpointStepUp     Endpoint = "step-up"    // prefix/step-up
 	EndpointToken      Endpoint = "token"      // prefix/token
 	EndpointRefresh    Endpoint = "refresh"    // prefix/refresh
 	EndpointLogout     Endpoint = "logout"     // prefix/logout
@@ -109,9 +111,14 @@ func routes(prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg Mo
 		}
 		return what
 	}
-	// Where there are no sessions no refresh token can be invalid.
+	// Where there are no sessions no refresh token can be invalid, and without a
+	// second factor nothing is looked up.
 	_, err := a.Refresh(context.Background(), "")
 	sessions := needs(errors.Is(err, auth.ErrInvalidGrant), "an Authenticator with sessions")
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = a.LoginMFA(over, "", "")
+	second := needs(auth.HTTPStatus(err) != http.StatusInternalServerError, "an Authenticator with a second factor")
 	jwks := http.Handler(nil)
 	if cfg.Keys != nil {
 		jwks = cfg.Keys.JWKSHandler()
@@ -119,6 +126,8 @@ func routes(prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg Mo
 	list := []route{
 		{EndpointRegister, "", Register(a, cfg.Config), ""},
 		{EndpointLogin, "", Login(a, cfg.Config), ""},
+		{EndpointMFA, "login/mfa", LoginMFA(a, cfg.Config), second},
+		{EndpointStepUp, "", StepUp(a, guard, cfg.Config), ""},
 		{EndpointToken, "", Token(a, cfg.Config), sessions},
 		{EndpointRefresh, "", Refresh(a, cfg.Config), sessions},
 		{EndpointLogout, "", Logout(a, guard, cfg.Config), sessions},

@@ -94,7 +94,7 @@ func TestMount(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]int{
-		"/login": 405, "/register": 405, "/password": 405, "/refresh": 404, "/token": 404, "/logout": 404, "/revoke": 404, "/sessions": 404,
+		"/login": 405, "/register": 405, "/password": 405, "/step-up": 405, "/login/mfa": 404, "/refresh": 404, "/token": 404, "/logout": 404, "/revoke": 404, "/sessions": 404,
 		"/me": 404, "/introspect": 404, "/.well-known/oauth-authorization-server": 404, "/.well-known/jwks.json": 404,
 	} {
 		if got := status(mux, path); got != want {
@@ -116,6 +116,7 @@ func TestMount(t *testing.T) {
 		"prefix, {}":     {prefix: "/{x}"},
 		"no endpoint":    {choose: []authhttp.Endpoint{"logn"}},
 		"no sessions":    {a: plain, choose: []authhttp.Endpoint{authhttp.EndpointRefresh}},
+		"no factor":      {a: plain, choose: []authhttp.Endpoint{authhttp.EndpointMFA}},
 		"no users":       {choose: []authhttp.Endpoint{authhttp.EndpointMe}},
 		"no servers":     {choose: []authhttp.Endpoint{authhttp.EndpointIntrospect}},
 		"no keys":        {choose: []authhttp.Endpoint{authhttp.EndpointJWKS}},

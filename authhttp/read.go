@@ -20,12 +20,12 @@ const maxBody = 64 << 10
 type body struct {
 	json, form bool     // as which media types
 	fields     []string // in JSON all of them, and no others
-	extra      string   // but one
+	extra      []string // but these, which may be missing
 	optional   bool     // there may be no body
 }
 
 var (
-	login    = body{json: true, form: true, fields: []string{"username", "password"}, extra: "device_token"}
+	login    = body{json: true, form: true, fields: []string{"username", "password"}, extra: []string{"device_token"}}
 	register = body{json: true, fields: []string{"username", "password"}}
 	oauth    = body{form: true}
 	nothing  = body{json: true, optional: true}
@@ -129,10 +129,10 @@ func (b body) decodeJSON(text string) (input, error) {
 	in := input{values: make(map[string]string, len(b.fields))}
 	err := strictjson.Object(text, func(name, value string) error {
 		switch text, isText := strictjson.Text(value); {
-		case len(b.fields) == 0:
+		case len(b.fields)+len(b.extra) == 0:
 			return malformed("this endpoint takes no members")
-		case !slices.Contains(b.fields, name) && (name != b.extra || name == ""):
-			return malformed("the object has a member other than " + strings.Join(b.fields, " and "))
+		case !slices.Contains(b.fields, name) && !slices.Contains(b.extra, name):
+			return malformed("the object has a member other than " + strings.Join(append(b.fields[:len(b.fields):len(b.fields)], b.extra...), ", "))
 		case !isText:
 			return malformed("the members of the object must be strings")
 		default:

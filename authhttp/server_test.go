@@ -29,13 +29,14 @@ type server struct {
 	t        *testing.T
 	store    *auth.MemoryStore
 	accounts *auth.Authenticator
+	codes    *codes
 	guard    *auth.Middleware
 	keys     *auth.KeyRing
 }
 
 func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *server {
 	t.Helper()
-	s := &server{t: t, store: auth.NewMemoryStore()}
+	s := &server{t: t, store: auth.NewMemoryStore(), codes: new(codes)}
 	s.keys = must(auth.NewKeyRing(must(auth.GenerateKey("EdDSA"))))
 	list, err := revocation.Follow(s.store, revocation.Config{})
 	if err != nil {
@@ -45,6 +46,7 @@ func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *
 	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys, Check: list.Check}))
 	s.accounts = must(auth.New(s.store, tokens, auth.Config{
 		Hasher: authtest.FastHasher(t), Sessions: s.store, RefreshKeys: must(auth.NewKeyRing(must(auth.GenerateKey("HS256")))), Revoked: list.Sync,
+		SecondFactor: s.codes, Records: s.store,
 	}))
 	extractors := []auth.Extractor{auth.BearerToken()}
 	if cfg.Cookies != nil {
@@ -94,6 +96,7 @@ type answer struct {
 	Detail  string `json:"detail"`
 	Active  *bool  `json:"active"`
 	Subject string `json:"sub"`
+	MFA     string `json:"mfa_token"`
 
 	ID, Username string
 	Sessions     []struct {

@@ -1,6 +1,6 @@
-// Command quickstart is a complete server: it registers users, logs them in and
-// protects a route. Users and key are kept in a folder, so that a restart loses
-// nothing. It prints the curl lines to type next.
+// Command quickstart is a complete server: it registers users, logs them in, keeps
+// their sessions and protects a route. Users, sessions and key are kept in a folder,
+// so that a restart loses nothing. It prints the curl lines to type next.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 )
@@ -40,16 +41,21 @@ func run(ctx context.Context, addr, data string) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
-	users, err := sqlite.Open(ctx, filepath.Join(data, "users.db"), sqlstore.Config{})
+	store, err := sqlite.Open(ctx, filepath.Join(data, "users.db"), sqlstore.Config{})
 	if err != nil {
 		return err
 	}
-	defer users.Close()
+	defer store.Close()
+	ended, err := revocation.Follow(store, revocation.Config{}) // so that a logout ends access tokens at once
+	if err != nil {
+		return err
+	}
+	defer ended.Close()
 	key, err := auth.OpenKeyFile(filepath.Join(data, "key.json"), "HS256")
 	if err != nil {
 		return err
 	}
-	handler, err := newHandler(users, key, auth.Config{Logger: slog.Default()})
+	handler, err := newHandler(store, ended, key, auth.Config{Logger: slog.Default()})
 	if err != nil {
 		return err
 	}
@@ -61,18 +67,19 @@ func run(ctx context.Context, addr, data string) error {
 	return serve(ctx, listener, handler)
 }
 
-// newHandler puts the parts together: users and key make an authenticator, which
+// newHandler puts the parts together: store and key make an authenticator, which
 // stands behind the endpoints and the guard of every other route.
-func newHandler(users auth.UserStore, key auth.Key, cfg auth.Config) (http.Handler, error) {
+func newHandler(store *sqlite.Store, ended *revocation.List, key auth.Key, cfg auth.Config) (http.Handler, error) {
 	keys, err := auth.NewKeyRing(key)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://quickstart.example", Audience: "quickstart", Keys: keys})
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://quickstart.example", Audience: "quickstart", Keys: keys, Check: ended.Check})
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := auth.New(users, tokens, cfg)
+	cfg.Sessions, cfg.RefreshKeys, cfg.Revoked = store, keys, ended.Sync
+	accounts, err := auth.New(store, tokens, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +88,14 @@ func newHandler(users auth.UserStore, key auth.Key, cfg auth.Config) (http.Handl
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{Logger: cfg.Logger}))
-	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{Logger: cfg.Logger}))
+	err = authhttp.Mount(mux, "", accounts, guard, authhttp.MountConfig{Config: authhttp.Config{Logger: cfg.Logger}},
+		authhttp.EndpointRegister, authhttp.EndpointLogin, authhttp.EndpointRefresh, authhttp.EndpointLogout, authhttp.EndpointSessions)
+	if err != nil {
+		return nil, err
+	}
 	mux.Handle("GET /profile", guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, _ := auth.FromContext(r.Context())
-		user, err := users.UserByID(r.Context(), caller.Subject())
+		user, err := store.UserByID(r.Context(), caller.Subject())
 		if err != nil {
 			cfg.Logger.Error("quickstart: profile", "error", err)
 			http.Error(w, "no profile", auth.HTTPStatus(err))

@@ -1,0 +1,83 @@
+package authhttp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// Resetter resets forgotten passwords, as recovery.Recovery does.
+type Resetter[A any] interface {
+	From(d auth.Device) A
+	RequestReset(ctx context.Context, address string) error
+	Reset(ctx context.Context, token, password string) error
+}
+
+// ForgotPassword returns the endpoint that sends a link by which a password is
+// reset: it takes the JSON object {"address": …} and answers 202, whoever the
+// address is of, if of anybody.
+func ForgotPassword[A Resetter[A]](a A, cfg Config) http.Handler {
+	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
+		return a.From(d).RequestReset(ctx, in.values["address"])
+	}, http.StatusAccepted, "address")
+}
+
+// ResetPassword returns the endpoint that resets a password: it takes the JSON
+// object {"token": …, "new_password": …}, the first from the link, ends all sessions,
+// logs nobody in and answers 204. A link that is not good is 400 with the code
+// invalid_link.
+func ResetPassword[A Resetter[A]](a A, cfg Config) http.Handler {
+	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
+		return a.From(d).Reset(ctx, in.values["token"], in.values["new_password"])
+	}, http.StatusNoContent, "token", "new_password")
+}
+
+// AddressVerifier verifies addresses, as recovery.Recovery does.
+type AddressVerifier[A any] interface {
+	From(d auth.Device) A
+	RequestVerification(ctx context.Context, address string) error
+	VerifyAddress(ctx context.Context, token string) error
+}
+
+// RequestVerification returns the endpoint that sends a link by which an address is
+// verified; it takes and answers what [ForgotPassword] does.
+func RequestVerification[A AddressVerifier[A]](a A, cfg Config) http.Handler {
+	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
+		return a.From(d).RequestVerification(ctx, in.values["address"])
+	}, http.StatusAccepted, "address")
+}
+
+// VerifyAddress returns the endpoint that verifies an address: it takes the JSON
+// object {"token": …} from the link, logs nobody in and answers 204, or as
+// [ResetPassword] does.
+func VerifyAddress[A AddressVerifier[A]](a A, cfg Config) http.Handler {
+	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
+		return a.From(d).VerifyAddress(ctx, in.values["token"])
+	}, http.StatusNoContent, "token")
+}
+
+// posted returns a handler for a JSON object with fields, that does what it says and
+// has nothing to tell.
+func (cfg Config) posted(do func(context.Context, auth.Device, input) error, status int, fields ...string) http.Handler {
+	takes := body{json: true, fields: fields}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		in, err := takes.read(w, r)
+		if err == nil {
+			err = do(r.Context(), cfg.device(r), in)
+		}
+		switch {
+		case errors.Is(err, auth.ErrInvalidCredentials):
+			err = &refusal{http.StatusBadRequest, "invalid_link", "", "the link is wrong, used or expired"}
+		case errors.Is(err, auth.ErrInvalidUsername):
+			err = &refusal{http.StatusUnprocessableEntity, "invalid_address", "", "this address cannot be anybody's"}
+		}
+		if err != nil {
+			cfg.refuse(w, r, err)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+	})
+}
