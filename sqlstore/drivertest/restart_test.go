@@ -1,0 +1,268 @@
+//go:build unix
+
+package drivertest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"os"
+	osexec "os/exec"
+	osuser "os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/internal/testenv"
+	"github.com/seed-e36e2130/auth/sqlstore"
+)
+
+// ownPostgres is a PostgreSQL of the test's own, to be ended without mercy.
+type ownPostgres struct {
+	bin, dir, port string
+	owner          *syscall.Credential // it does not run as root
+	server         *osexec.Cmd
+}
+
+func newOwnPostgres(t *testing.T) *ownPostgres {
+	t.Helper()
+	// Debian keeps the server's programs out of PATH.
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	slices.Sort(found)
+	var p ownPostgres
+	if len(found) > 0 {
+		p.bin = filepath.Dir(found[len(found)-1])
+	} else {
+		p.bin = filepath.Dir(testenv.Command(t, "initdb"))
+	}
+	var err error
+	if p.dir, err = os.MkdirTemp("", "auth-postgres-"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(p.dir) })
+	if os.Getuid() == 0 {
+		who, err := osuser.Lookup("postgres")
+		if err != nil {
+			t.Fatal(err)
+		}
+		uid, _ := strconv.Atoi(who.Uid)
+		gid, _ := strconv.Atoi(who.Gid)
+		if err := os.Chown(p.dir, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+		p.owner = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, p.port, _ = net.SplitHostPort(l.Addr().String())
+	l.Close()
+	if out, err := p.command("initdb", "-D", p.dir, "-U", "auth", "-E", "UTF8", "--auth=trust", "--no-sync").CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	p.start(t)
+	t.Cleanup(func() { p.stop(syscall.SIGQUIT) })
+	return &p
+}
+
+func (p *ownPostgres) command(name string, args ...string) *osexec.Cmd {
+	cmd := osexec.Command(filepath.Join(p.bin, name), args...)
+	cmd.Dir, cmd.SysProcAttr = p.dir, &syscall.SysProcAttr{Credential: p.owner}
+	return cmd
+}
+
+func (p *ownPostgres) source() string {
+	return "postgres://auth@127.0.0.1:" + p.port + "/postgres?sslmode=disable&connect_timeout=2"
+}
+
+// start starts the server and waits until it answers. The machine goes on when the
+// server ends, so nothing need reach the disk.
+func (p *ownPostgres) start(t testing.TB) {
+	t.Helper()
+	p.server = p.command("postgres", "-D", p.dir, "-p", p.port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+		"-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=60")
+	if err := p.server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	db := open(t, "pgx", p.source())
+	defer db.Close()
+	eventually(t, func() error { return db.PingContext(bounded(t)) })
+}
+
+// stop ends the server: SIGINT ends its sessions first, SIGQUIT is a crash.
+func (p *ownPostgres) stop(s os.Signal) {
+	_ = p.server.Process.Signal(s)
+	_ = p.server.Wait()
+}
+
+// newReplicas returns Authenticators that share nothing but their keys and what the
+// sources name, each with a pool of its own.
+func newReplicas(t testing.TB, tt target, p string, n int) (replicas []*auth.Authenticator, stores []*sqlstore.Store) {
+	t.Helper()
+	key, err := auth.GenerateKey(auth.HS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := auth.NewKeyRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		s := tt.again(t, p)
+		a, err := auth.New(s, tokens, auth.Config{
+			Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, Accounts: s, SessionsPerUser: 1000,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		replicas, stores = append(replicas, a), append(stores, s)
+	}
+	return replicas, stores
+}
+
+// TestRestarts ends a PostgreSQL under load, in order or as by a crash, again and
+// again, while clients refresh their tokens at two replicas. A client whose answer
+// is lost asks again with the token that it has. None is logged out, no session
+// that was acknowledged is lost, and every stolen token that is used late ends its
+// session.
+func TestRestarts(t *testing.T) {
+	t.Parallel()
+	own := newOwnPostgres(t)
+	tt := target{"PostgreSQL", sqlstore.PostgreSQL, "pgx", func(testing.TB) string { return own.source() }}
+	replicas, stores := newReplicas(t, tt, "auth_", 2)
+	if err := stores[0].Migrate(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	create(t, stores[0], user("1", "alice"))
+	const restarts, clients = 12, 8
+
+	// ask tries until it gets an answer.
+	ask := func(call func(context.Context, *auth.Authenticator) (auth.Tokens, error)) (token string, failed int, refused bool) {
+		for ; failed < 1000; failed++ {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			got, err := call(ctx, replicas[rand.IntN(len(replicas))])
+			cancel()
+			if err == nil || errors.Is(err, auth.ErrInvalidGrant) {
+				return got.RefreshToken, failed, err != nil
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Error("no answer")
+		return "", failed, true
+	}
+	refresh := func(token string) (string, int, bool) {
+		return ask(func(ctx context.Context, a *auth.Authenticator) (auth.Tokens, error) { return a.Refresh(ctx, token) })
+	}
+	login := func() (string, int) {
+		token, failed, _ := ask(func(ctx context.Context, a *auth.Authenticator) (auth.Tokens, error) {
+			return a.LoginUser(ctx, "1", "pwd")
+		})
+		return token, failed
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var refreshes, thefts, lost, orphans int
+	for range clients {
+		wg.Go(func() {
+			token, failed := login()
+			past, orphaned := []string{token}, failed
+			done, stolen, missed := 0, 0, 0
+			for {
+				next, failed, refused := refresh(past[len(past)-1])
+				if refused {
+					t.Error("an honest client was logged out")
+					return
+				}
+				past, done, missed = append(past, next), done+1, missed+failed
+				if len(past) == 40 {
+					if _, _, refused := refresh(past[rand.IntN(30)]); !refused {
+						t.Error("a stolen token was accepted")
+					}
+					if _, _, refused := refresh(next); !refused {
+						t.Error("a session goes on of which a token was stolen")
+					}
+					token, failed := login()
+					past, stolen, orphaned = []string{token}, stolen+1, orphaned+failed
+				}
+				select {
+				case <-stop:
+					mu.Lock()
+					defer mu.Unlock()
+					refreshes, thefts, lost, orphans = refreshes+done, thefts+stolen, lost+missed, orphans+orphaned
+					return
+				default:
+				}
+			}
+		})
+	}
+	for i := range restarts {
+		time.Sleep(rand.N(400 * time.Millisecond))
+		own.stop([]os.Signal{syscall.SIGQUIT, syscall.SIGINT}[i%2])
+		own.start(t)
+	}
+	time.Sleep(300 * time.Millisecond)
+	close(stop)
+	wg.Wait()
+	if refreshes < restarts || thefts == 0 || lost == 0 {
+		t.Errorf("%d refreshes, %d thefts, %d answers lost: the test tests nothing", refreshes, thefts, lost)
+	}
+	// Each client has one session, and one is left of each login whose answer was lost.
+	list, err := stores[0].Sessions(bounded(t), "1")
+	if err != nil || len(list) < clients || len(list) > clients+orphans {
+		t.Errorf("%d sessions, %v, want %d, and up to %d more", len(list), err, clients, orphans)
+	}
+	t.Logf("%d refreshes, %d thefts and %d answers lost over %d restarts", refreshes, thefts, lost, restarts)
+}
+
+// TestReplicas has 64 clients present one token to three replicas at once: all get
+// the same next one, which lives.
+func TestReplicas(t *testing.T) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
+		source := tt.source(t) // the same for all
+		tt.source = func(testing.TB) string { return source }
+		s, _, p := tt.store(t)
+		replicas, _ := newReplicas(t, tt, p, 3)
+		create(t, s, user("1", "alice"))
+		tokens, err := replicas[0].LoginUser(bounded(t), "1", "pwd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			const clients = 64
+			var next [clients]string
+			var wg sync.WaitGroup
+			for i := range clients {
+				wg.Go(func() {
+					got, err := replicas[i%3].Refresh(bounded(t), tokens.RefreshToken)
+					if err != nil {
+						t.Error(err)
+					}
+					next[i] = got.RefreshToken
+				})
+			}
+			wg.Wait()
+			for _, token := range next {
+				if token != next[0] || token == tokens.RefreshToken {
+					t.Fatal("the clients got different tokens, or the old one")
+				}
+			}
+			tokens.RefreshToken = next[0]
+		}
+		if list, err := replicas[1].Sessions(bounded(t), "1"); err != nil || len(list) != 1 {
+			t.Errorf("%d sessions, %v, want 1", len(list), err)
+		}
+	})
+}
