@@ -206,10 +206,14 @@ func (i instant) time() time.Time {
 
 // parseInstant reads a JSON number, integer or not, of the years 1 to 9999.
 func parseInstant(value string) (instant, bool) {
-	if len(value) <= 12 {
-		if n, err := strconv.ParseInt(value, 10, 64); err == nil && value[0] != '+' {
-			i := instant(n) * second
-			return i, minInstant <= i && i <= maxInstant
+	if len(value) <= 12 { // whole seconds, as nearly all are
+		n, whole := instant(0), true
+		for _, c := range []byte(value) {
+			whole = whole && '0' <= c && c <= '9'
+			n = n*10 + instant(c-'0')
+		}
+		if whole {
+			return n * second, n <= maxInstant/second
 		}
 	}
 	if c := value[0]; c != '-' && (c < '0' || c > '9') {

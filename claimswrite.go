@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/seed-e36e2130/auth/internal/strictjson"
@@ -33,13 +32,20 @@ func appendClaims(dst []byte, c *Claims) ([]byte, error) {
 	w.text("jti", c.TokenID)
 	w.text("sid", c.SessionID)
 	w.text("sub_profile", string(c.Kind))
-	if len(c.Scopes) > 0 {
-		for _, s := range c.Scopes {
-			if !isScope(s) {
-				return nil, fmt.Errorf("auth: claims: scope %q is not a word of RFC 6749 section 3.3", s)
-			}
+	for i, s := range c.Scopes {
+		if !isScope(s) {
+			return nil, fmt.Errorf("auth: claims: scope %q is not a word of RFC 6749 section 3.3", s)
 		}
-		w.text("scope", strings.Join(c.Scopes, " "))
+		if i == 0 {
+			w.name("scope")
+			w.dst = append(w.dst, '"')
+		} else {
+			w.dst = append(w.dst, ' ')
+		}
+		w.dst = append(w.dst, s...) // a scope holds nothing to escape
+	}
+	if len(c.Scopes) > 0 {
+		w.dst = append(w.dst, '"')
 	}
 	w.texts("roles", c.Roles)
 	w.instant("auth_time", c.AuthTime)

@@ -49,7 +49,7 @@ func (bearerToken) Extract(r *http.Request) (string, error) {
 		return "", ErrNoCredentials // the name of a longer scheme
 	}
 	token := strings.TrimLeft(rest, " ") // RFC 9110 section 11.4: 1*SP
-	if token == "" || len(token) == len(rest) || strings.Contains(token, " ") {
+	if token == "" || len(token) == len(rest) || strings.IndexByte(token, ' ') >= 0 {
 		return "", ErrInvalidRequest
 	}
 	return token, nil

@@ -45,7 +45,7 @@ func TestForeignKeyFiles(t *testing.T) {
 			cmd := exec.Command(testenv.Command(t, "node"), "--input-type=module", "-e", nodeKeyFile)
 			cmd.Dir = testenv.NodeModule(t, "jose")
 			return cmd
-		}, []string{auth.HS384, auth.PS256, auth.ES256, auth.ES512, auth.EdDSA}},
+		}, []string{auth.HS384, auth.RS384, auth.RS512, auth.PS256, auth.PS384, auth.PS512, auth.ES256, auth.ES512, auth.EdDSA}},
 	} {
 		for _, alg := range row.algs {
 			t.Run(name+"/"+alg, func(t *testing.T) {

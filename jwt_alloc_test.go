@@ -6,6 +6,7 @@ package auth_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
@@ -108,4 +109,31 @@ func BenchmarkIssue(b *testing.B) {
 			}
 		})
 	}
+}
+
+// The table of verified tokens fills to its places and grows no more, whoever comes:
+// see VerifiedTokens for what a place takes.
+func TestVerifiedTokensMemory(t *testing.T) {
+	const places = 4096
+	i := newIssuer(t, auth.JWTConfig{VerifiedTokens: places})
+	fill := func(tokens int) (heap int) {
+		for range tokens {
+			verify(t, i, issue(t, i, typicalClaims()))
+		}
+		runtime.GC()
+		runtime.GC() // pools are emptied by the second
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	empty := fill(1)
+	full := fill(8 * places)
+	again := fill(2 * places)
+	if each := (full - empty) / places; each < 256 || each > 666 {
+		t.Errorf("a place takes %d bytes", each)
+	}
+	if more := again - full; more > 128<<10 {
+		t.Errorf("a full table grew by %d bytes", more)
+	}
+	runtime.KeepAlive(i)
 }

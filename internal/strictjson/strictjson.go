@@ -254,21 +254,30 @@ func (sc *scanner) object(depth int, member func(name, value string) error) erro
 	}
 }
 
-// names is the set of the names of one object. Few are compared one by one; a
-// map takes over where that would grow with the square of a hostile count.
+// names is the set of the names of one object. Few are compared one by one, and
+// only if their marks meet; a map takes over where that would grow with the square
+// of a hostile count.
 type names struct {
-	few  [16]string
-	n    int
-	many map[string]struct{}
+	few   [16]string
+	n     int
+	marks uint64 // one bit a name; two names may have the same
+	many  map[string]struct{}
 }
 
 func (s *names) add(name string) bool {
 	if s.many == nil && s.n < len(s.few) {
-		for _, x := range s.few[:s.n] {
-			if x == name {
-				return false
+		mark := uint64(len(name))
+		if name != "" {
+			mark += uint64(name[0])*4 + uint64(name[len(name)-1])*7
+		}
+		if mark = 1 << (mark % 64); s.marks&mark != 0 {
+			for _, x := range s.few[:s.n] {
+				if x == name {
+					return false
+				}
 			}
 		}
+		s.marks |= mark
 		s.few[s.n] = name
 		s.n++
 		return true
