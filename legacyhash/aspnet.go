@@ -21,7 +21,7 @@ const aspnetDigest = 32 // bytes, in both versions
 // isASPNET2 reports whether a hash has the shape of version 2, which has no mark:
 // 49 bytes in base64, of which the first is 0.
 func isASPNET2(encoded string) (string, bool) {
-	return encoded, len(encoded) == 68 && encoded[0] == 'A' && encoded[1] <= 'P' && strings.HasSuffix(encoded, "==")
+	return encoded, len(encoded) == 68 && encoded[0] == 'A' && encoded[1] >= 'A' && encoded[1] <= 'P' && strings.HasSuffix(encoded, "==")
 }
 
 // aspnet2 reads 0, 16 bytes of salt and the digest.

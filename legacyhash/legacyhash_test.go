@@ -165,6 +165,9 @@ func TestVerifyOnly(t *testing.T) {
 	if encoded, err := legacyhash.All().Hash(t.Context(), "correct horse"); encoded != "" || err == nil || !strings.HasPrefix(err.Error(), "auth: ") {
 		t.Errorf("Hash: %q, %v", encoded, err)
 	}
+	if _, err := auth.New(auth.NewMemoryStore(), newTokens(), auth.Config{Hasher: legacyhash.All()}); err == nil {
+		t.Error("auth.New takes it for the current Hasher")
+	}
 	for _, row := range foreignRows(t) {
 		if !legacyhash.All().NeedsRehash(row.Hash) {
 			t.Errorf("%s: NeedsRehash is false", row.ID)
@@ -325,6 +328,39 @@ func TestUnknown(t *testing.T) {
 				t.Errorf("%q with %q: %v, want ErrUnknownHash", encoded, password, err)
 			}
 		}
+	}
+}
+
+// TestAltered: with any one character of a hash changed, the password does not
+// match. No digit is put in, nor is what says the cost in bytes changed: a higher
+// cost is honest, but takes its time.
+func TestAltered(t *testing.T) {
+	t.Parallel()
+	const digits, others = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/.-_=,:;$ \n\x00\xff"
+	for name, maker := range makers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			salt := []byte("F: 0x46, of which ASP.NET 2 makes AE")[:16]
+			encoded, err := maker("pass", salt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range encoded {
+				if name == "ASP.NET 3" && i >= 6 && i < 12 || strings.HasPrefix(encoded, "{scrypt}") && i < 16 {
+					continue
+				}
+				by := others
+				if name == "ASP.NET 2" {
+					by += digits
+				}
+				for _, c := range []byte(by) {
+					twin := encoded[:i] + string([]byte{c}) + encoded[i+1:]
+					if twin != encoded && legacyhash.All().Verify(t.Context(), twin, "pass") == nil {
+						t.Errorf("%q matches like %s", twin, encoded)
+					}
+				}
+			}
+		})
 	}
 }
 
