@@ -101,8 +101,8 @@ func Laravel() Hasher { return Hasher{formats: []format{bcrypt(""), argon2("")}}
 
 // DangerouslyTruncating returns h with bcrypt as most systems had it: of a longer
 // password it reads the first 72 bytes and takes whatever follows them. Without it
-// such a user cannot log in, with it they do with any password that begins so,
-// until their first login makes the hash current and whole.
+// such a user cannot log in, with it they do with any password that begins so. What
+// they type at their first login is their password from then on, to its last byte.
 //
 // The current Hasher must not read plain bcrypt itself, for then it answers and h
 // is not asked: let it be [auth.Argon2id], or any under [auth.Pepper].
