@@ -41,7 +41,7 @@
 //
 // # Permissions
 //
-// For the prefix "auth", in the words of ACL SETUSER:
+// For the prefix "auth", in the words of ACL SETUSER (Redis 6.0 knows no &):
 //
 //	~{auth}:* ~auth:r:* &{auth}:feed -@all +@connection +eval +evalsha
 //	+subscribe +unsubscribe +publish +get +getrange +set +del +exists +time +pttl

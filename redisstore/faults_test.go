@@ -222,7 +222,7 @@ func TestRestartEmpty(t *testing.T) {
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	primary := start(t, "--repl-diskless-sync-delay", "0")
-	replica := start(t, "--replicaof", "127.0.0.1 "+primary.port)
+	replica := start(t, "--replicaof", "127.0.0.1", primary.port)
 	var at atomic.Value // where the client finds the primary, as Sentinel would tell it
 	at.Store(primary.addr())
 	client := connect(t, &redis.Options{
