@@ -22,7 +22,7 @@ const (
 	never          = "99999999999999999999"
 )
 
-// current returns the first bytes of the record in KEYS[1], or ” if there is none
+// current returns the first bytes of the record in KEYS[1], or nothing if there is none
 // or it has expired.
 const current = `
 local function current()
