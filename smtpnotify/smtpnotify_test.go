@@ -1,0 +1,405 @@
+package smtpnotify_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"mime"
+	"mime/quotedprintable"
+	"net"
+	"net/mail"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/smtpnotify"
+)
+
+// server is an SMTP server on the loopback, and what it was sent.
+type server struct {
+	port  int
+	roots *x509.CertPool
+
+	mu   sync.Mutex
+	sent []envelope
+}
+
+type envelope struct {
+	user, from string
+	to         []string
+	secure     bool
+	data       []byte
+}
+
+// serve starts one: with TLS from the first byte, by STARTTLS, or without.
+func serve(t *testing.T, implicit, startTLS bool) *server {
+	t.Helper()
+	s := new(server)
+	backend := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{server: s, conn: c}, nil }))
+	backend.Domain, backend.ReadTimeout, backend.WriteTimeout = "localhost", 10*time.Second, 10*time.Second
+	settings := s.certify(t)
+	if startTLS {
+		backend.TLSConfig = settings
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.port = listener.Addr().(*net.TCPAddr).Port
+	if implicit {
+		listener = tls.NewListener(listener, settings)
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); backend.Serve(listener) }()
+	t.Cleanup(func() { backend.Close(); <-done })
+	return s
+}
+
+// certify makes a certificate for localhost that only roots knows.
+func (s *server) certify(t *testing.T) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.roots = x509.NewCertPool()
+	s.roots.AddCert(cert)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}
+
+func (s *server) take() []envelope {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sent := s.sent
+	s.sent = nil
+	return sent
+}
+
+type session struct {
+	server *server
+	conn   *smtp.Conn
+	envelope
+}
+
+func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
+
+func (s *session) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, username, password string) error {
+		if password != "app password" {
+			return errors.New("535 no")
+		}
+		s.user = username
+		return nil
+	}), nil
+}
+
+func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+	s.from, s.to = from, nil
+	_, s.secure = s.conn.TLSConnectionState()
+	return nil
+}
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error { s.to = append(s.to, to); return nil }
+func (s *session) Reset()                                    {}
+func (s *session) Logout() error                             { return nil }
+func (s *session) Data(r io.Reader) (err error) {
+	if s.data, err = io.ReadAll(r); err == nil {
+		s.server.mu.Lock()
+		defer s.server.mu.Unlock()
+		s.server.sent = append(s.server.sent, s.envelope)
+	}
+	return err
+}
+
+const link = "https://app.example.com/account/reset?token=abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl"
+
+var reset = recovery.Message{Kind: recovery.KindReset, UserID: "u1", To: "ada@example.com", Link: link, Life: 30 * time.Minute}
+
+func (s *server) config() smtpnotify.Config {
+	return smtpnotify.Config{
+		From: "Example Ⓔ <ops@example.com>", Port: s.port, TLS: &tls.Config{RootCAs: s.roots}, Timeout: 5 * time.Second,
+		Username: "ops", Password: "app password",
+	}
+}
+
+func send(t *testing.T, cfg smtpnotify.Config, m recovery.Message) error {
+	t.Helper()
+	n, err := smtpnotify.New("localhost", cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n.Notify(t.Context(), m)
+}
+
+// read returns header and body of a message, decoded.
+func read(t *testing.T, e envelope) (mail.Header, string) {
+	t.Helper()
+	m, err := mail.ReadMessage(bytes.NewReader(e.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := m.Body
+	if strings.EqualFold(m.Header.Get("Content-Transfer-Encoding"), "quoted-printable") {
+		body = quotedprintable.NewReader(body)
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Header, string(text)
+}
+
+func TestSend(t *testing.T) {
+	t.Parallel()
+	for name, startTLS := range map[string]bool{"ImplicitTLS": false, "StartTLS": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, !startTLS, startTLS)
+			cfg := s.config()
+			cfg.StartTLS = startTLS
+			if err := send(t, cfg, reset); err != nil {
+				t.Fatal(err)
+			}
+			sent := s.take()
+			if len(sent) != 1 || !sent[0].secure || sent[0].user != "ops" || sent[0].from != "ops@example.com" || fmt.Sprint(sent[0].to) != "[ada@example.com]" {
+				t.Fatalf("the server got %+v", sent)
+			}
+			header, body := read(t, sent[0])
+			if !strings.Contains(body, link) || !strings.Contains(body, "30 minutes") {
+				t.Errorf("the body is %q", body)
+			}
+			if header.Get("Subject") != "Choose a new password" || header.Get("To") != "<ada@example.com>" || header.Get("Auto-Submitted") != "auto-generated" || header.Get("Date") == "" {
+				t.Errorf("the header is %v", header)
+			}
+			if from, err := new(mime.WordDecoder).DecodeHeader(header.Get("From")); err != nil || !strings.HasPrefix(from, `"Example Ⓔ"`) && !strings.HasPrefix(from, "Example Ⓔ") {
+				t.Errorf("From: %q, %v", from, err)
+			}
+		})
+	}
+}
+
+// TestNothingIsSentInTheClear holds what happens where TLS cannot be had, or proves
+// nothing.
+func TestNothingIsSentInTheClear(t *testing.T) {
+	t.Parallel()
+	plain, foreign := serve(t, false, false), serve(t, true, false)
+	withoutTLS, implicit, untrusted := plain.config(), plain.config(), foreign.config()
+	withoutTLS.StartTLS, untrusted.TLS = true, nil
+	for name, cfg := range map[string]smtpnotify.Config{
+		"no STARTTLS": withoutTLS, "no TLS": implicit, "a certificate of nobody": untrusted,
+	} {
+		err := send(t, cfg, reset)
+		if err == nil || strings.Contains(err.Error(), link) || strings.Contains(err.Error(), "app password") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if sent := append(plain.take(), foreign.take()...); len(sent) != 0 {
+		t.Errorf("sent %+v", sent)
+	}
+	err := send(t, smtpnotify.Config{From: "ops@example.com", Port: plain.port, DangerouslyWithoutTLS: true}, reset)
+	if sent := plain.take(); err != nil || len(sent) != 1 || sent[0].secure {
+		t.Errorf("DangerouslyWithoutTLS: %v, %+v", err, sent)
+	}
+}
+
+func TestOneRecipient(t *testing.T) {
+	t.Parallel()
+	s := serve(t, true, false)
+	for _, to := range []string{
+		"", "ada", "ada@example.com\r\nBcc: eve@example.com", "ada@example.com\nSubject: x", "ada@example.com, eve@example.com",
+		"Ada <ada@example.com>", "<ada@example.com>", "ada@example.com>\r\nRCPT TO:<eve@example.com", " ada@example.com",
+	} {
+		m := reset
+		m.To = to
+		if err := send(t, s.config(), m); err == nil {
+			t.Errorf("sent to %q", to)
+		}
+	}
+	// What a host puts into a subject ends no header.
+	cfg := s.config()
+	cfg.Texts = map[recovery.Kind]smtpnotify.Text{recovery.KindReset: {Subject: "For {{.UserID}}", Body: "{{.Link}}"}}
+	m := reset
+	m.UserID = "u1\r\nBcc: eve@example.com"
+	if err := send(t, cfg, m); err == nil || strings.Contains(err.Error(), link) {
+		t.Errorf("a subject of two lines: %v", err)
+	}
+	if sent := s.take(); len(sent) != 0 {
+		t.Errorf("sent %+v", sent)
+	}
+	m.UserID = "Ädä"
+	if err := send(t, cfg, m); err != nil {
+		t.Fatal(err)
+	}
+	header, body := read(t, s.take()[0])
+	if subject, err := new(mime.WordDecoder).DecodeHeader(header.Get("Subject")); err != nil || subject != "For Ädä" || strings.TrimSpace(body) != link {
+		t.Errorf("sent %q: %q", subject, body)
+	}
+}
+
+// TestEveryKind holds that each kind has a text, with what it is for in it.
+func TestEveryKind(t *testing.T) {
+	t.Parallel()
+	s := serve(t, true, false)
+	for _, kind := range []recovery.Kind{
+		recovery.KindReset, recovery.KindVerify, recovery.KindChange, recovery.KindLogin, recovery.KindCode,
+		recovery.KindPasswordReset, recovery.KindChangeAsked, recovery.KindChanged, recovery.KindDeleted,
+	} {
+		m := recovery.Message{Kind: kind, To: "ada@example.com", Life: time.Hour}
+		want := "tell us at once"
+		switch kind {
+		case recovery.KindCode:
+			m.Code, want = "012345", "012345"
+		case recovery.KindReset, recovery.KindVerify, recovery.KindChange, recovery.KindLogin:
+			m.Link, want = link, link
+		}
+		if err := send(t, s.config(), m); err != nil {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		header, body := read(t, s.take()[0])
+		if !strings.Contains(body, want) || strings.Contains(header.Get("Subject"), "012345") {
+			t.Errorf("%s: %q, %q", kind, header.Get("Subject"), body)
+		}
+	}
+	if err := send(t, s.config(), recovery.Message{Kind: "other", To: "ada@example.com"}); err == nil {
+		t.Error("a kind without a text was sent")
+	}
+}
+
+// TestServerThatSaysNothing holds that the context bounds it all.
+func TestServerThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	n, err := smtpnotify.New("localhost", smtpnotify.Config{From: "ops@example.com", Port: listener.Addr().(*net.TCPAddr).Port, DangerouslyWithoutTLS: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if err := n.Notify(ctx, reset); err == nil {
+		t.Error("nobody answered, and it was sent")
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestNewFindsEveryFault(t *testing.T) {
+	t.Parallel()
+	_, err := smtpnotify.New("mail.example.com:25", smtpnotify.Config{
+		From: "ops@example.com\r\nBcc: x", Username: "ops", DangerouslyWithoutTLS: true, Port: -1, Timeout: time.Hour,
+		Texts: map[recovery.Kind]smtpnotify.Text{
+			"other": {}, recovery.KindReset: {Subject: "x", Body: "no secret"}, recovery.KindCode: {Subject: "{{.Nothing}}", Body: "{{.Code}}"},
+			recovery.KindLogin: {Subject: "a\nb", Body: "{{.Link}}"}, recovery.KindVerify: {Subject: "x", Body: "{{"},
+		},
+	})
+	for _, field := range []string{
+		"host", "From", "Password", "DangerouslyWithoutTLS", "Port", "Timeout",
+		`Texts "other"`, `Texts "reset"`, `Texts "code"`, `Texts "login"`, `Texts "verify"`,
+	} {
+		if !strings.Contains(fmt.Sprint(err), field) {
+			t.Errorf("no word of %s in %v", field, err)
+		}
+	}
+	if _, ok := errors.AsType[*auth.ConfigError](err); !ok {
+		t.Errorf("%T is no *auth.ConfigError", err)
+	}
+	if err := new(smtpnotify.Notifier).Notify(t.Context(), reset); err == nil {
+		t.Error("the zero Notifier sends")
+	}
+	cfg := smtpnotify.Config{From: "ops@example.com", Username: "ops", Password: "app password"}
+	n, err := smtpnotify.New("mail.example.com", cfg)
+	if text := fmt.Sprintf("%v %+v %#v %v %+v %#v", cfg, cfg, cfg, n, n, n) + cfg.LogValue().String(); err != nil || strings.Contains(text, "app password") {
+		t.Errorf("%v: %s", err, text)
+	}
+}
+
+// TestForgottenPassword is the whole way: asked, sent, read, used.
+func TestForgottenPassword(t *testing.T) {
+	t.Parallel()
+	s := serve(t, true, false)
+	notifier, err := smtpnotify.New("localhost", s.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := auth.GenerateKey(auth.HS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := auth.NewKeyRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: ring})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, addresses := auth.NewMemoryStore(), recovery.NewMemoryAddresses()
+	accounts, err := auth.New(store, issuer, auth.Config{Hasher: authtest.FastHasher(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := accounts.Register(t.Context(), "ada", "correct horse battery")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := addresses.ReplaceAddress(t.Context(), u.ID, "", "ada@example.com", true); err != nil {
+		t.Fatal(err)
+	}
+	flows, err := recovery.New(accounts, addresses, store, notifier, recovery.Config{BaseURL: "https://app.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := flows.RequestReset(t.Context(), "ada@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if err := flows.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sent := s.take()
+	if len(sent) != 1 {
+		t.Fatalf("sent %+v", sent)
+	}
+	_, body := read(t, sent[0])
+	_, token, found := strings.Cut(body, "https://app.example.com/reset?token=")
+	if !found {
+		t.Fatalf("no link in %q", body)
+	}
+	if err := flows.Reset(t.Context(), token[:64], "a quite different one"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := accounts.Login(t.Context(), "ada", "a quite different one"); err != nil {
+		t.Error(err)
+	}
+}
