@@ -64,6 +64,7 @@ var rooms = []room{
 	{files: []string{"revocation/..."}, may: []string{"~"}},
 	{files: []string{"throttle/..."}, may: []string{"~", "net/netip"}},
 	{files: []string{"legacyhash/..."}, may: []string{"~", "~/internal/phc", "golang.org/x/crypto/...", "golang.org/x/text/..."}},
+	{files: []string{"recovery/recoverytest/..."}, may: []string{"~", "~/recovery", "testing/..."}},
 	{files: []string{"recovery/..."}, may: []string{"~", "net/netip", "net/url"}},
 	{files: []string{"authtest/..."}, may: []string{"~", "math/rand/v2", "net/netip", "testing/..."}},
 

@@ -18,6 +18,7 @@ const maxAddress = 254 // RFC 5321 section 4.5.3.1.3, less the angle brackets
 
 // Addresses is where the host keeps the addresses of its users, at most one for
 // each, in the form that [Config].Canonical gives them. There is no logic in it.
+// Package recoverytest holds the suite that proves one right.
 //
 // Every method honours ctx and is safe for concurrent use. An error that is not
 // one of those named below is the world's.
