@@ -48,6 +48,14 @@ func (a *Authenticator) From(d Device) *Authenticator {
 	return &from
 }
 
+// Device returns the device that calls come from, as events tell it: without Known.
+func (a *Authenticator) Device() Device {
+	if a.unusable() {
+		return Device{}
+	}
+	return a.device
+}
+
 // start makes the decoy and carries one token through its own verifier, so that
 // a hasher or a pair of keys that cannot work shows before the first login.
 func (a *Authenticator) start(ctx context.Context) (err error) {

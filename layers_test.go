@@ -74,7 +74,7 @@ var rooms = []room{
 	{files: []string{"sqlstore/pglisten/..."}, may: []string{"~", "github.com/jackc/pgx/v5/..."}},
 	{files: []string{"sqlstore/..."}, may: []string{"~", "database/sql/...", "net/netip"}},
 	{files: []string{"redisstore/..."}, may: []string{"~", "github.com/redis/go-redis/v9/...", "net/netip"}},
-	{files: []string{"smtpnotify/..."}, may: []string{"~", "~/recovery", "github.com/wneessen/go-mail", "net/mail"}},
+	{files: []string{"smtpnotify/..."}, may: []string{"~", "~/recovery", "github.com/wneessen/go-mail", "net/mail", "net/netip"}},
 	{files: []string{"examples/...", "bench/..."}, free: true},
 }
 

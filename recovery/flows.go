@@ -69,8 +69,9 @@ func (r *Recovery) verify(ctx context.Context, a account) error {
 
 // AddAddress gives a user who has none an address, not verified yet, and sends a
 // link for [Recovery.VerifyAddress]: for hosts that keep addresses beside usernames,
-// after Register. It returns [ErrInvalidAddress], [auth.ErrUserExists] if it is
-// another's, and [auth.ErrConflict] if the user has one.
+// after Register, which tells what is taken, too. It returns [ErrInvalidAddress],
+// [auth.ErrUserExists] if it is another's, and [auth.ErrConflict] if the user has
+// one; after an [*auth.RetryError] the user has it, and no link was sent.
 func (r *Recovery) AddAddress(ctx context.Context, userID, address string) error {
 	if err := r.usable(); err != nil {
 		return err

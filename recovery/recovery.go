@@ -66,7 +66,6 @@ type Recovery struct {
 	notifier  Notifier
 	config    Config
 	queue     *queue
-	device    auth.Device
 }
 
 var errZero = errors.New("recovery: zero value is not usable, use its New function")
@@ -143,7 +142,7 @@ func (r *Recovery) From(d auth.Device) *Recovery {
 		return r
 	}
 	from := *r
-	from.accounts, from.device = r.accounts.From(d), d
+	from.accounts = r.accounts.From(d)
 	return &from
 }
 
@@ -206,5 +205,5 @@ func isGone(err error) bool {
 }
 
 func (r *Recovery) tell(ctx context.Context, kind auth.EventKind, userID string, err error) {
-	r.config.Events(ctx, auth.Event{Kind: kind, UserID: userID, Device: r.device, Err: err})
+	r.config.Events(ctx, auth.Event{Kind: kind, UserID: userID, Device: r.accounts.Device(), Err: err})
 }

@@ -303,7 +303,7 @@ func TestZeroIsUnusable(t *testing.T) {
 func TestFromNamesTheDevice(t *testing.T) {
 	run(t, recovery.Config{}, func(t *testing.T, w *world) {
 		id := w.user(ada, true)
-		device := auth.Device{UserAgent: "curl/8", IP: netip.MustParseAddr("192.0.2.1")}
+		device := auth.Device{UserAgent: "curl/8\x00", IP: netip.MustParseAddr("192.0.2.1"), Known: "secret"}
 		from := w.recovery.From(device)
 		if err := from.RequestLoginLink(t.Context(), ada); err != nil {
 			t.Fatal(err)
@@ -312,7 +312,7 @@ func TestFromNamesTheDevice(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, kind := range []auth.EventKind{auth.EventLoginAsked, auth.EventLogin} {
-			if told := w.told(kind); len(told) != 1 || told[0].UserID != id || told[0].IP != device.IP || told[0].UserAgent != "curl/8" {
+			if told := w.told(kind); len(told) != 1 || told[0].UserID != id || told[0].IP != device.IP || told[0].UserAgent != "curl/8" || told[0].Known != "" {
 				t.Errorf("%s: %v", kind, told)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	netmail "net/mail"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -84,7 +85,7 @@ func New(host string, cfg Config) (*Notifier, error) {
 	fault := func(field, value, reason string) {
 		faults = append(faults, &auth.ConfigError{Field: field, Value: value, Reason: reason})
 	}
-	if host == "" || strings.ContainsAny(host, " :/\r\n") && !strings.Contains(host, "::") {
+	if _, err := netip.ParseAddr(host); err != nil && (host == "" || strings.ContainsAny(host, " :/\r\n")) {
 		fault("host", host, "must be a name or an IP address without port")
 	}
 	from, err := netmail.ParseAddress(cfg.From)
