@@ -69,19 +69,23 @@ func (r *Recovery) LoginByCode(ctx context.Context, challenge, code string) (aut
 func (r *Recovery) try(ctx context.Context, t token) (entry, auth.Record, error) {
 	spare := key("spare", [16]byte{t.id[0]})
 	for range 2 * maxTries { // each conflict is another's try, or use
-		e, record, now, err := r.load(ctx, key(KindCode, t.id))
+		record, now, err := r.records.Record(ctx, key(KindCode, t.id))
 		if err != nil {
-			return entry{}, auth.Record{}, err
+			return entry{}, auth.Record{}, fmt.Errorf("recovery: load record: %w", err)
 		}
-		_, decoy, _, err := r.load(ctx, spare)
+		decoy, _, err := r.records.Record(ctx, spare)
 		if err != nil {
-			return entry{}, auth.Record{}, err
+			return entry{}, auth.Record{}, fmt.Errorf("recovery: load record: %w", err)
 		}
+		if record.Version == 0 {
+			record = decoy // which opens to nobody: reading it takes time, too
+		}
+		e := readEntry(record)
 		good := e.opens(t, KindCode) && e.Tries < maxTries
 		if !good {
-			decoy.ExpiresAt = now.Add(24 * time.Hour)
 			nothing := t.proof("spare", "")
 			e, record = entry{User: nothing, Proof: nothing, State: nothing, Code: nothing}, decoy
+			record.Key, record.ExpiresAt = spare, now.Add(24*time.Hour)
 		}
 		e.Tries++
 		record, err = r.write(ctx, record, e, record.ExpiresAt)

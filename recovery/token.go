@@ -117,10 +117,14 @@ func (r *Recovery) load(ctx context.Context, key string) (e entry, record auth.R
 		return e, record, now, fmt.Errorf("recovery: load record: %w", err)
 	}
 	record.Key = key
+	return readEntry(record), record, now, nil
+}
+
+func readEntry(record auth.Record) (e entry) {
 	if json.Unmarshal(record.Value, &e) != nil {
-		e = entry{}
+		return entry{}
 	}
-	return e, record, now, nil
+	return e
 }
 
 // write puts v until end in the place of a record, and returns what is there then.
