@@ -58,7 +58,7 @@ var rooms = []room{
 	{files: []string{"internal/testenv/..."}, may: []string{"os", "os/exec", "testing"}},
 
 	// The public packages around the root.
-	{files: []string{"authhttp/..."}, may: []string{"~", "~/internal/problem", "~/internal/strictjson", "net/http", "net/netip", "net/url"}},
+	{files: []string{"authhttp/..."}, may: []string{"~", "~/recovery", "~/internal/problem", "~/internal/strictjson", "net/http", "net/netip", "net/url"}},
 	{files: []string{"jwks/..."}, may: []string{"~", "~/internal/jose", "~/internal/strictjson", "net", "net/http", "net/url"}},
 	{files: []string{"pwned/..."}, may: []string{"~", "net", "net/http", "net/url"}},
 	{files: []string{"revocation/..."}, may: []string{"~"}},

@@ -2,16 +2,57 @@ package authhttp_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/authtest"
 )
 
 func (a *accounts) EndSession(_ context.Context, userID, sessionID string) error {
 	a.token = userID + " " + sessionID
 	a.calls++
 	return a.err
+}
+
+func (a *accounts) EndSessions(ctx context.Context, userID, except string) error {
+	return a.EndSession(ctx, userID, except)
+}
+
+func (a *accounts) Sessions(context.Context, string) ([]auth.Session, error) { return nil, a.err }
+
+// caller is a guard that lets one pass.
+type caller struct{ p *auth.Principal }
+
+func (c caller) Require(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(auth.NewContext(r.Context(), c.p)))
+	})
+}
+
+// A store is asked for what can be a session's ID, and for nothing else.
+func TestSessionID(t *testing.T) {
+	t.Parallel()
+	a := new(accounts)
+	h := authhttp.Session(a, caller{authtest.Principal(t, auth.Claims{Subject: "u-1"})}, authhttp.Config{})
+	good := strings.Repeat("aZ0-_9", 4)[:22]
+	for _, id := range []string{"", "x", good[1:], good + "A", good[1:] + "\x00", good[1:] + "\n", good[1:] + "=", good[2:] + "é"} {
+		r := httptest.NewRequest("DELETE", "/", nil)
+		r.SetPathValue("id", id)
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != 404 || a.calls != 0 {
+			t.Errorf("%q is answered %d, after %d calls", id, w.Code, a.calls)
+		}
+	}
+	r := httptest.NewRequest("DELETE", "/", nil)
+	r.SetPathValue("id", good)
+	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, r); w.Code != 204 || a.token != "u-1 "+good {
+		t.Errorf("answers %d after %q", w.Code, a.token)
+	}
 }
 
 func TestMe(t *testing.T) {

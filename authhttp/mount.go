@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/recovery"
 )
 
 // Endpoint names one of the endpoints that [Mount] mounts.
@@ -27,6 +28,7 @@ const (
 	EndpointMe         Endpoint = "me"         // prefix/me
 	EndpointSessions   Endpoint = "sessions"   // prefix/sessions and prefix/sessions/{id}
 	EndpointPassword   Endpoint = "password"   // prefix/password
+	EndpointRecovery   Endpoint = "recovery"   // prefix/password/forgot, /password/reset, /verify/request and /verify
 	EndpointRevoke     Endpoint = "revoke"     // prefix/revoke
 	EndpointIntrospect Endpoint = "introspect" // prefix/introspect
 	EndpointJWKS       Endpoint = "jwks"       // /.well-known/jwks.json
@@ -36,9 +38,10 @@ const (
 // MountConfig is what the endpoints of [Mount] may be told, and what some need.
 type MountConfig struct {
 	Config
-	Users           Users            // for EndpointMe
-	ResourceServers *ResourceServers // for EndpointIntrospect
-	Keys            *auth.KeyRing    // for EndpointJWKS
+	Users           Users              // for EndpointMe
+	Recovery        *recovery.Recovery // for EndpointRecovery
+	ResourceServers *ResourceServers   // for EndpointIntrospect
+	Keys            *auth.KeyRing      // for EndpointJWKS
 
 	// Issuer of the tokens, and BaseURL under which clients reach the mux, like
 	// "https://example.com": for EndpointMetadata, which tells clients both.
@@ -123,6 +126,7 @@ func routes(prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg Mo
 	if cfg.Keys != nil {
 		jwks = cfg.Keys.JWKSHandler()
 	}
+	recoveries := needs(cfg.Recovery != nil, "MountConfig.Recovery")
 	list := []route{
 		{EndpointRegister, "", Register(a, cfg.Config), ""},
 		{EndpointLogin, "", Login(a, cfg.Config), ""},
@@ -135,6 +139,10 @@ func routes(prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg Mo
 		{EndpointSessions, "", Sessions(a, guard, cfg.Config), sessions},
 		{EndpointSessions, "sessions/{id}", Session(a, guard, cfg.Config), sessions},
 		{EndpointPassword, "", ChangePassword(a, guard, cfg.Config), ""},
+		{EndpointRecovery, "password/forgot", ForgotPassword(cfg.Recovery, cfg.Config), recoveries},
+		{EndpointRecovery, "password/reset", ResetPassword(cfg.Recovery, cfg.Config), recoveries},
+		{EndpointRecovery, "verify/request", RequestVerification(cfg.Recovery, cfg.Config), recoveries},
+		{EndpointRecovery, "verify", VerifyAddress(cfg.Recovery, cfg.Config), recoveries},
 		{EndpointRevoke, "", Revoke(a, cfg.Config), sessions},
 		{EndpointIntrospect, "", Introspect(a, cfg.ResourceServers, cfg.Config), needs(cfg.ResourceServers != nil, "MountConfig.ResourceServers")},
 		{EndpointJWKS, "/.well-known/jwks.json", jwks, needs(cfg.Keys != nil, "MountConfig.Keys")},

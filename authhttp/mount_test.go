@@ -117,6 +117,7 @@ func TestMount(t *testing.T) {
 		"no endpoint":    {choose: []authhttp.Endpoint{"logn"}},
 		"no sessions":    {a: plain, choose: []authhttp.Endpoint{authhttp.EndpointRefresh}},
 		"no factor":      {a: plain, choose: []authhttp.Endpoint{authhttp.EndpointMFA}},
+		"no recovery":    {choose: []authhttp.Endpoint{authhttp.EndpointRecovery}},
 		"no users":       {choose: []authhttp.Endpoint{authhttp.EndpointMe}},
 		"no servers":     {choose: []authhttp.Endpoint{authhttp.EndpointIntrospect}},
 		"no keys":        {choose: []authhttp.Endpoint{authhttp.EndpointJWKS}},

@@ -1,0 +1,76 @@
+package authhttp_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/recovery"
+)
+
+type outbox chan recovery.Message
+
+func (o outbox) Notify(_ context.Context, m recovery.Message) error {
+	o <- m
+	return nil
+}
+
+// A forgotten password and an address to be verified, by the links that are sent.
+func TestMountRecovery(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, authhttp.Config{})
+	sent, addresses := make(outbox, 8), recovery.NewMemoryAddresses()
+	flows, err := recovery.New(s.accounts, addresses, s.store, sent, recovery.Config{BaseURL: "https://app.test/account"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = flows.Close(context.Background()) })
+	mux := http.NewServeMux()
+	if err := authhttp.Mount(mux, "/r", s.accounts, s.guard, authhttp.MountConfig{Recovery: flows}, authhttp.EndpointRecovery); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(path, body string, want int) {
+		t.Helper()
+		w := post(mux, "https://evil.test"+path, asJSON, body)
+		if w.Code != want {
+			t.Errorf("%s answers %d %s, want %d", path, w.Code, w.Body, want)
+		}
+	}
+	token := func(kind recovery.Kind) string {
+		t.Helper()
+		for m := range sent {
+			if m.Kind == kind {
+				link := must(url.Parse(m.Link))
+				if link.Host != "app.test" {
+					t.Errorf("the link leads to %s", link.Host)
+				}
+				return link.Query().Get("token")
+			}
+		}
+		return ""
+	}
+	in := s.login()
+	me := s.call(s.Client(), "GET", "/auth/me", "", bearer(in.Access))
+	if err := flows.AddAddress(t.Context(), me.ID, "ada@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	link := token(recovery.KindVerify)
+	ask("/r/verify", object("token", "x"), 400)
+	ask("/r/verify", object("token", link), 204)
+	ask("/r/verify", object("token", link), 400)
+	if _, verified, err := addresses.Address(t.Context(), me.ID); err != nil || !verified {
+		t.Errorf("verified is %v, %v", verified, err)
+	}
+	for address, want := range map[string]int{"ada@example.com": 202, "eve@example.com": 202, "nonsense": 422} {
+		ask("/r/verify/request", object("address", address), want)
+		ask("/r/password/forgot", object("address", address), want)
+	}
+	link = token(recovery.KindReset)
+	ask("/r/password/reset", object("token", link, "new_password", "short"), 422)
+	ask("/r/password/reset", object("token", link, "new_password", "battery staple"), 204)
+	ask("/r/password/reset", object("token", link, "new_password", "battery stable"), 400)
+	s.call(s.Client(), "GET", "/auth/me", "", bearer(in.Access)).want(t, "me after a reset", 401, "invalid_token")
+	s.call(s.Client(), "POST", "/auth/login", object("username", "ada", "password", "battery staple"), nil).want(t, "login", 200, "")
+}
