@@ -18,9 +18,8 @@ func TestMemoryRecords(t *testing.T) {
 }
 
 // Whoever writes clears away what has expired: strangers who make records do not
-// fill the memory.
+// fill the memory. Not beside other tests: they would count.
 func TestMemoryRecordsAreForgotten(t *testing.T) {
-	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := auth.NewMemoryStore()
 		write := func(from, to int) {
