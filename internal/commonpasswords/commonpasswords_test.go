@@ -95,8 +95,14 @@ func TestContains(t *testing.T) {
 	if len(all) != 8479 || !slices.IsSorted(all) {
 		t.Errorf("%d passwords, sorted: %t", len(all), slices.IsSorted(all))
 	}
-	for _, p := range all {
-		for _, spelled := range []string{p, strings.ToUpper(p), strings.ToUpper(p[:1]) + p[1:]} {
+	for i, p := range all {
+		if !commonpasswords.Contains(p) {
+			t.Errorf("%q is not found", p)
+		}
+		if i%32 > 0 {
+			continue // each look reads the list: they add up under the race detector
+		}
+		for _, spelled := range []string{strings.ToUpper(p), strings.ToUpper(p[:1]) + p[1:]} {
 			if !commonpasswords.Contains(spelled) {
 				t.Errorf("%q is not found", spelled)
 			}
