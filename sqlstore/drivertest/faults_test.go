@@ -270,6 +270,7 @@ func TestPoolExhausted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		start := time.Now()
 		for name, call := range calls(s, alice) {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			err := call(ctx)
@@ -279,8 +280,14 @@ func TestPoolExhausted(t *testing.T) {
 				t.Errorf("%s returned %v, want %v", name, err, context.DeadlineExceeded)
 			}
 		}
+		if waiting := time.Since(start); waiting > 5*time.Second {
+			t.Errorf("the calls took %v in all", waiting)
+		}
 		if err := conn.Close(); err != nil {
 			t.Fatal(err)
+		}
+		if n := db.Stats().InUse; n != 0 {
+			t.Errorf("%d connections are in use, and nobody uses any", n)
 		}
 		hasUser(t, s, alice)
 		hasNot(t, s, user("new", "new"))

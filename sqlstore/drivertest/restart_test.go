@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testenv"
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
@@ -104,30 +103,13 @@ func (p *ownPostgres) stop(s os.Signal) {
 }
 
 // newReplicas returns Authenticators that share nothing but their keys and what the
-// sources name, each with a pool of its own.
+// source names, each with a pool of its own.
 func newReplicas(t testing.TB, tt target, p string, n int) (replicas []*auth.Authenticator, stores []*sqlstore.Store) {
 	t.Helper()
-	key, err := auth.GenerateKey(auth.HS256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := auth.NewKeyRing(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := newKeys(t)
 	for range n {
 		s := tt.again(t, p)
-		a, err := auth.New(s, tokens, auth.Config{
-			Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, Accounts: s, SessionsPerUser: 1000,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		replicas, stores = append(replicas, a), append(stores, s)
+		replicas, stores = append(replicas, newReplica(t, s, keys)), append(stores, s)
 	}
 	return replicas, stores
 }

@@ -1,8 +1,10 @@
 package drivertest
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -258,4 +260,55 @@ func TestFeedUnnumbered(t *testing.T) {
 		}
 		cursor = next
 	}
+}
+
+// TestSessionsCancelled ends calls at a moment of chance. A session is there, or it
+// is gone and its revocation recorded; no connection is left in use.
+func TestSessionsCancelled(t *testing.T) {
+	each(t, slices.Concat(targets, variants[:2]), func(t *testing.T, tt target) {
+		s, db, _ := tt.store(t)
+		db.SetMaxOpenConns(4)
+		const n = 300
+		var wg sync.WaitGroup
+		results := make([]error, n)
+		for i := range n {
+			one := login(fmt.Sprintf("%d-", i), fmt.Sprintf("user-%d", i%3))
+			createLogins(t, s, one)
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), rand.N(6*time.Millisecond))
+				defer cancel()
+				next := one
+				next.Version++
+				if err := s.ReplaceSession(ctx, one, next); err != nil {
+					ofTheWorld(t, "ReplaceSession", err)
+				}
+				results[i] = s.DeleteSession(ctx, one.ID, time.Now().Add(time.Hour))
+			})
+		}
+		wg.Wait()
+		failed := 0
+		// A server may notice late that nobody waits, and commit until then.
+		eventually(t, func() error {
+			failed = 0
+			feed, _ := revoked(t, s, "")
+			for i, err := range results {
+				id := login(fmt.Sprintf("%d-", i), "").ID
+				_, _, missing := s.Session(bounded(t), id)
+				if err != nil {
+					failed++
+				}
+				if gone := errors.Is(missing, auth.ErrSessionNotFound); gone != (feed[id] == 1) || err == nil && !gone {
+					return fmt.Errorf("session %d: %v; it is gone: %t, and %d times in the feed", i, err, gone, feed[id])
+				}
+			}
+			return nil
+		})
+		t.Logf("%d of %d calls were cancelled", failed, n)
+		eventually(t, func() error {
+			if stats := db.Stats(); stats.InUse != 0 {
+				return fmt.Errorf("%d connections are in use, and nobody uses any", stats.InUse)
+			}
+			return nil
+		})
+	})
 }

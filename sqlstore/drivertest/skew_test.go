@@ -1,0 +1,86 @@
+package drivertest
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/sqlstore"
+)
+
+// TestSkew has replicas whose clocks are two minutes ahead and behind share a
+// session with one whose clock is right: the window in which a used token is
+// answered again is measured by the database's clock, and so it is open.
+func TestSkew(t *testing.T) {
+	for _, tt := range targets {
+		t.Run(tt.name, func(t *testing.T) {
+			source := tt.source(t)
+			tt.source = func(testing.TB) string { return source }
+			s, _, p := tt.store(t)
+			create(t, s, user("1", "alice"))
+			keys := newKeys(t)
+			right := newReplica(t, s, keys)
+			first, err := right.LoginUser(bounded(t), "1", "pwd")
+			if err != nil {
+				t.Fatal(err)
+			}
+			used, newest := first.RefreshToken, refreshed(t, right, first.RefreshToken)
+			for _, skew := range []time.Duration{2 * time.Minute, -2 * time.Minute} {
+				now := time.Now().Add(skew)
+				synctest.Test(t, func(t *testing.T) {
+					time.Sleep(time.Until(now)) // the clock in here stands in the year 2000
+					skewed := newReplica(t, tt.again(t, p), keys)
+					if got := refreshed(t, skewed, used); got != newest {
+						t.Errorf("%v off: a token that was used a moment ago gets another answer", skew)
+					}
+					used, newest = newest, refreshed(t, skewed, newest)
+				})
+				if got := refreshed(t, right, used); got != newest {
+					t.Errorf("after a replica that is %v off: a token that was used a moment ago gets another answer", skew)
+				}
+				used, newest = newest, refreshed(t, right, newest)
+			}
+			if list, err := right.Sessions(bounded(t), "1"); err != nil || len(list) != 1 {
+				t.Errorf("%d sessions, %v, want 1", len(list), err)
+			}
+		})
+	}
+}
+
+func newKeys(t testing.TB) *auth.KeyRing {
+	t.Helper()
+	key, err := auth.GenerateKey(auth.HS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := auth.NewKeyRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// newReplica returns an Authenticator on a store.
+func newReplica(t testing.TB, s *sqlstore.Store, keys *auth.KeyRing) *auth.Authenticator {
+	t.Helper()
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, SessionsPerUser: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func refreshed(t testing.TB, a *auth.Authenticator, token string) string {
+	t.Helper()
+	got, err := a.Refresh(bounded(t), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.RefreshToken
+}
