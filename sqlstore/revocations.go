@@ -110,8 +110,9 @@ func (s *Store) DeleteUserSessions(ctx context.Context, userID, except string, i
 	if !isName(userID) {
 		return failed(ctx, doing, errUserID)
 	}
+	all := except == ""
 	if !isSessionID(except) {
-		except = "" // it is nobody's
+		except = "" // it is nobody's, and some servers would fail on it
 	}
 	err := s.revoke(ctx, func(tx querier, batch int64) error {
 		if _, err := tx.ExecContext(ctx, s.feed.recordAll.query, batch, expiry.UnixMicro(), userID, except); err != nil {
@@ -120,7 +121,7 @@ func (s *Store) DeleteUserSessions(ctx context.Context, userID, except string, i
 		if _, err := tx.ExecContext(ctx, s.feed.deleteAll.query, userID, except, batch); err != nil {
 			return err
 		}
-		if except != "" {
+		if !all {
 			return nil
 		}
 		_, err := tx.ExecContext(ctx, s.feed.recordUser.query, batch, userID, issuedAt.UnixMicro(), expiry.UnixMicro())

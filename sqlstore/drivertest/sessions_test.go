@@ -232,6 +232,16 @@ func TestSessionLimits(t *testing.T) {
 			t.Errorf("ReplaceSession of none by the same returned %v", err)
 		}
 		ofTheWorld(t, "DeleteUserSessions of no user", s.DeleteUserSessions(bounded(t), "", "", time.Now(), time.Now().Add(time.Hour)))
+		// What cannot be an ID spares nobody, and is not the empty one.
+		createLogins(t, s, login("three", "bob"))
+		for _, except := range []string{"short", "\x00" + sound.ID[1:], "\xff"} {
+			if err := s.DeleteUserSessions(bounded(t), "bob", except, time.Now(), time.Now().Add(time.Hour)); err != nil {
+				t.Errorf("DeleteUserSessions except %q: %v", except, err)
+			}
+		}
+		if got, _ := revoked(t, s, ""); len(got) != 1 || got[login("three", "").ID] != 1 {
+			t.Errorf("the feed holds %v, want the session alone", got)
+		}
 		if list, err := s.Sessions(bounded(t), "alice"); err != nil || len(list) != 1 {
 			t.Errorf("%d sessions, %v, want the first alone", len(list), err)
 		}
