@@ -50,8 +50,8 @@ func BenchmarkRefresh(b *testing.B) {
 	const read = "SELECT id, user_id, created_at, last_used_at, expires_at, user_agent, ip, version, state, clock_timestamp()" +
 		" FROM %[1]ssessions WHERE id = lpad(:n::text, 22, '0')\n\\gset\n"
 	const readUser = "SELECT id AS u, username, password_hash, disabled, created_at AS c FROM %[1]susers WHERE id = :user_id::text;\n"
-	const swap = "UPDATE %[1]ssessions SET last_used_at = :last_used_at + 1, expires_at = :expires_at + 1, user_agent = '', ip = '', version = :version + 1," +
-		" state = :'state'::bytea WHERE id = lpad(:n::text, 22, '0') AND version = :version;\n"
+	const swap = "UPDATE %[1]ssessions SET last_used_at = :last_used_at::bigint + 1, expires_at = :expires_at::bigint + 1, user_agent = '', ip = '', version = :version::bigint + 1," +
+		" state = :state::bytea WHERE id = lpad(:n::text, 22, '0') AND version = :version;\n"
 	scripts := map[string]string{"cas": read + swap, "all": read + readUser + swap}
 	for name, script := range scripts {
 		path := filepath.Join(b.TempDir(), name)
