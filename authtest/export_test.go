@@ -49,3 +49,15 @@ func BrokenSessionStoreRules(t *testing.T, factory func(*testing.T) auth.Session
 }
 
 func SessionStoreRules() []string { return ruleNames(sessionStoreRules()) }
+
+func BrokenRecordStoreRules(t *testing.T, factory func(*testing.T) auth.RecordStore) map[string]error {
+	return brokenRules(t, recordStoreRules(), factory)
+}
+
+func RecordStoreRules() []string { return ruleNames(recordStoreRules()) }
+
+func BrokenAccountStoreRules(t *testing.T, factory func(*testing.T) Accounts) map[string]error {
+	return brokenRules(t, accountStoreRules(), factory)
+}
+
+func AccountStoreRules() []string { return ruleNames(accountStoreRules()) }
