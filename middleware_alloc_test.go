@@ -4,6 +4,9 @@ package auth_test
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -36,6 +39,50 @@ func TestMiddlewareAllocations(t *testing.T) {
 			if got := bytesPerRun(200, func() { h.ServeHTTP(w, r) }); got != 344 {
 				t.Errorf("%s, %s: %d bytes, want 344", name, credential, got)
 			}
+		}
+	}
+}
+
+// An event costs the same behind the middleware as without it, written, flushed and
+// sent over a real connection.
+func TestMiddlewareStreamAllocations(t *testing.T) {
+	m := middleware(t, knows(t, map[string]auth.Claims{"ada": {Subject: "1"}}), auth.MiddlewareConfig{})
+	counts := make(chan float64, 1)
+	events := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		flusher, event := w.(http.Flusher), []byte("data: 1\n\n")
+		counts <- testing.AllocsPerRun(1000, func() {
+			if _, err := w.Write(event); err != nil {
+				t.Error(err)
+			}
+			flusher.Flush()
+		})
+	})
+	count := func(h http.Handler) float64 {
+		srv := httptest.NewServer(h)
+		defer srv.Close()
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: api.test\r\nAuthorization: Bearer ada\r\nConnection: close\r\n\r\n")
+		answer := make([]byte, 64<<10) // read without an allocation: all of the program's count
+		n := 0
+		for err = nil; err == nil; {
+			var more int
+			more, err = conn.Read(answer[n:])
+			n += more
+		}
+		if err != io.EOF {
+			t.Fatal(err)
+		}
+		return <-counts
+	}
+	without := count(events)
+	for name, h := range map[string]http.Handler{"Require": m.Require(events), "Optional": m.Optional(events)} {
+		if with := count(h); with != without {
+			t.Errorf("%s: an event takes %v allocations, %v without the middleware", name, with, without)
 		}
 	}
 }
