@@ -3,10 +3,18 @@ module github.com/seed-e36e2130/auth/examples
 go 1.26.0
 
 require (
+	github.com/jackc/pgx/v5 v5.12.0
 	github.com/seed-e36e2130/auth v0.0.0
 	github.com/seed-e36e2130/auth/sqlstore v0.0.0
 	github.com/seed-e36e2130/auth/sqlstore/sqlite v0.0.0
 	modernc.org/sqlite v1.62.0
+)
+
+require (
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	golang.org/x/sync v0.24.0 // indirect
 )
 
 require (
