@@ -103,12 +103,17 @@ func (p *ownPostgres) stop(s os.Signal) {
 }
 
 // newReplicas returns Authenticators that share nothing but their keys and what the
-// source names, each with a pool of its own.
-func newReplicas(t testing.TB, tt target, p string, n int) (replicas []*auth.Authenticator, stores []*sqlstore.Store) {
+// source names, each with a pool of its own of so many connections.
+func newReplicas(t testing.TB, tt target, p string, n, connections int) (replicas []*auth.Authenticator, stores []*sqlstore.Store) {
 	t.Helper()
 	keys := newKeys(t)
 	for range n {
-		s := tt.again(t, p)
+		db := open(t, tt.driver, tt.source(t))
+		db.SetMaxOpenConns(connections)
+		s, err := sqlstore.New(db, tt.dialect, sqlstore.Config{TablePrefix: p})
+		if err != nil {
+			t.Fatal(err)
+		}
 		replicas, stores = append(replicas, newReplica(t, s, keys)), append(stores, s)
 	}
 	return replicas, stores
@@ -123,7 +128,7 @@ func TestRestarts(t *testing.T) {
 	t.Parallel()
 	own := newOwnPostgres(t)
 	tt := target{"PostgreSQL", sqlstore.PostgreSQL, "pgx", func(testing.TB) string { return own.source() }}
-	replicas, stores := newReplicas(t, tt, "auth_", 2)
+	replicas, stores := newReplicas(t, tt, "auth_", 2, 8)
 	if err := stores[0].Migrate(bounded(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +221,7 @@ func TestReplicas(t *testing.T) {
 		source := tt.source(t) // the same for all
 		tt.source = func(testing.TB) string { return source }
 		s, _, p := tt.store(t)
-		replicas, _ := newReplicas(t, tt, p, 3)
+		replicas, _ := newReplicas(t, tt, p, 3, 4)
 		create(t, s, user("1", "alice"))
 		tokens, err := replicas[0].LoginUser(bounded(t), "1", "pwd")
 		if err != nil {

@@ -68,16 +68,30 @@ func TestFeedOfOverlapping(t *testing.T) {
 		slow, quick, late := login("slow", "alice"), login("quick", "bob"), login("late", "carol")
 		createLogins(t, s, slow, quick, late)
 		_, cursor := revoked(t, s, "")
+		// A trigger has the deletion wait for a lock that the test holds.
+		var release func(...string)
+		waiting := "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%" + p + "sessions%'"
 		if tt.dialect == sqlstore.PostgreSQL {
-			exec(t, db, "CREATE FUNCTION "+p+"wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.5); RETURN OLD; END'",
+			key := fmt.Sprint(rand.Int64())
+			exec(t, db, "CREATE FUNCTION "+p+"wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock("+key+"); RETURN OLD; END'",
 				"CREATE TRIGGER "+p+"wait BEFORE DELETE ON "+p+"sessions FOR EACH ROW WHEN (OLD.user_id = 'alice') EXECUTE FUNCTION "+p+"wait()")
 			defer exec(t, db, "DROP FUNCTION "+p+"wait CASCADE")
+			release = session(t, db, "BEGIN", "SELECT pg_advisory_xact_lock("+key+")")
 		} else {
-			exec(t, db, "CREATE TRIGGER "+p+"wait BEFORE DELETE ON "+p+"sessions FOR EACH ROW DO IF(OLD.user_id = 'alice', SLEEP(1.5), 0)")
+			waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'User lock' AND INFO LIKE '%" + p + "%'"
+			exec(t, db, "CREATE TRIGGER "+p+"wait BEFORE DELETE ON "+p+"sessions FOR EACH ROW"+
+				" DO IF(OLD.user_id = 'alice', GET_LOCK('"+p+"wait', 60) + RELEASE_LOCK('"+p+"wait'), 0)")
+			release = session(t, db, "SELECT GET_LOCK('"+p+"wait', 0)")
 		}
 		done := make(chan error, 1)
 		go func() { done <- s.DeleteUserSessions(bounded(t), "alice", "", time.Now(), time.Now().Add(time.Hour)) }()
-		time.Sleep(300 * time.Millisecond) // it has recorded, and waits
+		eventually(t, func() error { // it has recorded, and waits
+			var n int
+			if err := db.QueryRowContext(bounded(t), waiting).Scan(&n); err != nil || n == 0 {
+				return fmt.Errorf("the deletion does not wait: %v", err)
+			}
+			return nil
+		})
 		if err := s.DeleteSession(bounded(t), quick.ID, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -92,6 +106,11 @@ func TestFeedOfOverlapping(t *testing.T) {
 		}
 		if got[slow.ID] != 0 {
 			t.Error("a deletion is in the feed before it was committed")
+		}
+		if tt.dialect == sqlstore.PostgreSQL {
+			release("ROLLBACK")
+		} else {
+			release("SELECT RELEASE_LOCK('" + p + "wait')")
 		}
 		if err := <-done; err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -185,6 +186,7 @@ func TestKillSessions(t *testing.T) {
 	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
+	var answers atomic.Int64
 	var refreshes, thefts int
 	for range clients {
 		wg.Go(func() {
@@ -202,6 +204,7 @@ func TestKillSessions(t *testing.T) {
 				}
 				past = append(past, next)
 				done++
+				answers.Add(1)
 				if len(past) == 12 { // a copy of a token is used long after its owner used it
 					if _, refused := ask("refresh " + past[rand.IntN(6)]); !refused {
 						t.Error("a stolen token was accepted")
@@ -225,7 +228,12 @@ func TestKillSessions(t *testing.T) {
 		})
 	}
 	for i := range kills {
-		time.Sleep(rand.N(80 * time.Millisecond)) // from before the file is open until well into the work
+		// From before the file is open until well into the work; every other time
+		// not before something was done.
+		for n, begin := answers.Load(), time.Now(); i%2 == 0 && answers.Load() == n && time.Since(begin) < 5*time.Second; {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(rand.N(80 * time.Millisecond))
 		if err := servers[i%2].cmd.Process.Kill(); err != nil {
 			t.Error(err)
 		}
@@ -241,7 +249,7 @@ func TestKillSessions(t *testing.T) {
 	}
 	s := open(t, path)
 	intact(t, s)
-	if refreshes < kills || thefts == 0 {
+	if refreshes < kills/2 || thefts == 0 {
 		t.Errorf("%d refreshes and %d thefts: the servers were killed before they did anything", refreshes, thefts)
 	}
 	t.Logf("%d refreshes and %d thefts over %d kills", refreshes, thefts, kills)
