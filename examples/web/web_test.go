@@ -1,0 +1,212 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/seed-e36e2130/auth/internal/testenv"
+)
+
+const (
+	password = "correct horse battery"
+	another  = "incorrect zebra charger"
+)
+
+func (b *browser) register() {
+	b.t.Helper()
+	b.visit("/register")
+	b.enter("#username", "Ada", "#password", password)
+	b.at("/", "ada")
+}
+
+// The whole way, in a browser that has cookies alone.
+func TestWholeWay(t *testing.T) {
+	t.Parallel()
+	for name, https := range map[string]bool{"https": true, "localhost": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wholeWay(t, serveTest(t, https, 2*time.Second)) // so that the way leads through many a refresh
+		})
+	}
+}
+
+func wholeWay(t *testing.T, s *site) {
+	b := s.open(t)
+	b.visit("/")
+	b.at("/login", "Log in") // who is nobody has no account to see
+	b.visit("/register")
+	b.enter("#username", "a da", "#password", password)
+	b.wantError("#error", "This username cannot be used", "username")
+	b.enter("#username", "Ada", "#password", "password")
+	b.wantError("#error", "common", "password")
+	b.register()
+	b.hasNoTokens()
+	if got := evaluate[string](b, `document.querySelector("#sessions li").innerText`); b.sessions() != 1 || !strings.Contains(got, "Chrome on Linux") || !strings.Contains(got, "This one") {
+		t.Errorf("the session reads %q", got)
+	}
+
+	// Another browser.
+	other := s.window(t, b.ctx, chromedp.WithNewBrowserContext())
+	other.visit("/login")
+	if got := other.focused(); got != "username" {
+		t.Errorf("the login begins at %q", got)
+	}
+	other.enter("#username", "ada", "#password", another)
+	other.wantError("#error", "Wrong username or password", "password")
+	other.enter("#username", "ada", "#password", password)
+	other.at("/", "ada")
+	if n := other.sessions(); n != 2 {
+		t.Fatalf("there are %d sessions, want 2", n)
+	}
+
+	// Its session is ended, at once, and it is told.
+	b.visit("/")
+	b.at("/", "End this one")
+	b.click("#sessions button")
+	b.until("the list without it", `document.querySelector("#sessions-status").textContent.includes("has ended") && document.querySelectorAll("#sessions li").length === 1`)
+	if got := b.focused(); got != "sessions-title" {
+		t.Errorf("when the button is gone the focus is on %q", got)
+	}
+	other.visit("/")
+	other.at("/login", "Your session has ended")
+
+	// A new password ends the others, and not this one.
+	other.enter("#username", "ada", "#password", password)
+	other.at("/", "ada")
+	b.enter("#current", another, "#new", another)
+	b.wantError("#password-error", "The current password is wrong", "current")
+	b.enter("#current", password, "#new", "ada ada ada")
+	b.until("the rule", `document.querySelector("#password-error").textContent !== ""`)
+	if got := b.focused(); got != "new" {
+		t.Errorf("with a refused new password the focus is on %q", got)
+	}
+	b.enter("#current", password, "#new", another)
+	b.until("the new password", `document.querySelector("#password-status").textContent.includes("password is changed")`)
+	if n := b.sessions(); n != 1 {
+		t.Errorf("after the change there are %d sessions", n)
+	}
+	other.visit("/")
+	other.at("/login", "Your session has ended")
+	other.enter("#username", "ada", "#password", password)
+	other.wantError("#error", "Wrong username or password", "password")
+
+	// The access token's cookie goes, and a new one comes unseen.
+	time.Sleep(2500 * time.Millisecond)
+	before := s.refreshes.Load()
+	b.visit("/")
+	b.at("/", "ada")
+	if n := s.refreshes.Load() - before; n != 1 {
+		t.Errorf("an expired access token is refreshed %d times, want 1", n)
+	}
+	b.hasNoTokens()
+
+	// After the logout the way back leads to the login.
+	b.click("#logout")
+	b.at("/login", "You are logged out")
+	b.visit("/")
+	b.at("/login", "Log in")
+}
+
+// Who guesses waits, and is told so.
+func TestThrottled(t *testing.T) {
+	t.Parallel()
+	b := serveTest(t, false, 0).open(t)
+	b.visit("/login")
+	for range 5 {
+		b.enter("#username", "ada", "#password", another)
+		b.wantError("#error", "Wrong username or password", "password")
+	}
+	b.enter("#username", "ada", "#password", another)
+	b.wantError("#error", "Too many attempts, try again later. Wait ", "password")
+}
+
+// Password managers and phones are told what each field is.
+func TestFields(t *testing.T) {
+	t.Parallel()
+	b := serveTest(t, false, 0).open(t)
+	b.register()
+	for _, row := range []struct{ path, want string }{
+		{"/login", "username/username/ password/current-password/"},
+		{"/register", "username/username/ password/new-password/8"},
+		{"/", "username/username/ current_password/current-password/ new_password/new-password/8"},
+	} {
+		b.visit(row.path)
+		const fields = `[...document.querySelectorAll("input")].map((f) => f.name + "/" + f.autocomplete + "/" + f.getAttribute("minlength")).join(" ").replaceAll("null", "")`
+		if got := evaluate[string](b, fields); got != row.want {
+			t.Errorf("%s has the fields %s, want %s", row.path, got, row.want)
+		}
+		if got := evaluate[string](b, `[...document.forms].map((f) => f.method).join()`); got != "post" {
+			t.Errorf("%s sends a form by %s, so without its script a password stands in the URL", row.path, got)
+		}
+	}
+	b.at("/", "ada")
+	b.click("#new ~ .show")
+	if got := evaluate[string](b, `document.querySelector("#new").type + document.querySelector("#new ~ .show").ariaPressed`); got != "texttrue" {
+		t.Errorf("the password that is shown is %s", got)
+	}
+}
+
+// A phone and a desktop, light and dark: nothing stands out of the page, and axe-core
+// finds nothing that keeps somebody out. `go test -artifacts` keeps the pictures.
+func TestLooks(t *testing.T) {
+	t.Parallel()
+	axe, err := os.ReadFile(filepath.Join(testenv.NodeModule(t, "axe-core"), "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveTest(t, false, 0)
+	b := s.open(t)
+	other := s.window(t, b.ctx, chromedp.WithNewBrowserContext())
+	other.register()
+	pages := []struct {
+		name string
+		show func()
+	}{
+		{"register", func() { b.visit("/register") }},
+		{"login", func() { b.visit("/login") }},
+		{"refused", func() {
+			b.visit("/login")
+			b.enter("#username", "bob", "#password", another)
+			b.wantError("#error", "Wrong", "password")
+		}},
+		{"account", func() {
+			b.visit("/login")
+			b.enter("#username", "ada", "#password", password)
+			b.at("/", "ada")
+		}},
+		{"changed", func() {
+			b.enter("#current", password, "#new", password)
+			b.until("the change", `document.querySelector("#password-status").textContent !== ""`)
+		}},
+	}
+	for _, page := range pages {
+		page.show()
+		for _, width := range []int64{390, 1280} {
+			height := map[int64]int64{390: 844, 1280: 800}[width]
+			for _, scheme := range []string{"light", "dark"} {
+				name := fmt.Sprintf("%s-%d-%s", page.name, width, scheme)
+				b.do(name, chromedp.EmulateViewport(width, height), command(emulation.SetEmulatedMedia,
+					emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}))
+				picture := act(b, name, chromedp.FullScreenshot(100))
+				if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name+".png"), picture, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if wide := evaluate[int64](b, "document.documentElement.scrollWidth"); wide > width {
+					t.Errorf("%s is %d wide", name, wide)
+				}
+				evaluate[any](b, string(axe)+"; null")
+				const faults = `axe.run().then((found) => found.violations.map((v) => v.id + ": " + v.help + " " + v.nodes.map((n) => n.html).join(" ")))`
+				for _, fault := range evaluate[[]string](b, faults) {
+					t.Errorf("%s: %s", name, fault)
+				}
+			}
+		}
+	}
+}
