@@ -71,11 +71,14 @@ func (d delays) take(s state, now time.Time) (state, time.Duration) {
 	return state{s.failures + 1, now.UnixMicro()}, 0
 }
 
+// giveBack leaves the failures before it, whose wait was over when it was taken and
+// does not begin again.
 func (d delays) giveBack(s state, _ time.Time) (state, time.Duration) {
 	if s.failures <= 1 {
 		return state{}, 0
 	}
 	s.failures--
+	s.at -= d.delay(s.failures).Microseconds()
 	return s, 0
 }
 

@@ -1,0 +1,88 @@
+package throttle_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/throttle"
+)
+
+// everybody is an auth.SecondFactor that all have, with one code that is always good.
+type everybody struct{}
+
+func (everybody) Required(context.Context, string) (bool, error) { return true, nil }
+
+func (everybody) Prove(_ context.Context, _, code string) ([]string, error) {
+	if code != "right" {
+		return nil, auth.ErrInvalidCredentials
+	}
+	return []string{"otp"}, nil
+}
+
+const password = "correct horse battery"
+
+// withSecond returns accounts behind a throttle, of which ada has a second factor.
+func withSecond(t *testing.T) (*auth.Authenticator, auth.User) {
+	t.Helper()
+	store := auth.NewMemoryStore()
+	secret, err := auth.GenerateKey(auth.HS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := auth.NewKeyRing(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := auth.New(store, newIssuer(), auth.Config{
+		Hasher: authtest.FastHasher(t), Throttle: newThrottle(t, store, throttle.Config{}),
+		SecondFactor: everybody{}, Records: store, Sessions: store, RefreshKeys: keys,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := a.Register(t.Context(), "ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.From(auth.Device{IP: netip.MustParseAddr("192.0.2.1")}), u
+}
+
+func login(t *testing.T, a *auth.Authenticator) string {
+	t.Helper()
+	_, err := a.Login(t.Context(), "ada", password)
+	waits, ok := errors.AsType[*auth.MFARequiredError](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	return waits.Token
+}
+
+// Strangers have made an owner wait for longer than a login waits for its second
+// factor: it is not the owner's own password that makes the code wait again.
+func TestSecondFactorAfterGuesses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := withSecond(t)
+		for failed := 0; failed < 9; { // delays of 1, 2, 4 and 8 minutes have passed
+			_, err := a.Login(t.Context(), "ada", "wrong password")
+			switch retry, throttled := errors.AsType[*auth.RetryError](err); {
+			case throttled:
+				time.Sleep(retry.After)
+			case err == auth.ErrInvalidCredentials:
+				failed++
+			default:
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(16 * time.Minute)
+		if _, err := a.LoginMFA(t.Context(), login(t, a), "right"); err != nil {
+			t.Errorf("the owner's code: %v", err)
+		}
+	})
+}
