@@ -19,7 +19,7 @@ func (a *Authenticator) ConfirmPassword(ctx context.Context, userID, password st
 	if a.unusable() {
 		return errUnusable
 	}
-	_, err := a.confirm(ctx, userID, password, func(User) (Tokens, error) { return Tokens{}, nil })
+	_, err := a.confirm(ctx, userID, password, func(u User) (Tokens, error) { return Tokens{}, a.part(ctx, u, nil) })
 	return err
 }
 

@@ -207,15 +207,16 @@ func union(a, b []string, last string) []string {
 // StepUp returns another access token for a caller who proves anew who they are:
 // for routes behind [Middleware.RequireRecent] and [Middleware.RequireMFA]. It
 // takes the password, or the code of a second factor with an empty password, or
-// both. The token is of the caller's session and as long-lived as another; there is
-// no refresh token with it, and what a refresh returns tells of the login again. It
+// both. The token is of the caller's session and as long-lived as another, or, where
+// that is of none, as the caller's; there is no refresh token with it, and what a
+// refresh returns tells of the login again. It
 // returns [ErrInvalidCredentials] if something that was given is wrong or nothing
 // was, and [ErrInvalidGrant] if the session has ended.
 func (a *Authenticator) StepUp(ctx context.Context, p *Principal, password, code string) (Tokens, error) {
 	if a.unusable() {
 		return Tokens{}, errUnusable
 	}
-	if password == "" && (code == "" || a.second == nil) || !a.passwords.possible(password) {
+	if p == nil || password == "" && (code == "" || a.second == nil) || !a.passwords.possible(password) {
 		return Tokens{}, ErrInvalidCredentials
 	}
 	u, err := found(a.users.UserByID(ctx, p.Subject()))
@@ -247,11 +248,30 @@ func (a *Authenticator) StepUp(ctx context.Context, p *Principal, password, code
 				amr = union(amr, methods, mfa)
 			}
 		}
-		if p.SessionID() == "" {
-			return a.issue(ctx, u, toMicroseconds(time.Now()), amr, "", time.Time{})
+		part := a.part(ctx, u, amr)
+		if part != nil && part != errPart {
+			return Tokens{}, part
 		}
-		return a.issueIn(ctx, u, p.SessionID(), amr)
+		t, err := a.stepped(ctx, u, p, amr)
+		if err != nil {
+			return Tokens{}, err
+		}
+		return t, part
 	})
+}
+
+// stepped makes the access token of a caller who has proven amr. Where no session
+// ends it, it ends with the caller's: else a login with two factors could be had
+// for one.
+func (a *Authenticator) stepped(ctx context.Context, u User, p *Principal, amr []string) (Tokens, error) {
+	if p.SessionID() != "" {
+		return a.issueIn(ctx, u, p.SessionID(), amr)
+	}
+	end := p.Expiry()
+	if soon := time.Now().Add(time.Second); !end.IsZero() && end.Before(soon) {
+		end = soon
+	}
+	return a.issue(ctx, u, toMicroseconds(time.Now()), amr, "", end)
 }
 
 // issueIn makes an access token of a session, whose end will be the token's.

@@ -320,6 +320,33 @@ func TestStepUp(t *testing.T) {
 	})
 }
 
+// Where there are no sessions, one factor prolongs no login that took two.
+func TestStepUpWithoutSessions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		second := &codes{users: make(map[string][]string)}
+		a := newAuthenticator(t, nil, auth.Config{SecondFactor: second, Records: auth.NewMemoryStore()})
+		ctx := t.Context()
+		u, err := a.Register(ctx, "ada", password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second.users[u.ID] = []string{"1"}
+		in, err := a.LoginMFA(ctx, login(t, a), "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(14 * time.Minute)
+		up, err := a.StepUp(ctx, in.Principal, password, "")
+		if err != nil || !up.Principal.Expiry().Equal(in.Principal.Expiry()) {
+			t.Errorf("%v; it ends %v, the caller's %v", err, up.Principal.Expiry(), in.Principal.Expiry())
+		}
+		if _, err := a.StepUp(ctx, nil, password, ""); err != auth.ErrInvalidCredentials {
+			t.Errorf("of nobody: %v", err)
+		}
+	})
+}
+
 // The revocation of a session outlives the last token of a step-up.
 func TestStepUpIsRevoked(t *testing.T) {
 	t.Parallel()

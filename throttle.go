@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Attempt is one try to prove a password.
@@ -29,6 +30,25 @@ type Throttle interface {
 	Undo(ctx context.Context, a Attempt) error
 }
 
+// errPart is what an attempt of [Authenticator.attempt] returns that was no failure,
+// but proved one factor of two: no failure before it is forgotten for that.
+var errPart = errors.New("auth: one factor of two")
+
+// part returns errPart if the user has a second factor and amr is not both.
+func (a *Authenticator) part(ctx context.Context, u User, amr []string) error {
+	if a.throttle == nil || a.second == nil || slices.Contains(amr, mfa) {
+		return nil
+	}
+	required, err := a.second.Required(ctx, u.ID)
+	switch {
+	case err != nil:
+		return fmt.Errorf("auth: second factor: %w", err)
+	case required:
+		return errPart
+	}
+	return nil
+}
+
 // attempt asks the throttle, calls try, and tells the throttle what came of it.
 func (a *Authenticator) attempt(ctx context.Context, username string, try func() (Tokens, error)) (Tokens, error) {
 	if a.throttle == nil {
@@ -52,6 +72,9 @@ func (a *Authenticator) attempt(ctx context.Context, username string, try func()
 		t.DeviceToken, failed = a.throttle.Succeed(after, one)
 	case !errors.Is(err, ErrInvalidCredentials):
 		failed = a.throttle.Undo(after, one)
+	}
+	if err == errPart {
+		err = nil
 	}
 	if failed != nil {
 		a.log.WarnContext(ctx, "auth: the throttle was not told how an attempt ended", "error", failed)

@@ -86,3 +86,40 @@ func TestSecondFactorAfterGuesses(t *testing.T) {
 		}
 	})
 }
+
+// A password that is right says nothing of the codes that were wrong: whoever has
+// the one and a stolen token does not get more guesses at the other by it.
+func TestPasswordForgivesNoCodes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, u := withSecond(t)
+		ctx := t.Context()
+		in, err := a.LoginMFA(ctx, login(t, a), "right")
+		if err != nil {
+			t.Fatal(err)
+		}
+		guesses := 0
+		for range 50 {
+			if _, err := a.StepUp(ctx, in.Principal, "", "wrong"); err == auth.ErrInvalidCredentials {
+				guesses++
+			}
+			_ = a.ConfirmPassword(ctx, u.ID, password)
+			_, _ = a.StepUp(ctx, in.Principal, password, "")
+		}
+		if guesses != 5 {
+			t.Errorf("%d codes were looked at, want 5", guesses)
+		}
+		// Both factors do.
+		time.Sleep(time.Minute)
+		for range 2 {
+			if _, err := a.StepUp(ctx, in.Principal, password, "right"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 5 {
+			if _, err := a.StepUp(ctx, in.Principal, "", "wrong"); err != auth.ErrInvalidCredentials {
+				t.Errorf("after both: %v", err)
+			}
+		}
+	})
+}
