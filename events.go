@@ -23,6 +23,7 @@ const (
 	EventRegistered    EventKind = "registered"     // an account was added
 	EventLogin         EventKind = "login"          // a session began
 	EventLoginFailed   EventKind = "login_failed"   // a password proved nothing; Err says why, for no eyes but the operator's
+	EventMFAFailed     EventKind = "mfa_failed"     // the code of a second factor was wrong
 	EventThrottled     EventKind = "throttled"      // a password was not looked at: there were too many attempts
 	EventRehash        EventKind = "rehash"         // a stored hash was replaced by one of the current choice
 	EventNewPassword   EventKind = "new_password"   // an account got another password

@@ -49,7 +49,7 @@ func (e *MFARequiredError) Error() string { return "auth: a second factor is nee
 func (e MFARequiredError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
 // LogValue returns the text of the error.
-func (e *MFARequiredError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+func (e MFARequiredError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
 // MarshalJSON returns what an answer of a login tells: error, mfa_token and
 // expires_in.
@@ -179,13 +179,14 @@ func (a *Authenticator) usePending(err error) error {
 // maxCode bounds what a second factor has to look at.
 const maxCode = 128
 
-func (a *Authenticator) proveSecond(ctx context.Context, userID, code string) ([]string, error) {
-	if code == "" || len(code) > maxCode {
-		return nil, ErrInvalidCredentials
+func (a *Authenticator) proveSecond(ctx context.Context, userID, code string) (amr []string, err error) {
+	err = ErrInvalidCredentials
+	if code != "" && len(code) <= maxCode {
+		amr, err = a.second.Prove(ctx, userID, code)
 	}
-	amr, err := a.second.Prove(ctx, userID, code)
 	switch {
 	case errors.Is(err, ErrInvalidCredentials):
+		a.events(ctx, Event{Kind: EventMFAFailed, UserID: userID, Device: a.device, Err: ErrInvalidCredentials})
 		return nil, ErrInvalidCredentials
 	case err != nil:
 		return nil, fmt.Errorf("auth: second factor: %w", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -320,6 +321,35 @@ func TestStepUp(t *testing.T) {
 	})
 }
 
+// Wrong codes are told to the host, as wrong passwords are: who guesses codes has
+// the password.
+func TestWrongCodesAreTold(t *testing.T) {
+	t.Parallel()
+	var told []auth.Event
+	a, _, u := withCodes(t, auth.Config{Events: func(_ context.Context, e auth.Event) { told = append(told, e) }}, "1")
+	ctx := t.Context()
+	token := login(t, a)
+	told = nil
+	from := a.From(auth.Device{UserAgent: "browser"})
+	_, _ = from.LoginMFA(ctx, token, "s3cr3t")
+	_, _ = from.LoginMFA(ctx, token, "")
+	in, err := a.LoginMFA(ctx, token, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = from.StepUp(ctx, in.Principal, password, "s3cr3t")
+	var kinds []string
+	for _, e := range told {
+		if e.UserID != u.ID || strings.Contains(fmt.Sprintf("%+v", e), "s3cr3t") || e.Kind == auth.EventMFAFailed && e.UserAgent != "browser" {
+			t.Errorf("told %+v", e)
+		}
+		kinds = append(kinds, string(e.Kind))
+	}
+	if got := strings.Join(kinds, " "); got != "mfa_failed mfa_failed login mfa_failed" {
+		t.Errorf("told %q", got)
+	}
+}
+
 // Where there are no sessions, one factor prolongs no login that took two.
 func TestStepUpWithoutSessions(t *testing.T) {
 	t.Parallel()
@@ -383,6 +413,12 @@ func TestMFARequiredErrorHidesItsToken(t *testing.T) {
 			if s := fmt.Sprintf(verb, v); strings.Contains(s, "s3cr3t") || strings.Contains(s, "733363") {
 				t.Errorf("%s prints %s", verb, s)
 			}
+		}
+	}
+	for _, v := range []any{err, *err} {
+		var b strings.Builder
+		if slog.New(slog.NewJSONHandler(&b, nil)).Info("login", "error", v); strings.Contains(b.String(), "s3cr3t") {
+			t.Errorf("logged as %s", &b)
 		}
 	}
 	if b, _ := json.Marshal(err); string(b) != `{"error":"mfa_required","mfa_token":"s3cr3t","expires_in":60}` {
