@@ -132,14 +132,18 @@ func TestAnswersThatSayNothing(t *testing.T) {
 		}
 	}
 	for name, answer := range map[string]http.HandlerFunc{
-		"status 204":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
-		"status 206":      status(206),
-		"status 400":      status(400),
-		"status 404":      status(404),
-		"status 429":      status(429),
-		"status 500":      status(500),
-		"redirect":        func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusFound) },
-		"redirect http.StatusTemporaryRedirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) },
+		"status 204": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
+		"status 206": status(206),
+		"status 400": status(400),
+		"status 404": status(404),
+		"status 429": status(429),
+		"status 500": status(500),
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL+r.URL.Path, http.StatusFound)
+		},
+		"redirect 307": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
 		"nothing":         write(""),
 		"an empty line":   write("\r\n"),
 		"a page":          write("<!DOCTYPE html><title>Wi-Fi login</title>"),
