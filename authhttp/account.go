@@ -191,10 +191,10 @@ type PasswordChanger[A any] interface {
 // ChangePassword returns the endpoint that changes the caller's password: it takes
 // the JSON object {"current_password": …, "new_password": …}, ends all sessions,
 // and gives the tokens of a new one as [Login] does, or as cookies to a caller
-// that came by one. A wrong current password is 403, for the access token is
-// good: a 401 would have clients refresh it.
+// that came by one. A device_token may come along, as in Login. A wrong current
+// password is 403, for the access token is good: a 401 would have clients refresh it.
 func ChangePassword[A PasswordChanger[A]](a A, guard Guard, cfg Config) http.Handler {
-	takes := body{json: true, fields: []string{"current_password", "new_password"}}
+	takes := body{json: true, fields: []string{"current_password", "new_password"}, extra: []string{"device_token"}}
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		var in input
 		var t auth.Tokens
@@ -203,7 +203,7 @@ func ChangePassword[A PasswordChanger[A]](a A, guard Guard, cfg Config) http.Han
 			in, err = takes.read(w, r)
 		}
 		if err == nil {
-			t, err = a.From(cfg.known(r, in, cfg.Cookies)).ChangePassword(r.Context(), p.Subject(), in.values["current_password"], in.values["new_password"])
+			t, err = a.From(cfg.known(r, in, cfg.Cookies.of(r))).ChangePassword(r.Context(), p.Subject(), in.values["current_password"], in.values["new_password"])
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = &refusal{http.StatusForbidden, "invalid_credentials", "", "the current password is wrong"}

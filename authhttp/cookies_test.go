@@ -1,6 +1,7 @@
 package authhttp_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/authtest"
 )
 
 func cookies(t *testing.T, cfg authhttp.CookieConfig) authhttp.Config {
@@ -291,6 +293,51 @@ func TestDeviceToken(t *testing.T) {
 		a := new(accounts)
 		if w := post(authhttp.Login(a, authhttp.Config{}), "/", kind, body); w.Code != 200 || string(a.device.Known) != "known" {
 			t.Errorf("%s: answers %d %s", kind, w.Code, w.Body)
+		}
+	}
+}
+
+func (a *accounts) ChangePassword(context.Context, string, string, string) (auth.Tokens, error) {
+	return a.tokens, a.err
+}
+
+func (a *accounts) StepUp(context.Context, *auth.Principal, string, string) (auth.Tokens, error) {
+	return a.tokens, a.err
+}
+
+// Whoever has logged in from a device proves their password there, too, however many
+// strangers guess at it: the device token comes the way that the access token does.
+func TestDeviceTokenOfCallers(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		cfg    authhttp.Config
+		cookie string
+		body   string
+	}{
+		"body":               {body: "known"},
+		"cookie":             {cfg: cookies(t, authhttp.CookieConfig{}), cookie: "__Host-access=eyJ; __Host-device=known"},
+		"body, with cookies": {cfg: cookies(t, authhttp.CookieConfig{}), body: "known"},
+	} {
+		a := &accounts{tokens: auth.Tokens{AccessToken: "eyJ"}}
+		guard := caller{authtest.Principal(t, auth.Claims{Subject: "u-1"})}
+		for begins, h := range map[string]http.Handler{
+			`{"current_password":"s3cr3t","new_password":"s3cr3t"`: authhttp.ChangePassword(a, guard, row.cfg),
+			`{"password":"s3cr3t"`:                                 authhttp.StepUp(a, guard, row.cfg),
+		} {
+			body := begins + "}"
+			if row.body != "" {
+				body = begins + `,"device_token":"` + row.body + `"}`
+			}
+			r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+			r.Header.Set("Content-Type", asJSON)
+			if row.cookie != "" {
+				r.Header.Set("Cookie", row.cookie)
+			}
+			a.device = auth.Device{}
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, r); w.Code != 200 || string(a.device.Known) != "known" {
+				t.Errorf("%s: %s answers %d %s, device known: %t", name, begins, w.Code, w.Body, a.device.Known != "")
+			}
 		}
 	}
 }

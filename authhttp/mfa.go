@@ -78,10 +78,10 @@ type Stepper[A any] interface {
 // StepUp returns the endpoint that proves a caller anew (RFC 9470), for routes that
 // answered insufficient_user_authentication: it takes the JSON object {"password":
 // …, "code": …}, of which one may be missing, and gives another access token of
-// the same session: in the body, or as a cookie to a caller that came by one. What
-// is wrong is 403, as in [ChangePassword].
+// the same session: in the body, or as a cookie to a caller that came by one. A
+// device_token may come along, and what is wrong is 403, as in [ChangePassword].
 func StepUp[A Stepper[A]](a A, guard Guard, cfg Config) http.Handler {
-	takes := body{json: true, extra: []string{"password", "code"}}
+	takes := body{json: true, extra: []string{"password", "code", "device_token"}}
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		var in input
 		var t auth.Tokens
@@ -90,7 +90,7 @@ func StepUp[A Stepper[A]](a A, guard Guard, cfg Config) http.Handler {
 			in, err = takes.read(w, r)
 		}
 		if err == nil {
-			t, err = a.From(cfg.known(r, in, cfg.Cookies)).StepUp(r.Context(), p, in.values["password"], in.values["code"])
+			t, err = a.From(cfg.known(r, in, cfg.Cookies.of(r))).StepUp(r.Context(), p, in.values["password"], in.values["code"])
 		}
 		switch {
 		case errors.Is(err, auth.ErrInvalidCredentials):
