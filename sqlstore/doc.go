@@ -4,8 +4,8 @@
 // a file of one's own there is package sqlstore/sqlite, which brings a driver.
 //
 // One [Store] is all of [auth.UserStore], [auth.AccountStore], [auth.SessionStore]
-// and [auth.RecordStore]. All replicas of a program share the database, and its
-// clock: theirs may differ. Connect to the server that is written to, not to a copy
+// and [auth.RecordStore], and the Addresses of package recovery. All replicas of a
+// program share the database, and its clock: theirs may differ. Connect to the server that is written to, not to a copy
 // that follows it: a copy is behind, and says that a session goes on which has
 // ended. What has expired stays until [Store.Prune].
 //

@@ -22,21 +22,23 @@ type Config struct {
 }
 
 // Store is an [auth.UserStore], [auth.AccountStore], [auth.SessionStore] and
-// [auth.RecordStore] on a database. Usernames and IDs of users are UTF-8 without NUL, of 1 to 255 bytes, hashes of at
-// most 1024.
+// [auth.RecordStore] on a database, and the Addresses of package recovery.
+// Usernames, addresses and IDs of users are UTF-8 without NUL, of 1 to 255 bytes,
+// hashes of at most 1024.
 //
 // An error that is none of the contract's, the end of a context included, leaves
 // it open whether a change was made: the answer of a database can be lost after
 // the deed.
 type Store struct {
-	db      *sql.DB
-	dialect Dialect
-	prefix  string
-	users   userStatements
-	logins  sessionStatements
-	feed    feedStatements
-	records recordStatements
-	prune   pruneStatements
+	db        *sql.DB
+	dialect   Dialect
+	prefix    string
+	users     userStatements
+	logins    sessionStatements
+	feed      feedStatements
+	records   recordStatements
+	addresses addressStatements
+	prune     pruneStatements
 
 	// SQLite has one writer at a time and lets the others poll. Those of this
 	// Store wait in line instead: the slowest of 64 is then ten times as fast.
@@ -78,11 +80,12 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		db: db, dialect: dialect, prefix: prefix,
-		users:   newUserStatements(dialect, users),
-		logins:  newSessionStatements(dialect, prefix),
-		feed:    newFeedStatements(dialect, prefix),
-		records: newRecordStatements(dialect, prefix),
-		prune:   newPruneStatements(dialect, prefix),
+		users:     newUserStatements(dialect, users),
+		logins:    newSessionStatements(dialect, prefix),
+		feed:      newFeedStatements(dialect, prefix),
+		records:   newRecordStatements(dialect, prefix),
+		addresses: newAddressStatements(dialect, prefix),
+		prune:     newPruneStatements(dialect, prefix),
 	}
 	if dialect == SQLite {
 		s.writer = make(chan struct{}, 1)

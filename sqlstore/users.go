@@ -20,6 +20,7 @@ const (
 // userStatements are what a store says about users.
 type userStatements struct {
 	insert, byID, byUsername, replaceHash, remove *statement
+	lock                                          *statement // of one user, until the transaction ends
 
 	disable *statement              // nil: there is no such column
 	args    func(u auth.User) []any // of insert
@@ -151,7 +152,9 @@ func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error
 	return err
 }
 
-// DeleteUser implements [auth.AccountStore].
+// DeleteUser implements [auth.AccountStore]. The address of [Store.ReplaceAddress]
+// goes with the user, so that it needs the tables of [Store.Migrate] even where
+// Config.Users names the host's.
 func (s *Store) DeleteUser(ctx context.Context, id string) error {
 	const doing = "delete user"
 	if err := ctx.Err(); err != nil {
@@ -160,7 +163,19 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 	if !isName(id) {
 		return auth.ErrUserNotFound
 	}
-	switch deleted, err := s.exec(ctx, s.users.remove, id); {
+	var deleted int64
+	err := s.transaction(ctx, func(tx querier) error {
+		result, err := tx.ExecContext(ctx, s.users.remove.query, id)
+		if err != nil {
+			return err
+		}
+		if deleted, err = result.RowsAffected(); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, s.addresses.remove.query, id)
+		return err
+	})
+	switch {
 	case err != nil:
 		return failed(ctx, doing, err)
 	case deleted == 0:

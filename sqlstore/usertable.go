@@ -124,6 +124,7 @@ func newUserStatements(d Dialect, t UserTable) userStatements {
 		byID:        statement("SELECT " + columns + " FROM " + table + " WHERE " + id + " = ?"),
 		byUsername:  statement("SELECT " + columns + " FROM " + table + " WHERE " + username + " = ?"),
 		replaceHash: statement("UPDATE " + table + " SET " + hash + " = ? WHERE " + id + " = ? AND " + d.bytewise("COALESCE("+hash+", '')") + " = ?"),
+		lock:        statement("SELECT " + id + " FROM " + table + " WHERE " + id + " = ?" + d.forUpdate()),
 		remove:      statement("DELETE FROM " + table + " WHERE " + id + " = ?"),
 	}
 	if t.Disabled != "" {

@@ -109,7 +109,7 @@ func prefix(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	p := "t" + strings.ToLower(rand.Text()[:20]) + "_"
 	t.Cleanup(func() {
-		for _, table := range []string{"users", "sessions", "revocations", "revocations_last", "records", "migrations"} {
+		for _, table := range []string{"users", "sessions", "revocations", "revocations_last", "records", "addresses", "migrations"} {
 			if _, err := db.ExecContext(context.Background(), "DROP TABLE IF EXISTS "+p+table); err != nil {
 				t.Errorf("cannot drop the table of a test: %v", err)
 			}

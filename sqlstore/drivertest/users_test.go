@@ -128,7 +128,12 @@ func calls(s *sqlstore.Store, u auth.User) map[string]func(context.Context) erro
 		"DeleteUser":    func(ctx context.Context) error { return s.DeleteUser(ctx, u.ID) },
 		"Record":        func(ctx context.Context) error { _, _, err := s.Record(ctx, "key"); return err },
 		"ReplaceRecord": func(ctx context.Context) error { return s.ReplaceRecord(ctx, 0, auth.Record{Key: "key", Version: 1}) },
-		"DeleteRecord":  func(ctx context.Context) error { return s.DeleteRecord(ctx, "key", 1) },
+		"UserByAddress": func(ctx context.Context) error { _, err := s.UserByAddress(ctx, "address"); return err },
+		"Address":       func(ctx context.Context) error { _, _, err := s.Address(ctx, u.ID); return err },
+		"ReplaceAddress": func(ctx context.Context) error {
+			return s.ReplaceAddress(ctx, u.ID, "", "address", true)
+		},
+		"DeleteRecord": func(ctx context.Context) error { return s.DeleteRecord(ctx, "key", 1) },
 
 		"CreateUser":     func(ctx context.Context) error { return s.CreateUser(ctx, user("new", "new")) },
 		"UserByID":       func(ctx context.Context) error { _, err := s.UserByID(ctx, u.ID); return err },

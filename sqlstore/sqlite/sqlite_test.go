@@ -14,6 +14,8 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/recovery/recoverytest"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 )
@@ -82,6 +84,15 @@ func TestRecordStore(t *testing.T) {
 	t.Parallel()
 	authtest.TestRecordStore(t, func(t *testing.T) auth.RecordStore {
 		return open(t, filepath.Join(t.TempDir(), "auth.db"))
+	})
+}
+
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	recoverytest.TestAddresses(t, func(t *testing.T) (recovery.Addresses, string, string) {
+		s := open(t, filepath.Join(t.TempDir(), "auth.db"))
+		create(t, s, user("1", "ada"), user("2", "eve"))
+		return s, "1", "2"
 	})
 }
 

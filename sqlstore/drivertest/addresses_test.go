@@ -1,0 +1,87 @@
+package drivertest
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/recovery/recoverytest"
+	"github.com/seed-e36e2130/auth/sqlstore"
+)
+
+var _ recovery.Addresses = (*sqlstore.Store)(nil)
+
+func TestAddresses(t *testing.T) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
+		s, db, p := tt.store(t)
+		recoverytest.TestAddresses(t, func(t *testing.T) (recovery.Addresses, string, string) {
+			exec(t, db, "DELETE FROM "+p+"addresses", "DELETE FROM "+p+"users")
+			create(t, s, user("1", "ada"), user("2", "eve"))
+			return s, "1", "2"
+		})
+	})
+}
+
+// TestAddressesOfUsers runs the suite for users in a host's table, and deletes them.
+func TestAddressesOfUsers(t *testing.T) {
+	each(t, targets, func(t *testing.T, tt target) {
+		s, db, table := tt.hostTable(t, tt.exact(), "", sqlstore.UserTable{})
+		recoverytest.TestAddresses(t, func(t *testing.T) (recovery.Addresses, string, string) {
+			for _, id := range []string{"1", "2"} {
+				if err := s.DeleteUser(bounded(t), id); err != nil && !errors.Is(err, auth.ErrUserNotFound) {
+					t.Fatal(err)
+				}
+			}
+			create(t, s, user("1", "ada"), user("2", "eve"))
+			return s, "1", "2"
+		})
+
+		// A user of whom the host deleted the row itself.
+		exec(t, db, "DELETE FROM "+table)
+		replace := func(id, old, replacement string) error {
+			return s.ReplaceAddress(bounded(t), id, old, replacement, true)
+		}
+		create(t, s, user("3", "lin"))
+		if err := replace("3", "", "lin@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		exec(t, db, "DELETE FROM "+table)
+		if err := replace("3", "lin@example.com", "more@example.com"); !errors.Is(err, auth.ErrUserNotFound) {
+			t.Errorf("ReplaceAddress of nobody: %v", err)
+		}
+		if err := s.DeleteUser(bounded(t), "3"); !errors.Is(err, auth.ErrUserNotFound) {
+			t.Errorf("DeleteUser of nobody: %v", err)
+		}
+		if id, err := s.UserByAddress(bounded(t), "lin@example.com"); !errors.Is(err, auth.ErrUserNotFound) {
+			t.Errorf("UserByAddress after DeleteUser: %q, %v", id, err)
+		}
+	})
+}
+
+func TestAddressLimits(t *testing.T) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
+		s, _, _ := tt.store(t)
+		create(t, s, user("1", "ada"))
+		for name, text := range map[string]string{"too long": strings.Repeat("n", 256), "NUL": "a\x00@b", "not UTF-8": "a\xff@b"} {
+			if err := s.ReplaceAddress(bounded(t), "1", "", text, true); !errors.Is(err, auth.ErrInvalidUsername) {
+				t.Errorf("ReplaceAddress by one that is %s: %v", name, err)
+			}
+			if err := s.ReplaceAddress(bounded(t), text, "", "ada@example.com", true); !errors.Is(err, auth.ErrUserNotFound) {
+				t.Errorf("ReplaceAddress of an ID that is %s: %v", name, err)
+			}
+			if _, err := s.UserByAddress(bounded(t), text); !errors.Is(err, auth.ErrUserNotFound) {
+				t.Errorf("UserByAddress of one that is %s: %v", name, err)
+			}
+		}
+		longest := strings.Repeat("n", 255)
+		if err := s.ReplaceAddress(bounded(t), "1", "", longest, true); err != nil {
+			t.Fatal(err)
+		}
+		if id, err := s.UserByAddress(bounded(t), longest); err != nil || id != "1" {
+			t.Errorf("UserByAddress of the longest: %q, %v", id, err)
+		}
+	})
+}
