@@ -48,11 +48,12 @@ type Config struct {
 	Claims func(ctx context.Context, u User, c *Claims) error
 
 	// Throttle, if not nil, is asked before a password is looked at. nil: who
-	// guesses is slowed by the hashing alone.
+	// guesses is slowed by the hashing alone. Required with SecondFactor.
 	Throttle Throttle
 
 	// SecondFactor, if not nil, is asked when a user has proven their password:
-	// see [Authenticator.Login]. nil: a password is enough.
+	// see [Authenticator.Login]. It needs a Throttle: a code is short, and looking at
+	// one takes no time. nil: a password is enough.
 	SecondFactor SecondFactor
 
 	// Records keeps what a login is at before its second factor: as a rule, the
@@ -136,6 +137,9 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 	}
 	if (cfg.SecondFactor == nil) != (cfg.Records == nil) {
 		fault("Config.Records", "", "is required with SecondFactor, and of no use without")
+	}
+	if cfg.SecondFactor != nil && cfg.Throttle == nil {
+		fault("Config.Throttle", "", "is required with SecondFactor: whoever is not slowed guesses a code")
 	}
 	kept := newSessions(&cfg, fault)
 	if err := errors.Join(faults...); err != nil {

@@ -49,6 +49,9 @@ func withCodes(t *testing.T, cfg auth.Config, list ...string) (*auth.Authenticat
 	t.Helper()
 	second := &codes{users: make(map[string][]string)}
 	cfg.SecondFactor, cfg.Records = second, auth.NewMemoryStore()
+	if cfg.Throttle == nil {
+		cfg.Throttle = new(noted)
+	}
 	a, _, u := withSessions(t, cfg)
 	second.users[u.ID] = list
 	if _, err := a.Register(t.Context(), "bob", password); err != nil {
@@ -240,10 +243,17 @@ func TestMFAFaults(t *testing.T) {
 			t.Fatalf("told %q, want %q", throttle.calls, want)
 		}
 	}
-	for _, cfg := range []auth.Config{{SecondFactor: second}, {Records: auth.NewMemoryStore()}} {
-		_, err := auth.New(auth.NewMemoryStore(), newIssuer(t, auth.JWTConfig{}), cfg)
-		if fault, ok := errors.AsType[*auth.ConfigError](err); !ok || fault.Field != "Config.Records" {
-			t.Errorf("%+v", err)
+	for _, row := range []struct {
+		field string
+		cfg   auth.Config
+	}{
+		{"Config.Records", auth.Config{SecondFactor: second, Throttle: throttle}},
+		{"Config.Records", auth.Config{Records: auth.NewMemoryStore()}},
+		{"Config.Throttle", auth.Config{SecondFactor: second, Records: auth.NewMemoryStore()}}, // RFC 4226 section 7.3
+	} {
+		_, err := auth.New(auth.NewMemoryStore(), newIssuer(t, auth.JWTConfig{}), row.cfg)
+		if fault, ok := errors.AsType[*auth.ConfigError](err); !ok || fault.Field != row.field {
+			t.Errorf("want a fault of %s: %v", row.field, err)
 		}
 	}
 	without := newAuthenticator(t, nil, auth.Config{})
@@ -355,7 +365,7 @@ func TestStepUpWithoutSessions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		second := &codes{users: make(map[string][]string)}
-		a := newAuthenticator(t, nil, auth.Config{SecondFactor: second, Records: auth.NewMemoryStore()})
+		a := newAuthenticator(t, nil, auth.Config{SecondFactor: second, Records: auth.NewMemoryStore(), Throttle: new(noted)})
 		ctx := t.Context()
 		u, err := a.Register(ctx, "ada", password)
 		if err != nil {

@@ -1,6 +1,7 @@
 package authhttp_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -21,6 +22,13 @@ const (
 	rsName   = "shop: api"
 	rsSecret = "kept by the shop's server, 32 or more"
 )
+
+// anybody is a throttle that lets everybody pass.
+type anybody struct{}
+
+func (anybody) Begin(context.Context, auth.Attempt) error                       { return nil }
+func (anybody) Succeed(context.Context, auth.Attempt) (auth.DeviceToken, error) { return "", nil }
+func (anybody) Undo(context.Context, auth.Attempt) error                        { return nil }
 
 // server is everything mounted, on accounts of its own, where ended access tokens
 // are refused.
@@ -46,7 +54,7 @@ func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *
 	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys, Check: list.Check}))
 	s.accounts = must(auth.New(s.store, tokens, auth.Config{
 		Hasher: authtest.FastHasher(t), Sessions: s.store, RefreshKeys: must(auth.NewKeyRing(must(auth.GenerateKey("HS256")))), Revoked: list.Sync,
-		SecondFactor: s.codes, Records: s.store,
+		SecondFactor: s.codes, Records: s.store, Throttle: anybody{},
 	}))
 	extractors := []auth.Extractor{auth.BearerToken()}
 	if cfg.Cookies != nil {

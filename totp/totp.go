@@ -3,12 +3,13 @@
 // [auth.SecondFactor] on any [auth.RecordStore]:
 //
 //	second, err := totp.New(store, key, totp.Config{Issuer: "Example"})
-//	accounts, err := auth.New(users, tokens, auth.Config{SecondFactor: second, Records: store})
+//	accounts, err := auth.New(users, tokens, auth.Config{SecondFactor: second, Records: store, Throttle: slow})
 //
-// A user who is logged in asks for it by Enroll, shows the URL to the app as a QR code,
-// and switches it on by Confirm with a first code. From then on
-// [auth.Authenticator].Login returns an [*auth.MFARequiredError] and LoginMFA takes a
-// code. Codes are good once: a second use is refused, in the same half minute, too.
+// where slow is of package throttle. A user who is logged in asks for it by Enroll,
+// shows the URL to the app as a QR code, and switches it on by Confirm with a first
+// code. From then on [auth.Authenticator].Login returns an [*auth.MFARequiredError]
+// and LoginMFA takes a code. Codes are good once: a second use is refused, in the
+// same half minute, too.
 //
 // Secrets are kept under AES-256-GCM, for they cannot be hashed; recovery codes are.
 package totp

@@ -20,6 +20,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testenv"
+	"github.com/seed-e36e2130/auth/throttle"
 	second "github.com/seed-e36e2130/auth/totp"
 )
 
@@ -367,7 +368,11 @@ func TestLogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts, err := auth.New(store, tokens, auth.Config{SecondFactor: f, Records: store, Hasher: authtest.FastHasher(t)})
+	slow, err := throttle.New(store, throttle.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := auth.New(store, tokens, auth.Config{SecondFactor: f, Records: store, Throttle: slow, Hasher: authtest.FastHasher(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
