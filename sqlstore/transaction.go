@@ -42,14 +42,16 @@ func (s *Store) transactionSQLite(ctx context.Context, f func(querier) error) er
 		return err
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
+	_, err = conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+	if err == nil {
+		err = f(conn)
 	}
-	err = f(conn)
 	if err == nil {
 		_, err = conn.ExecContext(ctx, "COMMIT")
 	}
 	if err != nil {
+		// Also where BEGIN failed: it may have begun, and ctx ended then. Left open,
+		// it would keep all others from writing and swallow what came after it.
 		afterwards(ctx, conn, "ROLLBACK")
 	}
 	return err

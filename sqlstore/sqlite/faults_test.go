@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -109,4 +110,27 @@ func TestOpenAtOnce(t *testing.T) {
 		hasUser(t, s, user(fmt.Sprint(i), fmt.Sprint(i)))
 	}
 	intact(t, s)
+}
+
+// TestContextEndsInTheMiddle ends contexts at every moment of a transaction, as
+// clients do that hang up. The next one finds no connection on which it goes on.
+func TestContextEndsInTheMiddle(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "auth.db"))
+	unknown, expiry := strings.Repeat("a", 22), time.Now().Add(time.Hour)
+	ended := 0
+	for i := range 600 {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Duration(i%200)*time.Microsecond, cancel)
+		if err := s.DeleteSession(ctx, unknown, expiry); errors.Is(err, context.Canceled) {
+			ended++
+		}
+		cancel()
+		if err := s.DeleteSession(t.Context(), unknown, expiry); !errors.Is(err, auth.ErrSessionNotFound) {
+			t.Fatalf("after %d contexts that ended: %v", ended, err)
+		}
+	}
+	if ended == 0 {
+		t.Error("no context ended in the middle")
+	}
 }
