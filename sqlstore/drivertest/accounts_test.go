@@ -1,0 +1,215 @@
+package drivertest
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/revocation"
+)
+
+// TestSessionsOfUser lists the sessions of a user and ends them in every way there
+// is, at one replica. At the other the access tokens of those, and no others, end.
+func TestSessionsOfUser(t *testing.T) {
+	each(t, slices.Concat(targets, variants[:2]), func(t *testing.T, tt target) {
+		source := tt.source(t) // the same for both
+		tt.source = func(testing.TB) string { return source }
+		s, _, p := tt.store(t)
+		keys := newKeys(t)
+		here := newService(t, s, keys, revocation.Config{}, time.Minute, nil)
+		there := newService(t, tt.again(t, p), keys, revocation.Config{}, time.Minute, nil)
+		alice, err := here.auth.Register(bounded(t), "alice", password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bob, err := here.auth.Register(bounded(t), "bob", password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		login := func(username, with, agent, ip string) auth.Tokens {
+			t.Helper()
+			got, err := here.auth.From(auth.Device{UserAgent: agent, IP: netip.MustParseAddr(ip)}).Login(bounded(t), username, with)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		// live fails the test unless these are the sessions of alice, and the tokens
+		// of dead are good for nothing.
+		live := func(after string, list []auth.Tokens, dead ...auth.Tokens) {
+			t.Helper()
+			if err := there.list.Sync(bounded(t)); err != nil {
+				t.Fatal(err)
+			}
+			var want, got []string
+			for _, tokens := range list {
+				want = append(want, tokens.Principal.SessionID())
+				if code := there.profile(t, tokens.AccessToken); code != http.StatusOK {
+					t.Errorf("after %s: a session that goes on is answered %d", after, code)
+				}
+			}
+			for _, tokens := range dead {
+				if code := there.profile(t, tokens.AccessToken); code != http.StatusUnauthorized {
+					t.Errorf("after %s: a session that ended is answered %d", after, code)
+				}
+				if _, err := there.auth.Refresh(bounded(t), tokens.RefreshToken); !errors.Is(err, auth.ErrInvalidGrant) {
+					t.Errorf("after %s: Refresh of a session that ended: %v", after, err)
+				}
+			}
+			sessions, err := there.auth.Sessions(bounded(t), alice.ID)
+			for _, one := range sessions {
+				got = append(got, one.ID)
+			}
+			slices.Sort(want)
+			slices.Sort(got)
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("after %s: sessions %q, %v, want %q", after, got, err, want)
+			}
+		}
+		done := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx := bounded(t)
+		phone, laptop, tablet := login("alice", password, "phone", "192.0.2.1"), login("alice", password, "laptop", "2001:db8::1"), login("alice", password, "tablet", "192.0.2.3")
+		other := login("bob", password, "phone", "192.0.2.4")
+		live("login", []auth.Tokens{phone, laptop, tablet})
+		sessions, err := there.auth.Sessions(ctx, alice.ID)
+		done(err)
+		for _, one := range sessions {
+			if one.ID == laptop.Principal.SessionID() && (one.UserAgent != "laptop" || one.IP != netip.MustParseAddr("2001:db8::1") || one.CreatedAt.IsZero() || one.LastUsedAt.Before(one.CreatedAt)) {
+				t.Errorf("the laptop's session is %+v", one)
+			}
+		}
+		if err := here.auth.EndSession(ctx, bob.ID, phone.Principal.SessionID()); !errors.Is(err, auth.ErrSessionNotFound) {
+			t.Errorf("another ends it: %v", err)
+		}
+		done(here.auth.EndSession(ctx, alice.ID, phone.Principal.SessionID()))
+		live("EndSession", []auth.Tokens{laptop, tablet}, phone)
+		done(here.auth.EndSessions(ctx, alice.ID, laptop.Principal.SessionID()))
+		live("EndSessions of the others", []auth.Tokens{laptop}, phone, tablet)
+		again, err := here.auth.ChangePassword(ctx, alice.ID, password, "battery staple")
+		done(err)
+		live("ChangePassword", []auth.Tokens{again}, laptop)
+		done(here.auth.EndSessions(ctx, alice.ID, ""))
+		live("EndSessions", nil, again)
+		last := login("alice", "battery staple", "phone", "192.0.2.1")
+		done(here.auth.Disable(ctx, alice.ID))
+		live("Disable", nil, last)
+		done(here.auth.Enable(ctx, alice.ID))
+		last = login("alice", "battery staple", "phone", "192.0.2.1")
+		live("Enable", []auth.Tokens{last})
+		done(here.auth.Delete(ctx, alice.ID))
+		live("Delete", nil, last)
+		if code := there.profile(t, other.AccessToken); code != http.StatusOK {
+			t.Errorf("another user's session is answered %d", code)
+		}
+	})
+}
+
+// TestKeysRotate has clients refresh at two replicas, whose keys, those of the refresh
+// tokens and those that sign, are rotated again and again, each replica at another
+// time. None is logged out, and each access token is good at the other replica.
+func TestKeysRotate(t *testing.T) {
+	each(t, targets, func(t *testing.T, tt target) {
+		const clients, rotations = 4, 5
+		source := tt.source(t) // the same for both
+		tt.source = func(testing.TB) string { return source }
+		s, _, p := tt.store(t)
+		create(t, s, user("1", "alice"))
+		now, next := [2]auth.Key{}, [2]auth.Key{} // of refresh tokens, and that sign
+		generate := func(keys *[2]auth.Key) {
+			t.Helper()
+			for i, alg := range []string{auth.HS256, auth.EdDSA} {
+				var err error
+				if keys[i], err = auth.GenerateKey(alg); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		generate(&now)
+		var rings [2][2]*auth.KeyRing // by replica
+		var replicas [2]*auth.Authenticator
+		for i := range replicas {
+			for k, key := range now {
+				ring, err := auth.NewKeyRing(key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rings[i][k] = ring
+			}
+			tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: rings[i][1]})
+			if err != nil {
+				t.Fatal(err)
+			}
+			store := tt.again(t, p)
+			if replicas[i], err = auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: store, RefreshKeys: rings[i][0]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var done [clients]atomic.Int64
+		var stop atomic.Bool
+		var wg sync.WaitGroup
+		for i := range clients {
+			tokens, err := replicas[0].LoginUser(bounded(t), "1", "pwd")
+			if err != nil {
+				t.Fatal(err)
+			}
+			wg.Go(func() {
+				for n := i; !stop.Load(); n++ {
+					got, err := replicas[n%2].Refresh(bounded(t), tokens.RefreshToken)
+					if err != nil {
+						t.Errorf("an honest client: %v", err)
+						stop.Store(true)
+						return
+					}
+					if _, err := replicas[(n+1)%2].Verify(t.Context(), got.AccessToken); err != nil {
+						t.Errorf("the other replica: %v", err)
+					}
+					tokens = got
+					done[i].Add(1)
+				}
+			})
+		}
+		// step replaces the keys of one replica after the other, and waits until each
+		// client has got tokens since.
+		step := func(first [2]auth.Key, more ...[2]auth.Key) {
+			t.Helper()
+			for i := range rings {
+				for k, ring := range rings[i] {
+					var others []auth.Key
+					for _, keys := range more {
+						others = append(others, keys[k])
+					}
+					if err := ring.Replace(first[k], others...); err != nil {
+						t.Error(err)
+					}
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			for i := range done {
+				for begin := done[i].Load(); done[i].Load() < begin+2 && !stop.Load(); {
+					time.Sleep(time.Millisecond)
+				}
+			}
+		}
+		for range rotations {
+			generate(&next)
+			step(now, next) // known everywhere
+			step(next, now) // used
+			step(next)      // the old one is gone
+			now = next
+		}
+		stop.Store(true)
+		wg.Wait()
+	})
+}

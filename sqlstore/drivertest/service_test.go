@@ -1,0 +1,318 @@
+package drivertest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/sqlstore"
+)
+
+const password = "correct horse battery"
+
+// service is a program as a host writes it: endpoints, a protected route, and a list
+// of what is revoked, over HTTP.
+type service struct {
+	url  string
+	auth *auth.Authenticator
+	list *revocation.List
+}
+
+// newService serves what s keeps. Each request may take as long as limit, and told
+// hears how each was answered.
+func newService(t testing.TB, s *sqlstore.Store, keys *auth.KeyRing, cfg revocation.Config, limit time.Duration, told func(path string, status int)) service {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := revocation.Follow(s, cfg)
+	must(err)
+	t.Cleanup(func() { list.Close() })
+	must(list.Sync(bounded(t)))
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, Check: list.Check})
+	must(err)
+	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, Revoked: list.Sync, Accounts: s})
+	must(err)
+	guard, err := auth.NewMiddleware(a, auth.MiddlewareConfig{})
+	must(err)
+	mux := http.NewServeMux()
+	mux.Handle("/login", authhttp.Login(a, authhttp.Config{}))
+	mux.Handle("/refresh", authhttp.Refresh(a, authhttp.Config{}))
+	mux.Handle("/logout", authhttp.Logout(a, guard, authhttp.Config{}))
+	mux.Handle("/profile", guard.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		answer := &statusWriter{w, http.StatusOK}
+		mux.ServeHTTP(answer, r.WithContext(ctx))
+		if told != nil {
+			told(r.URL.Path, answer.status)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return service{server.URL, a, list}
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// profile returns how the protected route answers.
+func (s service) profile(t testing.TB, token string) int {
+	t.Helper()
+	status, _ := s.send(t, t.Context(), "GET", "/profile", token, "")
+	return status
+}
+
+// send returns the status and the body, and the status 0 if ctx ended first.
+func (s service) send(t testing.TB, ctx context.Context, method, path, token, body string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return 0, ""
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		if ctx.Err() == nil {
+			t.Error(err)
+		}
+		return 0, ""
+	}
+	defer res.Body.Close()
+	text, _ := io.ReadAll(res.Body)
+	return res.StatusCode, string(text)
+}
+
+// refresh is a request with the refresh token.
+func (s service) refresh(t testing.TB, ctx context.Context, token string) (int, string) {
+	t.Helper()
+	return s.send(t, ctx, "POST", "/refresh", "", `{"refresh_token":"`+token+`"}`)
+}
+
+// slowed returns tt by way of a proxy that holds each answer of the database back for
+// a time.
+func slowed(t testing.TB, tt target, delay time.Duration) target {
+	t.Helper()
+	source := tt.source(t)
+	var to string
+	var by func(proxy string) string
+	if tt.dialect == sqlstore.PostgreSQL {
+		u, err := url.Parse(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, by = u.Host, func(proxy string) string { u.Host = proxy; return u.String() }
+	} else {
+		cfg, err := mysql.ParseDSN(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, by = cfg.Addr, func(proxy string) string { cfg.Addr = proxy; return cfg.FormatDSN() }
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return // closed
+			}
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			go func() {
+				defer server.Close()
+				io.Copy(server, client)
+			}()
+			go func() {
+				defer client.Close()
+				answer := make([]byte, 64<<10)
+				for {
+					n, err := server.Read(answer)
+					if err != nil {
+						return
+					}
+					time.Sleep(delay)
+					if _, err := client.Write(answer[:n]); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	through := by(l.Addr().String())
+	tt.source = func(testing.TB) string { return through }
+	return tt
+}
+
+// TestSlowDatabase has a database that takes a fifth of a second to answer. A refresh
+// takes as long. The protected route is answered meanwhile, again and again, and
+// after longer than the bound of the list, which is read no less slowly.
+func TestSlowDatabase(t *testing.T) {
+	each(t, targets[1:], func(t *testing.T, tt target) {
+		const delay, least = 200 * time.Millisecond, 40
+		s, _, p := tt.store(t)
+		create(t, s, user("1", "alice"))
+		slow := slowed(t, tt, delay).again(t, p)
+		srv := newService(t, slow, newKeys(t), revocation.Config{Bound: 2 * time.Second}, time.Minute, nil)
+		tokens, err := srv.auth.LoginUser(bounded(t), "1", "pwd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, began := tokens.RefreshToken, time.Now()
+		for round := 0; round < 3 || time.Since(began) < 3*time.Second; round++ {
+			var status int
+			var took time.Duration
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				start := time.Now()
+				status, _ = srv.refresh(t, bounded(t), token)
+				took = time.Since(start)
+			}()
+			served := 0
+			for over := false; !over; served++ {
+				if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
+					t.Fatalf("the protected route answers %d", code)
+				}
+				select {
+				case <-done:
+					over = true
+				default:
+				}
+			}
+			// Asking the database would take each request a delay, so that few would fit.
+			if status != http.StatusOK || took < 2*delay || served < least {
+				t.Fatalf("refresh answers %d after %v, and the protected route %d times meanwhile, want 200, at least %v, at least %d", status, took, served, 2*delay, least)
+			}
+		}
+	})
+}
+
+// TestBusyPool has no connection of the pool left. Refresh and Login answer 503 when
+// the time that the host gives a request is over, or the client has gone. Then all
+// is as it was: no connection is lost, and the token that was presented is good.
+func TestBusyPool(t *testing.T) {
+	each(t, targets, func(t *testing.T, tt target) {
+		const limit, clients, connections = 300 * time.Millisecond, 32, 2
+		source := tt.source(t) // the same for both
+		tt.source = func(testing.TB) string { return source }
+		_, _, p := tt.store(t)
+		db := open(t, tt.driver, source)
+		db.SetMaxOpenConns(connections)
+		few, err := sqlstore.New(db, tt.dialect, sqlstore.Config{TablePrefix: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		answers := make(map[string]int) // by path and status
+		srv := newService(t, few, newKeys(t), revocation.Config{Bound: time.Minute}, limit, func(path string, status int) {
+			mu.Lock()
+			defer mu.Unlock()
+			answers[fmt.Sprint(path, " ", status)]++
+		})
+		if _, err := srv.auth.Register(bounded(t), "alice", password); err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := srv.auth.Login(bounded(t), "alice", password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var taken []*sql.Conn
+		for range connections {
+			conn, err := db.Conn(bounded(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			taken = append(taken, conn)
+		}
+		const login = `{"username":"alice","password":"` + password + `"}`
+		var wg sync.WaitGroup
+		for i := range clients {
+			wg.Go(func() {
+				ctx := bounded(t)
+				if i%4 < 2 { // leaves
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, limit/3)
+					defer cancel()
+				}
+				start := time.Now()
+				status, body := 0, ""
+				if i%2 == 0 {
+					status, body = srv.refresh(t, ctx, tokens.RefreshToken)
+				} else {
+					status, body = srv.send(t, ctx, "POST", "/login", "", login)
+				}
+				if took := time.Since(start); took > 20*limit {
+					t.Errorf("an answer after %v", took)
+				}
+				if status != 0 && (status != http.StatusServiceUnavailable || !strings.Contains(body, `"code":"unavailable"`)) {
+					t.Errorf("answer %d %s", status, body)
+				}
+			})
+		}
+		wg.Wait()
+		eventually(t, func() error { // also those whose client has gone
+			mu.Lock()
+			defer mu.Unlock()
+			if want := map[string]int{"/refresh 503": clients / 2, "/login 503": clients / 2}; !maps.Equal(answers, want) {
+				return fmt.Errorf("answers %v, want %v", answers, want)
+			}
+			return nil
+		})
+		if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
+			t.Errorf("the protected route answers %d", code)
+		}
+		for _, conn := range taken {
+			conn.Close()
+		}
+		if status, body := srv.refresh(t, bounded(t), tokens.RefreshToken); status != http.StatusOK {
+			t.Errorf("the same token then: %d %s", status, body)
+		}
+		if status, body := srv.send(t, bounded(t), "POST", "/login", "", login); status != http.StatusOK {
+			t.Errorf("login then: %d %s", status, body)
+		}
+		srv.list.Close()
+		if n := db.Stats().InUse; n != 0 {
+			t.Errorf("%d connections are lost", n)
+		}
+		if list, err := few.Sessions(bounded(t), tokens.Principal.Subject()); err != nil || len(list) != 2 {
+			t.Errorf("%d sessions, %v, want 2", len(list), err)
+		}
+	})
+}
