@@ -169,7 +169,9 @@ func (a *Authenticator) change(ctx context.Context, userID string, kind EventKin
 		return fmt.Errorf("auth: change account: %w", err)
 	}
 	if kind != EventEnabled {
-		if err := a.endAll(context.WithoutCancel(ctx), userID); err != nil {
+		after, cancel := ending(ctx)
+		defer cancel()
+		if err := a.endAll(after, userID); err != nil {
 			return err
 		}
 	}

@@ -300,3 +300,50 @@ func TestDeviceTokenIsHidden(t *testing.T) {
 		}
 	}
 }
+
+// silentSessions is a store that stops to answer after some calls.
+type silentSessions struct {
+	*auth.MemoryStore
+	answers int
+}
+
+func (s *silentSessions) DeleteUserSessions(ctx context.Context, userID, except string, issuedAt, expiry time.Time) error {
+	if s.answers--; s.answers < 0 {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return s.MemoryStore.DeleteUserSessions(ctx, userID, except, issuedAt, expiry)
+}
+
+// What is done to the end though its client is gone ends though the store is, too.
+func TestSilentStoreHoldsNobody(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		answers int
+		call    func(context.Context, *auth.Authenticator, string) error
+	}{
+		"Disable": {0, func(ctx context.Context, a *auth.Authenticator, id string) error { return a.Disable(ctx, id) }},
+		"Delete":  {0, func(ctx context.Context, a *auth.Authenticator, id string) error { return a.Delete(ctx, id) }},
+		"SetPassword": {1, func(ctx context.Context, a *auth.Authenticator, id string) error {
+			return a.SetPassword(ctx, id, "battery staple")
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &silentSessions{auth.NewMemoryStore(), row.answers}
+				a := newAuthenticator(t, store, auth.Config{Sessions: store, Accounts: store, RefreshKeys: ringOf(t, generated(t, "HS256"))})
+				u, err := a.Register(t.Context(), "ada", password)
+				if err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if err := row.call(ctx, a, u.ID); auth.HTTPStatus(err) != 503 || time.Since(began) > 10*time.Second {
+					t.Errorf("%v after %v", err, time.Since(began))
+				}
+			})
+		})
+	}
+}

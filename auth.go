@@ -238,7 +238,9 @@ func (a *Authenticator) setHash(ctx context.Context, u User, encoded string) err
 	case err != nil:
 		return fmt.Errorf("auth: replace password hash: %w", err)
 	}
-	err := a.endAll(context.WithoutCancel(ctx), u.ID)
+	after, cancel := ending(ctx)
+	defer cancel()
+	err := a.endAll(after, u.ID)
 	a.tell(ctx, EventNewPassword, u.ID, "")
 	return err
 }

@@ -16,6 +16,12 @@ const refreshTries = 8
 // ask for and would cancel.
 const endingTime = 10 * time.Second
 
+// ending returns a context for what must be done though the client is gone, but not
+// though the store is.
+func ending(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), endingTime)
+}
+
 // Refresh returns new tokens for a refresh token: it reads the account again,
 // calls Config.Claims again, and changes the refresh token.
 //
@@ -158,7 +164,7 @@ func (a *Authenticator) refresh(ctx context.Context, use presented) (Tokens, err
 // refuse returns [ErrInvalidGrant] once end has ended what must end, which a
 // client that hangs up does not stop.
 func (a *Authenticator) refuse(ctx context.Context, end func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endingTime)
+	ctx, cancel := ending(ctx)
 	defer cancel()
 	if err := end(ctx); err != nil {
 		return err

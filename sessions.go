@@ -120,7 +120,9 @@ func (a *Authenticator) begin(ctx context.Context, u User, password string, amr 
 	// Who changes a password ends all sessions next, and who disables an account
 	// should. Either came before this look, or finds the session.
 	if _, err := a.still(ctx, u, password); err != nil {
-		_, _ = a.sessions.delete(context.WithoutCancel(ctx), &s, &r) // nobody has its tokens
+		after, cancel := ending(ctx)
+		defer cancel()
+		_, _ = a.sessions.delete(after, &s, &r) // nobody has its tokens
 		return Tokens{}, err
 	}
 	a.endSurplus(ctx, u.ID, s.ID)

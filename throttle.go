@@ -64,7 +64,7 @@ func (a *Authenticator) attempt(ctx context.Context, username string, try func()
 	}
 	t, err := try()
 	// A client that hangs up must not leave a count behind, nor a good login one.
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), endingTime)
+	after, cancel := ending(ctx)
 	defer cancel()
 	var failed error
 	switch {

@@ -129,6 +129,9 @@ func (t *Throttle) counts(ctx context.Context, a auth.Attempt) (all []count, kno
 	return append(all, count{accountKey(a.Username), t.perAccount}), false, nil
 }
 
+// undoTime bounds what is done for a client that may be gone.
+const undoTime = 10 * time.Second
+
 func accountKey(username string) string { return key("account", username) }
 
 // Begin implements [auth.Throttle].
@@ -143,10 +146,12 @@ func (t *Throttle) Begin(ctx context.Context, a auth.Attempt) error {
 			err = &auth.RetryError{Err: auth.ErrTooManyAttempts, After: max(wait, time.Second)}
 		}
 		if err != nil {
+			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 			for _, taken := range all[:i] {
-				_, undo := t.change(context.WithoutCancel(ctx), taken, bucket.giveBack)
+				_, undo := t.change(after, taken, bucket.giveBack)
 				err = errors.Join(err, undo)
 			}
+			cancel()
 		}
 	}
 	return err
