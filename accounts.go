@@ -46,12 +46,28 @@ func (a *Authenticator) confirm(ctx context.Context, userID, password string, th
 // returns a [*PasswordError] if replacement breaks a rule, [ErrUserNotFound] if
 // there is no such account, and [ErrConflict] if others keep changing it.
 func (a *Authenticator) SetPassword(ctx context.Context, userID, replacement string) error {
+	return a.setPassword(ctx, userID, replacement, func(User) bool { return true })
+}
+
+// ResetPassword is SetPassword for an account whose [Authenticator.Fingerprint] is
+// this one, in one step with the change. It returns [ErrConflict], and sets
+// nothing, if that is another by now or the account is disabled.
+func (a *Authenticator) ResetPassword(ctx context.Context, userID string, fingerprint [sha256.Size]byte, replacement string) error {
+	return a.setPassword(ctx, userID, replacement, func(u User) bool { return !u.Disabled && fingerprintOf(u) == fingerprint })
+}
+
+// setPassword changes the password of an account that stands: as often as it is
+// loaded again.
+func (a *Authenticator) setPassword(ctx context.Context, userID, replacement string, stands func(User) bool) error {
 	if a.unusable() {
 		return errUnusable
 	}
 	u, err := a.user(ctx, userID)
 	if err != nil {
 		return err
+	}
+	if !stands(u) {
+		return ErrConflict
 	}
 	if err := a.passwords.accept(ctx, u.Username, replacement); err != nil {
 		return err
@@ -66,6 +82,9 @@ func (a *Authenticator) SetPassword(ctx context.Context, userID, replacement str
 		}
 		if u, err = a.user(ctx, userID); err != nil {
 			return err
+		}
+		if !stands(u) {
+			return ErrConflict
 		}
 	}
 	return ErrConflict
@@ -95,7 +114,11 @@ func (a *Authenticator) Fingerprint(ctx context.Context, userID string) ([sha256
 	if u.ID == "" || u.Disabled {
 		return [sha256.Size]byte{}, ErrInvalidCredentials
 	}
-	return sha256.Sum256([]byte("auth: fingerprint\x00" + u.ID + "\x00" + u.PasswordHash)), nil
+	return fingerprintOf(u), nil
+}
+
+func fingerprintOf(u User) [sha256.Size]byte {
+	return sha256.Sum256([]byte("auth: fingerprint\x00" + u.ID + "\x00" + u.PasswordHash))
 }
 
 // LoginUser returns the tokens of an account that has proven who it is to the host:

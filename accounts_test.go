@@ -84,6 +84,39 @@ func TestSetPassword(t *testing.T) {
 	}
 }
 
+// A reset is for the password that it was asked for, and for an account that may log
+// in.
+func TestResetPassword(t *testing.T) {
+	t.Parallel()
+	a, store, u := withSessions(t, auth.Config{})
+	ctx := t.Context()
+	mark, err := a.Fingerprint(ctx, u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.SetDisabled(ctx, u.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.ResetPassword(ctx, u.ID, mark, "battery staple"); err != auth.ErrConflict {
+		t.Errorf("disabled: %v", err)
+	}
+	if err := store.SetDisabled(ctx, u.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.ResetPassword(ctx, u.ID, mark, "battery staple"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.ResetPassword(ctx, u.ID, mark, "another staple"); err != auth.ErrConflict {
+		t.Errorf("for the password before: %v", err)
+	}
+	if _, err := a.Login(ctx, "ada", "battery staple"); err != nil {
+		t.Errorf("the new password: %v", err)
+	}
+	if err := a.ResetPassword(ctx, "nobody", mark, "battery staple"); err != auth.ErrUserNotFound {
+		t.Errorf("nobody's: %v", err)
+	}
+}
+
 // A login that the host vouches for has what it says in amr, also after a refresh.
 func TestLoginUser(t *testing.T) {
 	t.Parallel()

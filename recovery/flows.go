@@ -21,9 +21,9 @@ func (r *Recovery) Reset(ctx context.Context, token, password string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.accounts.SetPassword(ctx, a.user, password); err != nil {
+	if err := r.accounts.ResetPassword(ctx, a.user, a.mark, password); err != nil {
 		giveBack() // bound to the old password: if that is gone, so is the link
-		if isGone(err) {
+		if isGone(err) || errors.Is(err, auth.ErrConflict) {
 			err = ErrInvalidToken
 		}
 		return err

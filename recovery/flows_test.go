@@ -60,6 +60,52 @@ func TestReset(t *testing.T) {
 	})
 }
 
+// hooked is a RecordStore after whose next deletion something happens.
+type hooked struct {
+	auth.RecordStore
+	then func()
+}
+
+func (h *hooked) DeleteRecord(ctx context.Context, key string, version int64) error {
+	err := h.RecordStore.DeleteRecord(ctx, key, version)
+	if then := h.then; then != nil {
+		h.then = nil
+		then()
+	}
+	return err
+}
+
+// A link that was good a moment ago does not undo what its owner has done since.
+func TestResetLate(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(w *world, id string) error
+		then   string // the password that logs in; empty: none
+	}{
+		"changed":  {func(w *world, id string) error { return w.accounts.SetPassword(w.t.Context(), id, "battery staple") }, "battery staple"},
+		"disabled": {func(w *world, id string) error { return w.accounts.Disable(w.t.Context(), id) }, ""},
+		"deleted":  {func(w *world, id string) error { return w.accounts.Delete(w.t.Context(), id) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var h *hooked
+			wrap := func(s auth.RecordStore) auth.RecordStore { h = &hooked{RecordStore: s}; return h }
+			runOver(t, recovery.Config{}, wrap, func(t *testing.T, w *world) {
+				id := w.user(ada, true)
+				link := token(t, w.asks(recovery.KindReset, ada))
+				h.then = func() {
+					if err := row.change(w, id); err != nil {
+						t.Error(err)
+					}
+				}
+				is(t, w.recovery.Reset(t.Context(), link, another), recovery.ErrInvalidToken, "a reset")
+				if w.logsIn(ada, another) || row.then != "" && !w.logsIn(ada, row.then) {
+					t.Error("the link has given the account its password")
+				}
+				is(t, w.recovery.Reset(t.Context(), link, another), recovery.ErrInvalidToken, "the link again")
+			})
+		})
+	}
+}
+
 // TestOneUse has fifty use one token at once.
 func TestOneUse(t *testing.T) {
 	t.Parallel()

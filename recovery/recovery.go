@@ -181,7 +181,8 @@ type account struct {
 	user     string
 	address  string // empty: none
 	verified bool
-	state    []byte // a digest that changes when password or address do
+	mark     [sha256.Size]byte // the fingerprint of the password
+	state    []byte            // a digest that changes when password or address do
 }
 
 // account returns that of a user. See isGone for who has none.
@@ -195,7 +196,7 @@ func (r *Recovery) account(ctx context.Context, userID string) (account, error) 
 		return account{}, fmt.Errorf("recovery: load address: %w", err)
 	}
 	state := sha256.Sum256(append(mark[:], address...))
-	return account{user: userID, address: address, verified: verified, state: state[:]}, nil
+	return account{user: userID, address: address, verified: verified, mark: mark, state: state[:]}, nil
 }
 
 // isGone reports whether an error means that there is nobody, or nobody who may
