@@ -260,7 +260,7 @@ func FuzzBcryptVerify(f *testing.F) {
 		if err := fast.Verify(t.Context(), encoded, password+"\x01never"); err == nil {
 			t.Errorf("%q matches %q", encoded, password)
 		}
-		if took := time.Since(start); took > time.Second {
+		if took := time.Since(start); took > 10*time.Second { // on a busy machine; cost 31 would take a day
 			t.Errorf("%q took %v", encoded, took)
 		}
 	})

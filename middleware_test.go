@@ -93,7 +93,7 @@ func TestMiddlewareAnswers(t *testing.T) {
 		"ada": {Subject: "1", Scopes: []string{"read:items", "write"}, Roles: []string{"editor"}},
 		"bob": {Subject: "2", Scopes: []string{"read:items2", "READ:ITEMS", "write:items"}, Roles: []string{"Editor", "editor "}},
 		"new": {Subject: "3", AuthTime: time.Now(), AMR: []string{"pwd", "mfa"}},
-		"old": {Subject: "4", AuthTime: time.Now().Add(-2 * time.Minute), AMR: []string{"MFA"}, ACR: "mfa"},
+		"old": {Subject: "4", AuthTime: time.Now().Add(-2 * time.Hour), AMR: []string{"MFA"}, ACR: "mfa"},
 	})
 	m := middleware(t, v, auth.MiddlewareConfig{Realm: "shop"})
 	for name, row := range map[string]struct {
@@ -128,11 +128,11 @@ func TestMiddlewareAnswers(t *testing.T) {
 		"role none":  {m.RequireRole("editor")(whoami), nil, 401, `Bearer realm="shop"`, ""},
 		"role words": {m.RequireRole("editor")(whoami), []string{"Authorization: Bearer bob"}, 403, `Bearer realm="shop", error="insufficient_scope"`, ""},
 
-		"recent":         {m.RequireRecent(time.Minute)(whoami), []string{"Authorization: Bearer new"}, 200, "", "3"},
+		"recent":         {m.RequireRecent(time.Hour)(whoami), []string{"Authorization: Bearer new"}, 200, "", "3"},
 		"recent none":    {m.RequireRecent(time.Minute)(whoami), nil, 401, `Bearer realm="shop"`, ""},
 		"recent old":     {m.RequireRecent(90 * time.Second)(whoami), []string{"Authorization: Bearer old"}, 401, `Bearer realm="shop", error="insufficient_user_authentication", max_age="90"`, ""},
 		"recent unknown": {m.RequireRecent(time.Minute)(whoami), []string{ada}, 401, `Bearer realm="shop", error="insufficient_user_authentication", max_age="60"`, ""},
-		"recent enough":  {m.RequireRecent(time.Hour)(whoami), []string{"Authorization: Bearer old"}, 200, "", "4"},
+		"recent enough":  {m.RequireRecent(24*time.Hour)(whoami), []string{"Authorization: Bearer old"}, 200, "", "4"},
 		"mfa by amr":     {m.RequireMFA(whoami), []string{"Authorization: Bearer new"}, 200, "", "3"},
 		"mfa by acr":     {m.RequireMFA(whoami), []string{"Authorization: Bearer old"}, 200, "", "4"},
 		"mfa not":        {m.RequireMFA(whoami), []string{ada}, 401, `Bearer realm="shop", error="insufficient_user_authentication", acr_values="mfa"`, ""},
