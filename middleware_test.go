@@ -132,7 +132,7 @@ func TestMiddlewareAnswers(t *testing.T) {
 		"recent none":    {m.RequireRecent(time.Minute)(whoami), nil, 401, `Bearer realm="shop"`, ""},
 		"recent old":     {m.RequireRecent(90 * time.Second)(whoami), []string{"Authorization: Bearer old"}, 401, `Bearer realm="shop", error="insufficient_user_authentication", max_age="90"`, ""},
 		"recent unknown": {m.RequireRecent(time.Minute)(whoami), []string{ada}, 401, `Bearer realm="shop", error="insufficient_user_authentication", max_age="60"`, ""},
-		"recent enough":  {m.RequireRecent(24*time.Hour)(whoami), []string{"Authorization: Bearer old"}, 200, "", "4"},
+		"recent enough":  {m.RequireRecent(24 * time.Hour)(whoami), []string{"Authorization: Bearer old"}, 200, "", "4"},
 		"mfa by amr":     {m.RequireMFA(whoami), []string{"Authorization: Bearer new"}, 200, "", "3"},
 		"mfa by acr":     {m.RequireMFA(whoami), []string{"Authorization: Bearer old"}, 200, "", "4"},
 		"mfa not":        {m.RequireMFA(whoami), []string{ada}, 401, `Bearer realm="shop", error="insufficient_user_authentication", acr_values="mfa"`, ""},
