@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -171,11 +173,12 @@ func evaluate[T any](b *browser, expression string) T {
 	return act(b, expression, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// until waits for an expression to be true.
+// until waits for an expression to be true. While a page makes way for the next it may
+// fail.
 func (b *browser) until(what, expression string) {
 	b.t.Helper()
-	for range 400 {
-		if evaluate[bool](b, "!!("+expression+")") {
+	for range 800 {
+		if is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && is {
 			return
 		}
 		time.Sleep(25 * time.Millisecond)
@@ -230,4 +233,26 @@ func (b *browser) hasNoTokens() {
 	if seen := evaluate[string](b, "document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage)"); strings.Trim(seen, "{}") != "" {
 		b.t.Errorf("scripts see %s", seen)
 	}
+}
+
+// cookies returns what the browser sends to the refresh, in the order of names.
+func (b *browser) cookies() string {
+	b.t.Helper()
+	all := act(b, "cookies", func(ctx context.Context, _ *chromedp.Target) ([]string, error) {
+		kept, err := chromedp.Call(ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{b.url + "/auth/refresh"}})
+		var lines []string
+		for _, c := range kept.Cookies {
+			line := c.Name
+			if c.HTTPOnly {
+				line += " HttpOnly"
+			}
+			if c.Secure {
+				line += " Secure"
+			}
+			lines = append(lines, line+" "+string(c.SameSite)+" "+c.Path+" ")
+		}
+		return lines, err
+	})
+	slices.Sort(all)
+	return strings.Join(all, ", ")
 }

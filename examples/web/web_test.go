@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +22,13 @@ const (
 	another  = "incorrect zebra charger"
 )
 
+// cookiesOf says which cookies there are at the path of the refresh, over https or not.
+var cookiesOf = map[bool]string{
+	true: "__Host-access HttpOnly Secure Lax / , __Host-device HttpOnly Secure Strict / , " +
+		"__Secure-refresh HttpOnly Secure Strict /auth/refresh ",
+	false: "access HttpOnly Lax / , device HttpOnly Strict / , refresh HttpOnly Strict /auth/refresh ",
+}
+
 func (b *browser) register() {
 	b.t.Helper()
 	b.visit("/register")
@@ -32,7 +42,7 @@ func TestWholeWay(t *testing.T) {
 	for name, https := range map[string]bool{"https": true, "localhost": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			wholeWay(t, serveTest(t, https, 2*time.Second)) // so that the way leads through many a refresh
+			wholeWay(t, serveTest(t, https, 10*time.Second))
 		})
 	}
 }
@@ -48,6 +58,9 @@ func wholeWay(t *testing.T, s *site) {
 	b.wantError("#error", "common", "password")
 	b.register()
 	b.hasNoTokens()
+	if got, want := b.cookies(), cookiesOf[strings.HasPrefix(s.url, "https")]; got != want {
+		t.Errorf("the browser keeps the cookies %s, want %s", got, want)
+	}
 	if got := evaluate[string](b, `document.querySelector("#sessions li").innerText`); b.sessions() != 1 || !strings.Contains(got, "Chrome on Linux") || !strings.Contains(got, "This one") {
 		t.Errorf("the session reads %q", got)
 	}
@@ -98,7 +111,7 @@ func wholeWay(t *testing.T, s *site) {
 	other.wantError("#error", "Wrong username or password", "password")
 
 	// The access token's cookie goes, and a new one comes unseen.
-	time.Sleep(2500 * time.Millisecond)
+	time.Sleep(10500 * time.Millisecond)
 	before := s.refreshes.Load()
 	b.visit("/")
 	b.at("/", "ada")
@@ -107,11 +120,63 @@ func wholeWay(t *testing.T, s *site) {
 	}
 	b.hasNoTokens()
 
-	// After the logout the way back leads to the login.
+	// After the logout every way back leads to the login, and to a page that the
+	// browser may have kept, too.
+	b.visit("/register")
+	b.visit("/")
+	b.at("/", "ada")
 	b.click("#logout")
 	b.at("/login", "You are logged out")
+	b.visit("/register")
+	evaluate[any](b, "history.go(-3)")
+	b.at("/login", "Log in")
 	b.visit("/")
 	b.at("/login", "Log in")
+}
+
+// Pages of others can neither end a session nor begin one of their own, and what a
+// client says of itself is text.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	s := serveTest(t, false, 0)
+	b := s.open(t)
+	b.register()
+	r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/auth/login", strings.NewReader("username=ada&password="+url.QueryEscape(password)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("User-Agent", `<img src=x onerror="document.title='broken'">`)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Body.Close(); res.StatusCode != http.StatusOK {
+		t.Fatalf("a login is answered %s", res.Status)
+	}
+	b.visit("/")
+	b.at("/", "<img src=x")
+	if n := evaluate[int](b, `document.querySelectorAll("#sessions img").length`); n != 0 {
+		t.Errorf("what a client says of itself becomes %d elements", n)
+	}
+
+	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<form method="post" action="%s%s"><input name="username" value="eve"><input name="password" value="%s"></form>`,
+			s.url, r.URL.Path, password)
+	}))
+	t.Cleanup(evil.Close)
+	eve := s.window(t, b.ctx, chromedp.WithNewBrowserContext())
+	eve.visit("/register")
+	eve.enter("#username", "eve", "#password", password)
+	eve.at("/", "eve")
+	for _, path := range []string{"/auth/login", "/auth/logout"} {
+		b.do("the other's page", chromedp.Navigate(strings.Replace(evil.URL, "127.0.0.1", "localhost", 1)+path))
+		evaluate[any](b, "document.forms[0].submit()")
+		b.at(path, "cross_origin")
+		b.visit("/")
+		b.at("/", "ada")
+	}
 }
 
 // Who guesses waits, and is told so.
@@ -148,7 +213,7 @@ func TestFields(t *testing.T) {
 	}
 	b.at("/", "ada")
 	b.click("#new ~ .show")
-	if got := evaluate[string](b, `document.querySelector("#new").type + document.querySelector("#new ~ .show").ariaPressed`); got != "texttrue" {
+	if got := evaluate[string](b, `document.querySelector("#new").type + document.querySelector("#new ~ .show").ariaLabel`); got != "textHide new password" {
 		t.Errorf("the password that is shown is %s", got)
 	}
 }

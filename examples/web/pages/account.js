@@ -102,6 +102,9 @@ onSubmit(form, at("password-error"), focus, async ({ current_password, new_passw
   say("password", "Your password is changed.");
 });
 
+// A browser that goes back to this page may have kept it as it was.
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
 try {
   await Promise.all([showProfile(), showSessions()]);
   at("account").hidden = false;

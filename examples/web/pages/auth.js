@@ -37,23 +37,31 @@ function wait(seconds) {
   return seconds > 90 ? ` Wait ${Math.ceil(seconds / 60)} minutes.` : ` Wait ${seconds} seconds.`;
 }
 
-let refreshing; // so that requests side by side refresh once
+// Of requests side by side, the first to be refused refreshes for all, and leaves for
+// all: refreshed counts how often tokens were renewed.
+let refreshing, refreshed = 0, leaving = false;
+
+function refresh() {
+  refreshing ??= send("POST", "/refresh").then(() => { refreshed++; }).finally(() => { refreshing = undefined; });
+  return refreshing;
+}
 
 // call is send for who is logged in: where the access token has expired it refreshes
 // and tries again, and where the session is over it leads to the login.
 export async function call(method, path, body) {
+  const before = refreshed;
   try {
     return await send(method, path, body);
   } catch (problem) {
     if (problem.status !== 401) throw problem;
   }
-  refreshing ??= send("POST", "/refresh").finally(() => { refreshing = undefined; });
   try {
-    await refreshing;
+    if (before === refreshed) await refresh();
     return await send(method, path, body);
   } catch (problem) {
     if (problem.status !== 401 && problem.code !== "invalid_grant") throw problem;
-    location.replace(problem.code === "invalid_grant" ? "/login#ended" : "/login");
+    if (!leaving) location.replace(problem.code === "invalid_grant" ? "/login#ended" : "/login");
+    leaving = true;
     return new Promise(() => {}); // the page is on its way out
   }
 }
@@ -89,8 +97,8 @@ for (const button of document.querySelectorAll("button.show")) {
   const field = document.getElementById(button.getAttribute("aria-controls"));
   const show = (shown) => {
     field.type = shown ? "text" : "password";
-    button.setAttribute("aria-pressed", String(shown));
     button.textContent = shown ? "Hide" : "Show";
+    button.ariaLabel = button.ariaLabel.replace(/^\w+/, button.textContent);
   };
   button.addEventListener("click", () => show(field.type === "password"));
   field.form.addEventListener("submit", () => show(false)); // for password managers

@@ -20,7 +20,7 @@ if (login) {
   const focus = (problem) => inUsername.includes(problem.code) ? "username" : "password";
   onSubmit(document.getElementById("register"), errors, focus, async ({ username, password }) => {
     await send("POST", "/register", { username, password });
-    await send("POST", "/login", { username, password });
-    location.assign("/");
+    const next = await send("POST", "/login", { username, password }).then(() => "/", () => "/login");
+    location.assign(next);
   });
 }
