@@ -148,7 +148,7 @@ type Leaver[A any] interface {
 // from the browser; a browser whose access token has expired is answered 401 and
 // refreshes first, for its refresh token is sent to [Refresh] alone.
 func Logout[A Leaver[A]](a A, guard Guard, cfg Config) http.Handler {
-	takes := body{json: true, optional: true, fields: []string{"refresh_token"}}
+	takes := leaving
 	if cfg.Cookies != nil {
 		takes = nothing
 	}
@@ -194,13 +194,12 @@ type PasswordChanger[A any] interface {
 // that came by one. A device_token may come along, as in Login. A wrong current
 // password is 403, for the access token is good: a 401 would have clients refresh it.
 func ChangePassword[A PasswordChanger[A]](a A, guard Guard, cfg Config) http.Handler {
-	takes := body{json: true, fields: []string{"current_password", "new_password"}, extra: []string{"device_token"}}
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		var in input
 		var t auth.Tokens
 		err := cfg.Cookies.check(r)
 		if err == nil {
-			in, err = takes.read(w, r)
+			in, err = change.read(w, r)
 		}
 		if err == nil {
 			t, err = a.From(cfg.known(r, in, cfg.Cookies.of(r))).ChangePassword(r.Context(), p.Subject(), in.values["current_password"], in.values["new_password"])

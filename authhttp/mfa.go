@@ -22,12 +22,11 @@ type SecondFactorer[A any] interface {
 // the first from that answer, and gives tokens as [Login] does. A wrong code, and
 // one for a login that is over, is 401.
 func LoginMFA[A SecondFactorer[A]](a A, cfg Config) http.Handler {
-	takes := body{json: true, fields: []string{"mfa_token", "code"}, extra: []string{"device_token"}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in input
 		err := cfg.Cookies.check(r)
 		if err == nil {
-			in, err = takes.read(w, r)
+			in, err = second.read(w, r)
 		}
 		var t auth.Tokens
 		if err == nil {
@@ -81,13 +80,12 @@ type Stepper[A any] interface {
 // the same session: in the body, or as a cookie to a caller that came by one. A
 // device_token may come along, and what is wrong is 403, as in [ChangePassword].
 func StepUp[A Stepper[A]](a A, guard Guard, cfg Config) http.Handler {
-	takes := body{json: true, extra: []string{"password", "code", "device_token"}}
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		var in input
 		var t auth.Tokens
 		err := cfg.Cookies.check(r)
 		if err == nil {
-			in, err = takes.read(w, r)
+			in, err = anew.read(w, r)
 		}
 		if err == nil {
 			t, err = a.From(cfg.known(r, in, cfg.Cookies.of(r))).StepUp(r.Context(), p, in.values["password"], in.values["code"])

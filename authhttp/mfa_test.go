@@ -27,6 +27,13 @@ func (c *codes) set(list ...string) {
 	}
 }
 
+// none takes the factor from everybody.
+func (c *codes) none() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = nil
+}
+
 func (c *codes) Required(context.Context, string) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

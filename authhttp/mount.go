@@ -33,6 +33,7 @@ const (
 	EndpointIntrospect Endpoint = "introspect" // prefix/introspect
 	EndpointJWKS       Endpoint = "jwks"       // /.well-known/jwks.json
 	EndpointMetadata   Endpoint = "metadata"   // MetadataPath(Issuer)
+	EndpointOpenAPI    Endpoint = "openapi"    // prefix/openapi.json: what is mounted, as OpenAPI 3.1 has it
 )
 
 // MountConfig is what the endpoints of [Mount] may be told, and what some need.
@@ -45,6 +46,7 @@ type MountConfig struct {
 
 	// Issuer of the tokens, and BaseURL under which clients reach the mux, like
 	// "https://example.com": for EndpointMetadata, which tells clients both.
+	// EndpointOpenAPI tells BaseURL, and without one that it is where the document is.
 	Issuer, BaseURL string
 }
 
@@ -88,6 +90,12 @@ func Mount(mux *http.ServeMux, prefix string, a *auth.Authenticator, guard *auth
 			faults = append(faults, err)
 		}
 	}
+	if at := slices.IndexFunc(all, func(one route) bool { return one.endpoint == EndpointOpenAPI }); at >= 0 {
+		if cfg.BaseURL != "" && !isServiceURL(cfg.BaseURL) {
+			fault("MountConfig.BaseURL", cfg.BaseURL, "must be an https URL without query and fragment")
+		}
+		all[at].handler = documentOf(all, cfg)
+	}
 	for _, one := range all {
 		if len(faults) == 0 {
 			if err := handle(mux, one); err != nil {
@@ -103,7 +111,8 @@ type route struct {
 	endpoint Endpoint
 	path     string
 	handler  http.Handler
-	needs    string // what is missing; "": nothing
+	needs    string      // what is missing; "": nothing
+	does     []operation // for the document; HEAD goes with GET
 }
 
 // routes returns all there are.
@@ -121,32 +130,87 @@ func routes(prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg Mo
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err = a.LoginMFA(over, "", "")
-	second := needs(auth.HTTPStatus(err) != http.StatusInternalServerError, "an Authenticator with a second factor")
+	factor := needs(auth.HTTPStatus(err) != http.StatusInternalServerError, "an Authenticator with a second factor")
 	jwks := http.Handler(nil)
 	if cfg.Keys != nil {
 		jwks = cfg.Keys.JWKSHandler()
 	}
 	recoveries := needs(cfg.Recovery != nil, "MountConfig.Recovery")
+	grants := []string{"refresh_token", "client_id", "scope"}
+	if cfg.PasswordGrant {
+		grants = append(grants, "username", "password", "device_token")
+	}
 	list := []route{
-		{EndpointRegister, "", Register(a, cfg.Config), ""},
-		{EndpointLogin, "", Login(a, cfg.Config), ""},
-		{EndpointMFA, "login/mfa", LoginMFA(a, cfg.Config), second},
-		{EndpointStepUp, "", StepUp(a, guard, cfg.Config), ""},
-		{EndpointToken, "", Token(a, cfg.Config), sessions},
-		{EndpointRefresh, "", Refresh(a, cfg.Config), sessions},
-		{EndpointLogout, "", Logout(a, guard, cfg.Config), sessions},
-		{EndpointMe, "", Me(cfg.Users, guard, cfg.Config), needs(cfg.Users != nil, "MountConfig.Users")},
-		{EndpointSessions, "", Sessions(a, guard, cfg.Config), sessions},
-		{EndpointSessions, "sessions/{id}", Session(a, guard, cfg.Config), sessions},
-		{EndpointPassword, "", ChangePassword(a, guard, cfg.Config), ""},
-		{EndpointRecovery, "password/forgot", ForgotPassword(cfg.Recovery, cfg.Config), recoveries},
-		{EndpointRecovery, "password/reset", ResetPassword(cfg.Recovery, cfg.Config), recoveries},
-		{EndpointRecovery, "verify/request", RequestVerification(cfg.Recovery, cfg.Config), recoveries},
-		{EndpointRecovery, "verify", VerifyAddress(cfg.Recovery, cfg.Config), recoveries},
-		{EndpointRevoke, "", Revoke(a, cfg.Config), sessions},
-		{EndpointIntrospect, "", Introspect(a, cfg.ResourceServers, cfg.Config), needs(cfg.ResourceServers != nil, "MountConfig.ResourceServers")},
-		{EndpointJWKS, "/.well-known/jwks.json", jwks, needs(cfg.Keys != nil, "MountConfig.Keys")},
-		{EndpointMetadata, MetadataPath(cfg.Issuer), nil, needs(cfg.Issuer != "" && cfg.BaseURL != "", "MountConfig.Issuer and BaseURL")},
+		{EndpointRegister, "", Register(a, cfg.Config), "", []operation{
+			{method: "POST", about: "Make an account", takes: register, status: 201, gives: "Account",
+				refuses: codes{409: {"username_taken"}, 422: ruled("invalid_username")}},
+		}},
+		{EndpointLogin, "", Login(a, cfg.Config), "", []operation{
+			{method: "POST", about: "Log in", takes: login, status: 200, gives: "Tokens", browser: true,
+				refuses: codes{400: {"invalid_credentials"}, 401: {"invalid_credentials"}, 403: {"mfa_required"}, 429: {""}}},
+		}},
+		{EndpointMFA, "login/mfa", LoginMFA(a, cfg.Config), factor, []operation{
+			{method: "POST", about: "Go on with a login that was answered mfa_required", takes: second, status: 200, gives: "Tokens", browser: true,
+				refuses: codes{401: {"invalid_credentials"}, 429: {""}}},
+		}},
+		{EndpointStepUp, "", StepUp(a, guard, cfg.Config), "", []operation{
+			{method: "POST", about: "Prove the caller anew", asks: caller, takes: anew, status: 200, gives: "Tokens", browser: true,
+				refuses: codes{403: {"invalid_credentials"}, 429: {""}}},
+		}},
+		{EndpointToken, "", Token(a, cfg.Config), sessions, []operation{
+			{method: "POST", about: "The token endpoint of OAuth 2.0", takes: body{form: true, fields: []string{"grant_type"}, extra: grants}, status: 200, gives: "Tokens",
+				refuses: codes{400: {"invalid_grant", "unsupported_grant_type"}, 403: {"mfa_required"}, 429: {""}}},
+		}},
+		{EndpointRefresh, "", Refresh(a, cfg.Config), sessions, []operation{
+			{method: "POST", about: "Get new tokens for a refresh token", asks: refresher, takes: renewal, status: 200, gives: "Tokens", browser: true,
+				refuses: codes{400: {"invalid_grant"}}},
+		}},
+		{EndpointLogout, "", Logout(a, guard, cfg.Config), sessions, []operation{
+			{method: "POST", about: "End the session of a refresh token or, without one, of the caller", asks: leaver, takes: leaving, status: 204, browser: true},
+		}},
+		{EndpointMe, "", Me(cfg.Users, guard, cfg.Config), needs(cfg.Users != nil, "MountConfig.Users"), []operation{
+			{method: "GET", about: "Tell callers who they are", asks: caller, status: 200, gives: "Account"},
+		}},
+		{EndpointSessions, "", Sessions(a, guard, cfg.Config), sessions, []operation{
+			{method: "GET", about: "List the caller's sessions", asks: caller, status: 200, gives: "Sessions"},
+			{method: "DELETE", about: "End all sessions of the caller but this", asks: caller, status: 204},
+		}},
+		{EndpointSessions, "sessions/{id}", Session(a, guard, cfg.Config), sessions, []operation{
+			{method: "DELETE", about: "End one session of the caller", asks: caller, status: 204, refuses: codes{404: {"session_not_found"}}},
+		}},
+		{EndpointPassword, "", ChangePassword(a, guard, cfg.Config), "", []operation{
+			{method: "POST", about: "Change the password, which ends all sessions and begins one", asks: caller, takes: change, status: 200, gives: "Tokens", browser: true,
+				refuses: codes{403: {"invalid_credentials", "mfa_required"}, 409: {""}, 422: ruled(), 429: {""}}},
+		}},
+		{EndpointRecovery, "password/forgot", ForgotPassword(cfg.Recovery, cfg.Config), recoveries, []operation{
+			{method: "POST", about: "Send a link that resets the password", takes: mailTo, status: 202, refuses: codes{422: {"invalid_address"}}},
+		}},
+		{EndpointRecovery, "password/reset", ResetPassword(cfg.Recovery, cfg.Config), recoveries, []operation{
+			{method: "POST", about: "Reset the password by a link", takes: reset, status: 204, refuses: codes{400: {"invalid_link"}, 409: {""}, 422: ruled()}},
+		}},
+		{EndpointRecovery, "verify/request", RequestVerification(cfg.Recovery, cfg.Config), recoveries, []operation{
+			{method: "POST", about: "Send a link that verifies an address", takes: mailTo, status: 202, refuses: codes{422: {"invalid_address"}}},
+		}},
+		{EndpointRecovery, "verify", VerifyAddress(cfg.Recovery, cfg.Config), recoveries, []operation{
+			{method: "POST", about: "Verify an address by a link", takes: link, status: 204, refuses: codes{400: {"invalid_link"}, 409: {""}}},
+		}},
+		{EndpointRevoke, "", Revoke(a, cfg.Config), sessions, []operation{
+			{method: "POST", about: "End what a token stands for (RFC 7009)", takes: body{form: true, fields: []string{"token"}, extra: []string{"token_type_hint", "client_id"}}, status: 200,
+				refuses: codes{400: {"unsupported_token_type"}}},
+		}},
+		{EndpointIntrospect, "", Introspect(a, cfg.ResourceServers, cfg.Config), needs(cfg.ResourceServers != nil, "MountConfig.ResourceServers"), []operation{
+			{method: "POST", about: "Ask what a token stands for (RFC 7662)", asks: asker, takes: body{form: true, fields: []string{"token"}, extra: []string{"token_type_hint"}}, status: 200,
+				gives: "Introspection", refuses: codes{401: {"invalid_client"}}},
+		}},
+		{EndpointJWKS, "/.well-known/jwks.json", jwks, needs(cfg.Keys != nil, "MountConfig.Keys"), []operation{
+			{method: "GET", about: "The keys that verify access tokens (RFC 7517)", status: 200, gives: "JWKSet"},
+		}},
+		{EndpointMetadata, MetadataPath(cfg.Issuer), nil, needs(cfg.Issuer != "" && cfg.BaseURL != "", "MountConfig.Issuer and BaseURL"), []operation{
+			{method: "GET", about: "Metadata of the authorization server (RFC 8414)", status: 200, gives: "Metadata"},
+		}},
+		{EndpointOpenAPI, "openapi.json", nil, "", []operation{
+			{method: "GET", about: "This document", status: 200, gives: "Document"},
+		}},
 	}
 	for i, one := range list {
 		switch {

@@ -29,6 +29,14 @@ var (
 	register = body{json: true, fields: []string{"username", "password"}}
 	oauth    = body{form: true}
 	nothing  = body{json: true, optional: true}
+	renewal  = body{json: true, fields: []string{"refresh_token"}}
+	leaving  = body{json: true, fields: []string{"refresh_token"}, optional: true}
+	second   = body{json: true, fields: []string{"mfa_token", "code"}, extra: []string{"device_token"}}
+	anew     = body{json: true, extra: []string{"password", "code", "device_token"}}
+	change   = body{json: true, fields: []string{"current_password", "new_password"}, extra: []string{"device_token"}}
+	mailTo   = body{json: true, fields: []string{"address"}}
+	link     = body{json: true, fields: []string{"token"}}
+	reset    = body{json: true, fields: []string{"token", "new_password"}}
 )
 
 // input is what came: texts by name. An empty parameter of a form counts as absent

@@ -21,7 +21,7 @@ type Resetter[A any] interface {
 func ForgotPassword[A Resetter[A]](a A, cfg Config) http.Handler {
 	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
 		return a.From(d).RequestReset(ctx, in.values["address"])
-	}, http.StatusAccepted, "address")
+	}, http.StatusAccepted, mailTo)
 }
 
 // ResetPassword returns the endpoint that resets a password: it takes the JSON
@@ -31,7 +31,7 @@ func ForgotPassword[A Resetter[A]](a A, cfg Config) http.Handler {
 func ResetPassword[A Resetter[A]](a A, cfg Config) http.Handler {
 	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
 		return a.From(d).Reset(ctx, in.values["token"], in.values["new_password"])
-	}, http.StatusNoContent, "token", "new_password")
+	}, http.StatusNoContent, reset)
 }
 
 // AddressVerifier verifies addresses, as recovery.Recovery does.
@@ -46,7 +46,7 @@ type AddressVerifier[A any] interface {
 func RequestVerification[A AddressVerifier[A]](a A, cfg Config) http.Handler {
 	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
 		return a.From(d).RequestVerification(ctx, in.values["address"])
-	}, http.StatusAccepted, "address")
+	}, http.StatusAccepted, mailTo)
 }
 
 // VerifyAddress returns the endpoint that verifies an address: it takes the JSON
@@ -55,13 +55,12 @@ func RequestVerification[A AddressVerifier[A]](a A, cfg Config) http.Handler {
 func VerifyAddress[A AddressVerifier[A]](a A, cfg Config) http.Handler {
 	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
 		return a.From(d).VerifyAddress(ctx, in.values["token"])
-	}, http.StatusNoContent, "token")
+	}, http.StatusNoContent, link)
 }
 
-// posted returns a handler for a JSON object with fields, that does what it says and
-// has nothing to tell.
-func (cfg Config) posted(do func(context.Context, auth.Device, input) error, status int, fields ...string) http.Handler {
-	takes := body{json: true, fields: fields}
+// posted returns a handler that takes a body, does what it says and has nothing to
+// tell.
+func (cfg Config) posted(do func(context.Context, auth.Device, input) error, status int, takes body) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := takes.read(w, r)
 		if err == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/revocation"
 )
 
@@ -31,7 +32,7 @@ func (anybody) Succeed(context.Context, auth.Attempt) (auth.DeviceToken, error) 
 func (anybody) Undo(context.Context, auth.Attempt) error                        { return nil }
 
 // server is everything mounted, on accounts of its own, where ended access tokens
-// are refused.
+// are refused. Its answers are held against its OpenAPI document.
 type server struct {
 	*httptest.Server
 	t        *testing.T
@@ -51,6 +52,9 @@ func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { list.Close() })
+	if err := list.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys, Check: list.Check}))
 	s.accounts = must(auth.New(s.store, tokens, auth.Config{
 		Hasher: authtest.FastHasher(t), Sessions: s.store, RefreshKeys: must(auth.NewKeyRing(must(auth.GenerateKey("HS256")))), Revoked: list.Sync,
@@ -61,15 +65,20 @@ func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *
 		extractors = append(extractors, cfg.Cookies.Extractor())
 	}
 	s.guard = must(auth.NewMiddleware(s.accounts, auth.MiddlewareConfig{Extractors: extractors}))
+	flows := must(recovery.New(s.accounts, recovery.NewMemoryAddresses(), s.store, unsent{}, recovery.Config{BaseURL: "https://app.test/account"}))
+	t.Cleanup(func() { _ = flows.Close(context.Background()) })
+	if len(choose) > 0 {
+		choose = append(choose, authhttp.EndpointOpenAPI)
+	}
 	mux := http.NewServeMux()
 	err = authhttp.Mount(mux, "/auth", s.accounts, s.guard, authhttp.MountConfig{
-		Config: cfg, Users: s.store, Keys: s.keys, Issuer: "https://id.test/tenant", BaseURL: "https://api.test",
+		Config: cfg, Users: s.store, Keys: s.keys, Recovery: flows, Issuer: "https://id.test/tenant", BaseURL: "https://api.test",
 		ResourceServers: must(authhttp.NewResourceServers(map[string]string{rsName: rsSecret})),
 	}, choose...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Server = httptest.NewTLSServer(mux)
+	s.Server = httptest.NewTLSServer(held(t, mux))
 	t.Cleanup(s.Close)
 	if _, err := s.accounts.Register(t.Context(), "ada", password); err != nil {
 		t.Fatal(err)
@@ -83,6 +92,11 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// unsent takes mails and sends none.
+type unsent struct{}
+
+func (unsent) Notify(context.Context, recovery.Message) error { return nil }
 
 // browser returns a client with cookies of its own.
 func (s *server) browser() *http.Client {

@@ -83,7 +83,7 @@ func Refresh[A Refresher[A]](a A, cfg Config) http.Handler {
 // refreshToken returns the refresh token of r.
 func (cfg Config) refreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	if cfg.Cookies == nil {
-		in, err := body{json: true, fields: []string{"refresh_token"}}.read(w, r)
+		in, err := renewal.read(w, r)
 		return in.values["refresh_token"], err
 	}
 	if err := cfg.Cookies.check(r); err != nil {
