@@ -46,7 +46,8 @@ type MountConfig struct {
 
 	// Issuer of the tokens, and BaseURL under which clients reach the mux, like
 	// "https://example.com": for EndpointMetadata, which tells clients both.
-	// EndpointOpenAPI tells BaseURL, and without one that it is where the document is.
+	// EndpointOpenAPI tells BaseURL, and without one that it is where the document is;
+	// what an ErrorHandler of the Middleware answers is not known to it.
 	Issuer, BaseURL string
 }
 

@@ -123,6 +123,7 @@ func TestMount(t *testing.T) {
 		"no keys":        {choose: []authhttp.Endpoint{authhttp.EndpointJWKS}},
 		"no issuer":      {choose: []authhttp.Endpoint{authhttp.EndpointMetadata}},
 		"bad base":       {cfg: authhttp.MountConfig{Issuer: "https://id.test", BaseURL: "api.test"}},
+		"bad server":     {cfg: authhttp.MountConfig{BaseURL: "api.test"}, choose: []authhttp.Endpoint{authhttp.EndpointOpenAPI}},
 		"cookies":        {prefix: "/elsewhere", cfg: authhttp.MountConfig{Config: elsewhere}},
 		"collision":      {prefix: "/taken"},
 	} {

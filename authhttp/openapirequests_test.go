@@ -20,7 +20,7 @@ import (
 // answered 5xx, and every answer is one that the document knows.
 func TestOpenAPIRequests(t *testing.T) {
 	t.Parallel()
-	const rounds = 100
+	const rounds = 60
 	for name, cfg := range map[string]authhttp.Config{
 		"bearer": {PasswordGrant: true}, "cookies": cookies(t, authhttp.CookieConfig{}),
 		"localhost": cookies(t, authhttp.CookieConfig{DangerouslyInsecureLocalhost: true}),
