@@ -1,0 +1,288 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/redisstore"
+	"github.com/seed-e36e2130/auth/revocation"
+)
+
+// service is a program as a host writes it: endpoints, a protected route, and a list
+// of what is revoked, over HTTP.
+type service struct {
+	url  string
+	auth *auth.Authenticator
+	list *revocation.List
+}
+
+// newService serves users and the sessions that s keeps. Each request may take as
+// long as limit, and told hears how each was answered.
+func newService(t testing.TB, users *auth.MemoryStore, s *redisstore.Store, key auth.Key, cfg revocation.Config, limit time.Duration, told func(path string, status int)) service {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := revocation.Follow(s, cfg)
+	must(err)
+	t.Cleanup(func() { list.Close() })
+	must(list.Sync(bounded(t)))
+	keys, err := auth.NewKeyRing(key)
+	must(err)
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, Check: list.Check})
+	must(err)
+	a, err := auth.New(users, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, Revoked: list.Sync, Accounts: users})
+	must(err)
+	guard, err := auth.NewMiddleware(a, auth.MiddlewareConfig{})
+	must(err)
+	mux := http.NewServeMux()
+	mux.Handle("/login", authhttp.Login(a, authhttp.Config{}))
+	mux.Handle("/refresh", authhttp.Refresh(a, authhttp.Config{}))
+	mux.Handle("/profile", guard.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		answer := &statusWriter{w, http.StatusOK}
+		mux.ServeHTTP(answer, r.WithContext(ctx))
+		if told != nil {
+			told(r.URL.Path, answer.status)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return service{server.URL, a, list}
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// send returns the status and the body, and the status 0 if ctx ended first.
+func (s service) send(t testing.TB, ctx context.Context, path, token, body string) (int, string) {
+	t.Helper()
+	method := http.MethodPost
+	if body == "" {
+		method = http.MethodGet
+	}
+	r, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return 0, ""
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		if ctx.Err() == nil {
+			t.Error(err)
+		}
+		return 0, ""
+	}
+	defer res.Body.Close()
+	text, _ := io.ReadAll(res.Body)
+	return res.StatusCode, string(text)
+}
+
+func (s service) profile(t testing.TB, token string) int {
+	t.Helper()
+	status, _ := s.send(t, t.Context(), "/profile", token, "")
+	return status
+}
+
+func (s service) refresh(t testing.TB, ctx context.Context, token string) (int, string) {
+	t.Helper()
+	return s.send(t, ctx, "/refresh", "", `{"refresh_token":"`+token+`"}`)
+}
+
+func newKey(t testing.TB) auth.Key {
+	t.Helper()
+	key, err := auth.GenerateKey(auth.HS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// TestBusyPool has no connection of the pool left. Refresh and Login answer 503 when
+// the time that the host gives a request is over, or the client has gone. Then all
+// is as it was: no connection is lost, and the token that was presented is good.
+func TestBusyPool(t *testing.T) {
+	t.Parallel()
+	const limit, clients, connections = 300 * time.Millisecond, 32, 2
+	opt := options(t)
+	opt.PoolSize, opt.PoolTimeout = connections, time.Minute
+	client := connect(t, opt)
+	s := newStore(t, client, prefix(t, connect(t, options(t))))
+	var mu sync.Mutex
+	answers := make(map[string]int) // by path and status
+	srv := newService(t, auth.NewMemoryStore(), s, newKey(t), revocation.Config{Bound: 5 * time.Minute}, limit, func(path string, status int) {
+		mu.Lock()
+		defer mu.Unlock()
+		answers[fmt.Sprint(path, " ", status)]++
+	})
+	user, err := srv.auth.Register(bounded(t), "ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := login(t, srv.auth)
+	var taken []*redis.Conn
+	for range connections {
+		conn := client.Conn()
+		if err := conn.Ping(bounded(t)).Err(); err != nil {
+			t.Fatal(err)
+		}
+		taken = append(taken, conn)
+	}
+	const body = `{"username":"ada","password":"` + password + `"}`
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			ctx := bounded(t)
+			if i%4 < 2 { // leaves
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, limit/3)
+				defer cancel()
+			}
+			began := time.Now()
+			status, text := 0, ""
+			if i%2 == 0 {
+				status, text = srv.refresh(t, ctx, tokens.RefreshToken)
+			} else {
+				status, text = srv.send(t, ctx, "/login", "", body)
+			}
+			if took := time.Since(began); took > 20*limit {
+				t.Errorf("an answer after %v", took)
+			}
+			if status != 0 && (status != http.StatusServiceUnavailable || !strings.Contains(text, `"code":"unavailable"`)) {
+				t.Errorf("answer %d %s", status, text)
+			}
+		})
+	}
+	wg.Wait()
+	eventually(t, func() error { // also those whose client has gone
+		mu.Lock()
+		defer mu.Unlock()
+		if want := map[string]int{"/refresh 503": clients / 2, "/login 503": clients / 2}; !maps.Equal(answers, want) {
+			return fmt.Errorf("answers %v, want %v", answers, want)
+		}
+		return nil
+	})
+	if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
+		t.Errorf("the protected route answers %d", code)
+	}
+	for _, conn := range taken {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if status, text := srv.refresh(t, bounded(t), tokens.RefreshToken); status != http.StatusOK {
+		t.Errorf("the same token then: %d %s", status, text)
+	}
+	if status, text := srv.send(t, bounded(t), "/login", "", body); status != http.StatusOK {
+		t.Errorf("login then: %d %s", status, text)
+	}
+	if list, err := s.Sessions(bounded(t), user.ID); err != nil || len(list) != 2 {
+		t.Errorf("%d sessions, %v, want 2", len(list), err)
+	}
+	if pool := client.PoolStats(); pool.TotalConns != pool.IdleConns || pool.TotalConns > connections {
+		t.Errorf("connections are lost: %d, %d of them idle", pool.TotalConns, pool.IdleConns)
+	}
+}
+
+// TestSessionsOfUser ends the sessions of a user in every way there is, at one
+// replica. At the other the access tokens of those, and no others, end.
+func TestSessionsOfUser(t *testing.T) {
+	t.Parallel()
+	client := connect(t, options(t))
+	p, users, key := prefix(t, client), auth.NewMemoryStore(), newKey(t)
+	here := newService(t, users, newStore(t, client, p), key, revocation.Config{}, time.Minute, nil)
+	there := newService(t, users, newStore(t, connect(t, options(t)), p), key, revocation.Config{}, time.Minute, nil)
+	ada, err := here.auth.Register(bounded(t), "ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, now := bounded(t), password
+	again := func() (tokens auth.Tokens) {
+		t.Helper()
+		if tokens, err = here.auth.Login(ctx, "ada", now); err != nil {
+			t.Fatal(err)
+		}
+		return tokens
+	}
+	live := []auth.Tokens{again(), again(), again()}
+	id := func(i int) string { return live[i].Principal.SessionID() }
+	for _, row := range []struct {
+		name string
+		end  func() error
+		keep int // how many of live go on
+		make func() []auth.Tokens
+	}{
+		{"EndSession", func() error { return here.auth.EndSession(ctx, ada.ID, id(2)) }, 2, nil},
+		{"EndSessions of the others", func() error { return here.auth.EndSessions(ctx, ada.ID, id(0)) }, 1, nil},
+		{"ChangePassword", func() error {
+			tokens, err := here.auth.ChangePassword(ctx, ada.ID, now, "battery staple")
+			now = "battery staple"
+			live = append(live, tokens)
+			slices.Reverse(live) // the new one first
+			return err
+		}, 1, nil},
+		{"EndSessions", func() error { return here.auth.EndSessions(ctx, ada.ID, "") }, 0, func() []auth.Tokens { return []auth.Tokens{again()} }},
+		{"Disable", func() error { return here.auth.Disable(ctx, ada.ID) }, 0, func() []auth.Tokens {
+			if err := here.auth.Enable(ctx, ada.ID); err != nil {
+				t.Fatal(err)
+			}
+			return []auth.Tokens{again(), again()}
+		}},
+		{"Delete", func() error { return here.auth.Delete(ctx, ada.ID) }, 0, nil},
+	} {
+		if err := errors.Join(row.end(), there.list.Sync(ctx)); err != nil {
+			t.Fatalf("%s: %v", row.name, err)
+		}
+		for i, tokens := range live {
+			want := http.StatusOK
+			if i >= row.keep {
+				want = http.StatusUnauthorized
+			}
+			if code := there.profile(t, tokens.AccessToken); code != want {
+				t.Errorf("%s: session %d is answered %d, want %d", row.name, i, code, want)
+			}
+		}
+		if list, err := there.auth.Sessions(ctx, ada.ID); err != nil || len(list) != row.keep {
+			t.Errorf("%s: %d sessions, %v, want %d", row.name, len(list), err, row.keep)
+		}
+		for _, tokens := range live[row.keep:] { // last, for this could end it, too
+			if _, err := there.auth.Refresh(ctx, tokens.RefreshToken); !errors.Is(err, auth.ErrInvalidGrant) {
+				t.Errorf("%s: Refresh of a session that ended: %v", row.name, err)
+			}
+		}
+		live = live[:row.keep]
+		if row.make != nil {
+			live = row.make()
+		}
+	}
+}
