@@ -35,8 +35,9 @@ type server struct {
 	port  int
 	roots *x509.CertPool
 
-	mu   sync.Mutex
-	sent []envelope
+	mu      sync.Mutex
+	sent    []envelope
+	refusal string // not empty: the answer to every message
 }
 
 type envelope struct {
@@ -132,6 +133,9 @@ func (s *session) Data(r io.Reader) (err error) {
 	if s.data, err = io.ReadAll(r); err == nil {
 		s.server.mu.Lock()
 		defer s.server.mu.Unlock()
+		if s.server.refusal != "" {
+			return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: s.server.refusal}
+		}
 		s.server.sent = append(s.server.sent, s.envelope)
 	}
 	return err
@@ -259,6 +263,38 @@ func TestOneRecipient(t *testing.T) {
 	header, body := read(t, s.take()[0])
 	if subject, err := new(mime.WordDecoder).DecodeHeader(header.Get("Subject")); err != nil || subject != "For Ädä" || strings.TrimSpace(body) != link {
 		t.Errorf("sent %q: %q", subject, body)
+	}
+}
+
+// TestRefusalQuotes has a server say what it does not like about a message: errors are
+// logged, and the link would open the account for who reads that.
+func TestRefusalQuotes(t *testing.T) {
+	t.Parallel()
+	s := serve(t, true, false)
+	code := reset
+	code.Kind, code.Link, code.Code = recovery.KindCode, "", "271828"
+	for refusal, m := range map[string]recovery.Message{
+		"spam, see " + link: reset, "spam: " + strings.ToUpper(link): reset, "bad token " + link[len(link)-64:]: reset, "spam: 271828": code,
+	} {
+		s.mu.Lock()
+		s.refusal = refusal
+		s.mu.Unlock()
+		err := send(t, s.config(), m)
+		if err == nil || !strings.Contains(err.Error(), string(m.Kind)) {
+			t.Errorf("%s: %v", refusal, err)
+			continue
+		}
+		for _, secret := range []string{link[len(link)-64:], code.Code} {
+			if strings.Contains(strings.ToLower(err.Error()), secret) {
+				t.Errorf("the error has the secret: %v", err)
+			}
+		}
+	}
+	s.mu.Lock()
+	s.refusal = "not today"
+	s.mu.Unlock()
+	if err := send(t, s.config(), code); err == nil || !strings.Contains(err.Error(), "not today") {
+		t.Errorf("the error does not say why: %v", err)
 	}
 }
 
