@@ -136,13 +136,16 @@ func parseMember(member, number string) (r auth.Revocation, at position, ok bool
 
 // Listen calls sync, as a rule the Sync of a revocation.List, whenever something
 // was revoked, so that it is in effect here at once, and whenever it has connected
-// again and may have missed something. It returns when ctx ends, with its error. The
-// messages say nothing but that there is news: where they do not arrive, the list
+// again and may have missed something. It returns when ctx ends, with its error, or an
+// [*auth.ConfigError] if sync is nil. The messages say nothing but that there is news: where they do not arrive, the list
 // that reads the feed by itself is none the worse, so what sync returns is of no
 // interest here.
 func (s *Store) Listen(ctx context.Context, sync func(context.Context) error) error {
 	if s == nil || s.client == nil {
 		return errZero
+	}
+	if sync == nil {
+		return &auth.ConfigError{Field: "sync", Reason: "is nil"}
 	}
 	subscription := s.client.Subscribe(ctx, s.feed)
 	defer subscription.Close()

@@ -216,6 +216,10 @@ func TestListenClosed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	ofTheWorld(t, "Listen", s.Listen(ctx, func(context.Context) error { return nil }))
+	var fault *auth.ConfigError
+	if err := s.Listen(ctx, nil); !errors.As(err, &fault) || fault.Field != "sync" {
+		t.Errorf("Listen without sync: %v", err)
+	}
 	var zero *redisstore.Store
 	ofTheWorld(t, "Listen of a nil Store", zero.Listen(ctx, nil))
 	for name, call := range calls(new(redisstore.Store)) {
