@@ -177,7 +177,7 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 			return err
 		}
 		from := after
-		if server != answering {
+		if server != answering || position < after { // which it has lost since
 			from = 0
 		}
 		next = strconv.FormatInt(position, 10) + "@" + answering
