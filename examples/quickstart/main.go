@@ -64,7 +64,24 @@ func run(ctx context.Context, addr, data string) error {
 		return err
 	}
 	printNext(listener.Addr().(*net.TCPAddr))
+	go prune(ctx, store)
 	return serve(ctx, listener, handler)
+}
+
+// prune forgets each hour what has expired: nothing else does, and who knocks at the
+// door without end would fill the disk.
+func prune(ctx context.Context, store *sqlite.Store) {
+	hourly := time.NewTicker(time.Hour)
+	defer hourly.Stop()
+	for ctx.Err() == nil {
+		if err := store.Prune(ctx); err != nil && ctx.Err() == nil {
+			slog.Error("quickstart: prune", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-hourly.C:
+		}
+	}
 }
 
 // newHandler puts the parts together: store and key make an authenticator, which

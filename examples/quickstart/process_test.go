@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,7 +20,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/testenv"
+	"github.com/seed-e36e2130/auth/sqlstore"
+	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 )
 
 var tempDir string
@@ -144,6 +148,30 @@ func TestRestart(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// What has expired is forgotten.
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	store, err := sqlite.Open(t.Context(), filepath.Join(data, "users.db"), sqlstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	old := time.Now().UTC().Truncate(time.Second).Add(-2 * time.Hour)
+	one := auth.Session{ID: strings.Repeat("a", 22), UserID: "ada", CreatedAt: old, LastUsedAt: old, ExpiresAt: old, Version: 1}
+	if err := store.CreateSession(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	start(t, data)
+	for range 500 {
+		if _, _, err := store.Session(t.Context(), one.ID); errors.Is(err, auth.ErrSessionNotFound) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("a session that expired long ago is still there")
 }
 
 // SIGTERM ends the program, but first the request that is under way.

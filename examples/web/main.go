@@ -77,7 +77,24 @@ func run(ctx context.Context, addr, data string) error {
 	} else {
 		fmt.Printf("Ready on %s. Cookies are Secure: put a server that speaks https in front.\n", at)
 	}
+	go prune(ctx, store)
 	return serve(ctx, listener, handler)
+}
+
+// prune forgets each hour what has expired: nothing else does, and who knocks at the
+// door without end would fill the disk.
+func prune(ctx context.Context, store *sqlite.Store) {
+	hourly := time.NewTicker(time.Hour)
+	defer hourly.Stop()
+	for ctx.Err() == nil {
+		if err := store.Prune(ctx); err != nil && ctx.Err() == nil {
+			slog.Error("web: prune", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-hourly.C:
+		}
+	}
 }
 
 // newHandler puts the parts together. insecure cookies are for localhost alone, and

@@ -2,12 +2,19 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/sqlstore"
+	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 )
 
 // The program starts by one command, says where it is, and ends when it is told to.
@@ -45,6 +52,38 @@ func TestStart(t *testing.T) {
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("it answers %s", res.Status)
 	}
+}
+
+// What has expired is forgotten.
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	store, err := sqlite.Open(t.Context(), filepath.Join(data, "users.db"), sqlstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	old := time.Now().UTC().Truncate(time.Second).Add(-2 * time.Hour)
+	one := auth.Session{ID: strings.Repeat("a", 22), UserID: "ada", CreatedAt: old, LastUsedAt: old, ExpiresAt: old, Version: 1}
+	if err := store.CreateSession(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, "127.0.0.1:0", data) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("it ends with %v", err)
+		}
+	}()
+	for range 500 {
+		if _, _, err := store.Session(t.Context(), one.ID); errors.Is(err, auth.ErrSessionNotFound) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("a session that expired long ago is still there")
 }
 
 // Whatever is answered tells browsers what a page may do, and insecure cookies are
