@@ -51,11 +51,12 @@ var binary = sync.OnceValues(func() (string, error) {
 type process struct {
 	url    string
 	lines  string // the curl lines that it prints
+	pid    int
 	signal func() // SIGTERM, once: a second one would not wait
 	stop   func() error
 }
 
-func start(t *testing.T, data string) *process {
+func start(t testing.TB, data string) *process {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -71,7 +72,7 @@ func start(t *testing.T, data string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{signal: sync.OnceFunc(func() { _ = cmd.Process.Signal(syscall.SIGTERM) })}
+	p := &process{pid: cmd.Process.Pid, signal: sync.OnceFunc(func() { _ = cmd.Process.Signal(syscall.SIGTERM) })}
 	p.stop = sync.OnceValue(func() error {
 		p.signal()
 		if err := cmd.Wait(); err != nil {
@@ -262,7 +263,7 @@ func post(target, contentType, body string) (status int, answer string) {
 	return res.StatusCode, string(all)
 }
 
-func login(t *testing.T, base, username, password string) (token string) {
+func login(t testing.TB, base, username, password string) (token string) {
 	t.Helper()
 	status, body := post(base+"/login", "application/x-www-form-urlencoded", url.Values{"username": {username}, "password": {password}}.Encode())
 	var tokens struct {
@@ -274,7 +275,7 @@ func login(t *testing.T, base, username, password string) (token string) {
 	return tokens.AccessToken
 }
 
-func profile(t *testing.T, base, token string) (body string) {
+func profile(t testing.TB, base, token string) (body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", base+"/profile", nil)
 	if err != nil {

@@ -1,0 +1,205 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testenv"
+	"github.com/seed-e36e2130/auth/sqlstore"
+	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
+)
+
+// BenchmarkWrk puts wrk's load on GET /profile of this program, of the same route
+// with nothing before it, and of FastAPI's tutorial, one after the other in each
+// round. Half a minute a round:
+//
+//	go test -run '^$' -bench Wrk -benchtime 3x ./examples/quickstart
+func BenchmarkWrk(b *testing.B) {
+	wrk := testenv.Command(b, "wrk")
+	for round := 1; b.Loop(); round++ {
+		guarded := measure(b, wrk, startQuickstart)
+		open := measure(b, wrk, startOpen)
+		tutorial := measure(b, wrk, startTutorial)
+		b.Logf("round %d: quickstart %v, no authentication %v, FastAPI %v", round, guarded, open, tutorial)
+		b.Logf("round %d, requests a second: %.1f times FastAPI, %.2f of no authentication; in requests a second of processor time: %.1f, %.2f",
+			round, guarded.rate/tutorial.rate, guarded.rate/open.rate,
+			tutorial.processor.Seconds()/guarded.processor.Seconds(), open.processor.Seconds()/guarded.processor.Seconds())
+	}
+}
+
+// load is what a server does under wrk. On a machine that others use, too, the
+// processor time says more than the rate.
+type load struct {
+	rate      float64 // requests a second
+	p99       time.Duration
+	processor time.Duration // that the server spends on a request
+}
+
+func (l load) String() string {
+	return fmt.Sprintf("%.0f/s p99 %v processor %v", l.rate, l.p99, l.processor.Round(time.Microsecond))
+}
+
+var (
+	wrkCount = regexp.MustCompile(`(\d+) requests in`)
+	wrkRate  = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)
+	wrkP99   = regexp.MustCompile(`\s99%\s+([\d.]+(?:us|ms|s))\s`)
+)
+
+// server is one that was started, and a token of its user ada.
+type server struct {
+	url, token string
+	pid        int
+	workers    bool // its child processes serve, too
+	stop       func()
+}
+
+// measure starts a server, loads it with one user's requests, and stops it.
+func measure(b *testing.B, wrk string, start func(*testing.B) server) (got load) {
+	b.Helper()
+	s := start(b)
+	defer s.stop()
+	if body := profile(b, s.url, s.token); !strings.Contains(body, `"ada"`) {
+		b.Fatalf("the profile is %s", body)
+	}
+	before := s.processor(b)
+	out, err := exec.Command(wrk, "-t2", "-c64", "-d10s", "--latency", "-H", "Authorization: Bearer "+s.token, s.url+"/profile").CombinedOutput()
+	spent := s.processor(b) - before
+	count, rate, p99 := wrkCount.FindSubmatch(out), wrkRate.FindSubmatch(out), wrkP99.FindSubmatch(out)
+	if err != nil || count == nil || rate == nil || p99 == nil || strings.Contains(string(out), "Non-2xx") || strings.Contains(string(out), "Socket errors") {
+		b.Fatalf("wrk: %v\n%s", err, out)
+	}
+	requests, err1 := strconv.Atoi(string(count[1]))
+	got.rate, err = strconv.ParseFloat(string(rate[1]), 64)
+	var err2 error
+	got.p99, err2 = time.ParseDuration(string(p99[1]))
+	if err := errors.Join(err, err1, err2); err != nil || requests == 0 {
+		b.Fatalf("wrk: %v\n%s", err, out)
+	}
+	got.processor = spent / time.Duration(requests)
+	return got
+}
+
+// processor returns the processor time of s so far, as proc(5) has it.
+func (s server) processor(b *testing.B) (sum time.Duration) {
+	b.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has just ended
+		}
+		name := bytes.LastIndexByte(text, ')') // which may hold anything
+		field := strings.Fields(string(text[name+1:]))
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		parent, _ := strconv.Atoi(field[1])
+		if pid == s.pid || s.workers && parent == s.pid {
+			user, _ := strconv.Atoi(field[11])
+			system, _ := strconv.Atoi(field[12])
+			sum += time.Duration(user+system) * 10 * time.Millisecond
+		}
+	}
+	return sum
+}
+
+// startQuickstart starts the program as a user does.
+func startQuickstart(b *testing.B) server {
+	p := start(b, b.TempDir())
+	if status, body := register(p.url, "ada", "correct horse battery"); status != 201 {
+		b.Fatalf("register answers %d %s", status, body)
+	}
+	return server{url: p.url, token: login(b, p.url, "ada", "correct horse battery"), pid: p.pid, stop: func() { _ = p.stop() }}
+}
+
+// startOpen serves the same answer from the same kind of file in this process, and
+// looks at no token.
+func startOpen(b *testing.B) server {
+	ctx, end := context.WithCancel(context.Background())
+	store, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "users.db"), sqlstore.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := store.CreateUser(ctx, auth.User{ID: "1", Username: "ada"}); err != nil {
+		b.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /profile", func(w http.ResponseWriter, r *http.Request) {
+		user, err := store.UserByID(r.Context(), "1")
+		if err != nil {
+			http.Error(w, "no profile", auth.HTTPStatus(err))
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]string{"id": user.ID, "username": user.Username})
+	})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, listener, mux) }()
+	return server{url: "http://" + listener.Addr().String(), token: "none", pid: os.Getpid(), stop: func() {
+		end()
+		if err := errors.Join(<-ended, store.Close()); err != nil {
+			b.Error(err)
+		}
+	}}
+}
+
+// startTutorial starts FastAPI's tutorial with one worker a core, and with what makes
+// it fast: uvloop, httptools, no access log. Its users are in memory.
+func startTutorial(b *testing.B) server {
+	python := testenv.Python(b, "fastapi", "jose", "passlib", "bcrypt", "multipart", "uvicorn", "uvloop", "httptools")
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(free.Addr().String())
+	free.Close()
+	cmd := exec.Command(python, "-m", "uvicorn", "--app-dir", "testdata", "--host", "127.0.0.1", "--port", port,
+		"--workers", strconv.Itoa(runtime.NumCPU()), "--loop", "uvloop", "--http", "httptools", "--no-access-log", "tutorial:app")
+	cmd.Env = append(os.Environ(), "TUTORIAL_SECRET="+rand.Text(), "PYTHONDONTWRITEBYTECODE=1")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	stop := sync.OnceFunc(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	b.Cleanup(stop)
+	url := "http://127.0.0.1:" + port
+	for range 150 {
+		if res, err := http.Get(url + "/profile"); err == nil {
+			res.Body.Close()
+			return server{url: url, token: login(b, url, "ada", "correct horse battery"), pid: cmd.Process.Pid, workers: true, stop: stop}
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	stop()
+	b.Fatalf("uvicorn does not answer:\n%s", &stderr)
+	return server{}
+}
