@@ -7,14 +7,17 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/lib/pq v1.12.3
 	github.com/ncruces/go-sqlite3 v0.37.0
+	github.com/pquerna/otp v1.5.0
 	github.com/seed-e36e2130/auth v0.0.0
 	github.com/seed-e36e2130/auth/sqlstore v0.0.0
 	github.com/seed-e36e2130/auth/sqlstore/pglisten v0.0.0
+	github.com/seed-e36e2130/auth/totp v0.0.0
 	modernc.org/sqlite v1.62.0
 )
 
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect
+	github.com/boombuler/barcode v1.0.1-0.20190219062509-6c824513bacc // indirect
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/goccy/go-json v0.10.6 // indirect
@@ -47,4 +50,5 @@ replace (
 	github.com/seed-e36e2130/auth => ../..
 	github.com/seed-e36e2130/auth/sqlstore => ..
 	github.com/seed-e36e2130/auth/sqlstore/pglisten => ../pglisten
+	github.com/seed-e36e2130/auth/totp => ../../totp
 )
