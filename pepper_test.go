@@ -234,3 +234,26 @@ func TestNothingShowsASecret(t *testing.T) {
 		}
 	}
 }
+
+// FuzzPepperVerify: whatever the stored text, no panic and no match; and what does not
+// begin as a peppered hash does is left to others.
+func FuzzPepperVerify(f *testing.F) {
+	for _, encoded := range []string{"$auth-pepper$v=1,k=a$", "$auth-pepper$v=1,k=a$$auth-pepper$v=1,k=a$x", "$auth-pepper$v=2,k=a$x", "$auth-pepper$v=1,k=b$x", "$2b$", ""} {
+		f.Add(encoded, "password")
+	}
+	f.Fuzz(func(t *testing.T, encoded, password string) {
+		p := newPepper(t, authtest.FastHasher(t), pepperKey(t, 1, "a"))
+		err := p.Verify(t.Context(), encoded, password)
+		switch peppered := strings.HasPrefix(encoded, "$auth-pepper$"); {
+		case err == nil:
+			t.Errorf("%q matches %q", encoded, password)
+		case !peppered && err != auth.ErrUnknownHash:
+			t.Errorf("%q: %v", encoded, err)
+		case !errors.Is(err, auth.ErrUnknownHash) && !errors.Is(err, auth.ErrMalformedHash) && !errors.Is(err, auth.ErrMismatch):
+			t.Errorf("%q: %v", encoded, err)
+		}
+		if !p.NeedsRehash(encoded) && !strings.HasPrefix(encoded, "$auth-pepper$v=1,k=a$") {
+			t.Errorf("%q needs no other hash", encoded)
+		}
+	})
+}

@@ -5,9 +5,10 @@
 //
 // One [Store] is all of [auth.UserStore], [auth.AccountStore], [auth.SessionStore]
 // and [auth.RecordStore], and the Addresses of package recovery. All replicas of a
-// program share the database, and its clock: theirs may differ. Connect to the server that is written to, not to a copy
-// that follows it: a copy is behind, and says that a session goes on which has
-// ended. What has expired stays until [Store.Prune].
+// program share the database, and its clock: theirs may differ. Connect to the
+// server that is written to, not to a copy that follows it: a copy is behind, and
+// says that a session goes on which has ended. What has expired stays until
+// [Store.Prune].
 //
 // On PostgreSQL each deletion of sessions notifies [Store.Channel]: package
 // sqlstore/pglisten listens there, so that a logout is in effect on every replica at
