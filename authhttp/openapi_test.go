@@ -102,6 +102,12 @@ func disagrees(document node, r *http.Request, got *httptest.ResponseRecorder) s
 	if err := json.Unmarshal(got.Body.Bytes(), &value); err != nil {
 		return err.Error()
 	}
+	return exactly(document, schema, value)
+}
+
+// exactly holds value against a schema, and says as well which member the schema does
+// not know, unless it knows none.
+func exactly(document node, schema, value any) (fault string) {
 	known, fault := validate(document, schema, value)
 	if members, ok := value.(node); ok && fault == "" && len(known) > 0 {
 		for name := range members {
@@ -167,7 +173,7 @@ func validate(document node, schema, value any) (known map[string]bool, fault st
 		var list []any
 		list, ok = value.([]any)
 		for _, one := range list {
-			if _, fault := validate(document, s["items"], one); fault != "" {
+			if fault := exactly(document, s["items"], one); fault != "" {
 				return known, fault
 			}
 		}
@@ -185,7 +191,7 @@ func validate(document node, schema, value any) (known map[string]bool, fault st
 	for name, one := range properties {
 		known[name] = true
 		if member := at(value, name); member != nil {
-			if _, fault := validate(document, one, member); fault != "" {
+			if fault := exactly(document, one, member); fault != "" {
 				return known, name + ": " + fault
 			}
 		}
