@@ -37,8 +37,9 @@ type Config struct {
 	// NormalizeUsername returns the one form of a username that is stored and
 	// looked up, or an error if it is none; whatever the form, it has 1 to 255
 	// bytes. nil: UsernameCaseMapped of RFC 8265, which folds case and width and
-	// takes e-mail addresses too. It is the place to refuse look-alikes of other
-	// scripts, and the way to keep the names of a table that already exists.
+	// takes e-mail addresses too, and of the scripts whose letters look alike only
+	// one in a name. It is the place to refuse names all of another script, and the
+	// way to keep those of a table that already exists.
 	NormalizeUsername func(username string) (string, error)
 
 	// Claims, if not nil, completes the claims of a user's token: scopes, roles,

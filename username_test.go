@@ -47,6 +47,11 @@ func TestUsernames(t *testing.T) {
 		"ﬀ":                                    "", // a ligature
 		"①":                                    "",
 		"אa":                                   "", // the Bidi rule
+		"\u0430lice":                           "", // a Cyrillic a
+		"\u0391lice":                           "", // a Greek Alpha
+		"alic\u0435":                           "", // a Cyrillic e
+		"дарья42":                              "дарья42",
+		"日本alice":                              "日本alice", // nobody takes one for the other
 		"alice\xff":                            "",
 		"\xed\xa0\x80":                         "",
 		strings.Repeat("a", 256):               "",
