@@ -159,6 +159,9 @@ func TestLoginUser(t *testing.T) {
 		if _, err := a.LoginUser(ctx, u.ID, "pwd"); err != auth.ErrInvalidCredentials {
 			t.Errorf("disabled: %v", err)
 		}
+		if _, err := newAuthenticator(t, store, auth.Config{}).LoginUser(ctx, u.ID, "pwd"); err != auth.ErrInvalidCredentials {
+			t.Errorf("disabled, without sessions: %v", err)
+		}
 	})
 }
 
@@ -201,6 +204,9 @@ func TestDisableAndDelete(t *testing.T) {
 		}
 		ended(tokens)
 		login(auth.ErrInvalidCredentials)
+		if _, err := a.Fingerprint(ctx, u.ID); err != auth.ErrInvalidCredentials {
+			t.Errorf("Fingerprint of a disabled account: %v", err)
+		}
 	}
 	if err := a.Enable(ctx, u.ID); err != nil {
 		t.Fatal(err)

@@ -314,6 +314,23 @@ func TestUndo(t *testing.T) {
 		if n != 95 {
 			t.Errorf("%d at other accounts, want 95", n)
 		}
+
+		// Nor where the account itself refuses, which is asked last.
+		for i := range 100 {
+			begins(t, slow, from("eve", fmt.Sprintf("198.51.100.%d", i)))
+		}
+		for range 1000 {
+			if begins(t, slow, from("eve", "203.0.113.5")) == 0 {
+				t.Fatal("eve may be guessed at")
+			}
+		}
+		n = 0
+		for i := range 300 {
+			n += passes(t, slow, from(fmt.Sprint("user", i), "203.0.113.5"), 1)
+		}
+		if n != 100 {
+			t.Errorf("%d at other accounts, want 100", n)
+		}
 	})
 }
 
