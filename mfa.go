@@ -64,7 +64,7 @@ func (e *MFARequiredError) MarshalJSON() ([]byte, error) {
 // pending is a login that waits for its second factor, as its record keeps it.
 type pending struct {
 	UserID   string
-	Password [sha256.Size]byte // of the hash of the password that was proven
+	Password [sha256.Size]byte // the fingerprint, when the password was proven
 	AMR      []string
 	Tries    int
 }
@@ -93,7 +93,7 @@ func (a *Authenticator) admit(ctx context.Context, u User, password string, amr 
 		return Tokens{}, fmt.Errorf("auth: load record: %w", err)
 	}
 	r.Key, r.ExpiresAt = mfaKey(token), toMicroseconds(now.Add(mfaTime))
-	r.Value, _ = json.Marshal(pending{u.ID, sha256.Sum256([]byte(u.PasswordHash)), amr, 0}) // strings and numbers: it cannot fail
+	r.Value, _ = json.Marshal(pending{u.ID, fingerprintOf(u), amr, 0}) // strings and numbers: it cannot fail
 	if err := a.records.ReplaceRecord(ctx, r.Renew(), r); err != nil {
 		return Tokens{}, fmt.Errorf("auth: write record: %w", err)
 	}
@@ -120,7 +120,7 @@ func (a *Authenticator) LoginMFA(ctx context.Context, mfaToken, code string) (To
 	if err != nil {
 		return Tokens{}, err
 	}
-	password := sha256.Sum256([]byte(u.PasswordHash))
+	password := fingerprintOf(u)
 	if u.ID == "" || u.Disabled || subtle.ConstantTimeCompare(password[:], login.Password[:]) != 1 {
 		return Tokens{}, ErrInvalidCredentials
 	}
