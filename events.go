@@ -11,6 +11,7 @@ type Event struct {
 	Kind      EventKind
 	UserID    string // empty: no user's
 	SessionID string // empty: no session's
+	KeyID     string // empty: no key's
 	Device           // that it came from; zero: unknown, or from none
 	Err       error  // what went wrong; nil: nothing
 }
@@ -35,6 +36,7 @@ const (
 	EventDisabled      EventKind = "disabled"       // an account was disabled, and its sessions ended
 	EventEnabled       EventKind = "enabled"        // it was enabled again
 	EventDeleted       EventKind = "deleted"        // an account was deleted
+	EventKeyRotated    EventKind = "key_rotated"    // the keys of a ring were replaced by others; KeyID signs now, if any does
 	EventFeedDown      EventKind = "feed_down"      // revocations were not read for longer than they may take
 	EventFeedUp        EventKind = "feed_up"        // and now they were
 
@@ -58,6 +60,7 @@ func (e Event) LogValue() slog.Value {
 	}
 	text("sub", e.UserID)
 	text("sid", e.SessionID)
+	text("kid", e.KeyID)
 	if e.IP.IsValid() {
 		text("ip", e.IP.String())
 	}

@@ -136,6 +136,7 @@ func TestLogEvents(t *testing.T) {
 		want  string
 	}{
 		{auth.Event{Kind: auth.EventLogin, UserID: "1", SessionID: "2"}, `level=INFO msg="auth: login" event=login sub=1 sid=2`},
+		{auth.Event{Kind: auth.EventKeyRotated, KeyID: "3"}, `level=INFO msg="auth: key_rotated" event=key_rotated kid=3`},
 		{auth.Event{Kind: auth.EventLoginFailed, Err: auth.ErrUserNotFound}, `level=INFO msg="auth: login_failed" event=login_failed error="auth: user not found"`},
 		{auth.Event{Kind: auth.EventLoginFailed, UserID: "1", Err: fmt.Errorf("x: %w", auth.ErrMalformedHash)}, `level=WARN msg="auth: login_failed" event=login_failed sub=1 error="x: auth: malformed stored hash"`},
 		{auth.Event{Kind: auth.EventReuse}, `level=WARN msg="auth: refresh_reuse" event=refresh_reuse`},

@@ -23,6 +23,7 @@ import (
 type KeyRing struct {
 	signs   bool
 	current atomic.Pointer[keySnapshot]
+	events  atomic.Pointer[func(context.Context, Event)]
 }
 
 // keySnapshot is one state of a ring; nothing in it changes.
@@ -72,8 +73,34 @@ func (r *KeyRing) Replace(first Key, others ...Key) error {
 	if err != nil {
 		return err
 	}
-	r.current.Store(s)
+	before := r.current.Swap(s)
+	if tell := r.events.Load(); tell != nil && !s.same(before) {
+		e := Event{Kind: EventKeyRotated}
+		if s.signing != nil {
+			e.KeyID = s.signing.ID()
+		}
+		(*tell)(context.Background(), e)
+	}
 	return nil
+}
+
+// Notify has events told of each later Replace that changes the keys or their order,
+// by an [EventKeyRotated], in the goroutine that calls Replace. It takes the place of
+// what an earlier Notify named; nil: nobody is told. What [Config].Events is given
+// will do.
+func (r *KeyRing) Notify(events func(ctx context.Context, e Event)) {
+	if events == nil {
+		r.events.Store(nil)
+		return
+	}
+	r.events.Store(&events)
+}
+
+// same reports whether both hold the same keys in the same order.
+func (s *keySnapshot) same(other *keySnapshot) bool {
+	return other != nil && slices.EqualFunc(s.keys, other.keys, func(a, b *jose.Key) bool {
+		return a.ID() == b.ID() && a.Fingerprint() == b.Fingerprint() && a.Algorithm() == b.Algorithm()
+	})
 }
 
 // newKeySnapshot is where every state of a ring is checked and built.

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -134,4 +135,48 @@ type foreignPublic struct {
 func (s foreignPublic) Public() crypto.PublicKey { return s.public }
 func (s foreignPublic) Sign(r io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
 	return s.Signer.Sign(r, digest, o)
+}
+
+func TestKeyRingNotify(t *testing.T) {
+	t.Parallel()
+	first, second := secretKey(t), secretKey(t)
+	ring, err := auth.NewKeyRing(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []auth.Event
+	ring.Notify(func(_ context.Context, e auth.Event) { told = append(told, e) })
+	for i, row := range []struct {
+		keys []auth.Key
+		want string // the key that the event names, if one comes
+		tell bool
+	}{
+		{keys: []auth.Key{first}},
+		{[]auth.Key{first, second}, first.ID(), true},
+		{keys: []auth.Key{first, second, first}}, // said twice
+		{[]auth.Key{second, first}, second.ID(), true},
+		{[]auth.Key{second}, second.ID(), true},
+	} {
+		told = nil
+		if err := ring.Replace(row.keys[0], row.keys[1:]...); err != nil {
+			t.Fatal(err)
+		}
+		if row.tell != (len(told) == 1) || row.tell && told[0] != (auth.Event{Kind: auth.EventKeyRotated, KeyID: row.want}) {
+			t.Errorf("replacement %d: told %+v", i, told)
+		}
+	}
+	told = nil
+	if err := ring.Replace(auth.Key{}); err == nil || len(told) != 0 {
+		t.Errorf("a replacement that fails: %v, told %+v", err, told)
+	}
+	ring.Notify(nil)
+	if err := ring.Replace(first); err != nil || len(told) != 0 {
+		t.Errorf("with nobody to tell: %v, told %+v", err, told)
+	}
+
+	var verifying auth.KeyRing
+	verifying.Notify(func(_ context.Context, e auth.Event) { told = append(told, e) })
+	if err := verifying.Replace(first); err != nil || len(told) != 1 || told[0] != (auth.Event{Kind: auth.EventKeyRotated}) {
+		t.Errorf("the first keys of a ring that only verifies: %v, told %+v", err, told)
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
@@ -57,6 +58,7 @@ type server struct {
 func newServer(folder string) server {
 	current := must(auth.OpenKeyFile(filepath.Join(folder, "current.key"), auth.EdDSA)) // made at the first start
 	ring := must(auth.NewKeyRing(current))
+	ring.Notify(auth.LogEvents(slog.Default()))
 	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: ring}))
 	s := server{http.NewServeMux(), folder, ring, tokens}
 	if err := s.reload(); err != nil { // the other keys, too
@@ -102,9 +104,7 @@ func (s server) reloadOn(sig os.Signal) {
 		for range signals {
 			if err := s.reload(); err != nil {
 				log.Print("keys stay as they are: ", err)
-				continue
 			}
-			log.Print("keys reloaded")
 		}
 	}()
 }
