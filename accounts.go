@@ -32,7 +32,7 @@ func (a *Authenticator) confirm(ctx context.Context, userID, password string, th
 	if err != nil {
 		return Tokens{}, err
 	}
-	return a.attempt(ctx, u.Username, func() (Tokens, error) {
+	return a.attempt(ctx, Attempt{Username: u.Username}, func() (Tokens, error) {
 		if err := a.prove(ctx, u, password); err != nil {
 			return Tokens{}, err
 		}
@@ -124,9 +124,10 @@ func fingerprintOf(u User) [sha256.Size]byte {
 // LoginUser returns the tokens of an account that has proven who it is to the host:
 // by a link in a mail, a passkey, another issuer's token. amr says how, in words of
 // RFC 8176 of at most 128 bytes in all; at least one, and "mfa" among them if that
-// was more than one factor. It asks no [Throttle]. It returns
-// [ErrInvalidCredentials] if there is no such account or it is disabled, and a
-// [*MFARequiredError], as Login does, if it has a second factor and amr no "mfa".
+// was more than one factor. No [Throttle] refuses it; where there is one, it knows the
+// device from then on, as after Login. It returns [ErrInvalidCredentials] if there is
+// no such account or it is disabled, and a [*MFARequiredError], as Login does, if it
+// has a second factor and amr no "mfa".
 func (a *Authenticator) LoginUser(ctx context.Context, userID string, amr ...string) (Tokens, error) {
 	if a.unusable() {
 		return Tokens{}, errUnusable
@@ -138,6 +139,46 @@ func (a *Authenticator) LoginUser(ctx context.Context, userID string, amr ...str
 	if err != nil {
 		return Tokens{}, err
 	}
+	t, err := a.admitUser(ctx, u, amr)
+	if err == nil {
+		t.DeviceToken = a.know(ctx, u)
+	}
+	return t, err
+}
+
+// LoginUserIf is [Authenticator.LoginUser] for who proves it by what could be
+// guessed, like a code in a message: it asks the [Throttle], calls proven, and logs in
+// if that returns nil. An [ErrInvalidCredentials] of proven counts as a failure at
+// target, the host's name for what is guessed at (see [Attempt]); another error does
+// not. Where the throttle refuses, proven is not called, and it returns a [*RetryError]
+// of [ErrTooManyAttempts]: for a userID that nobody has just as for others.
+func (a *Authenticator) LoginUserIf(ctx context.Context, userID, target string, proven func(context.Context) error, amr ...string) (Tokens, error) {
+	if a.unusable() {
+		return Tokens{}, errUnusable
+	}
+	if err := checkMethods(amr); err != nil {
+		return Tokens{}, err
+	}
+	u, err := found(a.users.UserByID(ctx, userID))
+	if err != nil {
+		return Tokens{}, err
+	}
+	one := Attempt{Username: u.Username, Target: target}
+	if u.ID == "" {
+		one.Username = target
+	}
+	return a.attempt(ctx, one, func() (Tokens, error) {
+		if err := proven(ctx); err != nil {
+			if errors.Is(err, ErrInvalidCredentials) {
+				_ = a.failed(ctx, u.ID, err)
+			}
+			return Tokens{}, err
+		}
+		return a.admitUser(ctx, u, amr)
+	})
+}
+
+func (a *Authenticator) admitUser(ctx context.Context, u User, amr []string) (Tokens, error) {
 	if u.ID == "" || u.Disabled {
 		return Tokens{}, ErrInvalidCredentials
 	}

@@ -240,7 +240,11 @@ type noted struct {
 func (n *noted) note(call string, a auth.Attempt) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.calls = append(n.calls, fmt.Sprintf("%s %s %s %s", call, a.Username, a.Device.IP, string(a.Device.Known)))
+	line := fmt.Sprintf("%s %s %s %s", call, a.Username, a.Device.IP, string(a.Device.Known))
+	if a.Target != "" {
+		line += " at " + a.Target
+	}
+	n.calls = append(n.calls, line)
 }
 
 func (n *noted) Begin(_ context.Context, a auth.Attempt) error { n.note("begin", a); return n.begin }
@@ -324,6 +328,81 @@ func TestThrottleIsAsked(t *testing.T) {
 	}
 	if work := w.since(); len(work) > 0 {
 		t.Errorf("the password was looked at: %v", work)
+	}
+}
+
+// What can be guessed is asked of the throttle first, whoever it is for, and what
+// cannot be is refused by none.
+func TestLoginUserIf(t *testing.T) {
+	t.Parallel()
+	throttle, ctx := new(noted), t.Context()
+	var events []auth.Event
+	a, store, u := withSessions(t, auth.Config{Throttle: throttle, Events: func(_ context.Context, e auth.Event) { events = append(events, e) }})
+	from := a.From(auth.Device{IP: netip.MustParseAddr("192.0.2.7"), Known: "k"})
+	wrong, down := fmt.Errorf("code: %w", auth.ErrInvalidCredentials), errors.New("down")
+	refused := &auth.RetryError{Err: auth.ErrTooManyAttempts, After: time.Minute}
+	const ada, target, nobody = " ada 192.0.2.7 k at code", "code", " code 192.0.2.7 k at code"
+	for _, row := range []struct {
+		name, id            string
+		begin, proven, want error
+		told                string
+	}{
+		{"right", u.ID, nil, nil, nil, "begin" + ada + ", succeed" + ada},
+		{"wrong", u.ID, nil, wrong, wrong, "begin" + ada},
+		{"undecided", u.ID, nil, down, down, "begin" + ada + ", undo" + ada},
+		{"throttled", u.ID, refused, nil, refused, "begin" + ada},
+		{"nobody, wrong", "nobody", nil, wrong, wrong, "begin" + nobody},
+		{"nobody, right", "nobody", nil, nil, auth.ErrInvalidCredentials, "begin" + nobody},
+		{"nobody, throttled", "nobody", refused, nil, refused, "begin" + nobody},
+	} {
+		throttle.calls, throttle.begin, events = nil, row.begin, nil
+		called := false
+		tokens, err := from.LoginUserIf(ctx, row.id, target, func(context.Context) error { called = true; return row.proven }, "otp")
+		if !errors.Is(err, row.want) || (err == nil) != (row.want == nil) || called != (row.begin == nil) {
+			t.Errorf("%s: %v, called: %t", row.name, err, called)
+		}
+		if in := row.want == nil; in != (tokens.RefreshToken != "") || in != (tokens.DeviceToken == "device") {
+			t.Errorf("%s: %v", row.name, tokens.Principal)
+		}
+		if got := strings.Join(throttle.calls, ", "); got != row.told {
+			t.Errorf("%s: the throttle was told %q, want %q", row.name, got, row.told)
+		}
+		if row.proven == down && len(events) > 0 {
+			t.Errorf("%s: the events are %v", row.name, events)
+		}
+		if row.proven == wrong && (len(events) != 1 || events[0].Kind != auth.EventLoginFailed || events[0].Err != wrong || (events[0].UserID == u.ID) != (row.id == u.ID)) {
+			t.Errorf("%s: the events are %v", row.name, events)
+		}
+	}
+	right := func(context.Context) error { return nil }
+	throttle.begin = nil
+	if _, err := a.LoginUserIf(ctx, u.ID, target, right); err == nil || auth.HTTPStatus(err) != 500 {
+		t.Errorf("without amr: %v", err)
+	}
+	// Nothing is left to guess: the device is known all the same, where it can be.
+	at := ada[:len(ada)-len(target)] + "user " + u.ID
+	for _, row := range []struct {
+		begin error
+		told  string
+		known auth.DeviceToken
+	}{
+		{nil, "begin" + at + ", succeed" + at, "device"}, {refused, "begin" + at, ""}, {down, "begin" + at, ""},
+	} {
+		throttle.calls, throttle.begin = nil, row.begin
+		tokens, err := from.LoginUser(ctx, u.ID, "otp")
+		if got := strings.Join(throttle.calls, ", "); err != nil || tokens.RefreshToken == "" || tokens.DeviceToken != row.known || got != row.told {
+			t.Errorf("LoginUser where the throttle says %v: %v, device %q, told %q", row.begin, err, string(tokens.DeviceToken), got)
+		}
+	}
+	if err := store.SetDisabled(ctx, u.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	throttle.calls, throttle.begin = nil, nil
+	if _, err := a.LoginUserIf(ctx, u.ID, target, right, "otp"); err != auth.ErrInvalidCredentials {
+		t.Errorf("disabled: %v", err)
+	}
+	if _, err := from.LoginUser(ctx, u.ID, "otp"); err != auth.ErrInvalidCredentials || len(throttle.calls) != 1 {
+		t.Errorf("disabled: %v, the throttle was told %q", err, throttle.calls)
 	}
 }
 

@@ -136,7 +136,7 @@ func (a *Authenticator) Login(ctx context.Context, username, password string) (T
 	if nameErr != nil {
 		name = username // of nobody
 	}
-	return a.attempt(ctx, name, func() (Tokens, error) {
+	return a.attempt(ctx, Attempt{Username: name}, func() (Tokens, error) {
 		var u User
 		if nameErr == nil {
 			var err error

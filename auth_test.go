@@ -261,7 +261,8 @@ func TestZeroAuthenticator(t *testing.T) {
 		_, login := a.Login(ctx, "ada", "correct horse")
 		_, verify := a.Verify(ctx, "token")
 		_, change := a.ChangePassword(ctx, "1", "correct horse", "battery staple")
-		for name, err := range map[string]error{"Register": register, "Login": login, "Verify": verify, "ChangePassword": change} {
+		_, guessed := a.LoginUserIf(ctx, "1", "code", func(context.Context) error { return nil }, "otp")
+		for name, err := range map[string]error{"Register": register, "Login": login, "Verify": verify, "ChangePassword": change, "LoginUserIf": guessed} {
 			if err == nil || auth.HTTPStatus(err) != 500 {
 				t.Errorf("%s: %v", name, err)
 			}

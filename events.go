@@ -23,9 +23,9 @@ type EventKind string
 const (
 	EventRegistered    EventKind = "registered"     // an account was added
 	EventLogin         EventKind = "login"          // a session began
-	EventLoginFailed   EventKind = "login_failed"   // a password proved nothing; Err says why, for no eyes but the operator's
+	EventLoginFailed   EventKind = "login_failed"   // a password, or a code in a mail, proved nothing; Err says why, for no eyes but the operator's
 	EventMFAFailed     EventKind = "mfa_failed"     // the code of a second factor was wrong
-	EventThrottled     EventKind = "throttled"      // a password was not looked at: there were too many attempts
+	EventThrottled     EventKind = "throttled"      // a password or code was not looked at: there were too many attempts
 	EventRehash        EventKind = "rehash"         // a stored hash was replaced by one of the current choice
 	EventNewPassword   EventKind = "new_password"   // an account got another password
 	EventRefresh       EventKind = "refresh"        // a session was used

@@ -2,13 +2,15 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Record implements [RecordStore].
 func (s *MemoryStore) Record(ctx context.Context, key string) (Record, time.Time, error) {
-	if err := s.usable(ctx); err != nil {
+	if err := s.holds(ctx, Record{Key: key}); err != nil {
 		return Record{}, time.Time{}, err
 	}
 	s.mu.RLock()
@@ -17,6 +19,21 @@ func (s *MemoryStore) Record(ctx context.Context, key string) (Record, time.Time
 	r, _ := s.record(key, now)
 	r.Value = slices.Clone(r.Value)
 	return r, now, nil
+}
+
+// holds returns an error unless s can be used and any store would take r: what works
+// in memory works in a database.
+func (s *MemoryStore) holds(ctx context.Context, r Record) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	if len(r.Key) < 1 || len(r.Key) > 200 || strings.ContainsFunc(r.Key, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return errors.New("auth: memory store: the key of a record must be of 1 to 200 characters of printable ASCII without space")
+	}
+	if len(r.Value) > 4096 {
+		return errors.New("auth: memory store: the value of a record must be of at most 4096 bytes")
+	}
+	return nil
 }
 
 // record returns the record with this key that lives.
@@ -37,7 +54,7 @@ func expired(r Record, now time.Time) bool { return !r.ExpiresAt.IsZero() && !no
 // ReplaceRecord implements [RecordStore]. It forgets a few expired records for each
 // that it writes.
 func (s *MemoryStore) ReplaceRecord(ctx context.Context, old int64, r Record) error {
-	if err := s.usable(ctx); err != nil {
+	if err := s.holds(ctx, r); err != nil {
 		return err
 	}
 	r.Value = slices.Clone(r.Value)
@@ -60,7 +77,7 @@ func (s *MemoryStore) ReplaceRecord(ctx context.Context, old int64, r Record) er
 
 // DeleteRecord implements [RecordStore].
 func (s *MemoryStore) DeleteRecord(ctx context.Context, key string, version int64) error {
-	if err := s.usable(ctx); err != nil {
+	if err := s.holds(ctx, Record{Key: key}); err != nil {
 		return err
 	}
 	s.mu.Lock()

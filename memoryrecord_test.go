@@ -1,8 +1,10 @@
 package auth_test
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +17,29 @@ func TestMemoryRecords(t *testing.T) {
 	t.Parallel()
 	authtest.TestRecordStore(t, func(*testing.T) auth.RecordStore { return auth.NewMemoryStore() })
 	authtest.TestAccountStore(t, func(*testing.T) authtest.Accounts { return auth.NewMemoryStore() })
+}
+
+// What no database has to take, the memory does not take, so that tests show it.
+func TestMemoryRecordBounds(t *testing.T) {
+	t.Parallel()
+	s, ctx := auth.NewMemoryStore(), t.Context()
+	for name, r := range map[string]auth.Record{
+		"no key": {}, "long key": {Key: strings.Repeat("k", 201)}, "space": {Key: "a b"}, "control": {Key: "a\n"}, "not ASCII": {Key: "ä"},
+		"long value": {Key: "k", Value: make([]byte, 4097)},
+	} {
+		if err := s.ReplaceRecord(ctx, 0, r); err == nil || errors.Is(err, auth.ErrConflict) {
+			t.Errorf("%s is written: %v", name, err)
+		}
+		if name == "long value" {
+			continue
+		}
+		if _, _, err := s.Record(ctx, r.Key); err == nil {
+			t.Errorf("%s is read", name)
+		}
+		if err := s.DeleteRecord(ctx, r.Key, 1); err == nil || errors.Is(err, auth.ErrConflict) {
+			t.Errorf("%s is deleted: %v", name, err)
+		}
+	}
 }
 
 // Whoever writes clears away what has expired: strangers who make records do not

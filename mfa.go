@@ -124,7 +124,7 @@ func (a *Authenticator) LoginMFA(ctx context.Context, mfaToken, code string) (To
 	if u.ID == "" || u.Disabled || subtle.ConstantTimeCompare(password[:], login.Password[:]) != 1 {
 		return Tokens{}, ErrInvalidCredentials
 	}
-	return a.attempt(ctx, u.Username, func() (Tokens, error) {
+	return a.attempt(ctx, Attempt{Username: u.Username}, func() (Tokens, error) {
 		login.Tries++ // before the code is looked at: codes that come at once are counted, too
 		r.Value, _ = json.Marshal(login)
 		if err := a.usePending(a.records.ReplaceRecord(ctx, r.Renew(), r)); err != nil {
@@ -224,7 +224,7 @@ func (a *Authenticator) StepUp(ctx context.Context, p *Principal, password, code
 	if err != nil {
 		return Tokens{}, err
 	}
-	return a.attempt(ctx, u.Username, func() (Tokens, error) {
+	return a.attempt(ctx, Attempt{Username: u.Username}, func() (Tokens, error) {
 		var amr []string
 		if password != "" {
 			if err := a.prove(ctx, u, password); err != nil {

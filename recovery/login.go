@@ -24,18 +24,30 @@ func (r *Recovery) LoginByLink(ctx context.Context, token string) (auth.Tokens, 
 	if err := r.usable(); err != nil {
 		return auth.Tokens{}, err
 	}
-	a, _, _, err := r.claim(ctx, KindLogin, token)
+	a, _, giveBack, err := r.claim(ctx, KindLogin, token)
 	if err != nil {
 		return auth.Tokens{}, err
 	}
-	return r.accounts.LoginUser(ctx, a.user, amr)
+	tokens, err := r.accounts.LoginUser(ctx, a.user, amr)
+	if undecided(err) {
+		giveBack()
+	}
+	return tokens, err
+}
+
+// undecided reports whether a login ended neither way: what was proven is good for
+// another.
+func undecided(err error) bool {
+	_, goesOn := errors.AsType[*auth.MFARequiredError](err)
+	return err != nil && !goesOn && !errors.Is(err, auth.ErrInvalidCredentials)
 }
 
 // LoginByCode returns the tokens of the account that a code was sent to, for the
 // challenge it belongs to. There are five tries; each is counted before anything is
-// compared. It returns [ErrInvalidToken] if challenge or code is not good, after the
-// same work whether anything was sent or not, and what
-// [auth.Authenticator.LoginUser] returns.
+// compared. They count as failed logins do, for all codes that are sent to the address,
+// where there is an [auth.Throttle]. It returns [ErrInvalidToken] if challenge or code
+// is not good, and what [auth.Authenticator.LoginUserIf] returns: after the same work
+// and as often whether anything was sent or not.
 func (r *Recovery) LoginByCode(ctx context.Context, challenge, code string) (auth.Tokens, error) {
 	if err := r.usable(); err != nil {
 		return auth.Tokens{}, err
@@ -44,25 +56,44 @@ func (r *Recovery) LoginByCode(ctx context.Context, challenge, code string) (aut
 	if err != nil {
 		return auth.Tokens{}, err
 	}
+	e, _, _, err := r.load(ctx, key(KindCode, t.id))
+	if err != nil {
+		return auth.Tokens{}, err
+	}
+	if !e.tryable(t) {
+		// Strangers can make a challenge up for every address: it is no try at its codes.
+		_, _, err := r.try(ctx, t)
+		return auth.Tokens{}, err
+	}
+	giveBack := func() {}
+	tokens, err := r.accounts.LoginUserIf(ctx, string(e.User), key(KindCode, t.id), func(ctx context.Context) (err error) {
+		giveBack, err = r.useCode(ctx, t, code)
+		return err
+	}, amr)
+	if undecided(err) {
+		giveBack()
+	}
+	return tokens, err
+}
+
+// useCode uses a code up, and returns what undoes that, which may be nothing.
+func (r *Recovery) useCode(ctx context.Context, t token, code string) (giveBack func(), err error) {
+	refuse := func(err error) (func(), error) { return func() {}, err }
 	e, record, err := r.try(ctx, t)
 	if err != nil {
-		return auth.Tokens{}, err
+		return refuse(err)
 	}
 	if subtle.ConstantTimeCompare(e.Code, t.proof(KindCode, code)) != 1 {
-		return auth.Tokens{}, ErrInvalidToken
+		return refuse(ErrInvalidToken)
 	}
-	a, err := r.stands(ctx, e)
-	if err != nil {
-		return auth.Tokens{}, err
+	if _, err := r.stands(ctx, e); err != nil {
+		return refuse(err)
 	}
-	switch err := r.records.DeleteRecord(ctx, record.Key, record.Version); {
-	case errors.Is(err, auth.ErrConflict): // used, or tried by another: then it is tried again
-		return auth.Tokens{}, ErrInvalidToken
-	case err != nil:
-		return auth.Tokens{}, fmt.Errorf("recovery: delete record: %w", err)
-	}
-	return r.accounts.LoginUser(ctx, a.user, amr)
+	return r.use(ctx, record)
 }
+
+// tryable reports whether there are tries left for the challenge t.
+func (e entry) tryable(t token) bool { return e.opens(t, KindCode) && e.Tries < maxTries }
 
 // try counts a try for a challenge and returns what it is for. Where there is
 // nothing to try, it does the same to a record that is of no use, one of 256.
@@ -81,7 +112,7 @@ func (r *Recovery) try(ctx context.Context, t token) (entry, auth.Record, error)
 			record = decoy // which opens to nobody: reading it takes time, too
 		}
 		e := readEntry(record)
-		good := e.opens(t, KindCode) && e.Tries < maxTries
+		good := e.tryable(t)
 		if !good {
 			nothing := t.proof("spare", "")
 			e, record = entry{User: nothing, Proof: nothing, State: nothing, Code: nothing}, decoy

@@ -75,6 +75,7 @@ type world struct {
 	t         testing.TB
 	store     *auth.MemoryStore
 	records   auth.RecordStore
+	keys      *auth.KeyRing
 	accounts  *auth.Authenticator
 	addresses *recovery.MemoryAddresses
 	outbox    *outbox
@@ -140,25 +141,32 @@ func newWorld(t testing.TB, cfg recovery.Config, wrap func(auth.RecordStore) aut
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: ring})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.accounts, err = auth.New(w.store, issuer, auth.Config{
-		Hasher: authtest.FastHasher(t), Sessions: w.store, RefreshKeys: ring, Accounts: w.store, Events: w.record,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.keys = ring
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = "https://app.example.com/account/"
 	}
 	cfg.Events = w.record
-	w.recovery, err = recovery.New(w.accounts, w.addresses, w.records, w.outbox, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.open(auth.Config{}, cfg)
 	return w
+}
+
+// open makes the service anew over what is stored.
+func (w *world) open(accounts auth.Config, cfg recovery.Config) {
+	w.t.Helper()
+	issuer, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: w.keys})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	accounts.Hasher, accounts.RefreshKeys, accounts.Accounts, accounts.Events = authtest.FastHasher(w.t), w.keys, w.store, w.record
+	if accounts.Sessions == nil {
+		accounts.Sessions = w.store
+	}
+	if w.accounts, err = auth.New(w.store, issuer, accounts); err != nil {
+		w.t.Fatal(err)
+	}
+	if w.recovery, err = recovery.New(w.accounts, w.addresses, w.records, w.outbox, cfg); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) record(_ context.Context, e auth.Event) {

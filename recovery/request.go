@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -94,7 +95,22 @@ func (r *Recovery) respond(ctx context.Context, kind Kind, address string, chall
 	} else if !errors.Is(err, auth.ErrUserNotFound) {
 		err = fmt.Errorf("recovery: look up address: %w", err)
 	}
+	if kind == KindCode && (isGone(err) || errors.Is(err, errNotYet)) {
+		if failed := r.pretend(ctx, address, challenge); failed != nil && !errors.Is(failed, errRate) {
+			r.config.Logger.ErrorContext(ctx, "recovery: a challenge without a code was not written", "error", failed)
+		}
+	}
 	r.done(ctx, kind, userID, err)
+}
+
+// pretend writes what send would for a challenge, with nobody's account and a code that
+// nobody has: tries at it are counted, and refused, as those at others are.
+func (r *Recovery) pretend(ctx context.Context, address string, challenge token) error {
+	if err := r.count(ctx, KindCode, address); err != nil {
+		return err
+	}
+	nothing := challenge.proof("nothing", rand.Text())
+	return r.issue(ctx, KindCode, challenge, entry{User: []byte(rand.Text()), State: nothing, Code: nothing})
 }
 
 // done tells the host, and its operator if something broke.

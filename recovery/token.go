@@ -175,19 +175,29 @@ func (r *Recovery) claim(ctx context.Context, kind Kind, text string) (a account
 	if a, err = r.stands(ctx, e); err != nil {
 		return refuse(err)
 	}
+	if giveBack, err = r.use(ctx, record); err != nil {
+		return refuse(err)
+	}
+	return a, e, giveBack, nil
+}
+
+// use deletes the record of a token, or of a challenge whose code has been tried:
+// of concurrent calls exactly one succeeds, and who has come between is ErrInvalidToken.
+// giveBack undoes it.
+func (r *Recovery) use(ctx context.Context, record auth.Record) (giveBack func(), err error) {
 	switch err := r.records.DeleteRecord(ctx, record.Key, record.Version); {
 	case errors.Is(err, auth.ErrConflict):
-		return refuse(ErrInvalidToken)
+		return func() {}, ErrInvalidToken
 	case err != nil:
-		return refuse(fmt.Errorf("recovery: delete record: %w", err))
+		return func() {}, fmt.Errorf("recovery: delete record: %w", err)
 	}
-	return a, e, func() {
+	return func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.queue.timeout)
 		defer cancel()
 		record.Renew()
 		// Where a newer token has come between, that one stays.
 		if err := r.records.ReplaceRecord(ctx, 0, record); err != nil && !errors.Is(err, auth.ErrConflict) {
-			r.config.Logger.WarnContext(ctx, "recovery: an unused link was lost", "user", a.user, "error", err)
+			r.config.Logger.WarnContext(ctx, "recovery: an unused link or code was lost", "record", record.Key, "error", err)
 		}
 	}, nil
 }

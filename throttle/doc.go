@@ -1,6 +1,6 @@
-// Package throttle slows down who guesses passwords, before a password is looked
-// at. It is an [auth.Throttle] on any [auth.RecordStore], so all replicas that share
-// a store share its counts:
+// Package throttle slows down who guesses passwords and codes, before what they guess
+// is looked at. It is an [auth.Throttle] on any [auth.RecordStore], so all replicas
+// that share a store share its counts:
 //
 //	slow, err := throttle.New(store, throttle.Config{})
 //	accounts, err := auth.New(users, tokens, auth.Config{Throttle: slow})
@@ -18,6 +18,10 @@
 //   - an account from a device that it has logged in from before: that is counted by
 //     itself, so nobody who has not the device can keep its owner out;
 //   - a network, whatever the account: an IPv4 address, or the /64 of an IPv6 address.
+//
+// The first three are counted twice: for the password and the second factor of an
+// account, and for the codes that are sent to its address (package recovery, see
+// [auth.Attempt].Target). Who is stopped at the one is not stopped at the other.
 //
 // An owner who has no such device, while strangers guess at the account from many
 // networks, waits as they do: at most 12 hours with the defaults. A new password by

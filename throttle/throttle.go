@@ -35,8 +35,8 @@ type Config struct {
 	NetworkEvery time.Duration
 
 	// HardLock, if above 0, is how many failures in a row lock an account: nobody
-	// logs in but from a device that is known, until [Throttle.Unlock]. It lets
-	// strangers lock accounts. 0: never; FreePerAccount to 1,000.
+	// logs in by its password but from a device that is known, until
+	// [Throttle.Unlock]. It lets strangers lock accounts. 0: never; FreePerAccount to 1,000.
 	HardLock int
 
 	// DeviceLifetime is how long a device is known after its last login. 0: 180
@@ -118,21 +118,23 @@ func (t *Throttle) counts(ctx context.Context, a auth.Attempt) (all []count, kno
 	if known, err = t.isKnown(ctx, a); err != nil {
 		return nil, false, err
 	}
+	at, name, perAccount := "", a.Username, t.perAccount
+	if a.Target != "" { // no name that anybody types is counted with it
+		at, name, perAccount.lock = "target.", a.Target, 0
+	}
 	if known {
-		return []count{{key("known", a.Username, string(a.Device.Known)), t.known}}, true, nil
+		return []count{{key(at+"known", name, string(a.Device.Known)), t.known}}, true, nil
 	}
 	if ip := network(a.Device.IP); ip != "" {
 		all = append(all,
-			count{key("pair", a.Username, ip), t.perNetwork},
+			count{key(at+"pair", name, ip), t.perNetwork},
 			count{key("network", ip), t.network})
 	}
-	return append(all, count{accountKey(a.Username), t.perAccount}), false, nil
+	return append(all, count{key(at+"account", name), perAccount}), false, nil
 }
 
 // undoTime bounds what is done for a client that may be gone.
 const undoTime = 10 * time.Second
-
-func accountKey(username string) string { return key("account", username) }
 
 // Begin implements [auth.Throttle].
 func (t *Throttle) Begin(ctx context.Context, a auth.Attempt) error {
@@ -197,7 +199,7 @@ func (t *Throttle) Unlock(ctx context.Context, username string) error {
 	if t == nil || t.store == nil {
 		return errZero
 	}
-	_, err := t.change(ctx, count{accountKey(username), t.perAccount}, bucket.succeed)
+	_, err := t.change(ctx, count{key("account", username), t.perAccount}, bucket.succeed)
 	return err
 }
 

@@ -377,6 +377,64 @@ func TestHardLock(t *testing.T) {
 	})
 }
 
+// What is guessed at in the place of a password is counted like one, apart from it and
+// with the networks of both; the device is the account's.
+func TestTargets(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{FreePerDevice: 3, HardLock: 40, NetworkBurst: 17})
+		code := func(username, target, ip string) auth.Attempt {
+			a := from(username, ip)
+			a.Target = target
+			return a
+		}
+		for _, username := range []string{"ada", "code 1"} { // whose it is makes no difference
+			if n := passes(t, slow, code(username, "code 1", "192.0.2.1"), 100); n != map[string]int{"ada": 5}[username] {
+				t.Errorf("%d guesses at the code of %s", n, username)
+			}
+		}
+		for _, a := range []auth.Attempt{from("ada", "192.0.2.1"), from("code 1", "192.0.2.1"), code("ada", "code 2", "198.51.100.1")} {
+			if n := passes(t, slow, a, 5); n != 5 {
+				t.Errorf("%d guesses at something else, want 5", n)
+			}
+		}
+		if n := passes(t, slow, code("eve", "code 3", "192.0.2.1"), 100); n != 2 {
+			t.Errorf("%d guesses more from that network, want 2", n)
+		}
+
+		for i := range 60 {
+			guess := code("ada", "code 4", fmt.Sprintf("198.51.100.%d", i))
+			for wait := begins(t, slow, guess); wait > 0; wait = begins(t, slow, guess) {
+				if i < 30 || wait > 12*time.Hour {
+					t.Fatalf("guess %d waits %v", i, wait)
+				}
+				time.Sleep(wait)
+			}
+		}
+		// A login by the password makes the device known for codes, too, and the other way.
+		for _, by := range []string{"", "code 4"} {
+			owner := code("ada", by, "203.0.113.1")
+			known, err := slow.Succeed(ctx, owner)
+			if err != nil {
+				t.Fatal(err)
+			}
+			owner.Device.Known = known
+			for _, target := range []string{"", "code 4"} {
+				owner.Target = target
+				if n := passes(t, slow, owner, 100); n != 3 {
+					t.Errorf("known by %q the owner has %d tries at %q, want 3", by, n, target)
+				}
+			}
+			owner.Username, owner.Target = "eve", "code 5"
+			if n := passes(t, slow, owner, 100); n != 5 {
+				t.Errorf("as another %d tries, want 5", n)
+			}
+			time.Sleep(100 * 24 * time.Hour)
+		}
+	})
+}
+
 // failing fails from its n-th call on.
 type failing struct {
 	auth.RecordStore
