@@ -23,6 +23,7 @@ type Authenticator struct {
 	hasher    Hasher
 	passwords passwordRule
 	normalize func(string) (string, error)
+	newID     func(context.Context) (string, error)
 	claims    func(context.Context, User, *Claims) error
 	log       *slog.Logger
 	decoy     string // the hash of a password that nobody knows
@@ -100,8 +101,15 @@ func (a *Authenticator) Register(ctx context.Context, username, password string)
 	if err != nil {
 		return User{}, err
 	}
+	id, err := a.newID(ctx)
+	switch {
+	case err != nil:
+		return User{}, fmt.Errorf("auth: new user ID: %w", err)
+	case id == "":
+		return User{}, errors.New("auth: Config.NewUserID returned an empty ID")
+	}
 	u := User{
-		ID:           rand.Text(), // at least 128 bits
+		ID:           id,
 		Username:     name,
 		PasswordHash: encoded,
 		CreatedAt:    time.Now().UTC().Truncate(time.Microsecond),

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,6 +42,12 @@ type Config struct {
 	// one in a name. It is the place to refuse names all of another script, and the
 	// way to keep those of a table that already exists.
 	NormalizeUsername func(username string) (string, error)
+
+	// NewUserID returns the ID of the account that [Authenticator.Register] makes,
+	// for tables whose IDs have a form of their own: a UUID, the next value of a
+	// sequence. It must be one that no account has had, and not empty; an error ends
+	// the registration and is passed on. nil: 26 random letters and digits.
+	NewUserID func(ctx context.Context) (string, error)
 
 	// Claims, if not nil, completes the claims of a user's token: scopes, roles,
 	// custom ones. Subject, SessionID, AuthTime and AMR are set; the first two
@@ -156,6 +163,9 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 	if cfg.NormalizeUsername == nil {
 		cfg.NormalizeUsername = precisUsername
 	}
+	if cfg.NewUserID == nil {
+		cfg.NewUserID = func(context.Context) (string, error) { return rand.Text(), nil } // at least 128 bits
+	}
 	if cfg.Events == nil {
 		cfg.Events = func(context.Context, Event) {}
 	}
@@ -168,7 +178,7 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 			least: cfg.MinPasswordLength, most: cfg.MaxPasswordBytes,
 			context: contextWords(cfg.ContextWords...), checker: cfg.PasswordChecker,
 		},
-		normalize: cfg.NormalizeUsername, claims: cfg.Claims, log: cfg.Logger,
+		normalize: cfg.NormalizeUsername, newID: cfg.NewUserID, claims: cfg.Claims, log: cfg.Logger,
 		throttle: cfg.Throttle, second: cfg.SecondFactor, records: cfg.Records, accounts: cfg.Accounts, sessions: kept, events: cfg.Events,
 	}
 	if err := a.start(context.Background()); err != nil {

@@ -79,7 +79,8 @@ func All() Hasher {
 // Passlib reads the hashes of Python's passlib, which FastAPI programs use.
 func Passlib() Hasher { return Hasher{formats: passlib()} }
 
-// Django reads the hashes of Django's auth_user table.
+// Django reads the hashes of Django's auth_user table. What the first login here
+// makes of one, Django reads no longer: let its users log in here alone.
 func Django() Hasher { return Hasher{formats: django()} }
 
 // Werkzeug reads the hashes of werkzeug.security, which Flask programs use.

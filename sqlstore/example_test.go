@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
@@ -43,4 +44,47 @@ func ExampleMigrations() {
 	// 	version    integer     NOT NULL PRIMARY KEY,
 	// 	applied_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP
 	// );
+}
+
+// A table of users that the program had before, with integer IDs from a sequence:
+//
+//	CREATE TABLE app.people (id bigserial PRIMARY KEY, email varchar(255) NOT NULL UNIQUE, pw text)
+func ExampleUserTable() {
+	db, err := sql.Open("pgx", "postgres://app@db.example/app")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	users, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{
+		Users: sqlstore.UserTable{Table: "app.people", Username: "email", PasswordHash: "pw"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	cfg := auth.Config{NewUserID: func(ctx context.Context) (id string, err error) {
+		err = db.QueryRowContext(ctx, "SELECT nextval('app.people_id_seq')").Scan(&id)
+		return id, err
+	}}
+	accounts, err := auth.New(users, newTokens(), cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = accounts // as over any other store
+}
+
+// newTokens returns an issuer whose key lives as long as the example.
+func newTokens() *auth.JWTIssuer {
+	key, err := auth.GenerateKey(auth.EdDSA)
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := auth.NewKeyRing(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return tokens
 }

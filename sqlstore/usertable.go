@@ -10,10 +10,12 @@ import (
 // All names are as the database has them, upper and lower case: letters, digits
 // and underscores of ASCII after a first that is no digit, at most 63. The columns
 // must be of these types, or be compared byte for byte as they are; where a
-// collation takes two usernames for one, only the one that is stored is found.
+// collation takes two usernames for one, only the one that is stored is found. Where
+// IDs are no text, [auth.Config].NewUserID has to make such, or nobody can register.
+// A column besides that must not be NULL needs a default.
 type UserTable struct {
 	Table        string // as in "accounts" or "app.accounts"; empty: the one that Migrate makes
-	ID           string // text of up to 255 bytes, primary key; empty: "id"
+	ID           string // text of up to 255 bytes, an integer or a uuid; primary key; empty: "id"
 	Username     string // text of up to 255 bytes with a unique index; empty: "username"
 	PasswordHash string // text of up to 1024 bytes, NULL if there is none; empty: "password_hash"
 	Disabled     string // boolean; empty: there is none, nobody is disabled and SetDisabled fails

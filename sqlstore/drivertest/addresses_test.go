@@ -28,7 +28,7 @@ func TestAddresses(t *testing.T) {
 // TestAddressesOfUsers runs the suite for users in a host's table, and deletes them.
 func TestAddressesOfUsers(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
-		s, db, table := tt.hostTable(t, tt.exact(), "", sqlstore.UserTable{})
+		s, db, table := tt.hostTable(t, tt.exact(), tt.exact(), "", sqlstore.UserTable{})
 		recoverytest.TestAddresses(t, func(t *testing.T) (recovery.Addresses, string, string) {
 			for _, id := range []string{"1", "2"} {
 				if err := s.DeleteUser(bounded(t), id); err != nil && !errors.Is(err, auth.ErrUserNotFound) {

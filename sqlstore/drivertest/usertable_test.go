@@ -1,6 +1,7 @@
 package drivertest
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"slices"
@@ -14,12 +15,12 @@ import (
 
 // hostTable makes a table of users as a host may have it, some of its names being
 // words that SQL reserves, and returns a store on it and the name as SQL takes it.
-func (tt target) hostTable(t testing.TB, text, more string, names sqlstore.UserTable) (s *sqlstore.Store, db *sql.DB, table string) {
+func (tt target) hostTable(t testing.TB, id, text, more string, names sqlstore.UserTable) (s *sqlstore.Store, db *sql.DB, table string) {
 	t.Helper()
 	db = open(t, tt.driver, tt.source(t))
 	p := prefix(t, db)
 	names.Table, names.ID, names.Username, names.PasswordHash = p+"Order", "Key", "select", "pw"
-	create := `CREATE TABLE "` + names.Table + `" ("Key" ` + text + ` NOT NULL PRIMARY KEY, "select" ` + text + ` NOT NULL UNIQUE,` +
+	create := `CREATE TABLE "` + names.Table + `" ("Key" ` + id + ` NOT NULL PRIMARY KEY, "select" ` + text + ` NOT NULL UNIQUE,` +
 		` pw VARCHAR(1024), email VARCHAR(255) NOT NULL DEFAULT ''` + more + `)`
 	table = `"` + names.Table + `"`
 	if tt.dialect == sqlstore.MySQL {
@@ -47,7 +48,7 @@ func (tt target) exact() string {
 // TestUserTable runs the suites on a table that the host made.
 func TestUserTable(t *testing.T) {
 	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
-		s, db, table := tt.hostTable(t, tt.exact(), ", locked BOOLEAN, since BIGINT", sqlstore.UserTable{Disabled: "locked", CreatedAt: "since"})
+		s, db, table := tt.hostTable(t, tt.exact(), tt.exact(), ", locked BOOLEAN, since BIGINT", sqlstore.UserTable{Disabled: "locked", CreatedAt: "since"})
 		authtest.TestUserStore(t, func(t *testing.T) auth.UserStore {
 			exec(t, db, "DELETE FROM "+table)
 			return s
@@ -63,7 +64,7 @@ func TestUserTable(t *testing.T) {
 // with rows of the host's own, in which there is no hash.
 func TestUserTableOfFew(t *testing.T) {
 	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
-		s, db, table := tt.hostTable(t, tt.exact(), "", sqlstore.UserTable{})
+		s, db, table := tt.hostTable(t, tt.exact(), tt.exact(), "", sqlstore.UserTable{})
 		q := table[:1]
 		exec(t, db, "INSERT INTO "+table+" ("+q+"Key"+q+", "+q+"select"+q+") VALUES ('1', 'alice')")
 		alice := auth.User{ID: "1", Username: "alice"}
@@ -86,6 +87,61 @@ func TestUserTableOfFew(t *testing.T) {
 	})
 }
 
+// TestUserTableOfTypedIDs has a host's table whose IDs are no text: accounts are
+// made, log in and are ended where Config.NewUserID makes IDs of that type.
+func TestUserTableOfTypedIDs(t *testing.T) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
+		for kind, id := range map[string][2]string{
+			"BIGINT": {"42", "042"},
+			"uuid":   {"018f3c5e-7a10-7cc0-9000-00000000002a", "018F3C5E-7A10-7CC0-9000-00000000002A"},
+		} {
+			if kind == "uuid" && tt.dialect != sqlstore.PostgreSQL {
+				continue
+			}
+			s, _, _ := tt.hostTable(t, kind, tt.exact(), ", locked BOOLEAN", sqlstore.UserTable{Disabled: "locked"})
+			keys := newKeys(t)
+			tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := auth.New(s, tokens, auth.Config{
+				Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, Accounts: s,
+				NewUserID: func(context.Context) (string, error) { return id[0], nil },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ada, err := a.Register(bounded(t), "ada", "correct horse")
+			if err != nil || ada.ID != id[0] {
+				t.Fatalf("%s: Register returned the ID %q, %v", kind, ada.ID, err)
+			}
+			login, err := a.Login(bounded(t), "ada", "correct horse")
+			if err != nil || login.Principal.Subject() != id[0] {
+				t.Fatalf("%s: Login returned %v, %v", kind, login.Principal, err)
+			}
+			if _, err := s.UserByID(bounded(t), id[1]); !errors.Is(err, auth.ErrUserNotFound) {
+				t.Errorf("%s: the ID in another spelling: %v", kind, err)
+			}
+			if _, err := a.Register(bounded(t), "bob", "correct horse"); !errors.Is(err, auth.ErrUserExists) {
+				t.Errorf("%s: an ID that is taken: %v", kind, err)
+			}
+			if err := a.SetPassword(bounded(t), id[0], "battery staple"); err != nil {
+				t.Errorf("%s: SetPassword: %v", kind, err)
+			}
+			if _, err := a.Refresh(bounded(t), login.RefreshToken); !errors.Is(err, auth.ErrInvalidGrant) {
+				t.Errorf("%s: the session goes on: %v", kind, err)
+			}
+			for what, err := range map[string]error{
+				"Disable": a.Disable(bounded(t), id[0]), "Enable": a.Enable(bounded(t), id[0]), "Delete": a.Delete(bounded(t), id[0]),
+			} {
+				if err != nil {
+					t.Errorf("%s: %s: %v", kind, what, err)
+				}
+			}
+		}
+	})
+}
+
 // TestUserTableFoldsCase has a host's table that takes names for one that are two:
 // who is found is who was asked for, or nobody.
 func TestUserTableFoldsCase(t *testing.T) {
@@ -96,7 +152,7 @@ func TestUserTableFoldsCase(t *testing.T) {
 		if !folds {
 			return // PostgreSQL has none that every installation has
 		}
-		s, _, _ := tt.hostTable(t, text, "", sqlstore.UserTable{})
+		s, _, _ := tt.hostTable(t, text, text, "", sqlstore.UserTable{})
 		alice := auth.User{ID: "a", Username: "alice", PasswordHash: "$hash$"}
 		create(t, s, alice)
 		hasUser(t, s, alice)
