@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"golang.org/x/crypto/cryptobyte"
 )
 
 // maxSecret bounds a secret in bytes. HMAC hashes a long one down to its own size,
@@ -80,18 +82,40 @@ func keyText(secret []byte) string {
 	switch {
 	case bytes.Contains(text, []byte("-----BEGIN ")):
 		return "the text of a PEM file"
+	case bytes.Contains(text, []byte("---- BEGIN SSH2 ")): // RFC 4716 section 3.3
+		return "an SSH key"
 	case bytes.HasPrefix(text, []byte("ssh-")), bytes.HasPrefix(text, []byte("ecdsa-sha2-")), bytes.HasPrefix(text, []byte("sk-")) && bytes.Contains(text, []byte("@openssh.com ")):
 		return "an SSH key"
 	case len(text) > 0 && text[0] == '{' && json.Valid(text):
 		return "a JSON text, such as a JWK"
 	case isDER(secret):
 		return "a key in DER"
+	case isSSH(secret):
+		return "an SSH key"
 	}
-	der := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	if n, err := base64.StdEncoding.Decode(der, text); err == nil && isDER(der[:n]) {
+	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Decode(decoded, text)
+	switch {
+	case err != nil:
+		return ""
+	case isDER(decoded[:n]):
 		return "a key in DER, in base64"
+	case isSSH(decoded[:n]): // the middle of a line of authorized_keys
+		return "an SSH key, in base64"
 	}
 	return ""
+}
+
+// isSSH reports whether b begins as public keys do in RFC 4253 section 6.6: with
+// the name of their kind, its length before it.
+func isSSH(b []byte) bool {
+	var size uint32
+	var kind []byte
+	in := cryptobyte.String(b)
+	if !in.ReadUint32(&size) || size > 64 || !in.ReadBytes(&kind, int(size)) {
+		return false
+	}
+	return bytes.HasPrefix(kind, []byte("ssh-")) || bytes.HasPrefix(kind, []byte("ecdsa-sha2-")) || bytes.HasPrefix(kind, []byte("sk-"))
 }
 
 func isDER(b []byte) bool {

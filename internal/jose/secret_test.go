@@ -62,6 +62,8 @@ func TestSecretsRefused(t *testing.T) {
 		"a block and a half":         {"correct horse battery staple " + "correct horse b", "HS256", ""},
 		"five different bytes":       {"abcdeabdecabcedacbdeaebcdbaecdbaecdb", "HS256", "repeats"},
 		"jwt.io":                     {"a-string-secret-at-least-256-bits-long", "HS256", "published"},
+		"jwt.io, HS384":              {"a-valid-string-secret-that-is-at-least-384-bits-long", "HS384", "published"},
+		"jwt.io, HS512":              {"a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long", "HS512", "published"},
 		"FastAPI":                    {"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7", "HS256", "published"},
 		"FastAPI, decoded":           {string(fastAPI), "HS256", "published"},
 		"PEM":                        {string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})), "HS256", "PEM"},
@@ -77,6 +79,11 @@ func TestSecretsRefused(t *testing.T) {
 		"SSH ECDSA":                  {"ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9", "HS256", "SSH"},
 		"SSH security key":           {"sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIFKRk3WGk3z5k0tS9GkQxVfFhZ0V", "HS256", "SSH"},
 		"SSH":                        {"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFKRk3WGk3z5k0tS9GkQxVfFhZ0V user@host", "HS256", "SSH"},
+		"SSH, RFC 4716":              {"---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"k\"\nAAAAC3NzaC1lZDI1NTE5AAAAIFKRk3WGk3z5k0tS9GkQxVfFhZ0V\n---- END SSH2 PUBLIC KEY ----", "HS256", "SSH"},
+		"SSH, without its name":      {"AAAAC3NzaC1lZDI1NTE5AAAAIFKRk3WGk3z5k0tS9GkQxVfFhZ0V", "HS256", "SSH"},
+		"SSH ECDSA, raw":             {"\x00\x00\x00\x13ecdsa-sha2-nistp256\x00\x00\x00\x08nistp256\x00\x00\x00\x41\x04", "HS256", "SSH"},
+		"SSH security key, raw":      {"\x00\x00\x00\x1ask-ssh-ed25519@openssh.com\x00\x00\x00\x20", "HS256", "SSH"},
+		"a length and no SSH key":    {"\x00\x00\x00\x0b" + random(40), "HS256", ""},
 		"JWK":                        {` {"kty":"OKP","crv":"Ed25519","x":"Y2JfEvoMNYVIVg3u9s-Vs6_d4iha5fQVEVx-I9xiD8o"}`, "HS256", "JWK"},
 	}
 	for name, row := range rows {
