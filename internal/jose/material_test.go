@@ -26,6 +26,23 @@ func modulus(bits int) *big.Int {
 	return n.Add(n, big.NewInt(12345677))
 }
 
+// rocaModulus returns a modulus as the faulty library of CVE-2017-15361 made them:
+// a power of 65537 modulo the product of the primes up to 701.
+func rocaModulus(bits int) *big.Int {
+	m := big.NewInt(1)
+	for p := int64(3); p <= 701; p += 2 {
+		if q := big.NewInt(p); q.ProbablyPrime(0) {
+			m.Mul(m, q)
+		}
+	}
+	n := new(big.Int).Exp(big.NewInt(65537), big.NewInt(12345), m)
+	n.Add(n, new(big.Int).Mul(m, new(big.Int).Lsh(big.NewInt(1), uint(bits-m.BitLen()))))
+	if n.Bit(0) == 0 {
+		n.Add(n, m)
+	}
+	return n
+}
+
 func edPublic(t testing.TB, hexText string) ed25519.PublicKey {
 	t.Helper()
 	b, err := hex.DecodeString(hexText)
@@ -62,6 +79,7 @@ func TestPublicKeysRefused(t *testing.T) {
 		"RSA 16385":              {&rsa.PublicKey{N: modulus(16385), E: 65537}, "too long"},
 		"RSA negative":           {&rsa.PublicKey{N: new(big.Int).Neg(modulus(2048)), E: 65537}, "too short"},
 		"RSA even":               {&rsa.PublicKey{N: new(big.Int).Lsh(modulus(2048), 1), E: 65537}, "even"},
+		"RSA of ROCA":            {&rsa.PublicKey{N: rocaModulus(2048), E: 65537}, "ROCA"},
 		"RSA e=3":                {&rsa.PublicKey{N: modulus(2048), E: 3}, ""},
 		"RSA e=0":                {&rsa.PublicKey{N: modulus(2048)}, "exponent"},
 		"RSA e=1":                {&rsa.PublicKey{N: modulus(2048), E: 1}, "exponent"},

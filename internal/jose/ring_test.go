@@ -67,6 +67,23 @@ func TestHeaderTableIsBounded(t *testing.T) {
 	}
 }
 
+// A header without kid speaks of the one key of its algorithm. Of two, neither is
+// tried, the first no more than the second.
+func TestHeaderWithoutKeyID(t *testing.T) {
+	t.Parallel()
+	a, b, other := keyFor(t, "EdDSA"), keyFor(t, "EdDSA"), keyFor(t, "ES256")
+	nameless := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA"}`))
+	for _, k := range []*jose.Key{a, b} {
+		token := seal(t, k, nameless)
+		if opened, err := jose.NewRing([]*jose.Key{other, k}).Open(token); err != nil || opened.Key != k {
+			t.Errorf("alone: %v, %v", opened.Key, err)
+		}
+		if opened, err := jose.NewRing([]*jose.Key{a, other, b}).Open(token); !errors.Is(err, jose.ErrUnknownKey) {
+			t.Errorf("one of two: %v, %v", opened.Key, err)
+		}
+	}
+}
+
 // FuzzHeader: whatever header a genuine token has, reading it and the table agree,
 // and Open says the same the second time.
 func FuzzHeader(f *testing.F) {

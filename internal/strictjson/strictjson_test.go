@@ -67,6 +67,8 @@ func TestValid(t *testing.T) {
 
 		{"depth beyond bound", nested(strictjson.MaxDepth + 1), strictjson.ErrTooLarge},
 		{"objects too deep", strings.Repeat(`{"a":`, strictjson.MaxDepth+1) + "1" + strings.Repeat("}", strictjson.MaxDepth+1), strictjson.ErrTooLarge},
+		{"the most values", "[" + strings.Repeat("1,", 4093) + "1]", nil},
+		{"many small arrays", "[" + strings.Repeat("[],", 5000) + "1]", strictjson.ErrTooLarge},
 		{"too many values", "[" + strings.Repeat("1,", strictjson.MaxValues) + "1]", strictjson.ErrTooLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
