@@ -37,6 +37,8 @@ func TestIssueRefuses(t *testing.T) {
 		"custom long s in sid":     custom("\u017fid", "x"),
 		"custom exp":               custom("Exp", 1),
 		"custom cnf":               custom("cnf", map[string]string{"jkt": "x"}),
+		"custom may_act":           custom("may_act", map[string]string{"sub": "bot"}),
+		"custom sub_profile":       custom("sub_profile", "service"),
 		"custom roles":             custom("ROLES", []string{"admin"}),
 		"custom value no JSON":     custom("x", make(chan int)),
 		"custom NaN":               custom("x", math.NaN()),

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -173,12 +174,23 @@ func TestTokenIDsDiffer(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t, auth.JWTConfig{})
 	seen := make(map[string]bool)
+	var ones, zeros [16]byte
 	for range 10_000 {
 		id := verify(t, i, issue(t, i, auth.Claims{Subject: "u"})).TokenID()
-		if b, err := base64.RawURLEncoding.DecodeString(id); err != nil || len(b) < 16 || seen[id] {
+		b, err := base64.RawURLEncoding.DecodeString(id)
+		if err != nil || len(b) != 16 || seen[id] {
 			t.Fatalf("jti %q", id)
 		}
 		seen[id] = true
+		for n := range b {
+			ones[n] |= b[n]
+			zeros[n] |= ^b[n]
+		}
+	}
+	for n := range ones {
+		if ones[n]&zeros[n] != 0xff { // each of the 128 bits was seen as both
+			t.Errorf("byte %d of a jti is not random", n)
+		}
 	}
 }
 
@@ -251,6 +263,32 @@ func TestJWTConfigFaults(t *testing.T) {
 	}
 	if _, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "i", Audience: "a", Keys: ring}); err == nil {
 		t.Error("an issuer was made of keys that only verify")
+	}
+}
+
+// The bounds of what may be set, on either side, and settings under which no token
+// could be made.
+func TestJWTConfigBounds(t *testing.T) {
+	t.Parallel()
+	ring := ringOf(t, generated(t, "HS256"))
+	for name, row := range map[string]struct {
+		cfg    auth.JWTConfig
+		faulty bool
+	}{
+		"the least":              {auth.JWTConfig{Lifetime: time.Second, Leeway: auth.NoLeeway}, false},
+		"the most":               {auth.JWTConfig{Lifetime: 24 * time.Hour, Leeway: time.Minute}, false},
+		"less than a second":     {auth.JWTConfig{Lifetime: time.Second - 1}, true},
+		"a lifetime below zero":  {auth.JWTConfig{Lifetime: -time.Hour}, true},
+		"more than a day":        {auth.JWTConfig{Lifetime: 24*time.Hour + 1}, true},
+		"a leeway over a minute": {auth.JWTConfig{Leeway: time.Minute + 1}, true},
+		"an issuer not in UTF-8": {auth.JWTConfig{Issuer: "https://issuer.test/\xff"}, true},
+		"an audience too long":   {auth.JWTConfig{Audience: strings.Repeat("a", 8192)}, true},
+	} {
+		row.cfg.Keys = ring
+		row.cfg.Issuer, row.cfg.Audience = cmp.Or(row.cfg.Issuer, testIssuer), cmp.Or(row.cfg.Audience, testAudience)
+		if i, err := auth.NewJWTIssuer(row.cfg); isConfigError(err) != row.faulty || (i == nil) != row.faulty {
+			t.Errorf("%s: %v, %v", name, i, err)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ func TestForeignShapes(t *testing.T) {
 		RequiredClaims: map[string]string{"token_use": "access", "jti": ""},
 	}
 	several := auth.JWTVerifierConfig{OtherAudiences: []string{"b.test"}}
+	event := auth.JWTVerifierConfig{Types: []string{"secevent+jwt"}}
 	for name, row := range map[string]struct {
 		cfg            auth.JWTVerifierConfig
 		header, claims string
@@ -65,6 +66,8 @@ func TestForeignShapes(t *testing.T) {
 		"the first audience":        {several, access, `"aud":"api.test"`, true},
 		"another audience":          {several, access, `"aud":["x","b.test"]`, true},
 		"amr of objects":            {auth.JWTVerifierConfig{}, access, `"aud":"api.test","amr":[{"method":"pwd"}]`, true},
+		"typ as it is asked for":    {event, `{"alg":"EdDSA","typ":"application/SecEvent+jwt"}`, `"aud":"api.test"`, true},
+		"typ folded beyond ASCII":   {event, `{"alg":"EdDSA","typ":"\u017fecevent+jwt"}`, `"aud":"api.test"`, false},
 		"no audience of ours":       {several, access, `"aud":["x","b.test "]`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,6 +103,33 @@ func TestForeignShapes(t *testing.T) {
 		if !found {
 			t.Errorf("%s is not named in %v", want, err)
 		}
+	}
+}
+
+// What the host does with its settings afterwards changes nothing.
+func TestVerifierCopiesItsConfig(t *testing.T) {
+	t.Parallel()
+	key := generated(t, "EdDSA")
+	ring := ringOf(t, key)
+	i := newIssuer(t, auth.JWTConfig{Keys: ring})
+	token := issue(t, i, auth.Claims{Subject: "u", Custom: map[string]any{"use": "access", "groups": []string{"a"}}})
+	cfg := auth.JWTVerifierConfig{
+		Issuer: testIssuer, Audience: "other", OtherAudiences: []string{testAudience}, Keys: ring, Types: []string{"at+jwt"},
+		RolesClaim: []string{"groups"}, RequiredClaims: map[string]string{"use": "access"},
+	}
+	v, err := auth.NewJWTVerifier(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byIssuer := map[string]auth.TokenVerifier{testIssuer: v}
+	either, err := auth.AnyOf(byIssuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.OtherAudiences[0], cfg.Types[0], cfg.RolesClaim[0], cfg.RequiredClaims["use"] = "x", "x", "x", "x"
+	delete(byIssuer, testIssuer)
+	if p := verify(t, either, token); !p.HasRole("a") {
+		t.Errorf("the roles are %q", p.Roles())
 	}
 }
 

@@ -230,6 +230,23 @@ func TestMiddlewareWorld(t *testing.T) {
 	}
 }
 
+// Why a token was refused is told to nobody: the answers are the same to the byte.
+func TestMiddlewareTellsNoReason(t *testing.T) {
+	t.Parallel()
+	answers := map[string][]string{}
+	for _, err := range []error{
+		auth.ErrInvalidToken, auth.ErrExpiredToken, auth.ErrRevokedToken, auth.ErrUnknownKey,
+		fmt.Errorf("%w: kid s3cr3t of sub s3cr3t", auth.ErrInvalidToken),
+	} {
+		w := serve(middleware(t, fails(err), auth.MiddlewareConfig{}).Require(whoami), request("GET", ada))
+		answer := fmt.Sprint(w.Code, w.Header(), w.Body)
+		answers[answer] = append(answers[answer], err.Error())
+	}
+	if len(answers) != 1 {
+		t.Errorf("the answers differ: %q", answers)
+	}
+}
+
 // A client that goes away in the middle is nobody's fault: nothing is logged.
 func TestMiddlewareClientGone(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,9 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +49,30 @@ func TestIssuerSpecifications(t *testing.T) {
 			if !ok {
 				t.Errorf("%s: %s: header %v, claims %v", alg, rule, h, c)
 			}
+		}
+	}
+}
+
+// A login's token says who, how and since when, and nothing of the account that the
+// host has not added: ASVS 14.2.6.
+func TestLoginTokenHolds(t *testing.T) {
+	t.Parallel()
+	store := auth.NewMemoryStore()
+	for want, cfg := range map[string]auth.Config{
+		"amr aud auth_time exp iat iss jti sub":     {},
+		"amr aud auth_time exp iat iss jti sid sub": {Sessions: store, RefreshKeys: ringOf(t, generated(t, "HS256"))},
+	} {
+		a := newAuthenticator(t, auth.NewMemoryStore(), cfg)
+		if _, err := a.Register(t.Context(), "ada@example.com", "correct horse"); err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := a.Login(t.Context(), "ada@example.com", "correct horse")
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims := segment(t, tokens.AccessToken, 1)
+		if got := strings.Join(slices.Sorted(maps.Keys(claims)), " "); got != want {
+			t.Errorf("the token holds %s, want %s: %v", got, want, claims)
 		}
 	}
 }

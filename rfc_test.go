@@ -118,6 +118,7 @@ func TestSpecifications(t *testing.T) {
 		{"RFC 7515 5.2: the signature is over the text received", parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(" "+ruleClaims)) + "." + parts[2]},
 		{"RFC 7515 5.2: the signature is present", input + "."},
 		{"RFC 7515 7.1: three parts", input},
+		{"RFC 7515 7.1: not two parts, though signed", parts[0] + "." + base64.RawURLEncoding.EncodeToString(mac(parts[0]))},
 		{"RFC 7515 7.1: no fourth part", good + ".e30"},
 		{"RFC 7515 7.2: the JSON serialization is not for tokens", `{"protected":"` + parts[0] + `","payload":"` + parts[1] + `","signature":"` + parts[2] + `"}`},
 		{"RFC 7515 appendix F: no detached payload", parts[0] + ".." + base64.RawURLEncoding.EncodeToString(mac(parts[0]+"."))},
