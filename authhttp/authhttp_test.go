@@ -237,6 +237,7 @@ func TestBodyStream(t *testing.T) {
 		status int
 	}{
 		"endless":   {io.MultiReader(strings.NewReader(`{"username":"`), forever{}), 413},
+		"one more":  {strings.NewReader(`{"username":"ada","password":"s3cr3t"}` + strings.Repeat(" ", 64<<10-37)), 413},
 		"break off": {io.MultiReader(strings.NewReader(`{"username":"`), broken{}), 400},
 	} {
 		r := httptest.NewRequest("POST", "/", row.body)
@@ -302,6 +303,8 @@ func TestCredentialsInURL(t *testing.T) {
 	const body = `{"username":"ada","password":"s3cr3t"}`
 	for _, query := range []string{
 		"username=ada&password=s3cr3t", "username=ada", "PASSWORD=s3cr3t", "client_secret=s3cr3t", "%70assword=s3cr3t",
+		"current_password=s3cr3t", "new_password=s3cr3t", "token=s3cr3t", "access_token=s3cr3t", "refresh_token=s3cr3t",
+		"mfa_token=s3cr3t", "code=s3cr3t",
 		"x=1;password=s3cr3t", "password", "x=%zz&password=s3cr3t",
 	} {
 		for _, method := range []string{"POST", "GET"} {

@@ -341,3 +341,39 @@ func TestDeviceTokenOfCallers(t *testing.T) {
 		}
 	}
 }
+
+// What proves a caller anew sets cookies, so it asks where the request is from
+// itself, whatever the guard before it looks at.
+func TestCallersFromElsewhere(t *testing.T) {
+	t.Parallel()
+	insecure := cookies(t, authhttp.CookieConfig{DangerouslyInsecureLocalhost: true})
+	secure := cookies(t, authhttp.CookieConfig{})
+	for name, row := range map[string]struct {
+		cfg  authhttp.Config
+		head header
+		want int
+	}{
+		"same origin":           {secure, header{"Cookie": "__Host-access=eyJ", "Sec-Fetch-Site": "same-origin"}, 200},
+		"cross site":            {secure, header{"Cookie": "__Host-access=eyJ", "Sec-Fetch-Site": "cross-site"}, 403},
+		"cross site, no cookie": {secure, header{"Origin": "https://evil.test"}, 403},
+		"two credentials":       {secure, header{"Cookie": "__Host-access=eyJ", "Authorization": "Bearer eyJ"}, 400},
+		"insecure, elsewhere":   {insecure, header{"Cookie": "access=eyJ"}, 421},
+	} {
+		a := &accounts{tokens: auth.Tokens{AccessToken: "eyJ"}}
+		guard := caller{authtest.Principal(t, auth.Claims{Subject: "u-1"})}
+		for body, h := range map[string]http.Handler{
+			`{"current_password":"s3cr3t","new_password":"s3cr3t"}`: authhttp.ChangePassword(a, guard, row.cfg),
+			`{"password":"s3cr3t"}`:                                 authhttp.StepUp(a, guard, row.cfg),
+		} {
+			r := httptest.NewRequest("POST", "https://api.test/", strings.NewReader(body))
+			r.Header.Set("Content-Type", asJSON)
+			for field, value := range row.head {
+				r.Header.Set(field, value)
+			}
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, r); w.Code != row.want || row.want != 200 && w.Header()["Set-Cookie"] != nil {
+				t.Errorf("%s: %s is answered %d %s, want %d", name, body, w.Code, w.Body, row.want)
+			}
+		}
+	}
+}
