@@ -52,7 +52,8 @@ type Config struct {
 	// Claims, if not nil, completes the claims of a user's token: scopes, roles,
 	// custom ones. Subject, SessionID, AuthTime and AMR are set; the first two
 	// must stay. u comes without its PasswordHash. It is called for each token,
-	// that of a refresh too. An error ends the login or refresh and is passed on.
+	// that of a refresh too: who loses a role keeps it until the token expires or its
+	// session is ended. An error ends the login or refresh and is passed on.
 	Claims func(ctx context.Context, u User, c *Claims) error
 
 	// Throttle, if not nil, is asked before a password is looked at. nil: who
