@@ -148,6 +148,28 @@ func TestNoPathOfAMachine(t *testing.T) {
 // inPath is the last byte before a slash that goes on a relative path.
 var inPath = regexp.MustCompile(`[\w.-]`)
 
+// TestConstantTime holds that what a caller sent is compared with a secret in a time
+// that tells nothing of it (CWE-208), for which no test of answers can be made: how
+// often each file does so.
+func TestConstantTime(t *testing.T) {
+	t.Parallel()
+	testenv.Checkout(t)
+	call := regexp.MustCompile(`\b(hmac\.Equal|subtle\.ConstantTimeCompare|bcrypt\.CompareHashAndPassword)\(`)
+	want := map[string]int{
+		"internal/jose/hmac.go": 1, "argon2id.go": 1, "bcrypt.go": 2, "legacyhash/legacyhash.go": 1, "mfa.go": 1,
+		"authhttp/introspect.go": 1, "recovery/token.go": 2, "recovery/login.go": 1, "totp/totp.go": 2,
+	}
+	for file, least := range want {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(call.FindAll(text, -1)); n < least {
+			t.Errorf("%s compares %d times in constant time, want %d", file, n, least)
+		}
+	}
+}
+
 // TestNamesInDocs holds that what the documents call auth.Name or auth.Type.Member
 // is there.
 func TestNamesInDocs(t *testing.T) {
