@@ -76,7 +76,7 @@ func (a *Authenticator) start(ctx context.Context) (err error) {
 	// nothing of the pair.
 	refused := errors.Is(err, ErrInvalidToken) && !errors.Is(err, ErrRevokedToken)
 	if refused || err == nil && p.Subject() != subject {
-		return &ConfigError{Field: "tokens", Reason: "does not verify the token that it has just made"}
+		return &ConfigError{Field: "New.tokens", Reason: "does not verify the token that it has just made"}
 	}
 	return nil
 }

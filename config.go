@@ -129,10 +129,10 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 		}
 	}
 	if users == nil {
-		fault("users", "", "is required")
+		fault("New.users", "", "is required")
 	}
 	if tokens == nil {
-		fault("tokens", "", "is required")
+		fault("New.tokens", "", "is required")
 	}
 	within("Config.MinPasswordLength", &cfg.MinPasswordLength, leastMinPassword, leastMinPassword, mostMinPassword)
 	within("Config.MaxPasswordBytes", &cfg.MaxPasswordBytes, defaultMaxPassword, leastMaxPassword, mostMaxPassword)

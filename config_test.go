@@ -45,9 +45,9 @@ func TestNewFaults(t *testing.T) {
 		fields []string
 	}{
 		"zero":           {users, tokens, auth.Config{}, nil},
-		"no users":       {nil, tokens, auth.Config{}, []string{"users"}},
-		"no tokens":      {users, nil, auth.Config{}, []string{"tokens"}},
-		"all at once":    {nil, nil, auth.Config{MinPasswordLength: -1, MaxPasswordBytes: 1}, []string{"users", "tokens", "Config.MinPasswordLength", "Config.MaxPasswordBytes"}},
+		"no users":       {nil, tokens, auth.Config{}, []string{"New.users"}},
+		"no tokens":      {users, nil, auth.Config{}, []string{"New.tokens"}},
+		"all at once":    {nil, nil, auth.Config{MinPasswordLength: -1, MaxPasswordBytes: 1}, []string{"New.users", "New.tokens", "Config.MinPasswordLength", "Config.MaxPasswordBytes"}},
 		"shortest":       {users, tokens, auth.Config{MinPasswordLength: 8, MaxPasswordBytes: 256}, nil},
 		"longest":        {users, tokens, auth.Config{MinPasswordLength: 64, MaxPasswordBytes: 4096}, nil},
 		"too short":      {users, tokens, auth.Config{MinPasswordLength: 7}, []string{"Config.MinPasswordLength"}},
@@ -86,9 +86,9 @@ func TestNewTriesItsParts(t *testing.T) {
 		cause  error
 	}{
 		"a good pair":             {issuer(auth.JWTConfig{}), fast, "", nil},
-		"keys of another":         {twoIssuers{issuer(auth.JWTConfig{}), issuer(auth.JWTConfig{})}, fast, "tokens", nil},
-		"another audience":        {twoIssuers{issuer(auth.JWTConfig{}), issuer(auth.JWTConfig{Audience: "x"})}, fast, "tokens", nil},
-		"misread":                 {twoIssuers{issuer(auth.JWTConfig{}), misread}, fast, "tokens", nil},
+		"keys of another":         {twoIssuers{issuer(auth.JWTConfig{}), issuer(auth.JWTConfig{})}, fast, "New.tokens", nil},
+		"another audience":        {twoIssuers{issuer(auth.JWTConfig{}), issuer(auth.JWTConfig{Audience: "x"})}, fast, "New.tokens", nil},
+		"misread":                 {twoIssuers{issuer(auth.JWTConfig{}), misread}, fast, "New.tokens", nil},
 		"a check that refuses":    {check(auth.ErrRevokedToken), fast, "", nil},
 		"a check that cannot say": {check(errDown), fast, "", nil},
 		"an issuer that is down":  {&failingIssuer{issuer(auth.JWTConfig{}), errDown}, fast, "", errDown},

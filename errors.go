@@ -64,7 +64,7 @@ var (
 // ConfigError is a fault in what the host configured. Constructors find every
 // fault and join them; nothing but a constructor returns one.
 type ConfigError struct {
-	Field  string // the field at fault, as in "JWTConfig.Issuer"
+	Field  string // the field or parameter at fault, as in "JWTConfig.Issuer" or "New.users"
 	Value  string // what was given; empty where it is secret or absent
 	Reason string // what is wrong and what is accepted
 }

@@ -154,7 +154,7 @@ func ExampleNew_wrong() {
 	_, err := auth.New(nil, newTokens(), auth.Config{MinPasswordLength: 4})
 	fmt.Println(err)
 	// Output:
-	// auth: users: is required
+	// auth: New.users: is required
 	// auth: Config.MinPasswordLength "4": must be 0 or 8 to 64
 }
 

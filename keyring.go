@@ -114,7 +114,7 @@ func newKeySnapshot(signs bool, keys []Key) (*keySnapshot, error) {
 	for i, key := range keys {
 		k := key.jose
 		if k == nil {
-			fault(i, "is the zero Key")
+			fault(i, "is the zero Key: GenerateKey and OpenKeyFile make one, among others")
 			continue
 		}
 		if same := byMaterial[k.Fingerprint()]; same != nil && same.Algorithm() != k.Algorithm() {

@@ -1,6 +1,7 @@
 package authhttp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -92,6 +93,15 @@ func NewCookies(cfg CookieConfig) (*Cookies, error) {
 // Extractor returns what finds the access token in a request, for
 // [auth.MiddlewareConfig].Extractors.
 func (c *Cookies) Extractor() auth.Extractor { return auth.Cookie(c.access) }
+
+// read reports whether guard finds the access token in the cookie that holds it.
+func (c *Cookies) read(guard *auth.Middleware) bool {
+	over, cancel := context.WithCancel(context.Background())
+	cancel() // nothing is looked up
+	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: http.Header{"Cookie": {c.access + "=none"}}}
+	_, err := guard.Check(r.WithContext(over))
+	return !errors.Is(err, auth.ErrNoCredentials)
+}
 
 // check refuses requests that another origin may have caused, with or without
 // cookies, for a login sets them; those that bring a second credential; and, where

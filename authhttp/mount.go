@@ -53,7 +53,8 @@ type MountConfig struct {
 
 // Mount puts endpoints on mux, each under its name below prefix, which is empty or
 // a path like "/auth": those that were chosen or, without a choice, all for which
-// cfg has what they need and a has sessions. It returns every fault as a
+// cfg has what they need and a has sessions. With cookies guard must read them:
+// see [Cookies.Extractor]. It returns every fault as a
 // [*auth.ConfigError], and then nothing is mounted, unless the fault is that a
 // pattern collides with one of the host's own.
 func Mount(mux *http.ServeMux, prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg MountConfig, choose ...Endpoint) error {
@@ -85,6 +86,9 @@ func Mount(mux *http.ServeMux, prefix string, a *auth.Authenticator, guard *auth
 		}
 	}
 	all = slices.DeleteFunc(all, func(one route) bool { return !wanted(one) })
+	if c := cfg.Cookies; c != nil && slices.ContainsFunc(all, route.guarded) && !c.read(guard) {
+		fault("Mount", "", "needs a Middleware that reads the cookies: put Cookies.Extractor() into MiddlewareConfig.Extractors")
+	}
 	if at := slices.IndexFunc(all, func(one route) bool { return one.endpoint == EndpointMetadata }); at >= 0 && len(faults) == 0 {
 		var err error
 		if all[at].handler, err = Metadata(describe(all, cfg)); err != nil {
@@ -114,6 +118,11 @@ type route struct {
 	handler  http.Handler
 	needs    string      // what is missing; "": nothing
 	does     []operation // for the document; HEAD goes with GET
+}
+
+// guarded reports whether the route asks for an access token.
+func (one route) guarded() bool {
+	return slices.ContainsFunc(one.does, func(op operation) bool { return op.asks == caller || op.asks == leaver })
 }
 
 // routes returns all there are.

@@ -124,7 +124,9 @@ func TestMount(t *testing.T) {
 		"no issuer":      {choose: []authhttp.Endpoint{authhttp.EndpointMetadata}},
 		"bad base":       {cfg: authhttp.MountConfig{Issuer: "https://id.test", BaseURL: "api.test"}},
 		"bad server":     {cfg: authhttp.MountConfig{BaseURL: "api.test"}, choose: []authhttp.Endpoint{authhttp.EndpointOpenAPI}},
-		"cookies":        {prefix: "/elsewhere", cfg: authhttp.MountConfig{Config: elsewhere}},
+		"cookies":        {prefix: "/elsewhere", cfg: authhttp.MountConfig{Config: elsewhere}, choose: []authhttp.Endpoint{authhttp.EndpointLogin}},
+		"unread cookies": {prefix: "/auth", cfg: authhttp.MountConfig{Config: elsewhere}, choose: []authhttp.Endpoint{authhttp.EndpointLogin, authhttp.EndpointPassword}},
+		"unread, logout": {prefix: "/auth", cfg: authhttp.MountConfig{Config: elsewhere}, choose: []authhttp.Endpoint{authhttp.EndpointLogout}},
 		"collision":      {prefix: "/taken"},
 	} {
 		mux := http.NewServeMux()
@@ -137,6 +139,11 @@ func TestMount(t *testing.T) {
 		if _, ok := errors.AsType[*auth.ConfigError](err); !ok {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	// Where no endpoint asks for an access token, the host may read cookies elsewhere.
+	err := authhttp.Mount(http.NewServeMux(), "/auth", s.accounts, s.guard, authhttp.MountConfig{Config: elsewhere}, authhttp.EndpointLogin, authhttp.EndpointRefresh)
+	if err != nil {
+		t.Error(err)
 	}
 	if err := authhttp.Mount(nil, "", nil, nil, authhttp.MountConfig{}); err == nil {
 		t.Error("nothing is mounted nowhere")

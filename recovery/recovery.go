@@ -85,7 +85,7 @@ func New(accounts *auth.Authenticator, addresses Addresses, records auth.RecordS
 		{"accounts", accounts == nil}, {"addresses", addresses == nil}, {"records", records == nil}, {"notifier", notifier == nil},
 	} {
 		if required.missing {
-			fault(required.name, "", "is required")
+			fault("recovery.New."+required.name, "", "is required")
 		}
 	}
 	if !isBaseURL(cfg.BaseURL) {

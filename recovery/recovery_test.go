@@ -248,7 +248,7 @@ func TestNewFindsEveryFault(t *testing.T) {
 		Workers: 65, Queue: -1, SendTimeout: time.Hour,
 	})
 	for _, field := range []string{"accounts", "addresses", "records", "notifier"} {
-		if !strings.Contains(fmt.Sprint(err), "auth: "+field+": is required") {
+		if !strings.Contains(fmt.Sprint(err), "auth: recovery.New."+field+": is required") {
 			t.Errorf("no word of %s in %v", field, err)
 		}
 	}

@@ -145,7 +145,7 @@ func (s *Store) Listen(ctx context.Context, sync func(context.Context) error) er
 		return errZero
 	}
 	if sync == nil {
-		return &auth.ConfigError{Field: "sync", Reason: "is nil"}
+		return &auth.ConfigError{Field: "redisstore.Listen.sync", Reason: "is nil"}
 	}
 	subscription := s.client.Subscribe(ctx, s.feed)
 	defer subscription.Close()

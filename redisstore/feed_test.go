@@ -217,7 +217,7 @@ func TestListenClosed(t *testing.T) {
 	defer cancel()
 	ofTheWorld(t, "Listen", s.Listen(ctx, func(context.Context) error { return nil }))
 	var fault *auth.ConfigError
-	if err := s.Listen(ctx, nil); !errors.As(err, &fault) || fault.Field != "sync" {
+	if err := s.Listen(ctx, nil); !errors.As(err, &fault) || fault.Field != "redisstore.Listen.sync" {
 		t.Errorf("Listen without sync: %v", err)
 	}
 	var zero *redisstore.Store

@@ -44,13 +44,13 @@ var _ auth.SessionStore = (*Store)(nil)
 func New(client redis.UniversalClient, cfg Config) (*Store, error) {
 	var faults []error
 	if client == nil {
-		faults = append(faults, &auth.ConfigError{Field: "client", Reason: "is nil"})
+		faults = append(faults, &auth.ConfigError{Field: "redisstore.New.client", Reason: "is nil"})
 	}
 	if cfg.Prefix == "" {
 		cfg.Prefix = "auth"
 	}
 	if len(cfg.Prefix) > 64 || strings.Trim(cfg.Prefix, letters) != "" {
-		faults = append(faults, &auth.ConfigError{Field: "Config.Prefix", Value: cfg.Prefix, Reason: "must be ASCII letters, digits, hyphens and underscores, at most 64"})
+		faults = append(faults, &auth.ConfigError{Field: "redisstore.Config.Prefix", Value: cfg.Prefix, Reason: "must be ASCII letters, digits, hyphens and underscores, at most 64"})
 	}
 	if faults != nil {
 		return nil, errors.Join(faults...)

@@ -66,14 +66,14 @@ func TestNewFaults(t *testing.T) {
 		{client, "", nil},
 		{client, "Shop-1_a", nil},
 		{client, strings.Repeat("a", 64), nil},
-		{nil, "", []string{"client"}},
-		{client, strings.Repeat("a", 65), []string{"Config.Prefix"}},
-		{client, "a:b", []string{"Config.Prefix"}},
-		{client, "a}b", []string{"Config.Prefix"}},
-		{client, "{a", []string{"Config.Prefix"}},
-		{client, "a b", []string{"Config.Prefix"}},
-		{client, "\u00e9", []string{"Config.Prefix"}},
-		{nil, "*", []string{"client", "Config.Prefix"}},
+		{nil, "", []string{"redisstore.New.client"}},
+		{client, strings.Repeat("a", 65), []string{"redisstore.Config.Prefix"}},
+		{client, "a:b", []string{"redisstore.Config.Prefix"}},
+		{client, "a}b", []string{"redisstore.Config.Prefix"}},
+		{client, "{a", []string{"redisstore.Config.Prefix"}},
+		{client, "a b", []string{"redisstore.Config.Prefix"}},
+		{client, "\u00e9", []string{"redisstore.Config.Prefix"}},
+		{nil, "*", []string{"redisstore.New.client", "redisstore.Config.Prefix"}},
 	} {
 		s, err := redisstore.New(tt.client, redisstore.Config{Prefix: tt.prefix})
 		var fields []string

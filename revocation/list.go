@@ -85,7 +85,7 @@ var errZero = errors.New("revocation: zero value is not usable, use Follow")
 func Follow(feed Feed, cfg Config) (*List, error) {
 	var faults []error
 	if feed == nil {
-		faults = append(faults, &auth.ConfigError{Field: "feed", Reason: "is required"})
+		faults = append(faults, &auth.ConfigError{Field: "revocation.Follow.feed", Reason: "is required"})
 	}
 	switch {
 	case cfg.Bound == 0:

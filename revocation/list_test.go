@@ -151,7 +151,7 @@ func TestFollowFaults(t *testing.T) {
 		cfg   revocation.Config
 		field string
 	}{
-		{nil, revocation.Config{}, "feed"},
+		{nil, revocation.Config{}, "revocation.Follow.feed"},
 		{new(feed), revocation.Config{Bound: -1}, "revocation.Config.Bound"},
 		{new(feed), revocation.Config{Bound: time.Millisecond}, "revocation.Config.Bound"},
 		{new(feed), revocation.Config{Bound: time.Hour}, "revocation.Config.Bound"},

@@ -32,10 +32,10 @@ func Migrations(dialect Dialect, tablePrefix string) ([]Migration, error) {
 	}
 	var faults []error
 	if !dialect.known() {
-		faults = append(faults, &auth.ConfigError{Field: "dialect", Value: string(dialect), Reason: "is none of SQLite, PostgreSQL and MySQL"})
+		faults = append(faults, &auth.ConfigError{Field: "sqlstore.Migrations.dialect", Value: string(dialect), Reason: "is none of SQLite, PostgreSQL and MySQL"})
 	}
 	if !isPrefix(tablePrefix) {
-		faults = append(faults, &auth.ConfigError{Field: "tablePrefix", Value: tablePrefix, Reason: prefixRule})
+		faults = append(faults, &auth.ConfigError{Field: "sqlstore.Migrations.tablePrefix", Value: tablePrefix, Reason: prefixRule})
 	}
 	if faults != nil {
 		return nil, errors.Join(faults...)

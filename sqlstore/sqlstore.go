@@ -62,17 +62,17 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 		faults = append(faults, &auth.ConfigError{Field: field, Value: value, Reason: reason})
 	}
 	if db == nil {
-		fault("db", "", "is nil")
+		fault("sqlstore.New.db", "", "is nil")
 	}
 	if !dialect.known() {
-		fault("dialect", string(dialect), "is none of SQLite, PostgreSQL and MySQL")
+		fault("sqlstore.New.dialect", string(dialect), "is none of SQLite, PostgreSQL and MySQL")
 	}
 	prefix := cfg.TablePrefix
 	if prefix == "" {
 		prefix = defaultPrefix
 	}
 	if !isPrefix(prefix) {
-		fault("Config.TablePrefix", prefix, prefixRule)
+		fault("sqlstore.Config.TablePrefix", prefix, prefixRule)
 	}
 	users := cfg.Users.complete(prefix, fault)
 	if faults != nil {

@@ -28,19 +28,19 @@ func TestNewFaults(t *testing.T) {
 		"defaults":            {db, sqlstore.SQLite, "", ""},
 		"longest prefix":      {db, sqlstore.PostgreSQL, strings.Repeat("a", 30), ""},
 		"prefix with digits":  {db, sqlstore.MySQL, "a1_2_", ""},
-		"no database":         {nil, sqlstore.SQLite, "", "db"},
-		"no dialect":          {db, "", "", "dialect"},
-		"other dialect":       {db, "oracle", "", "dialect"},
-		"prefix too long":     {db, sqlstore.SQLite, strings.Repeat("a", 31), "Config.TablePrefix"},
-		"upper case":          {db, sqlstore.SQLite, "Auth_", "Config.TablePrefix"},
-		"begins with a digit": {db, sqlstore.SQLite, "1_", "Config.TablePrefix"},
-		"begins with _":       {db, sqlstore.SQLite, "_", "Config.TablePrefix"},
-		"schema":              {db, sqlstore.PostgreSQL, "public.auth_", "Config.TablePrefix"},
-		"quote":               {db, sqlstore.SQLite, `a"`, "Config.TablePrefix"},
-		"statement":           {db, sqlstore.SQLite, "users; DROP TABLE users; --", "Config.TablePrefix"},
-		"not ASCII":           {db, sqlstore.SQLite, "\u00e4_", "Config.TablePrefix"},
-		"NUL":                 {db, sqlstore.SQLite, "a\x00", "Config.TablePrefix"},
-		"all":                 {nil, "oracle", "?", "db dialect Config.TablePrefix"},
+		"no database":         {nil, sqlstore.SQLite, "", "sqlstore.New.db"},
+		"no dialect":          {db, "", "", "sqlstore.New.dialect"},
+		"other dialect":       {db, "oracle", "", "sqlstore.New.dialect"},
+		"prefix too long":     {db, sqlstore.SQLite, strings.Repeat("a", 31), "sqlstore.Config.TablePrefix"},
+		"upper case":          {db, sqlstore.SQLite, "Auth_", "sqlstore.Config.TablePrefix"},
+		"begins with a digit": {db, sqlstore.SQLite, "1_", "sqlstore.Config.TablePrefix"},
+		"begins with _":       {db, sqlstore.SQLite, "_", "sqlstore.Config.TablePrefix"},
+		"schema":              {db, sqlstore.PostgreSQL, "public.auth_", "sqlstore.Config.TablePrefix"},
+		"quote":               {db, sqlstore.SQLite, `a"`, "sqlstore.Config.TablePrefix"},
+		"statement":           {db, sqlstore.SQLite, "users; DROP TABLE users; --", "sqlstore.Config.TablePrefix"},
+		"not ASCII":           {db, sqlstore.SQLite, "\u00e4_", "sqlstore.Config.TablePrefix"},
+		"NUL":                 {db, sqlstore.SQLite, "a\x00", "sqlstore.Config.TablePrefix"},
+		"all":                 {nil, "oracle", "?", "sqlstore.New.db sqlstore.New.dialect sqlstore.Config.TablePrefix"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -79,17 +79,17 @@ func TestUserTableFaults(t *testing.T) {
 		"none":             {sqlstore.UserTable{}, ""},
 		"table alone":      {sqlstore.UserTable{Table: "accounts"}, ""},
 		"schema":           {sqlstore.UserTable{Table: "app.Accounts", ID: "userId", Username: "_email", PasswordHash: "PW1", Disabled: "locked", CreatedAt: "at"}, ""},
-		"no table":         {sqlstore.UserTable{ID: "key"}, "Config.Users.Table"},
-		"two dots":         {sqlstore.UserTable{Table: "a.b.c"}, "Config.Users.Table"},
-		"no schema":        {sqlstore.UserTable{Table: ".b"}, "Config.Users.Table"},
-		"quote":            {sqlstore.UserTable{Table: "a", ID: `i"d`, Username: "a`b"}, "Config.Users.ID Config.Users.Username"},
-		"statement":        {sqlstore.UserTable{Table: "a; DROP TABLE b", PasswordHash: "p = '' OR 1=1 --"}, "Config.Users.Table Config.Users.PasswordHash"},
-		"placeholder":      {sqlstore.UserTable{Table: "a?", Disabled: "{now}", CreatedAt: "c d"}, "Config.Users.Table Config.Users.Disabled Config.Users.CreatedAt"},
-		"digit":            {sqlstore.UserTable{Table: "1a"}, "Config.Users.Table"},
-		"not ASCII":        {sqlstore.UserTable{Table: "\u00e4"}, "Config.Users.Table"},
-		"too long":         {sqlstore.UserTable{Table: strings.Repeat("a", 64)}, "Config.Users.Table"},
-		"one column twice": {sqlstore.UserTable{Table: "a", ID: "email", Username: "Email"}, "Config.Users.Username"},
-		"a default twice":  {sqlstore.UserTable{Table: "a", CreatedAt: "id"}, "Config.Users.CreatedAt"},
+		"no table":         {sqlstore.UserTable{ID: "key"}, "sqlstore.Config.Users.Table"},
+		"two dots":         {sqlstore.UserTable{Table: "a.b.c"}, "sqlstore.Config.Users.Table"},
+		"no schema":        {sqlstore.UserTable{Table: ".b"}, "sqlstore.Config.Users.Table"},
+		"quote":            {sqlstore.UserTable{Table: "a", ID: `i"d`, Username: "a`b"}, "sqlstore.Config.Users.ID sqlstore.Config.Users.Username"},
+		"statement":        {sqlstore.UserTable{Table: "a; DROP TABLE b", PasswordHash: "p = '' OR 1=1 --"}, "sqlstore.Config.Users.Table sqlstore.Config.Users.PasswordHash"},
+		"placeholder":      {sqlstore.UserTable{Table: "a?", Disabled: "{now}", CreatedAt: "c d"}, "sqlstore.Config.Users.Table sqlstore.Config.Users.Disabled sqlstore.Config.Users.CreatedAt"},
+		"digit":            {sqlstore.UserTable{Table: "1a"}, "sqlstore.Config.Users.Table"},
+		"not ASCII":        {sqlstore.UserTable{Table: "\u00e4"}, "sqlstore.Config.Users.Table"},
+		"too long":         {sqlstore.UserTable{Table: strings.Repeat("a", 64)}, "sqlstore.Config.Users.Table"},
+		"one column twice": {sqlstore.UserTable{Table: "a", ID: "email", Username: "Email"}, "sqlstore.Config.Users.Username"},
+		"a default twice":  {sqlstore.UserTable{Table: "a", CreatedAt: "id"}, "sqlstore.Config.Users.CreatedAt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -164,7 +164,7 @@ func TestDialectsAgree(t *testing.T) {
 func TestMigrationsFaults(t *testing.T) {
 	t.Parallel()
 	steps, err := sqlstore.Migrations("oracle", "a; --")
-	if got := strings.Join(fields(err), " "); got != "dialect tablePrefix" || steps != nil {
+	if got := strings.Join(fields(err), " "); got != "sqlstore.Migrations.dialect sqlstore.Migrations.tablePrefix" || steps != nil {
 		t.Errorf("faults in %q, want dialect and tablePrefix: %v", got, err)
 	}
 }

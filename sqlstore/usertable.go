@@ -61,13 +61,13 @@ func (d Dialect) bytewise(text string) string {
 func (t UserTable) complete(prefix string, fault func(field, value, reason string)) UserTable {
 	if t.Table == "" {
 		if t != (UserTable{}) {
-			fault("Config.Users.Table", "", "is required where columns are named")
+			fault("sqlstore.Config.Users.Table", "", "is required where columns are named")
 		}
 		return UserTable{prefix + "users", "id", "username", "password_hash", "disabled", "created_at"}
 	}
 	schema, table, dotted := strings.Cut(t.Table, ".")
 	if !isIdentifier(schema) || dotted && !isIdentifier(table) {
-		fault("Config.Users.Table", t.Table, identifierRule+", or two such with a dot between")
+		fault("sqlstore.Config.Users.Table", t.Table, identifierRule+", or two such with a dot between")
 	}
 	taken := make(map[string]bool)
 	for _, column := range []struct {
@@ -81,7 +81,7 @@ func (t UserTable) complete(prefix string, fault func(field, value, reason strin
 			*column.name = column.otherwise
 		}
 		name := *column.name
-		switch field := "Config.Users." + column.field; {
+		switch field := "sqlstore.Config.Users." + column.field; {
 		case name == "":
 		case !isIdentifier(name):
 			fault(field, name, identifierRule)

@@ -61,7 +61,7 @@ func New(store auth.RecordStore, cfg Config) (*Throttle, error) {
 		faults = append(faults, &auth.ConfigError{Field: field, Value: value, Reason: reason})
 	}
 	if store == nil {
-		fault("store", "", "is required")
+		fault("throttle.New.store", "", "is required")
 	}
 	number := func(field string, value, otherwise, least, most int) int {
 		if value != 0 && (value < least || value > most) {

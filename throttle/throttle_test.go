@@ -66,7 +66,7 @@ func TestConfig(t *testing.T) {
 		fields string
 	}{
 		{auth.NewMemoryStore(), throttle.Config{}, ""},
-		{nil, throttle.Config{}, "store"},
+		{nil, throttle.Config{}, "throttle.New.store"},
 		{auth.NewMemoryStore(), throttle.Config{FreePerNetwork: 101, FreePerAccount: -1, FreePerDevice: 101}, "FreePerNetwork FreePerAccount FreePerDevice"},
 		{auth.NewMemoryStore(), throttle.Config{FirstDelay: time.Millisecond, MaxDelay: 8 * 24 * time.Hour}, "FirstDelay MaxDelay"},
 		{auth.NewMemoryStore(), throttle.Config{FirstDelay: time.Hour, MaxDelay: time.Minute}, "MaxDelay"},

@@ -77,7 +77,7 @@ func New(records auth.RecordStore, key []byte, cfg Config) (*Factor, error) {
 		faults = append(faults, &auth.ConfigError{Field: field, Value: value, Reason: reason})
 	}
 	if records == nil {
-		fault("records", "", "is required")
+		fault("totp.New.records", "", "is required")
 	}
 	if cfg.Issuer == "" || len([]rune(cfg.Issuer)) > 64 || strings.Contains(cfg.Issuer, ":") {
 		fault("totp.Config.Issuer", cfg.Issuer, "must be 1 to 64 characters without ':'")
@@ -86,7 +86,7 @@ func New(records auth.RecordStore, key []byte, cfg Config) (*Factor, error) {
 	for i, material := range append([][]byte{key}, cfg.OlderKeys...) {
 		k, ok := newKey(material)
 		if !ok {
-			field := "key"
+			field := "totp.New.key"
 			if i > 0 {
 				field = "totp.Config.OlderKeys"
 			}

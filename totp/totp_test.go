@@ -69,9 +69,9 @@ func TestConfig(t *testing.T) {
 		fields  string
 	}{
 		{store, testKey, second.Config{Issuer: "Example"}, ""},
-		{nil, nil, second.Config{}, "records totp.Config.Issuer key"},
-		{store, make([]byte, 32), second.Config{Issuer: "Example"}, "key"},
-		{store, testKey[:31], second.Config{Issuer: "Example"}, "key"},
+		{nil, nil, second.Config{}, "totp.New.records totp.Config.Issuer totp.New.key"},
+		{store, make([]byte, 32), second.Config{Issuer: "Example"}, "totp.New.key"},
+		{store, testKey[:31], second.Config{Issuer: "Example"}, "totp.New.key"},
 		{store, testKey, second.Config{Issuer: "a:b", OlderKeys: [][]byte{nil}}, "totp.Config.Issuer totp.Config.OlderKeys"},
 	} {
 		_, err := second.New(row.records, row.key, row.cfg)

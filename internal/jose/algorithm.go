@@ -9,6 +9,7 @@ import (
 	_ "crypto/sha256" // registers crypto.SHA256
 	_ "crypto/sha512" // registers crypto.SHA384 and crypto.SHA512
 	"fmt"
+	"strings"
 )
 
 // algorithm is one line of RFC 7518 section 3.1 or RFC 8037 section 3.1. A key
@@ -56,6 +57,15 @@ func named(name string) *algorithm {
 	return nil
 }
 
+// unknown is the error for a name that names none.
+func unknown(name string) error {
+	names := make([]string, len(algorithms))
+	for i, a := range algorithms {
+		names[i] = a.name
+	}
+	return fmt.Errorf("unknown algorithm %q: want one of %s", name, strings.Join(names, ", "))
+}
+
 // choose returns the algorithm for a public key, or for a secret if public is
 // nil. The material decides; name chooses only where the material leaves a
 // choice. The empty name takes the default.
@@ -80,7 +90,7 @@ func choose(name string, public crypto.PublicKey) (*algorithm, error) {
 	}
 	alg := named(name)
 	if alg == nil {
-		return nil, fmt.Errorf("unknown algorithm %q", name)
+		return nil, unknown(name)
 	}
 	if own := named(fallback); alg.family != own.family && !(alg.family == rsaPSS && own.family == rsaPKCS1) || alg.curve != own.curve {
 		return nil, fmt.Errorf("algorithm %s does not fit this kind of key, which is for %s", name, fallback)

@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
-	"fmt"
 )
 
 // rsaBits is the size of new RSA keys: 128 bits of strength by NIST SP 800-57
@@ -17,7 +16,7 @@ const rsaBits = 3072
 func Generate(alg string) (*Key, error) {
 	a := named(alg)
 	if a == nil {
-		return nil, fmt.Errorf("unknown algorithm %q", alg)
+		return nil, unknown(alg)
 	}
 	var signer crypto.Signer
 	var err error

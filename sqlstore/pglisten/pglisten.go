@@ -38,13 +38,13 @@ func Listen(ctx context.Context, connection, channel string, sync func(context.C
 	var faults []error
 	config, err := pgx.ParseConfig(connection)
 	if err != nil { // which may show what it could not parse
-		faults = append(faults, &auth.ConfigError{Field: "connection", Reason: "is not a URL or DSN of PostgreSQL"})
+		faults = append(faults, &auth.ConfigError{Field: "pglisten.Listen.connection", Reason: "is not a URL or DSN of PostgreSQL"})
 	}
 	if channel == "" {
-		faults = append(faults, &auth.ConfigError{Field: "channel", Reason: "is empty: that of a store on another database"})
+		faults = append(faults, &auth.ConfigError{Field: "pglisten.Listen.channel", Reason: "is empty: that of a store on another database"})
 	}
 	if sync == nil {
-		faults = append(faults, &auth.ConfigError{Field: "sync", Reason: "is nil"})
+		faults = append(faults, &auth.ConfigError{Field: "pglisten.Listen.sync", Reason: "is nil"})
 	}
 	if faults != nil {
 		return errors.Join(faults...)

@@ -56,7 +56,7 @@ const connections = 16
 // as the disk keeps its word, of the power.
 func Open(ctx context.Context, path string, cfg sqlstore.Config) (*Store, error) {
 	if path == "" || path == ":memory:" {
-		return nil, &auth.ConfigError{Field: "path", Value: path, Reason: "must name a file; for users in memory there is auth.NewMemoryStore"}
+		return nil, &auth.ConfigError{Field: "sqlite.Open.path", Value: path, Reason: "must name a file; for users in memory there is auth.NewMemoryStore"}
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
