@@ -214,6 +214,10 @@ func (a *Authenticator) Enable(ctx context.Context, userID string) error {
 // host's to delete.
 func (a *Authenticator) Delete(ctx context.Context, userID string) error {
 	return a.change(ctx, userID, EventDeleted, func() error {
+		// Before as well as after: where it fails, who asked for it is there to ask again.
+		if err := a.endAll(ctx, userID); err != nil {
+			return err
+		}
 		return a.accounts.DeleteUser(ctx, userID)
 	})
 }

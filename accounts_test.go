@@ -165,6 +165,40 @@ func TestLoginUser(t *testing.T) {
 	})
 }
 
+// undying is a store that ends no session while it has an err.
+type undying struct {
+	*auth.MemoryStore
+	err error
+}
+
+func (u *undying) DeleteUserSessions(ctx context.Context, userID, except string, issuedAt, expiry time.Time) error {
+	if u.err != nil {
+		return u.err
+	}
+	return u.MemoryStore.DeleteUserSessions(ctx, userID, except, issuedAt, expiry)
+}
+
+// An account whose sessions do not end is not deleted: who asked for it can ask again.
+func TestDeleteThatFails(t *testing.T) {
+	t.Parallel()
+	store := &undying{MemoryStore: auth.NewMemoryStore(), err: errors.New("down")}
+	a := newAuthenticator(t, store.MemoryStore, auth.Config{Sessions: store, Accounts: store, RefreshKeys: ringOf(t, generated(t, "HS256"))})
+	u, err := a.Register(t.Context(), "ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Delete(t.Context(), u.ID); !errors.Is(err, store.err) || auth.HTTPStatus(err) != 500 {
+		t.Errorf("Delete: %v", err)
+	}
+	if err := a.ConfirmPassword(t.Context(), u.ID, password); err != nil {
+		t.Errorf("the account after it: %v", err)
+	}
+	store.err = nil
+	if err := a.Delete(t.Context(), u.ID); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDisableAndDelete(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

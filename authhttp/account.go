@@ -18,6 +18,13 @@ type Guard interface {
 	Require(next http.Handler) http.Handler
 }
 
+// GuardFunc is a [Guard] that asks for more, as [auth.Middleware.RequireMFA] or what
+// [auth.Middleware.RequireRecent] returns does.
+type GuardFunc func(next http.Handler) http.Handler
+
+// Require implements [Guard].
+func (f GuardFunc) Require(next http.Handler) http.Handler { return f(next) }
+
 // Users finds accounts, as [auth.UserStore] does.
 type Users interface {
 	UserByID(ctx context.Context, id string) (auth.User, error)
@@ -188,6 +195,9 @@ type PasswordChanger[A any] interface {
 	ChangePassword(ctx context.Context, userID, current, replacement string) (auth.Tokens, error)
 }
 
+// wrongPassword is the refusal of a caller's password.
+var wrongPassword = refusal{http.StatusForbidden, "invalid_credentials", "", "the current password is wrong"}
+
 // ChangePassword returns the endpoint that changes the caller's password: it takes
 // the JSON object {"current_password": …, "new_password": …}, ends all sessions,
 // and gives the tokens of a new one as [Login] does, or as cookies to a caller
@@ -205,12 +215,60 @@ func ChangePassword[A PasswordChanger[A]](a A, guard Guard, cfg Config) http.Han
 			t, err = a.From(cfg.known(r, in, cfg.Cookies.of(r))).ChangePassword(r.Context(), p.Subject(), in.values["current_password"], in.values["new_password"])
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
-			err = &refusal{http.StatusForbidden, "invalid_credentials", "", "the current password is wrong"}
+			err = &wrongPassword
 		}
 		if err != nil {
 			cfg.refuse(w, r, err)
 			return
 		}
 		cfg.give(w, r, cfg.Cookies.of(r), t)
+	}, http.MethodPost)
+}
+
+// AccountDeleter deletes accounts, as recovery.Recovery does.
+type AccountDeleter[A any] interface {
+	From(d auth.Device) A
+	DeleteAccount(ctx context.Context, userID, password string) error
+}
+
+// DeleteAccount returns the endpoint that deletes the caller's account: it takes the
+// JSON object {"current_password": …}, ends all sessions, and answers 204, also if
+// another request has just deleted it. With [Config].Cookies it takes the cookies from
+// the browser. A device_token may come along, and a wrong current password is 403, as
+// in [ChangePassword]. For a second factor or a recent login besides, give it a
+// [GuardFunc].
+func DeleteAccount[A AccountDeleter[A]](a A, guard Guard, cfg Config) http.Handler {
+	return cfg.confirmed(guard, leave, func(ctx context.Context, d auth.Device, user string, in input) error {
+		err := a.From(d).DeleteAccount(ctx, user, in.values["current_password"])
+		if errors.Is(err, auth.ErrUserNotFound) {
+			err = nil
+		}
+		return err
+	}, func(w http.ResponseWriter) {
+		cfg.Cookies.clear(w)
+		done(w)
+	})
+}
+
+// confirmed returns a handler for callers who give their current password in a body,
+// and say what to do with it.
+func (cfg Config) confirmed(guard Guard, takes body, do func(ctx context.Context, d auth.Device, user string, in input) error, answer func(http.ResponseWriter)) http.Handler {
+	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
+		var in input
+		err := cfg.Cookies.check(r)
+		if err == nil {
+			in, err = takes.read(w, r)
+		}
+		if err == nil {
+			err = do(r.Context(), cfg.known(r, in, cfg.Cookies.of(r)), p.Subject(), in)
+		}
+		if errors.Is(err, auth.ErrInvalidCredentials) {
+			err = &wrongPassword
+		}
+		if err != nil {
+			cfg.refuse(w, r, ofAddress(err))
+			return
+		}
+		answer(w)
 	}, http.MethodPost)
 }

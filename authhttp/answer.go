@@ -138,8 +138,11 @@ func write(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(body, '\n'))
 }
 
-// done answers with nothing.
-func done(w http.ResponseWriter) {
+// empty answers with nothing but a status.
+func empty(w http.ResponseWriter, status int) {
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusNoContent)
+	w.WriteHeader(status)
 }
+
+// done says that it is done.
+func done(w http.ResponseWriter) { empty(w, http.StatusNoContent) }

@@ -8,6 +8,39 @@
 // Endpoints of OAuth ([Token], [Revoke], [Introspect]) refuse with the body of RFC
 // 6749 section 5.2, all others with problem details (RFC 9457): code is for
 // programs and never changes, detail is for people.
+//
+// These are the endpoints that [Mount] puts below its prefix (those of /.well-known
+// below none, and the metadata at [MetadataPath]), each by the [Endpoint] that it is
+// chosen by:
+//
+//	register   POST   /register           Make an account
+//	login      POST   /login              Log in
+//	mfa        POST   /login/mfa          Go on with a login that was answered mfa_required
+//	step-up    POST   /step-up            Prove the caller anew
+//	token      POST   /token              The token endpoint of OAuth 2.0
+//	refresh    POST   /refresh            Get new tokens for a refresh token
+//	logout     POST   /logout             End the session of a refresh token or, without one, of the caller
+//	me         GET    /me                 Tell callers who they are
+//	sessions   GET    /sessions           List the caller's sessions
+//	sessions   DELETE /sessions           End all sessions of the caller but this
+//	sessions   DELETE /sessions/{id}      End one session of the caller
+//	password   POST   /password           Change the password, which ends all sessions and begins one
+//	recovery   POST   /password/forgot    Send a link that resets the password
+//	recovery   POST   /password/reset     Reset the password by a link
+//	recovery   POST   /verify/request     Send a link that verifies an address
+//	recovery   POST   /verify             Verify an address by a link
+//	login-link POST   /login/link/request Send a link that logs in
+//	login-link POST   /login/link         Log in by a link
+//	login-code POST   /login/code/request Send a code that logs in
+//	login-code POST   /login/code         Log in by a code
+//	address    POST   /address            Send a link that changes the address
+//	address    POST   /address/confirm    Change the address by a link
+//	delete     POST   /account/delete     Delete the account, which ends all sessions
+//	revoke     POST   /revoke             End what a token stands for (RFC 7009)
+//	introspect POST   /introspect         Ask what a token stands for (RFC 7662)
+//	jwks       GET    /.well-known/jwks.json The keys that verify access tokens (RFC 7517)
+//	metadata   GET    /.well-known/oauth-authorization-server Metadata of the authorization server (RFC 8414)
+//	openapi    GET    /openapi.json       What is mounted, as OpenAPI 3.1 has it
 package authhttp
 
 import (
@@ -23,8 +56,9 @@ import (
 
 // Config is what an endpoint may be told. Its zero value is the safe choice.
 type Config struct {
-	// Cookies, if not nil, keeps tokens in the browser. [Login], [Refresh] and
-	// [Logout] are then for browsers alone: other clients use [Token] and [Revoke].
+	// Cookies, if not nil, keeps tokens in the browser. [Login] and what else logs in,
+	// [Refresh] and [Logout] are then for browsers alone: other clients use [Token] and
+	// [Revoke].
 	Cookies *Cookies
 
 	// PasswordGrant lets [Token] take the password grant, which OAuth 2.1 no

@@ -10,6 +10,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/recovery"
 )
 
 // Whatever is sent, to whatever endpoint, there is an answer that is JSON and no 5xx.
@@ -17,13 +18,14 @@ func FuzzEndpoints(f *testing.F) {
 	store := auth.NewMemoryStore()
 	keys := must(auth.NewKeyRing(must(auth.GenerateKey("HS256"))))
 	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
-	accounts := must(auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(f), Sessions: store, RefreshKeys: keys}))
+	accounts := must(auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(f), Sessions: store, RefreshKeys: keys, Accounts: store}))
 	jar := must(authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/c/refresh"}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.BearerToken(), jar.Extractor()}}))
+	flows := must(recovery.New(accounts, recovery.NewMemoryAddresses(), store, make(outbox), recovery.Config{BaseURL: "https://app.test", Queue: 65_536}))
 	mux := http.NewServeMux()
 	for prefix, cfg := range map[string]authhttp.Config{"/b": {PasswordGrant: true}, "/c": {Cookies: jar, PasswordGrant: true}} {
 		err := authhttp.Mount(mux, prefix, accounts, guard, authhttp.MountConfig{
-			Config: cfg, Users: store, ResourceServers: must(authhttp.NewResourceServers(map[string]string{"shop": rsSecret})),
+			Config: cfg, Users: store, Recovery: flows, ResourceServers: must(authhttp.NewResourceServers(map[string]string{"shop": rsSecret})),
 		})
 		if err != nil {
 			f.Fatal(err)
@@ -40,6 +42,12 @@ func FuzzEndpoints(f *testing.F) {
 	f.Add("POST", "revoke", asForm, "token="+in.AccessToken, "", "")
 	f.Add("POST", "introspect", asForm, "token="+in.AccessToken, "Basic c2hvcDp4", "")
 	f.Add("POST", "password", asJSON, `{"current_password":"x","new_password":"battery staple"}`, "Bearer "+in.AccessToken, "")
+	f.Add("POST", "login/link/request", asJSON, `{"address":"ada@example.com"}`, "", "")
+	f.Add("POST", "login/link", asJSON, `{"token":"`+strings.Repeat("A", 64)+`","device_token":"x"}`, "", "")
+	f.Add("POST", "login/code", asJSON, `{"challenge":"`+strings.Repeat("A", 64)+`","code":"123456"}`, "", "")
+	f.Add("POST", "address", asJSON, `{"current_password":"correct horse","address":"ada@example.com"}`, "Bearer "+in.AccessToken, "")
+	f.Add("POST", "address/confirm", asJSON, `{"token":"`+strings.Repeat("A", 64)+`"}`, "", "")
+	f.Add("POST", "account/delete", asJSON, `{"current_password":"x"}`, "", "__Host-access="+in.AccessToken)
 	f.Add("POST", "logout", asJSON, `{}`, "Bearer "+in.AccessToken, "__Host-access="+in.AccessToken)
 	f.Add("DELETE", "sessions/x", "", "", "Bearer "+in.AccessToken, "")
 	f.Fuzz(func(t *testing.T, method, path, contentType, body, authorization, cookie string) {

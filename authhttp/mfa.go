@@ -22,18 +22,26 @@ type SecondFactorer[A any] interface {
 // the first from that answer, and gives tokens as [Login] does. A wrong code, and
 // one for a login that is over, is 401.
 func LoginMFA[A SecondFactorer[A]](a A, cfg Config) http.Handler {
+	return cfg.loggedIn(second, func(ctx context.Context, d auth.Device, in input) (auth.Tokens, error) {
+		return a.From(d).LoginMFA(ctx, in.values["mfa_token"], in.values["code"])
+	}, refusal{http.StatusUnauthorized, "invalid_credentials", "", "the code is wrong, or the login is over: log in again"})
+}
+
+// loggedIn returns a handler that takes a body, logs in by it and gives tokens as
+// [Login] does. What proves nothing is answered with wrong.
+func (cfg Config) loggedIn(takes body, by func(context.Context, auth.Device, input) (auth.Tokens, error), wrong refusal) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in input
 		err := cfg.Cookies.check(r)
 		if err == nil {
-			in, err = second.read(w, r)
+			in, err = takes.read(w, r)
 		}
 		var t auth.Tokens
 		if err == nil {
-			t, err = a.From(cfg.known(r, in, cfg.Cookies)).LoginMFA(r.Context(), in.values["mfa_token"], in.values["code"])
+			t, err = by(r.Context(), cfg.known(r, in, cfg.Cookies), in)
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
-			err = &refusal{http.StatusUnauthorized, "invalid_credentials", "", "the code is wrong, or the login is over: log in again"}
+			err = &wrong
 		}
 		if err != nil {
 			cfg.refuse(w, r, err)

@@ -154,6 +154,32 @@ func (m *mails) RequestVerification(_ context.Context, address string) error {
 
 func (m *mails) VerifyAddress(_ context.Context, token string) error { return m.note("verify", token) }
 
+func (m *mails) RequestLoginLink(_ context.Context, address string) error {
+	return m.note("link", address)
+}
+
+func (m *mails) LoginByLink(_ context.Context, token string) (auth.Tokens, error) {
+	return auth.Tokens{AccessToken: "eyJ"}, m.note("by link", token)
+}
+
+func (m *mails) RequestLoginCode(_ context.Context, address string) (string, error) {
+	return "challenge", m.note("code", address)
+}
+
+func (m *mails) LoginByCode(_ context.Context, challenge, code string) (auth.Tokens, error) {
+	return auth.Tokens{AccessToken: "eyJ"}, m.note("by code", challenge, code)
+}
+
+func (m *mails) RequestAddressChange(_ context.Context, _, password, address string) error {
+	return m.note("change", password, address)
+}
+
+func (m *mails) ChangeAddress(_ context.Context, token string) error { return m.note("changed", token) }
+
+func (m *mails) DeleteAccount(_ context.Context, _, password string) error {
+	return m.note("delete", password)
+}
+
 func (m *mails) note(words ...string) error {
 	m.said = strings.Join(words, " ")
 	return m.err

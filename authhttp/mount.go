@@ -29,6 +29,10 @@ const (
 	EndpointSessions   Endpoint = "sessions"   // prefix/sessions and prefix/sessions/{id}
 	EndpointPassword   Endpoint = "password"   // prefix/password
 	EndpointRecovery   Endpoint = "recovery"   // prefix/password/forgot, /password/reset, /verify/request and /verify
+	EndpointLoginLink  Endpoint = "login-link" // prefix/login/link/request and prefix/login/link
+	EndpointLoginCode  Endpoint = "login-code" // prefix/login/code/request and prefix/login/code
+	EndpointAddress    Endpoint = "address"    // prefix/address and prefix/address/confirm
+	EndpointDelete     Endpoint = "delete"     // prefix/account/delete
 	EndpointRevoke     Endpoint = "revoke"     // prefix/revoke
 	EndpointIntrospect Endpoint = "introspect" // prefix/introspect
 	EndpointJWKS       Endpoint = "jwks"       // /.well-known/jwks.json
@@ -40,7 +44,7 @@ const (
 type MountConfig struct {
 	Config
 	Users           Users              // for EndpointMe
-	Recovery        *recovery.Recovery // for EndpointRecovery
+	Recovery        *recovery.Recovery // for EndpointRecovery, LoginLink, LoginCode, Address and Delete
 	ResourceServers *ResourceServers   // for EndpointIntrospect
 	Keys            *auth.KeyRing      // for EndpointJWKS
 
@@ -134,13 +138,17 @@ func routes(prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg Mo
 		return what
 	}
 	// Where there are no sessions no refresh token can be invalid, and without a
-	// second factor nothing is looked up.
+	// second factor, or accounts that can be deleted, nothing is looked up.
 	_, err := a.Refresh(context.Background(), "")
 	sessions := needs(errors.Is(err, auth.ErrInvalidGrant), "an Authenticator with sessions")
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err = a.LoginMFA(over, "", "")
 	factor := needs(auth.HTTPStatus(err) != http.StatusInternalServerError, "an Authenticator with a second factor")
+	deletable := needs(cfg.Recovery != nil, "MountConfig.Recovery")
+	if deletable == "" {
+		deletable = needs(auth.HTTPStatus(a.Enable(over, "")) != http.StatusInternalServerError, "an Authenticator with auth.Config.Accounts")
+	}
 	jwks := http.Handler(nil)
 	if cfg.Keys != nil {
 		jwks = cfg.Keys.JWKSHandler()
@@ -204,6 +212,31 @@ func routes(prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg Mo
 		{EndpointRecovery, "verify", VerifyAddress(cfg.Recovery, cfg.Config), recoveries, []operation{
 			{method: "POST", about: "Verify an address by a link", takes: link, status: 204, refuses: codes{400: {"invalid_link"}, 409: {""}}},
 		}},
+		{EndpointLoginLink, "login/link/request", RequestLoginLink(cfg.Recovery, cfg.Config), recoveries, []operation{
+			{method: "POST", about: "Send a link that logs in", takes: mailTo, status: 202, refuses: codes{422: {"invalid_address"}}},
+		}},
+		{EndpointLoginLink, "login/link", LoginByLink(cfg.Recovery, cfg.Config), recoveries, []operation{
+			{method: "POST", about: "Log in by a link", takes: byLink, status: 200, gives: "Tokens", browser: true,
+				refuses: codes{400: {"invalid_link"}, 403: {"mfa_required"}}},
+		}},
+		{EndpointLoginCode, "login/code/request", RequestLoginCode(cfg.Recovery, cfg.Config), recoveries, []operation{
+			{method: "POST", about: "Send a code that logs in", takes: mailTo, status: 202, gives: "Challenge", refuses: codes{422: {"invalid_address"}}},
+		}},
+		{EndpointLoginCode, "login/code", LoginByCode(cfg.Recovery, cfg.Config), recoveries, []operation{
+			{method: "POST", about: "Log in by a code", takes: byCode, status: 200, gives: "Tokens", browser: true,
+				refuses: codes{401: {"invalid_credentials"}, 403: {"mfa_required"}, 429: {""}}},
+		}},
+		{EndpointAddress, "", RequestAddressChange(cfg.Recovery, guard, cfg.Config), recoveries, []operation{
+			{method: "POST", about: "Send a link that changes the address", asks: caller, takes: move, status: 202, browser: true,
+				refuses: codes{403: {"invalid_credentials"}, 422: {"invalid_address"}, 429: {""}}},
+		}},
+		{EndpointAddress, "address/confirm", ChangeAddress(cfg.Recovery, cfg.Config), recoveries, []operation{
+			{method: "POST", about: "Change the address by a link", takes: link, status: 204, refuses: codes{400: {"invalid_link"}, 409: {"address_taken"}}},
+		}},
+		{EndpointDelete, "account/delete", DeleteAccount(cfg.Recovery, guard, cfg.Config), deletable, []operation{
+			{method: "POST", about: "Delete the account, which ends all sessions", asks: caller, takes: leave, status: 204, browser: true,
+				refuses: codes{403: {"invalid_credentials"}, 429: {""}}},
+		}},
 		{EndpointRevoke, "", Revoke(a, cfg.Config), sessions, []operation{
 			{method: "POST", about: "End what a token stands for (RFC 7009)", takes: body{form: true, fields: []string{"token"}, extra: []string{"token_type_hint", "client_id"}}, status: 200,
 				refuses: codes{400: {"unsupported_token_type"}}},
@@ -219,7 +252,7 @@ func routes(prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg Mo
 			{method: "GET", about: "Metadata of the authorization server (RFC 8414)", status: 200, gives: "Metadata"},
 		}},
 		{EndpointOpenAPI, "openapi.json", nil, "", []operation{
-			{method: "GET", about: "This document", status: 200, gives: "Document"},
+			{method: "GET", about: "What is mounted, as OpenAPI 3.1 has it", status: 200, gives: "Document"},
 		}},
 	}
 	for i, one := range list {

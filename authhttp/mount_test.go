@@ -12,6 +12,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/recovery"
 )
 
 // The metadata says what is mounted, and nothing of what a request says.
@@ -102,6 +103,17 @@ func TestMount(t *testing.T) {
 		}
 	}
 
+	flows := must(recovery.New(plain, recovery.NewMemoryAddresses(), s.store, make(outbox), recovery.Config{BaseURL: "https://app.test"}))
+	mux = http.NewServeMux()
+	if err := authhttp.Mount(mux, "", plain, s.guard, authhttp.MountConfig{Recovery: flows}); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{"/login/link": 405, "/login/code/request": 405, "/address": 405, "/account/delete": 404} {
+		if got := status(mux, path); got != want {
+			t.Errorf("where accounts cannot be deleted, %s is answered %d, want %d", path, got, want)
+		}
+	}
+
 	elsewhere := cookies(t, authhttp.CookieConfig{})
 	for name, row := range map[string]struct {
 		prefix string
@@ -118,6 +130,11 @@ func TestMount(t *testing.T) {
 		"no sessions":    {a: plain, choose: []authhttp.Endpoint{authhttp.EndpointRefresh}},
 		"no factor":      {a: plain, choose: []authhttp.Endpoint{authhttp.EndpointMFA}},
 		"no recovery":    {choose: []authhttp.Endpoint{authhttp.EndpointRecovery}},
+		"no links":       {choose: []authhttp.Endpoint{authhttp.EndpointLoginLink}},
+		"no codes":       {choose: []authhttp.Endpoint{authhttp.EndpointLoginCode}},
+		"no addresses":   {choose: []authhttp.Endpoint{authhttp.EndpointAddress}},
+		"no deletion":    {choose: []authhttp.Endpoint{authhttp.EndpointDelete}},
+		"for ever":       {a: plain, cfg: authhttp.MountConfig{Recovery: flows}, choose: []authhttp.Endpoint{authhttp.EndpointDelete}},
 		"no users":       {choose: []authhttp.Endpoint{authhttp.EndpointMe}},
 		"no servers":     {choose: []authhttp.Endpoint{authhttp.EndpointIntrospect}},
 		"no keys":        {choose: []authhttp.Endpoint{authhttp.EndpointJWKS}},

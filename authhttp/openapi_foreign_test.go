@@ -77,7 +77,17 @@ const left = await client.POST("/auth/logout", { headers: { Authorization: "Bear
 const late = await client.GET("/auth/me", { headers });
 // @ts-expect-error a member that the document does not have
 await client.POST("/auth/login", { body: { user: "ada", password: "x" } });
-process.stdout.write(JSON.stringify({ code, username: me?.username, current, left: left.response.status, late: late.error?.code }));
+
+const { data: asked } = await client.POST("/auth/login/code/request", { body: { address: "ada@example.com" } });
+const mailed = await client.POST("/auth/login/code", { body: { challenge: asked!.challenge, code: "no code" } });
+const { data: last } = await client.POST("/auth/login", { body });
+const gone = await client.POST("/auth/account/delete", {
+	headers: { Authorization: "Bearer " + (last && "access_token" in last ? last.access_token : "") }, body: { current_password: body.password },
+});
+process.stdout.write(JSON.stringify({
+	code, username: me?.username, current, left: left.response.status, late: late.error?.code, mailed: mailed.error && "code" in mailed.error && mailed.error.code,
+	gone: gone.response.status,
+}));
 `
 
 // A client made from the document compiles, logs in, and does the rest.
@@ -116,7 +126,7 @@ func TestOpenAPIClient(t *testing.T) {
 	run(filepath.Join(modules, "typescript", "bin", "tsc"), "--strict", "--noUncheckedIndexedAccess", "--skipLibCheck", "--target", "es2022",
 		"--lib", "es2022,dom,dom.iterable", "--module", "esnext", "--moduleResolution", "bundler", "client.ts")
 	got := run("client.js", server.URL, password)
-	if want := `{"code":"invalid_credentials","username":"ada","current":true,"left":204,"late":"invalid_token"}`; got != want {
+	if want := `{"code":"invalid_credentials","username":"ada","current":true,"left":204,"late":"invalid_token","mailed":"invalid_credentials","gone":204}`; got != want {
 		t.Errorf("the client says %s, want %s", got, want)
 	}
 }

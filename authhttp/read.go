@@ -34,6 +34,10 @@ var (
 	second   = body{json: true, fields: []string{"mfa_token", "code"}, extra: []string{"device_token"}}
 	anew     = body{json: true, extra: []string{"password", "code", "device_token"}}
 	change   = body{json: true, fields: []string{"current_password", "new_password"}, extra: []string{"device_token"}}
+	move     = body{json: true, fields: []string{"current_password", "address"}, extra: []string{"device_token"}}
+	leave    = body{json: true, fields: []string{"current_password"}, extra: []string{"device_token"}}
+	byLink   = body{json: true, fields: []string{"token"}, extra: []string{"device_token"}}
+	byCode   = body{json: true, fields: []string{"challenge", "code"}, extra: []string{"device_token"}}
 	mailTo   = body{json: true, fields: []string{"address"}}
 	link     = body{json: true, fields: []string{"token"}}
 	reset    = body{json: true, fields: []string{"token", "new_password"}}
@@ -111,7 +115,7 @@ func inURL(query string) bool {
 	for name := range values {
 		switch strings.ToLower(name) {
 		case "username", "password", "current_password", "new_password", "client_secret",
-			"token", "access_token", "refresh_token", "mfa_token", "code":
+			"token", "access_token", "refresh_token", "mfa_token", "challenge", "code":
 			return true
 		}
 	}

@@ -58,6 +58,37 @@ func VerifyAddress[A AddressVerifier[A]](a A, cfg Config) http.Handler {
 	}, http.StatusNoContent, link)
 }
 
+// AddressChanger changes the addresses of users, as recovery.Recovery does.
+type AddressChanger[A any] interface {
+	From(d auth.Device) A
+	RequestAddressChange(ctx context.Context, userID, password, address string) error
+	ChangeAddress(ctx context.Context, token string) error
+}
+
+// RequestAddressChange returns the endpoint that sends a link to an address that is
+// to be the caller's: it takes the JSON object {"current_password": …, "address": …}
+// and answers 202, whether the address is free or somebody's. A device_token may come
+// along, and a wrong current password is 403, as in [ChangePassword]. For a second
+// factor or a recent login besides, give it a [GuardFunc].
+func RequestAddressChange[A AddressChanger[A]](a A, guard Guard, cfg Config) http.Handler {
+	return cfg.confirmed(guard, move, func(ctx context.Context, d auth.Device, user string, in input) error {
+		return a.From(d).RequestAddressChange(ctx, user, in.values["current_password"], in.values["address"])
+	}, func(w http.ResponseWriter) { empty(w, http.StatusAccepted) })
+}
+
+// ChangeAddress returns the endpoint that changes an address: it takes the JSON object
+// {"token": …} from the link, from whoever has it, logs nobody in and answers 204, or
+// as [ResetPassword] does. An address that has become another's is 409 with the code
+// address_taken, and the link is used.
+func ChangeAddress[A AddressChanger[A]](a A, cfg Config) http.Handler {
+	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
+		return a.From(d).ChangeAddress(ctx, in.values["token"])
+	}, http.StatusNoContent, link)
+}
+
+// invalidLink is the refusal of a link that is not good.
+var invalidLink = refusal{http.StatusBadRequest, "invalid_link", "", "the link is wrong, used or expired"}
+
 // posted returns a handler that takes a body, does what it says and has nothing to
 // tell.
 func (cfg Config) posted(do func(context.Context, auth.Device, input) error, status int, takes body) http.Handler {
@@ -68,15 +99,22 @@ func (cfg Config) posted(do func(context.Context, auth.Device, input) error, sta
 		}
 		switch {
 		case errors.Is(err, auth.ErrInvalidCredentials):
-			err = &refusal{http.StatusBadRequest, "invalid_link", "", "the link is wrong, used or expired"}
-		case errors.Is(err, auth.ErrInvalidUsername):
-			err = &refusal{http.StatusUnprocessableEntity, "invalid_address", "", "this address cannot be anybody's"}
+			err = &invalidLink
+		case errors.Is(err, auth.ErrUserExists):
+			err = &refusal{http.StatusConflict, "address_taken", "", "this address has become another account's"}
 		}
 		if err != nil {
-			cfg.refuse(w, r, err)
+			cfg.refuse(w, r, ofAddress(err))
 			return
 		}
-		w.Header().Set("Cache-Control", "no-store")
-		w.WriteHeader(status)
+		empty(w, status)
 	})
+}
+
+// ofAddress returns err as it is told where an address is what was given.
+func ofAddress(err error) error {
+	if errors.Is(err, auth.ErrInvalidUsername) {
+		return &refusal{http.StatusUnprocessableEntity, "invalid_address", "", "this address cannot be anybody's"}
+	}
+	return err
 }

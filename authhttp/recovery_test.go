@@ -10,13 +10,6 @@ import (
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
-type outbox chan recovery.Message
-
-func (o outbox) Notify(_ context.Context, m recovery.Message) error {
-	o <- m
-	return nil
-}
-
 // A forgotten password and an address to be verified, by the links that are sent.
 func TestMountRecovery(t *testing.T) {
 	t.Parallel()

@@ -35,17 +35,26 @@ func (anybody) Undo(context.Context, auth.Attempt) error                        
 // are refused. Its answers are held against its OpenAPI document.
 type server struct {
 	*httptest.Server
-	t        *testing.T
-	store    *auth.MemoryStore
-	accounts *auth.Authenticator
-	codes    *codes
-	guard    *auth.Middleware
-	keys     *auth.KeyRing
+	t         *testing.T
+	store     *auth.MemoryStore
+	addresses *recovery.MemoryAddresses
+	sent      outbox
+	flows     *recovery.Recovery
+	accounts  *auth.Authenticator
+	codes     *codes
+	guard     *auth.Middleware
+	keys      *auth.KeyRing
 }
 
 func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *server {
 	t.Helper()
-	s := &server{t: t, store: auth.NewMemoryStore(), codes: new(codes)}
+	return newServerOf(t, cfg, func(*server, *auth.Config) {}, choose...)
+}
+
+// newServerOf returns one whose accounts are as change has made them.
+func newServerOf(t *testing.T, cfg authhttp.Config, change func(*server, *auth.Config), choose ...authhttp.Endpoint) *server {
+	t.Helper()
+	s := &server{t: t, store: auth.NewMemoryStore(), addresses: recovery.NewMemoryAddresses(), sent: make(outbox, 256), codes: new(codes)}
 	s.keys = must(auth.NewKeyRing(must(auth.GenerateKey("EdDSA"))))
 	list, err := revocation.Follow(s.store, revocation.Config{})
 	if err != nil {
@@ -56,23 +65,25 @@ func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *
 		t.Fatal(err)
 	}
 	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys, Check: list.Check}))
-	s.accounts = must(auth.New(s.store, tokens, auth.Config{
+	of := auth.Config{
 		Hasher: authtest.FastHasher(t), Sessions: s.store, RefreshKeys: must(auth.NewKeyRing(must(auth.GenerateKey("HS256")))), Revoked: list.Sync,
-		SecondFactor: s.codes, Records: s.store, Throttle: anybody{},
-	}))
+		SecondFactor: s.codes, Records: s.store, Throttle: anybody{}, Accounts: s.store,
+	}
+	change(s, &of)
+	s.accounts = must(auth.New(s.store, tokens, of))
 	extractors := []auth.Extractor{auth.BearerToken()}
 	if cfg.Cookies != nil {
 		extractors = append(extractors, cfg.Cookies.Extractor())
 	}
 	s.guard = must(auth.NewMiddleware(s.accounts, auth.MiddlewareConfig{Extractors: extractors}))
-	flows := must(recovery.New(s.accounts, recovery.NewMemoryAddresses(), s.store, unsent{}, recovery.Config{BaseURL: "https://app.test/account"}))
-	t.Cleanup(func() { _ = flows.Close(context.Background()) })
+	s.flows = must(recovery.New(s.accounts, s.addresses, s.store, s.sent, recovery.Config{BaseURL: "https://app.test/account"}))
+	t.Cleanup(func() { _ = s.flows.Close(context.Background()) })
 	if len(choose) > 0 {
 		choose = append(choose, authhttp.EndpointOpenAPI)
 	}
 	mux := http.NewServeMux()
 	err = authhttp.Mount(mux, "/auth", s.accounts, s.guard, authhttp.MountConfig{
-		Config: cfg, Users: s.store, Keys: s.keys, Recovery: flows, Issuer: "https://id.test/tenant", BaseURL: "https://api.test",
+		Config: cfg, Users: s.store, Keys: s.keys, Recovery: s.flows, Issuer: "https://id.test/tenant", BaseURL: "https://api.test",
 		ResourceServers: must(authhttp.NewResourceServers(map[string]string{rsName: rsSecret})),
 	}, choose...)
 	if err != nil {
@@ -80,10 +91,30 @@ func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *
 	}
 	s.Server = httptest.NewTLSServer(held(t, mux))
 	t.Cleanup(s.Close)
-	if _, err := s.accounts.Register(t.Context(), "ada", password); err != nil {
-		t.Fatal(err)
-	}
+	s.register("ada")
 	return s
+}
+
+// register makes an account with a verified address.
+func (s *server) register(username string) (id string) {
+	s.t.Helper()
+	id = must(s.accounts.Register(s.t.Context(), username, password)).ID
+	if err := s.addresses.ReplaceAddress(s.t.Context(), id, "", username+"@example.com", true); err != nil {
+		s.t.Fatal(err)
+	}
+	return id
+}
+
+// mail returns the next mail of a kind, and its link's token.
+func (s *server) mail(kind recovery.Kind) (m recovery.Message, token string) {
+	s.t.Helper()
+	for m = range s.sent {
+		if m.Kind == kind {
+			break
+		}
+	}
+	_, token, _ = strings.Cut(m.Link, "https://app.test/account/"+string(kind)+"?token=")
+	return m, token
 }
 
 func must[T any](v T, err error) T {
@@ -93,10 +124,16 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// unsent takes mails and sends none.
-type unsent struct{}
+// outbox keeps mails, until it is full.
+type outbox chan recovery.Message
 
-func (unsent) Notify(context.Context, recovery.Message) error { return nil }
+func (o outbox) Notify(_ context.Context, m recovery.Message) error {
+	select {
+	case o <- m:
+	default:
+	}
+	return nil
+}
 
 // browser returns a client with cookies of its own.
 func (s *server) browser() *http.Client {
@@ -119,6 +156,9 @@ type answer struct {
 	Active  *bool  `json:"active"`
 	Subject string `json:"sub"`
 	MFA     string `json:"mfa_token"`
+	Device  string `json:"device_token"`
+
+	Challenge string `json:"challenge"`
 
 	ID, Username string
 	Sessions     []struct {

@@ -1,0 +1,69 @@
+package authhttp_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/recovery"
+)
+
+// postman stands for a mail server; package smtpnotify speaks to one.
+type postman chan recovery.Message
+
+func (p postman) Notify(_ context.Context, m recovery.Message) error {
+	p <- m
+	return nil
+}
+
+// Logging in by a link in a mail. The page that the link leads to shows a button, and
+// the button posts the token that stands in the link.
+func ExampleLoginByLink() {
+	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.EdDSA))))
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
+	store, addresses, mails := auth.NewMemoryStore(), recovery.NewMemoryAddresses(), make(postman, 1)
+	accounts := must(auth.New(store, tokens, auth.Config{}))
+	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
+	flows := must(recovery.New(accounts, addresses, store, mails, recovery.Config{BaseURL: "https://example.com/account"}))
+	mux := http.NewServeMux()
+	if err := authhttp.Mount(mux, "/auth", accounts, guard, authhttp.MountConfig{Recovery: flows}, authhttp.EndpointLoginLink); err != nil {
+		log.Fatal(err)
+	}
+
+	ctx := context.Background()
+	ada := must(accounts.Register(ctx, "ada", "correct horse battery"))
+	if err := addresses.ReplaceAddress(ctx, ada.ID, "", "ada@example.com", true); err != nil { // as VerifyAddress does
+		log.Fatal(err)
+	}
+	post := func(path, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		return w
+	}
+	fmt.Println(post("/auth/login/link/request", `{"address":"ada@example.com"}`).Code)
+	mail := <-mails
+	link := must(url.Parse(mail.Link))
+	fmt.Println("to", mail.To, "a link to", link.Host+link.Path)
+
+	body := `{"token":"` + link.Query().Get("token") + `"}`
+	in := post("/auth/login/link", body)
+	fmt.Println(in.Code, strings.Contains(in.Body.String(), `"access_token":`))
+	again := post("/auth/login/link", body)
+	fmt.Print(again.Code, " ", again.Body)
+	if err := flows.Close(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 202
+	// to ada@example.com a link to example.com/account/login
+	// 200 true
+	// 400 {"title":"Bad Request","status":400,"code":"invalid_link","detail":"the link is wrong, used or expired"}
+}
