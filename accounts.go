@@ -151,7 +151,7 @@ func (a *Authenticator) LoginUser(ctx context.Context, userID string, amr ...str
 // if that returns nil. An [ErrInvalidCredentials] of proven counts as a failure at
 // target, the host's name for what is guessed at (see [Attempt]); another error does
 // not. Where the throttle refuses, proven is not called, and it returns a [*RetryError]
-// of [ErrTooManyAttempts]: for a userID that nobody has just as for others.
+// of [ErrTooManyAttempts]: for an empty userID, which is nobody's, just as for others.
 func (a *Authenticator) LoginUserIf(ctx context.Context, userID, target string, proven func(context.Context) error, amr ...string) (Tokens, error) {
 	if a.unusable() {
 		return Tokens{}, errUnusable
@@ -159,9 +159,16 @@ func (a *Authenticator) LoginUserIf(ctx context.Context, userID, target string, 
 	if err := checkMethods(amr); err != nil {
 		return Tokens{}, err
 	}
-	u, err := found(a.users.UserByID(ctx, userID))
+	look, name := a.users.UserByID, userID
+	if userID == "" { // a look-up all the same, by what is text in every table
+		look, name = a.users.UserByUsername, target
+	}
+	u, err := found(look(ctx, name))
 	if err != nil {
 		return Tokens{}, err
+	}
+	if userID == "" {
+		u = User{}
 	}
 	one := Attempt{Username: u.Username, Target: target}
 	if u.ID == "" {

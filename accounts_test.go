@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -388,6 +389,9 @@ func TestLoginUserIf(t *testing.T) {
 		{"nobody, wrong", "nobody", nil, wrong, wrong, "begin" + nobody},
 		{"nobody, right", "nobody", nil, nil, auth.ErrInvalidCredentials, "begin" + nobody},
 		{"nobody, throttled", "nobody", refused, nil, refused, "begin" + nobody},
+		{"no ID, wrong", "", nil, wrong, wrong, "begin" + nobody},
+		{"no ID, right", "", nil, nil, auth.ErrInvalidCredentials, "begin" + nobody},
+		{"no ID, throttled", "", refused, nil, refused, "begin" + nobody},
 	} {
 		throttle.calls, throttle.begin, events = nil, row.begin, nil
 		called := false
@@ -437,6 +441,43 @@ func TestLoginUserIf(t *testing.T) {
 	}
 	if _, err := from.LoginUser(ctx, u.ID, "otp"); err != auth.ErrInvalidCredentials || len(throttle.calls) != 1 {
 		t.Errorf("disabled: %v, the throttle was told %q", err, throttle.calls)
+	}
+}
+
+// integers is a store whose table has IDs of another type than text.
+type integers struct {
+	*auth.MemoryStore
+	asked []string
+}
+
+func (s *integers) UserByID(ctx context.Context, id string) (auth.User, error) {
+	s.asked = append(s.asked, "ID "+id)
+	if _, err := strconv.Atoi(id); err != nil {
+		return auth.User{}, err
+	}
+	return s.MemoryStore.UserByID(ctx, id)
+}
+
+func (s *integers) UserByUsername(ctx context.Context, name string) (auth.User, error) {
+	s.asked = append(s.asked, "name "+name)
+	return s.MemoryStore.UserByUsername(ctx, name)
+}
+
+// Nobody is looked up once, as others are, and not by an ID that no table can hold;
+// nor is nobody who has the target's name.
+func TestLoginUserIfOfNobody(t *testing.T) {
+	t.Parallel()
+	store := &integers{MemoryStore: auth.NewMemoryStore()}
+	a := newAuthenticator(t, store, auth.Config{NewUserID: func(context.Context) (string, error) { return "1", nil }})
+	if _, err := a.Register(t.Context(), "code", password); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]string{"": "name code", "2": "ID 2"} {
+		store.asked = nil
+		_, err := a.LoginUserIf(t.Context(), id, "code", func(context.Context) error { return nil }, "otp")
+		if err != auth.ErrInvalidCredentials || len(store.asked) != 1 || store.asked[0] != want {
+			t.Errorf("%q: %v after %q", id, err, store.asked)
+		}
 	}
 }
 

@@ -77,7 +77,7 @@ type entry struct {
 	User    []byte // ID; bytes, for JSON would mend what is not UTF-8
 	Proof   []byte // of the token
 	State   []byte // of the account that it was made for: see [account]
-	Address string `json:",omitempty"` // of KindChange: the new one
+	Address string `json:",omitempty"` // of KindChange: the new one; of KindCode without a code: a filler
 	Code    []byte `json:",omitempty"` // of KindCode: the proof of token and code
 	Tries   int    `json:",omitempty"` // of KindCode: that were made
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
@@ -130,6 +131,18 @@ func TestUserTableOfTypedIDs(t *testing.T) {
 			}
 			if _, err := a.Refresh(bounded(t), login.RefreshToken); !errors.Is(err, auth.ErrInvalidGrant) {
 				t.Errorf("%s: the session goes on: %v", kind, err)
+			}
+			// A code for an address that is nobody's is looked up by no ID.
+			flows, err := recovery.New(a, recovery.NewMemoryAddresses(), s, make(outbox), recovery.Config{BaseURL: "https://app.test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			challenge, err := flows.RequestLoginCode(bounded(t), "nobody@example.com")
+			if err := errors.Join(err, flows.Close(bounded(t))); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := flows.LoginByCode(bounded(t), challenge, "123456"); !errors.Is(err, recovery.ErrInvalidToken) {
+				t.Errorf("%s: nobody's code: %v", kind, err)
 			}
 			for what, err := range map[string]error{
 				"Disable": a.Disable(bounded(t), id[0]), "Enable": a.Enable(bounded(t), id[0]), "Delete": a.Delete(bounded(t), id[0]),
