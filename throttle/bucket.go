@@ -31,7 +31,10 @@ func decode(b []byte) (s state) {
 // bucket is how failures are counted: what an attempt, its undoing and its success
 // make of a state, and when a state may be forgotten.
 type bucket interface {
-	take(s state, now time.Time) (next state, wait time.Duration) // above 0: refused, and next is s
+	// take counts a failure, or refuses for as long as wait, if that is above 0.
+	// Then next is s, but for a time that is later than it can be: where the clock
+	// stepped back, nobody waits until it has come as far again.
+	take(s state, now time.Time) (next state, wait time.Duration)
 	giveBack(s state, now time.Time) (next state, wait time.Duration)
 	succeed(s state, now time.Time) (next state, wait time.Duration)
 	end(s state) time.Time
@@ -63,10 +66,9 @@ func (d delays) take(s state, now time.Time) (state, time.Duration) {
 	if d.lock > 0 && s.failures >= int64(d.lock) {
 		return s, locked
 	}
-	if s.failures > 0 {
-		if wait := time.UnixMicro(s.at).Add(d.delay(s.failures)).Sub(now); wait > 0 {
-			return s, min(wait, d.most) // also where the clock stepped back
-		}
+	s.at = min(s.at, now.UnixMicro())
+	if wait := time.UnixMicro(s.at).Add(d.delay(s.failures)).Sub(now); s.failures > 0 && wait > 0 {
+		return s, wait
 	}
 	return state{s.failures + 1, now.UnixMicro()}, 0
 }
@@ -102,9 +104,11 @@ type rate struct {
 }
 
 func (r rate) take(s state, now time.Time) (state, time.Duration) {
+	empty := now.Add(time.Duration(r.burst) * r.every)
+	s.at = min(s.at, empty.UnixMicro())
 	full := time.UnixMicro(max(s.at, now.UnixMicro())).Add(r.every)
-	if wait := full.Sub(now) - time.Duration(r.burst)*r.every; wait > 0 {
-		return s, min(wait, time.Duration(r.burst)*r.every)
+	if wait := full.Sub(empty); wait > 0 {
+		return s, wait
 	}
 	return state{0, full.UnixMicro()}, 0
 }

@@ -561,3 +561,71 @@ func TestGuessingTrace(t *testing.T) {
 		}
 	})
 }
+
+// Who has an account of their own frees no network by logging in to it between guesses
+// at others, nor the account they guess at.
+func TestOwnLoginsFreeNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{})
+		own := from("mallory", "192.0.2.1")
+		users, ada := 0, 0
+		for i := range 300 {
+			users += passes(t, slow, from(fmt.Sprint("user", i), "192.0.2.1"), 1)
+			ada += passes(t, slow, from("ada", "192.0.2.1"), 1)
+			if begins(t, slow, own) == 0 {
+				if _, err := slow.Succeed(t.Context(), own); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if users != 95 || ada != 5 {
+			t.Errorf("%d guesses at all and %d at one, want 95 and 5", users, ada)
+		}
+	})
+}
+
+// shifted is a RecordStore whose clock can be set.
+type shifted struct {
+	auth.RecordStore
+	by time.Duration
+}
+
+func (s *shifted) Record(ctx context.Context, key string) (auth.Record, time.Time, error) {
+	r, now, err := s.RecordStore.Record(ctx, key)
+	return r, now.Add(s.by), err
+}
+
+// A clock that went wrong and was set right shuts nobody out for as long as it was
+// wrong: who failed meanwhile waits as if that was just now.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &shifted{RecordStore: auth.NewMemoryStore(), by: 10 * 365 * 24 * time.Hour}
+		slow := newThrottle(t, store, throttle.Config{})
+		passes(t, slow, from("ada", "192.0.2.1"), 1)
+		passes(t, slow, from("bob", "198.51.100.1"), 100)
+		for i := range 200 {
+			begins(t, slow, from(fmt.Sprint("user", i), "203.0.113.1"))
+			begins(t, slow, from("eve", fmt.Sprintf("10.0.0.%d", i)))
+		}
+		store.by = 0
+		for name, row := range map[string]struct {
+			attempt auth.Attempt
+			most    time.Duration // 10 s of it the network's, which counts as one that has had all it may
+		}{
+			"who failed once":             {from("ada", "192.0.2.1"), 10 * time.Second},
+			"an account from one network": {from("bob", "198.51.100.1"), 70 * time.Second},
+			"a network":                   {from("carol", "203.0.113.1"), 10 * time.Second},
+			"an account":                  {from("eve", "10.0.1.1"), time.Minute},
+		} {
+			begin := time.Now()
+			for wait := begins(t, slow, row.attempt); wait > 0 && time.Since(begin) <= row.most; wait = begins(t, slow, row.attempt) {
+				time.Sleep(wait)
+			}
+			if waited := time.Since(begin); waited > row.most {
+				t.Errorf("%s waits %v and more", name, waited)
+			}
+		}
+	})
+}
