@@ -1,10 +1,12 @@
 package auth_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -518,4 +520,122 @@ func TestRefreshAfterFailover(t *testing.T) {
 		h.refused(t, tokens[4])
 		h.refused(t, newest)
 	})
+}
+
+// Whoever has the server's keys alone makes no token: half of it is in the session's
+// row, and each session has its own.
+func TestRefreshTokenNeedsTheSession(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, auth.Config{})
+	ctx := t.Context()
+	row := func(tokens auth.Tokens) auth.Session {
+		t.Helper()
+		s, _, err := h.sessions.Session(ctx, tokens.Principal.SessionID())
+		if err != nil || len(s.State) < 33 {
+			t.Fatalf("a state of %d bytes: %v", len(s.State), err)
+		}
+		return s
+	}
+	mine, other := h.login(t), h.login(t)
+	one, two := row(mine), row(other)
+	changed := one
+	changed.State = slices.Clone(one.State)
+	copy(changed.State[1:33], two.State[1:33]) // the seed
+	if bytes.Equal(changed.State, one.State) {
+		t.Fatal("two sessions have one seed")
+	}
+	if err := h.sessions.ReplaceSession(ctx, one, changed); err != nil {
+		t.Fatal(err)
+	}
+	h.refused(t, mine.RefreshToken)
+	if err := h.sessions.ReplaceSession(ctx, changed, one); err != nil {
+		t.Fatal(err)
+	}
+	h.refresh(t, mine.RefreshToken)
+}
+
+// The revocation of a session outlives the last token of its refreshes, the leeway
+// of verifiers included.
+func TestRefreshedTokensAreRevoked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, auth.Config{})
+		ctx := t.Context()
+		tokens := h.login(t)
+		for range 4 {
+			time.Sleep(time.Hour)
+			tokens = h.refresh(t, tokens.RefreshToken)
+		}
+		parent := tokens.RefreshToken
+		last := h.refresh(t, parent)
+		time.Sleep(29 * time.Second)
+		repeated := h.refresh(t, parent) // which writes nothing
+		if repeated.RefreshToken != last.RefreshToken {
+			t.Fatal("it was no repeat")
+		}
+		if err := h.Logout(ctx, last.RefreshToken); err != nil {
+			t.Fatal(err)
+		}
+		var expiry time.Time
+		if _, err := h.sessions.RevokedSince(ctx, "", func(r auth.Revocation) { expiry = r.Expiry }); err != nil {
+			t.Fatal(err)
+		}
+		if until := repeated.Principal.Expiry().Add(time.Minute); expiry.Before(until) {
+			t.Errorf("revoked until %v, and the token is good until %v", expiry, until)
+		}
+	})
+}
+
+// A clock that steps back makes no used token good again, but for what a server that
+// takes over may differ by.
+func TestRefreshAfterClockSetBack(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		back   time.Duration
+		repeat bool
+	}{
+		"by half the window": {15 * time.Second, true},
+		"by an hour":         {time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, auth.Config{})
+				clock := &setSessions{SessionStore: h.sessions.SessionStore}
+				h.sessions.SessionStore = clock
+				used := h.login(t).RefreshToken
+				parent := h.refresh(t, used).RefreshToken
+				newest := h.refresh(t, parent).RefreshToken
+				clock.back = row.back
+				if row.repeat {
+					if h.refresh(t, used).RefreshToken != newest || h.refresh(t, parent).RefreshToken != newest {
+						t.Error("two tabs are told apart")
+					}
+					return
+				}
+				// Its successor was never used, as far as anybody knows: it is made anew.
+				again := h.refresh(t, parent).RefreshToken
+				if again == newest {
+					t.Error("a used token is answered as if it had been used just now")
+				}
+				h.events()
+				h.refused(t, used)
+				if got := h.events(); got != "refresh_reuse" {
+					t.Errorf("events: %s", got)
+				}
+				h.refused(t, again)
+			})
+		})
+	}
+}
+
+// setSessions is a SessionStore whose clock can be set back.
+type setSessions struct {
+	auth.SessionStore
+	back time.Duration
+}
+
+func (s *setSessions) Session(ctx context.Context, id string) (auth.Session, time.Time, error) {
+	one, now, err := s.SessionStore.Session(ctx, id)
+	return one, now.Add(-s.back), err
 }

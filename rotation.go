@@ -78,7 +78,7 @@ func (r rotation) present(generation, attempt uint32, now, window instant) (verd
 	switch {
 	case past.Attempt != attempt:
 		return theft, r
-	case now-past.At <= window: // also where the clock stepped back
+	case now-past.At <= window && past.At-now <= window: // the clock may have stepped back, but not far
 		return repeat, r
 	case age == 1:
 		r.Attempt++

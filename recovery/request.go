@@ -207,7 +207,10 @@ func (r *Recovery) count(ctx context.Context, kind Kind, to string) error {
 	if record.Version != 0 && json.Unmarshal(record.Value, &times) != nil {
 		return fmt.Errorf("recovery: record %s is malformed", key)
 	}
-	times = slices.DeleteFunc(times, func(sent int64) bool { return now.Sub(time.UnixMicro(sent)) >= 24*time.Hour })
+	times = slices.DeleteFunc(times, func(sent int64) bool {
+		age := now.Sub(time.UnixMicro(sent))
+		return age >= 24*time.Hour || age < -interval // the clock was wrong then, and was set back
+	})
 	if n := len(times); n >= perDay || n > 0 && now.Sub(time.UnixMicro(times[n-1])) < interval {
 		return errRate
 	}

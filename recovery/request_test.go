@@ -1,10 +1,14 @@
 package recovery_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -234,6 +238,34 @@ func TestRate(t *testing.T) {
 	})
 }
 
+// shifted is a RecordStore whose clock can be set.
+type shifted struct {
+	auth.RecordStore
+	by time.Duration
+}
+
+func (s *shifted) Record(ctx context.Context, key string) (auth.Record, time.Time, error) {
+	r, now, err := s.RecordStore.Record(ctx, key)
+	return r, now.Add(s.by), err
+}
+
+// TestRateAfterClockSetBack holds that a clock that went wrong and was set right keeps
+// messages from nobody for as long as it was wrong.
+func TestRateAfterClockSetBack(t *testing.T) {
+	var clock *shifted
+	wrap := func(s auth.RecordStore) auth.RecordStore { clock = &shifted{RecordStore: s}; return clock }
+	runOver(t, recovery.Config{}, wrap, func(t *testing.T, w *world) {
+		w.user(ada, true)
+		clock.by = 365 * 24 * time.Hour
+		w.asks(recovery.KindReset, ada)
+		clock.by = 0
+		w.asks(recovery.KindReset, ada)
+		clock.by = -30 * time.Second // as of another server that takes over
+		is(t, w.recovery.RequestReset(t.Context(), ada), nil, "asking again")
+		w.nothing("within a minute")
+	})
+}
+
 // TestRateAtOnce holds that requests at one time send one message.
 func TestRateAtOnce(t *testing.T) {
 	runOver(t, recovery.Config{Workers: 16}, slow, func(t *testing.T, w *world) {
@@ -371,6 +403,23 @@ func TestRecordsHoldNoSecret(t *testing.T) {
 		for _, secret := range []string{`"` + code + `"`, challenge[22:], link[22:], u.PasswordHash} {
 			if strings.Contains(store.values.String(), secret) {
 				t.Errorf("the records hold %q: %s", secret, &store.values)
+			}
+		}
+		// Nor the bytes that a token stands for.
+		values := store.values.String()
+		for _, field := range regexp.MustCompile(`"[^"]*"`).FindAllString(values, -1) {
+			var stored []byte
+			if json.Unmarshal([]byte(field), &stored) != nil {
+				continue
+			}
+			for _, text := range []string{challenge, link} {
+				secret, err := base64.RawURLEncoding.DecodeString(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if bytes.Contains(stored, secret[16:]) {
+					t.Errorf("the records hold the secret of a token: %s", values)
+				}
 			}
 		}
 		if err := w.recovery.Close(t.Context()); err != nil {
