@@ -38,6 +38,7 @@ func TestPasswordRule(t *testing.T) {
 		"64 of four bytes":         {usual, strings.Repeat("🐎", 64), auth.PasswordError{}},
 		"1024 bytes":               {usual, strings.Repeat("x", 1024), auth.PasswordError{}},
 		"1025 bytes":               {usual, strings.Repeat("x", 1025), auth.PasswordError{Rule: auth.PasswordTooLong, Limit: 1024}},
+		"1026 bytes, 513 letters":  {usual, strings.Repeat("é", 513), auth.PasswordError{Rule: auth.PasswordTooLong, Limit: 1024}},
 		"a megabyte, not UTF-8":    {usual, strings.Repeat("\xff", 1<<20), auth.PasswordError{Rule: auth.PasswordTooLong, Limit: 1024}},
 		"NUL":                      {usual, "12345678\x00", auth.PasswordError{Rule: auth.PasswordEncoding}},
 		"not UTF-8":                {usual, "12345678\xff", auth.PasswordError{Rule: auth.PasswordEncoding}},

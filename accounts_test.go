@@ -1,9 +1,12 @@
 package auth_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -491,6 +494,17 @@ func TestDeviceTokenIsHidden(t *testing.T) {
 				t.Errorf("%s prints %s", verb, s)
 			}
 		}
+	}
+	var logged bytes.Buffer
+	for _, h := range []slog.Handler{slog.NewTextHandler(&logged, nil), slog.NewJSONHandler(&logged, nil)} {
+		slog.New(h).Info("x", "device", d, "pointer", &d, "session", auth.Session{Device: d}, "event", auth.Event{Device: d}, "token", d.Known)
+	}
+	asJSON, err := json.Marshal([]any{d, auth.Session{Device: d}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := logged.String() + string(asJSON); strings.Contains(s, "s3cr3t") {
+		t.Errorf("logged or marshalled as %s", s)
 	}
 }
 

@@ -143,6 +143,7 @@ func TestBcryptGrammar(t *testing.T) {
 		"spare bits in the digest":    change(plainText, "Zy", "Zz"),
 		"newline in the salt":         change(plainText, "corpus", "corpu\n"),
 		"newlines in the digest":      change(plainText, "Aa63N", "\n\n\n\nN"),
+		"no dollar after the cost":    change(plainText, "05$", "05."),
 		"trailing byte":               plainText + "x",
 		"truncated":                   plainText[:59],
 		"cost 3":                      change(plainText, "05", "03"),

@@ -387,6 +387,64 @@ func TestStepUpWithoutSessions(t *testing.T) {
 	})
 }
 
+// Where there are no sessions, a disabled account gets no token for a code either.
+func TestMFAOfTheDisabled(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	store := auth.NewMemoryStore()
+	second := &codes{users: make(map[string][]string)}
+	a := newAuthenticator(t, store, auth.Config{SecondFactor: second, Records: store, Accounts: store, Throttle: new(noted)})
+	u, err := a.Register(ctx, "ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.users[u.ID] = []string{"1", "2", "3"}
+	in, err := a.LoginMFA(ctx, login(t, a), "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := login(t, a)
+	if err := a.Disable(ctx, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.LoginMFA(ctx, waits, "2"); err != auth.ErrInvalidCredentials {
+		t.Errorf("a login that waited: %v", err)
+	}
+	for _, given := range []string{"", password} {
+		if _, err := a.StepUp(ctx, in.Principal, given, "3"); err != auth.ErrInvalidCredentials {
+			t.Errorf("a step-up with password %q: %v", given, err)
+		}
+	}
+}
+
+// writtenRecords is a RecordStore that notes what was written.
+type writtenRecords struct {
+	auth.RecordStore
+	text strings.Builder
+}
+
+func (w *writtenRecords) ReplaceRecord(ctx context.Context, old int64, r auth.Record) error {
+	fmt.Fprintf(&w.text, "%s %s\n", r.Key, r.Value)
+	return w.RecordStore.ReplaceRecord(ctx, old, r)
+}
+
+// Who reads the database cannot go on with anybody's login.
+func TestMFARecordsHoldNoToken(t *testing.T) {
+	t.Parallel()
+	records := &writtenRecords{RecordStore: auth.NewMemoryStore()}
+	second := &codes{users: make(map[string][]string)}
+	a := newAuthenticator(t, nil, auth.Config{SecondFactor: second, Records: records, Throttle: new(noted)})
+	u, err := a.Register(t.Context(), "ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.users[u.ID] = []string{"1"}
+	token := login(t, a)
+	if written := records.text.String(); !strings.Contains(written, u.ID) || strings.Contains(written, token) {
+		t.Errorf("of a login with the token %s is written %s", token, written)
+	}
+}
+
 // The revocation of a session outlives the last token of a step-up.
 func TestStepUpIsRevoked(t *testing.T) {
 	t.Parallel()

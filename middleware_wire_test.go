@@ -33,6 +33,16 @@ func TestMiddlewareLeavesTheResponseWriter(t *testing.T) {
 			t.Errorf("%s refuses: %d", name, want.Code)
 		}
 	}
+	want := httptest.NewRecorder()
+	m.Optional(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if w != http.ResponseWriter(want) {
+			t.Errorf("Optional hands on a %T to who is nobody", w)
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})).ServeHTTP(want, request("GET"))
+	if want.Code != http.StatusNoContent {
+		t.Errorf("Optional refuses who is nobody: %d", want.Code)
+	}
 }
 
 // Events reach the client one by one, over HTTP/1.1 and HTTP/2.

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -412,6 +413,7 @@ func TestDevice(t *testing.T) {
 	for _, tt := range []struct{ from, want auth.Device }{
 		{auth.Device{UserAgent: "curl/8.14.1"}, auth.Device{UserAgent: "curl/8.14.1"}},
 		{auth.Device{UserAgent: "a\r\nb\x00\x1b[31mc\u202e\u00e9\xff"}, auth.Device{UserAgent: "ab[31mc\u00e9"}},
+		{auth.Device{UserAgent: "known", Known: "k"}, auth.Device{UserAgent: "known"}},
 		{auth.Device{UserAgent: strings.Repeat("a", 300)}, auth.Device{UserAgent: strings.Repeat("a", 256)}},
 		{auth.Device{UserAgent: "a" + strings.Repeat("\U0001f600", 1<<16)}, auth.Device{UserAgent: "a" + strings.Repeat("\U0001f600", 63)}},
 		{auth.Device{IP: netip.MustParseAddr("::ffff:192.0.2.1")}, auth.Device{IP: netip.MustParseAddr("192.0.2.1")}},
@@ -454,6 +456,9 @@ func TestSessionShowsNoState(t *testing.T) {
 		if secret := strings.Trim(fmt.Sprintf(form, []byte(seed[:8])), "[]"); strings.Contains(printed, secret) {
 			t.Errorf("the seed is printed as %s: %s", form, printed)
 		}
+	}
+	if strings.Contains(printed, base64.StdEncoding.EncodeToString(s.State[:12])) { // as encoding/json has bytes
+		t.Errorf("the state is printed: %s", printed)
 	}
 	if strings.Contains(printed, tokens.RefreshToken) {
 		t.Error("the refresh token is printed")

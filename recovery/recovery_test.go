@@ -260,6 +260,22 @@ func TestNewFindsEveryFault(t *testing.T) {
 	if _, ok := errors.AsType[*auth.ConfigError](err); !ok {
 		t.Errorf("%T is no *auth.ConfigError", err)
 	}
+	// The bounds themselves are good, and what lies beyond them is not.
+	for _, row := range []struct {
+		field string
+		cfg   recovery.Config
+		good  bool
+	}{
+		{"ResetLife", recovery.Config{ResetLife: time.Hour}, true}, {"ResetLife", recovery.Config{ResetLife: time.Minute - 1}, false},
+		{"VerifyLife", recovery.Config{VerifyLife: 24 * time.Hour}, true}, {"VerifyLife", recovery.Config{VerifyLife: time.Minute - 1}, false},
+		{"LinkLife", recovery.Config{LinkLife: time.Hour}, true}, {"LinkLife", recovery.Config{LinkLife: time.Hour + 1}, false},
+		{"CodeLife", recovery.Config{CodeLife: 10 * time.Minute}, true}, {"CodeLife", recovery.Config{CodeLife: time.Minute - 1}, false},
+	} {
+		_, err := recovery.New(nil, nil, nil, nil, row.cfg)
+		if got := !strings.Contains(fmt.Sprint(err), "recovery.Config."+row.field); got != row.good {
+			t.Errorf("%s of %+v accepted: %t", row.field, row.cfg, got)
+		}
+	}
 }
 
 func TestBaseURL(t *testing.T) {
