@@ -138,6 +138,10 @@ func TestOneNetwork(t *testing.T) {
 		if n := passes(t, slow, from("bob", "192.0.2.1"), 100); n != 5 {
 			t.Errorf("at another account %d, want 5", n)
 		}
+		// Nor is a name and an address taken for others that read the same in a row.
+		if n := passes(t, slow, from("bob1", "92.0.2.1"), 100); n != 5 {
+			t.Errorf("at a longer name from a shorter address %d, want 5", n)
+		}
 	})
 }
 
