@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,13 +170,15 @@ func TestErrorTable(t *testing.T) {
 		"ErrInsufficientAuthentication": auth.ErrInsufficientAuthentication, "*MFARequiredError": &auth.MFARequiredError{},
 		"*PasswordError": &auth.PasswordError{Rule: auth.PasswordTooShort}, "any other": errors.New("any other"),
 	}
-	rows := regexp.MustCompile("(?m)^\\| `?([^`|]+?)`? \\| (\\d+) \\|").FindAllStringSubmatch(readme(t), -1)
+	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| (\d+) \|`).FindAllStringSubmatch(readme(t), -1)
 	told := map[string]bool{}
 	for _, row := range rows {
-		name, status := row[1], row[2]
-		told[name] = true
-		if err, ok := known[name]; !ok || fmt.Sprint(auth.HTTPStatus(err)) != status {
-			t.Errorf("README.md says %s for %s, HTTPStatus says %d", status, name, auth.HTTPStatus(err))
+		for name := range strings.SplitSeq(row[1], ", ") {
+			name = strings.Trim(name, "`")
+			told[name] = true
+			if err, ok := known[name]; !ok || fmt.Sprint(auth.HTTPStatus(err)) != row[2] {
+				t.Errorf("README.md says %s for %s, HTTPStatus says %d", row[2], name, auth.HTTPStatus(err))
+			}
 		}
 	}
 	for name := range known {
@@ -191,5 +194,34 @@ func TestErrorTable(t *testing.T) {
 		if !strings.Contains(readme(t), "`"+exported[1]+"`") {
 			t.Errorf("README.md says nothing of %s", exported[1])
 		}
+	}
+}
+
+// TestEndpointTable holds that the table of endpoints has those of the package comment
+// of authhttp, which is held against what is mounted.
+func TestEndpointTable(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile(filepath.Join(testenv.Checkout(t), "authhttp", "authhttp.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got []string
+	for _, line := range regexp.MustCompile(`(?m)^//\t\S+ +([A-Z]+) +(/\S+)`).FindAllStringSubmatch(string(source), -1) {
+		want = append(want, line[1]+" "+line[2])
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[A-Z]+ /[^|]+) \\|").FindAllStringSubmatch(readme(t), -1) {
+		method := ""
+		for _, word := range strings.Fields(strings.ReplaceAll(row[1], "`", "")) {
+			if word[0] != '/' {
+				method = word
+				continue
+			}
+			got = append(got, method+" "+word)
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("README.md has the endpoints\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
