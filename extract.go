@@ -2,7 +2,6 @@ package auth
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -110,20 +109,4 @@ func isToken(s string) bool {
 func isTokenChar(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' ||
 		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-}
-
-// isOrigin reports whether s is written as browsers write an origin (RFC 6454
-// section 6.2): another spelling would be compared and never be equal.
-func isOrigin(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || !isQuotable(s) || s != u.Scheme+"://"+strings.ToLower(u.Host) {
-		return false
-	}
-	switch u.Scheme {
-	case "https":
-		return !strings.HasSuffix(u.Host, ":") && u.Port() != "443"
-	case "http":
-		return !strings.HasSuffix(u.Host, ":") && u.Port() != "80"
-	}
-	return false
 }

@@ -72,3 +72,18 @@ func TestClaimNamesCannotAddMembers(t *testing.T) {
 		t.Errorf("custom %v", p.Claims().Custom)
 	}
 }
+
+func TestIssuerNames(t *testing.T) {
+	t.Parallel()
+	ring, err := auth.NewKeyRing(secretKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, good := range map[string]bool{strings.Repeat("a", 1024): true, strings.Repeat("a", 1025): false, "a\xff": false, "": false} {
+		_, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: name, Audience: name, Keys: ring})
+		named := err != nil && strings.Contains(err.Error(), "JWTConfig.Issuer: ") && strings.Contains(err.Error(), "JWTConfig.Audience: ")
+		if good != (err == nil) || !good && !named {
+			t.Errorf("%.10q of %d bytes: %v", name, len(name), err)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed-e36e2130/auth/internal/jose"
 )
@@ -23,12 +24,13 @@ const NoType = "(none)" // no media type holds a parenthesis
 const (
 	defaultLeeway = 30 * time.Second
 	maxLeeway     = 60 * time.Second
+	maxName       = 1024 // of an issuer or audience, in bytes: both stand in each token
 )
 
 // JWTVerifierConfig says which tokens a [JWTVerifier] accepts.
 type JWTVerifierConfig struct {
-	Issuer   string   // required; iss must be exactly this (RFC 8725 section 3.8)
-	Audience string   // required; aud must be or hold exactly this (RFC 8725 section 3.9)
+	Issuer   string   // required; iss must be exactly this (RFC 8725 section 3.8); at most 1,024 bytes
+	Audience string   // required; aud must be or hold exactly this (RFC 8725 section 3.9); at most 1,024 bytes
 	Keys     *KeyRing // required; the zero KeyRing has no keys yet: ErrKeysUnavailable until its Replace
 
 	// OtherAudiences are further names of this service: aud must be or hold one of
@@ -105,11 +107,13 @@ func newJWTVerifier(cfg JWTVerifierConfig, in string) (*JWTVerifier, error) {
 	fault := func(field, value, reason string) {
 		faults = append(faults, &ConfigError{Field: in + "." + field, Value: value, Reason: reason})
 	}
-	if cfg.Issuer == "" {
-		fault("Issuer", "", "is required")
-	}
-	if cfg.Audience == "" {
-		fault("Audience", "", "is required")
+	for _, required := range []struct{ field, name string }{{"Issuer", cfg.Issuer}, {"Audience", cfg.Audience}} {
+		switch name := required.name; {
+		case name == "":
+			fault(required.field, "", "is required")
+		case len(name) > maxName || !utf8.ValidString(name):
+			fault(required.field, "", fmt.Sprintf("must be valid UTF-8 of at most %d bytes", maxName))
+		}
 	}
 	if cfg.Keys == nil {
 		fault("Keys", "", "is required")

@@ -48,17 +48,18 @@ var rooms = []room{
 	{files: []string{"refreshtoken.go"}, may: []string{"~/internal/jose"}},
 	{files: []string{"session.go"}, may: []string{"net/netip"}},
 	{files: []string{"jwkset.go"}, may: []string{"~/internal/jose", "net/http"}},
-	{files: []string{"middleware.go", "extract.go", "challenge.go"}, may: []string{"~/internal/problem", "net", "net/http", "net/url"}},
+	{files: []string{"middleware.go", "extract.go", "challenge.go"}, may: []string{"~/internal/origin", "~/internal/problem", "net", "net/http", "net/url"}},
 	{files: []string{"*.go"}},
 
 	// The rooms within.
 	{files: []string{"internal/jose/..."}, may: []string{"~/internal/strictjson", jwx + "/v2/...", "golang.org/x/crypto/cryptobyte/..."}},
 	{files: []string{"internal/problem/..."}, may: []string{"net/http"}},
+	{files: []string{"internal/origin/..."}, may: []string{"net/http", "net/url"}},
 	{files: []string{"internal/strictjson/...", "internal/phc/...", "internal/commonpasswords/..."}},
 	{files: []string{"internal/testenv/..."}, may: []string{"os", "os/exec", "testing"}},
 
 	// The public packages around the root.
-	{files: []string{"authhttp/..."}, may: []string{"~", "~/recovery", "~/internal/problem", "~/internal/strictjson", "net/http", "net/netip", "net/url"}},
+	{files: []string{"authhttp/..."}, may: []string{"~", "~/recovery", "~/internal/origin", "~/internal/problem", "~/internal/strictjson", "net/http", "net/netip", "net/url"}},
 	{files: []string{"jwks/..."}, may: []string{"~", "~/internal/jose", "~/internal/strictjson", "net", "net/http", "net/url"}},
 	{files: []string{"pwned/..."}, may: []string{"~", "net", "net/http", "net/url"}},
 	{files: []string{"revocation/..."}, may: []string{"~"}},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/internal/problem"
 )
 
@@ -68,7 +69,7 @@ func NewMiddleware(v TokenVerifier, cfg MiddlewareConfig) (*Middleware, error) {
 		faults = append(faults, &ConfigError{Field: field, Value: value, Reason: reason})
 	}
 	m := &Middleware{
-		verifier: v, realm: cfg.Realm, extractors: slices.Clone(cfg.Extractors), origins: http.NewCrossOriginProtection(),
+		verifier: v, realm: cfg.Realm, extractors: slices.Clone(cfg.Extractors),
 		errorHandler: cfg.ErrorHandler, metadata: cfg.ResourceMetadata, logger: cfg.Logger,
 	}
 	if v == nil {
@@ -94,11 +95,7 @@ func NewMiddleware(v TokenVerifier, cfg MiddlewareConfig) (*Middleware, error) {
 			fault("MiddlewareConfig.Extractors", string(c), "is no name for a cookie (RFC 6265 section 4.1.1)")
 		}
 	}
-	for _, o := range cfg.TrustedOrigins {
-		if !isOrigin(o) || m.origins.AddTrustedOrigin(o) != nil {
-			fault("MiddlewareConfig.TrustedOrigins", o, "must be scheme://host or scheme://host:port as browsers write it")
-		}
-	}
+	m.origins = origin.Protection(cfg.TrustedOrigins, func(o string) { fault("MiddlewareConfig.TrustedOrigins", o, origin.Fault) })
 	if m.metadata != "" && !isMetadataURL(m.metadata) {
 		fault("MiddlewareConfig.ResourceMetadata", m.metadata, "must be an https URL without fragment")
 	}

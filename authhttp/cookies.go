@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
 // maxCookie is how long name and value of a cookie may be: what is longer,
@@ -63,7 +64,7 @@ func NewCookies(cfg CookieConfig) (*Cookies, error) {
 	}
 	c := &Cookies{
 		access: "__Host-access", refresh: "__Secure-refresh", device: "__Host-device", path: cfg.RefreshPath,
-		sameSite: cfg.SameSite, insecure: cfg.DangerouslyInsecureLocalhost, origins: http.NewCrossOriginProtection(),
+		sameSite: cfg.SameSite, insecure: cfg.DangerouslyInsecureLocalhost,
 	}
 	if c.insecure {
 		c.access, c.refresh, c.device = "access", "refresh", "device"
@@ -79,11 +80,7 @@ func NewCookies(cfg CookieConfig) (*Cookies, error) {
 	default:
 		fault("SameSite", fmt.Sprint(int(c.sameSite)), "must be 0, Lax or Strict")
 	}
-	for _, o := range cfg.TrustedOrigins {
-		if c.origins.AddTrustedOrigin(o) != nil {
-			fault("TrustedOrigins", o, "must be scheme://host or scheme://host:port as browsers write it")
-		}
-	}
+	c.origins = origin.Protection(cfg.TrustedOrigins, func(o string) { fault("TrustedOrigins", o, origin.Fault) })
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}

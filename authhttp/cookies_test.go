@@ -31,7 +31,7 @@ func TestCookieConfig(t *testing.T) {
 	for field, cfg := range map[string]authhttp.CookieConfig{
 		"":                            {RefreshPath: "/auth/refresh", SameSite: http.SameSiteStrictMode, TrustedOrigins: []string{"https://app.test"}},
 		"CookieConfig.SameSite":       {RefreshPath: "/refresh", SameSite: http.SameSiteNoneMode},
-		"CookieConfig.TrustedOrigins": {RefreshPath: "/refresh", TrustedOrigins: []string{"https://app.test/"}},
+		"CookieConfig.TrustedOrigins": {RefreshPath: "/refresh", TrustedOrigins: []string{"https://App.test"}},
 	} {
 		_, err := authhttp.NewCookies(cfg)
 		if fault, found := errors.AsType[*auth.ConfigError](err); found != (field != "") || found && fault.Field != field {
