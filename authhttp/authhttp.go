@@ -112,11 +112,11 @@ type account struct {
 
 // Login returns the endpoint that gives tokens for a username and a password. It
 // takes them as a JSON object like [Register], or as the form of the OAuth 2.0
-// password grant (RFC 6749 section 4.3.2), in which grant_type may be missing
-// and client_id is ignored. What scope asks for is ignored, too: scopes are the
-// host's to grant, by [auth.Config].Claims, and the answer tells them. It is 200
-// with the tokens (section 5.1). A device_token of an earlier answer may come along
-// in either, for the throttle.
+// password grant (RFC 6749 section 4.3.2), in which grant_type may be missing and
+// client_id is ignored; multipart/form-data will do, which browsers make of a
+// FormData. What scope asks for is ignored, too: scopes are the host's to grant, by
+// [auth.Config].Claims, and the answer tells them. It is 200 with the tokens (section
+// 5.1). A device_token of an earlier answer may come along in either, for the throttle.
 //
 // Unknown user, wrong password and disabled account are one answer: 401 to JSON,
 // and to the form the 400 invalid_grant that section 5.2 asks for. A refusal is

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,7 @@ func (a *accounts) Login(_ context.Context, username, password string) (auth.Tok
 const (
 	asJSON = "application/json"
 	asForm = "application/x-www-form-urlencoded"
+	asData = "multipart/form-data; boundary=b"
 	secret = "s3cr3t" // stands in every request and in no refusal
 )
 
@@ -87,6 +89,15 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// data returns a body of asData whose parts are names and values.
+func data(parts ...string) string {
+	var body strings.Builder
+	for i := 0; i < len(parts); i += 2 {
+		body.WriteString("--b\r\nContent-Disposition: form-data; name=\"" + parts[i] + "\"\r\n\r\n" + parts[i+1] + "\r\n")
+	}
+	return body.String() + "--b--\r\n"
+}
+
 func TestLogin(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct{ contentType, body string }{
@@ -95,6 +106,8 @@ func TestLogin(t *testing.T) {
 		"form":          {asForm, "grant_type=password&username=Ada&password=s3cr3t+%F0%9F%98%80"},
 		"form, client":  {asForm + "; charset=utf-8", "grant_type=password&username=Ada&password=s3cr3t%20%F0%9F%98%80&scope=&client_id=app&client_secret=x&other=1"},
 		"form, short":   {asForm, "username=Ada&password=s3cr3t+%F0%9F%98%80&grant_type="},
+		"data":          {asData, data("username", "Ada", "password", "s3cr3t 😀", "scope", "", "client_id", "app")},
+		"data, grant":   {"Multipart/Form-Data; charset=utf-8; boundary=\"b\"", data("grant_type", "password", "username", "Ada", "password", "s3cr3t 😀")},
 	} {
 		a := new(accounts)
 		w := post(authhttp.Login(a, authhttp.Config{}), "/", row.contentType, row.body)
@@ -156,7 +169,7 @@ func TestMalformed(t *testing.T) {
 		"type with a comma":   {"application/json, text/plain", object(""), 415, 0},
 		"other json":          {"application/problem+json", object(""), 415, 0},
 		"latin-1":             {asJSON + "; charset=iso-8859-1", object(""), 415, 0},
-		"multipart":           {"multipart/form-data; boundary=x", "--x--", 415, 0},
+		"multipart":           {"multipart/form-data; boundary=x", "--x--", 400, 415},
 		"not json":            {asJSON, "username=ada&password=s3cr3t", 400, 0},
 		"array":               {asJSON, "[" + object("") + "]", 400, 0},
 		"string":              {asJSON, `"s3cr3t"`, 400, 0},
@@ -199,6 +212,18 @@ func TestMalformed(t *testing.T) {
 		"form, grant":         {asForm, "grant_type=client_credentials&username=ada&password=s3cr3t", 400, 415},
 		"form, too large":     {asForm, "username=ada&password=s3cr3t" + strings.Repeat("x", 64<<10), 413, 415},
 		"form as json":        {asForm, object(""), 400, 415},
+		"data, no password":   {asData, data("username", "s3cr3t"), 400, 415},
+		"data, empty":         {asData, data("username", "s3cr3t", "password", ""), 400, 415},
+		"data, twice":         {asData, data("username", "ada", "password", "s3cr3t", "password", "x"), 400, 415},
+		"data, invalid UTF-8": {asData, data("username", "ada", "password", "s3cr3t\xff"), 400, 415},
+		"data, a file":        {asData, data(`x"; filename="y`, "s3cr3t", "username", "ada", "password", "s3cr3t"), 400, 415},
+		"data, unfinished":    {asData, strings.TrimSuffix(data("username", "ada", "password", "s3cr3t"), "--\r\n"), 400, 415},
+		"data, no boundary":   {"multipart/form-data", data("username", "ada", "password", "s3cr3t"), 400, 415},
+		"data, bare boundary": {`multipart/form-data; boundary=""`, strings.ReplaceAll(data("username", "ada", "password", "s3cr3t"), "--b", "--"), 400, 415},
+		"data, other parts":   {"multipart/mixed; boundary=b", data("username", "ada", "password", "s3cr3t"), 415, 415},
+		"data, charset":       {asData + "; charset=latin1", data("username", "ada", "password", "s3cr3t"), 415, 415},
+		"data, too large":     {asData, data("username", "ada", "password", "s3cr3t"+strings.Repeat("x", 64<<10)), 413, 415},
+		"data, many":          {asData, data(slices.Repeat([]string{"x", "s3cr3t"}, 1100)...), 400, 415},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

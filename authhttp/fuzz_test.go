@@ -36,6 +36,7 @@ func FuzzEndpoints(f *testing.F) {
 	}
 	in := must(accounts.Login(f.Context(), "ada", "correct horse"))
 	f.Add("POST", "login", asForm, "username=ada&password=correct+horse", "", "")
+	f.Add("POST", "login", asData, data("username", "ada", "password", "correct horse"), "", "")
 	f.Add("POST", "register", asJSON, `{"username":"bob","password":"correct horse"}`, "", "")
 	f.Add("POST", "token", asForm, "grant_type=refresh_token&refresh_token="+in.RefreshToken, "", "")
 	f.Add("POST", "refresh", asJSON, `{"refresh_token":"`+in.RefreshToken+`"}`, "", "__Secure-refresh="+in.RefreshToken)

@@ -140,10 +140,13 @@ func (b body) covers(name string) bool { return slices.Contains(b.fields, name) 
 // describe returns the request body object of b.
 func (b body) describe() node {
 	content := node{}
-	for kind, form := range map[string]bool{"application/json": false, "application/x-www-form-urlencoded": true} {
-		if form && !b.form || !form && !b.json {
+	for kind, taken := range map[string]bool{
+		"application/json": b.json, "application/x-www-form-urlencoded": b.form, "multipart/form-data": b.multipart,
+	} {
+		if !taken {
 			continue
 		}
+		form := kind != "application/json"
 		members := node{}
 		for _, name := range slices.Concat(b.fields, b.extra) {
 			member := node{"type": "string"}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,13 +20,14 @@ const maxBody = 64 << 10
 // body is what an endpoint reads.
 type body struct {
 	json, form bool     // as which media types
+	multipart  bool     // and this one, which is a form, too
 	fields     []string // in JSON all of them, and no others
 	extra      []string // but these, which may be missing
 	optional   bool     // there may be no body
 }
 
 var (
-	login    = body{json: true, form: true, fields: []string{"username", "password"}, extra: []string{"device_token"}}
+	login    = body{json: true, form: true, multipart: true, fields: []string{"username", "password"}, extra: []string{"device_token"}}
 	register = body{json: true, fields: []string{"username", "password"}}
 	oauth    = body{form: true}
 	nothing  = body{json: true, optional: true}
@@ -80,12 +82,15 @@ func (b body) read(w http.ResponseWriter, r *http.Request) (input, error) {
 		return input{}, nil
 	}
 	var decode func(string) (input, error)
-	kind, wanted := mediaType(r.Header), "application/json"
+	kind, boundary := mediaType(r.Header)
+	wanted := "application/json"
 	switch {
 	case b.json && kind == "application/json":
 		decode = b.decodeJSON
 	case b.form && kind == "application/x-www-form-urlencoded":
 		decode = decodeForm
+	case b.multipart && kind == "multipart/form-data":
+		decode = func(text string) (input, error) { return decodeMultipart(text, boundary) }
 	default:
 		if b.form {
 			wanted = "application/x-www-form-urlencoded"
@@ -123,16 +128,16 @@ func inURL(query string) bool {
 }
 
 // mediaType returns the one type of the body, or "" if it is unclear, compressed
-// or in another encoding than UTF-8.
-func mediaType(h http.Header) string {
+// or in another encoding than UTF-8, and the boundary of its parts.
+func mediaType(h http.Header) (name, boundary string) {
 	if len(h["Content-Type"]) != 1 || h["Content-Encoding"] != nil {
-		return ""
+		return "", ""
 	}
 	name, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if charset, ok := params["charset"]; err != nil || ok && !strings.EqualFold(charset, "utf-8") {
-		return ""
+		return "", ""
 	}
-	return name
+	return name, params["boundary"]
 }
 
 // decodeJSON takes one object with the fields of b, each once and a string, and
@@ -168,11 +173,30 @@ func (b body) decodeJSON(text string) (input, error) {
 // decodeForm takes a form as RFC 6749 section 3.2 has it: an empty parameter counts
 // as absent, an unknown one is ignored, and one that comes twice is malformed.
 func decodeForm(text string) (input, error) {
-	in := input{form: true}
 	values, err := url.ParseQuery(text)
 	if err != nil {
-		return in, malformed("the body is not a valid form")
+		return input{form: true}, malformed("the body is not a valid form")
 	}
+	return single(values)
+}
+
+// decodeMultipart takes the form that browsers make of a FormData (RFC 7578), as
+// decodeForm takes the other.
+func decodeMultipart(text, boundary string) (input, error) {
+	form, err := multipart.NewReader(strings.NewReader(text), boundary).ReadForm(maxBody)
+	if err != nil {
+		return input{form: true}, malformed("the body is not a valid form")
+	}
+	defer form.RemoveAll() // there is nothing: all of a body is held in memory
+	if len(form.File) > 0 {
+		return input{form: true}, malformed("the form has a file")
+	}
+	return single(form.Value)
+}
+
+// single takes each parameter once.
+func single(values url.Values) (input, error) {
+	in := input{form: true}
 	in.values = make(map[string]string, len(values))
 	for name, all := range values {
 		if len(all) > 1 {
