@@ -24,6 +24,7 @@ type Authenticator struct {
 	passwords passwordRule
 	normalize func(string) (string, error)
 	newID     func(context.Context) (string, error)
+	distinct  bool // new names look like no other
 	claims    func(context.Context, User, *Claims) error
 	log       *slog.Logger
 	decoy     string // the hash of a password that nobody knows
@@ -90,7 +91,7 @@ func (a *Authenticator) Register(ctx context.Context, username, password string)
 	if a.unusable() {
 		return User{}, errUnusable
 	}
-	name, err := a.username(username)
+	name, err := a.newUsername(username)
 	if err != nil {
 		return User{}, err
 	}

@@ -38,9 +38,10 @@ type Config struct {
 	// NormalizeUsername returns the one form of a username that is stored and
 	// looked up, or an error if it is none; whatever the form, it has 1 to 255
 	// bytes. nil: UsernameCaseMapped of RFC 8265, which folds case and width and
-	// takes e-mail addresses too, and of the scripts whose letters look alike only
-	// one in a name. It is the place to refuse names all of another script, and the
-	// way to keep those of a table that already exists.
+	// takes e-mail addresses too; and Register refuses names that are easily taken
+	// for another, by the data of UTS 39, while whoever has one logs in: names that
+	// mix scripts, look like one in ASCII, also in capitals, or hold other digits
+	// than 0 to 9. It is the way to keep the names of a table that already exists.
 	NormalizeUsername func(username string) (string, error)
 
 	// NewUserID returns the ID of the account that [Authenticator.Register] makes,
@@ -161,7 +162,8 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 	if _, bounded := cfg.Hasher.(*limited); !bounded {
 		cfg.Hasher = Limit(cfg.Hasher, 0)
 	}
-	if cfg.NormalizeUsername == nil {
+	ownForm := cfg.NormalizeUsername != nil
+	if !ownForm {
 		cfg.NormalizeUsername = precisUsername
 	}
 	if cfg.NewUserID == nil {
@@ -179,7 +181,7 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 			least: cfg.MinPasswordLength, most: cfg.MaxPasswordBytes,
 			context: contextWords(cfg.ContextWords...), checker: cfg.PasswordChecker,
 		},
-		normalize: cfg.NormalizeUsername, newID: cfg.NewUserID, claims: cfg.Claims, log: cfg.Logger,
+		normalize: cfg.NormalizeUsername, distinct: !ownForm, newID: cfg.NewUserID, claims: cfg.Claims, log: cfg.Logger,
 		throttle: cfg.Throttle, second: cfg.SecondFactor, records: cfg.Records, accounts: cfg.Accounts, sessions: kept, events: cfg.Events,
 	}
 	if err := a.start(context.Background()); err != nil {

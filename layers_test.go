@@ -41,7 +41,7 @@ var rooms = []room{
 	// The root package, file by file.
 	{files: []string{"hasher*.go", "bcrypt.go", "argon2id.go", "pepper.go", "calibrate.go", "limit.go"}, may: []string{"~/internal/phc", "golang.org/x/crypto/..."}},
 	{files: []string{"password.go"}, may: []string{"~/internal/commonpasswords"}},
-	{files: []string{"username.go"}, may: []string{"golang.org/x/text/..."}},
+	{files: []string{"username*.go"}, may: []string{"golang.org/x/text/..."}},
 	{files: []string{"token.go", "claims*.go", "principal.go", "jwt*.go"}, may: []string{"~/internal/jose", "~/internal/strictjson"}},
 	{files: []string{"decode.go"}, may: []string{"~/internal/strictjson", "reflect"}},
 	{files: []string{"key*.go"}, may: []string{"~/internal/jose", "os"}},

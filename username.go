@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/secure/precis"
@@ -15,24 +14,9 @@ import (
 const maxUsername = 255
 
 // precisUsername is UsernameCaseMapped, RFC 8265 section 3.3: width and case
-// folded, NFC, and neither spaces, controls nor invisible characters. A name of more
-// than one of the scripts whose letters look alike is refused: section 6; UTS 39
-// section 5. One that is all of another script is not.
+// folded, NFC, and neither spaces, controls nor invisible characters.
 func precisUsername(username string) (string, error) {
-	name, err := precis.UsernameCaseMapped.String(username)
-	if err != nil {
-		return "", err
-	}
-	scripts := 0
-	for _, script := range []*unicode.RangeTable{unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Armenian, unicode.Cherokee} {
-		if strings.ContainsFunc(name, func(c rune) bool { return unicode.Is(script, c) }) {
-			scripts++
-		}
-	}
-	if scripts > 1 {
-		return "", errors.New("it mixes scripts whose letters look alike")
-	}
-	return name, nil
+	return precis.UsernameCaseMapped.String(username)
 }
 
 // username returns the canonical form.
@@ -48,4 +32,15 @@ func (a *Authenticator) username(given string) (string, error) {
 		return "", fmt.Errorf("%w: %w", ErrInvalidUsername, err)
 	}
 	return name, nil
+}
+
+// newUsername returns the canonical form for an account to be made.
+func (a *Authenticator) newUsername(given string) (string, error) {
+	name, err := a.username(given)
+	if err == nil && a.distinct {
+		if err = distinct(name); err != nil {
+			return "", fmt.Errorf("%w: %w", ErrInvalidUsername, err)
+		}
+	}
+	return name, err
 }

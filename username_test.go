@@ -22,7 +22,7 @@ func TestUsernames(t *testing.T) {
 		"Zoe\u0308":                            "zoë",
 		"Σίσυφος":                              "σίσυφος",
 		"日本":                                   "日本",
-		"\u0131":                               "\u0131", // dotless i is no i
+		"\u0131":                               "", // dotless i: its capital is that of i
 		strings.Repeat("a", 255):               strings.Repeat("a", 255),
 		strings.Repeat("é", 127):               strings.Repeat("é", 127),
 		"K\u0041\u0301":                        "k\u00e1",
@@ -79,12 +79,14 @@ func TestUsernames(t *testing.T) {
 	}
 }
 
-// FuzzUsername: a canonical form is its own canonical form, and bounded.
+// FuzzUsername: a canonical form is its own canonical form, and bounded; its capitals
+// are no other account, nor does it look like a name in ASCII.
 func FuzzUsername(f *testing.F) {
-	for _, seed := range []string{"Alice", "Zoe\u0308", "\uff8a\uff9f\uff7d", "\u0130", "a\xff", "אבג1"} {
+	for _, seed := range []string{"Alice", "Zoe\u0308", "\uff8a\uff9f\uff7d", "\u0130", "a\xff", "אבג1", "сосо", "Straße", "ΚΏΣΤΑΣ", "þór"} {
 		f.Add(seed)
 	}
 	a := newAuthenticator(f, nil, auth.Config{})
+	_, twin := lookalikes(f)
 	f.Fuzz(func(t *testing.T, given string) {
 		u, err := a.Register(t.Context(), given, "correct horse")
 		switch {
@@ -103,6 +105,12 @@ func FuzzUsername(f *testing.F) {
 		}
 		if _, err := a.Register(t.Context(), u.Username, "correct horse"); err != auth.ErrUserExists {
 			t.Errorf("%q and %q are two accounts: %v", given, u.Username, err)
+		}
+		if v, err := a.Register(t.Context(), strings.ToUpper(u.Username), "correct horse"); err == nil {
+			t.Errorf("%q and %q are two accounts", u.Username, v.Username)
+		}
+		if looksASCII(u.Username, twin) {
+			t.Errorf("%+q looks like a name in ASCII", u.Username)
 		}
 	})
 }

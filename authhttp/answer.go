@@ -61,7 +61,7 @@ func explain(err error) refusal {
 	case errors.Is(err, auth.ErrUserExists):
 		return refusal{status, "username_taken", "", "this username is taken"}
 	case errors.Is(err, auth.ErrInvalidUsername):
-		return refusal{status, "invalid_username", "", "this username cannot be used: it is empty, or holds spaces or characters that usernames may not have"}
+		return refusal{status, "invalid_username", "", "this username cannot be used: it is empty, holds spaces or characters that usernames may not have, or is easily taken for another"}
 	case errors.Is(err, auth.ErrSessionNotFound):
 		return refusal{status, "session_not_found", "", "there is no such session"}
 	case errors.Is(err, auth.ErrConflict):
