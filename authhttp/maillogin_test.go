@@ -1,6 +1,7 @@
 package authhttp_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -387,5 +388,116 @@ func TestGuardFunc(t *testing.T) {
 			t.Errorf("answers %d %s, want %d", w.Code, w.Body, want)
 		}
 		m.said = ""
+	}
+}
+
+// frail is a store that fails in the middle, or whose client hangs up there.
+type frail struct {
+	*auth.MemoryStore
+	breaks func() error // unless nil
+}
+
+func (f *frail) fails() error {
+	if f.breaks == nil {
+		return nil
+	}
+	return f.breaks()
+}
+
+func (f *frail) CreateSession(ctx context.Context, s auth.Session) error {
+	if err := f.fails(); err != nil {
+		return err
+	}
+	return f.MemoryStore.CreateSession(ctx, s)
+}
+
+func (f *frail) DeleteUser(ctx context.Context, id string) error {
+	if err := f.fails(); err != nil {
+		return err
+	}
+	return f.MemoryStore.DeleteUser(ctx, id)
+}
+
+// What breaks in the middle is 5xx, whatever it is, and can be asked for again: links,
+// codes and accounts are as they were.
+func TestMailsAndStoresThatBreak(t *testing.T) {
+	t.Parallel()
+	f := new(frail)
+	s := newServerOf(t, cookies(t, authhttp.CookieConfig{}), func(s *server, cfg *auth.Config) {
+		f.MemoryStore, cfg.Sessions, cfg.Accounts = s.store, f, f
+		cfg.Throttle = must(throttle.New(s.store, throttle.Config{FreePerNetwork: 1})) // nothing that broke is held against anybody
+	})
+	s.call(s.Client(), "POST", "/auth/login/link/request", object("address", adaMail), nil)
+	_, link := s.mail(recovery.KindLogin)
+	asked := s.call(s.Client(), "POST", "/auth/login/code/request", object("address", adaMail), nil)
+	m, _ := s.mail(recovery.KindCode)
+	for _, row := range []struct {
+		path, body string
+		want       int
+	}{
+		{"/auth/login/link", object("token", link), 200},
+		{"/auth/login/code", object("challenge", asked.Challenge, "code", m.Code), 200},
+		{"/auth/account/delete", object("current_password", password), 204},
+	} {
+		try := func(ctx context.Context) *httptest.ResponseRecorder {
+			r := httptest.NewRequest("POST", row.path, strings.NewReader(row.body)).WithContext(ctx)
+			r.Header.Set("Content-Type", asJSON)
+			if row.want == 204 { // all sessions have ended when it broke
+				breaks := f.breaks
+				f.breaks = nil
+				r.Header.Set("Authorization", "Bearer "+must(s.accounts.Login(t.Context(), "ada", password)).AccessToken)
+				f.breaks = breaks
+			}
+			w := httptest.NewRecorder()
+			s.Config.Handler.ServeHTTP(w, r)
+			return w
+		}
+		ctx, hangUp := context.WithCancel(t.Context())
+		for _, breaks := range []func() error{
+			func() error { return errors.New("the disk is full") },
+			func() error { hangUp(); return ctx.Err() },
+		} {
+			f.breaks = breaks
+			if w := try(ctx); w.Code < 500 || w.Header()["Set-Cookie"] != nil || strings.Contains(w.Body.String(), "disk") {
+				t.Errorf("%s: broken, it answers %d %v %s", row.path, w.Code, w.Header(), w.Body)
+			}
+		}
+		f.breaks = nil
+		if w := try(ctx); w.Code < 500 { // already gone
+			t.Errorf("%s: to nobody, it answers %d %s", row.path, w.Code, w.Body)
+		}
+		if w := try(t.Context()); w.Code != row.want {
+			t.Errorf("%s: whole again, it answers %d %s", row.path, w.Code, w.Body)
+		}
+	}
+}
+
+// Of requests that delete one account at once, one does, and none is a fault.
+func TestDeletionsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, authhttp.Config{})
+	in := s.login()
+	var all sync.WaitGroup
+	answers := make(chan answer, 8)
+	for range 8 {
+		all.Go(func() {
+			answers <- s.call(s.Client(), "POST", "/auth/account/delete", object("current_password", password), bearer(in.Access))
+		})
+	}
+	all.Wait()
+	close(answers)
+	deleted := 0
+	for one := range answers {
+		switch one.status {
+		case 204:
+			deleted++
+		case 401, 403: // the session has ended, and the account is gone
+		default:
+			t.Errorf("one is answered %d %s", one.status, one.text)
+		}
+	}
+	s.call(s.Client(), "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 401, "invalid_credentials")
+	if deleted == 0 {
+		t.Error("none deleted it")
 	}
 }

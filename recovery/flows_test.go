@@ -419,3 +419,45 @@ func TestStoreOutage(t *testing.T) {
 		is(t, w.recovery.Reset(t.Context(), link, another), nil, "the link afterwards")
 	})
 }
+
+// frailAddresses changes no address while it has an err.
+type frailAddresses struct {
+	*recovery.MemoryAddresses
+	err error
+}
+
+func (f *frailAddresses) ReplaceAddress(ctx context.Context, userID, old, replacement string, verified bool) error {
+	if f.err != nil {
+		return f.err
+	}
+	return f.MemoryAddresses.ReplaceAddress(ctx, userID, old, replacement, verified)
+}
+
+// A link is good again if what it is for could not be written.
+func TestAddressesThatBreak(t *testing.T) {
+	run(t, recovery.Config{}, func(t *testing.T, w *world) {
+		w.user(ada, true)
+		w.user(eve, false)
+		verify, change := token(t, w.asks(recovery.KindVerify, eve)), w.change(ada, "new@example.com")
+		frail := &frailAddresses{MemoryAddresses: w.addresses}
+		r, err := recovery.New(w.accounts, frail, w.records, w.outbox, recovery.Config{BaseURL: "https://app.example.com"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, use := range map[string]func() error{
+			"verify": func() error { return r.VerifyAddress(t.Context(), verify) },
+			"change": func() error { return r.ChangeAddress(t.Context(), change) },
+		} {
+			frail.err = errors.New("the disk is full")
+			if err := use(); !errors.Is(err, frail.err) || auth.HTTPStatus(err) != 500 {
+				t.Errorf("%s: %v", what, err)
+			}
+			frail.err = nil
+			is(t, use(), nil, what+" afterwards")
+			is(t, use(), recovery.ErrInvalidToken, what+" again")
+		}
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
