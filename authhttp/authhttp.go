@@ -9,6 +9,9 @@
 // 6749 section 5.2, all others with problem details (RFC 9457): code is for
 // programs and never changes, detail is for people.
 //
+// No endpoint answers preflights of CORS: where pages of another origin call them with
+// tokens in the header, the host's own middleware for CORS stands before the mux.
+//
 // These are the endpoints that [Mount] puts below its prefix (those of /.well-known
 // below none, and the metadata at [MetadataPath]), each by the [Endpoint] that it is
 // chosen by:
@@ -88,7 +91,8 @@ type Authenticator[A any] interface {
 
 // Register returns the endpoint that makes an account of the JSON object
 // {"username": …, "password": …}. It answers 201 with the account's id and
-// username as they are stored, and logs nobody in.
+// username as they are stored, and logs nobody in. It gives the account no address
+// for package recovery: a Registrar of the host's can.
 func Register(a Registrar, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := register.read(w, r)

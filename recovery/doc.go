@@ -6,6 +6,10 @@
 // and all that differs happens in a queue beside it. The host sends what a
 // [Notifier] is given.
 //
+// An account has the address that [Recovery.AddAddress] gave it, and none before:
+// what it registered as is its name, even where that is an address. To an account
+// without one nothing is sent, and a request says no word of it: [Config].Events does.
+//
 // A link holds 256 random bits, of which the store has the SHA-256 alone. It is for
 // one account and one purpose, works once, and no longer when a newer one was sent,
 // the password or the address has changed, the account is disabled, or its time is

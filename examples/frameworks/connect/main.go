@@ -1,7 +1,9 @@
 // Command connect is a server on connectrpc.com/connect, which speaks Connect, gRPC
 // and gRPC-Web on one address. All of it is HTTP, so the middleware stands before
 // it, and decides before a message is read. Refusals are written in the protocol of
-// the client.
+// the client. After /register and /login, type
+//
+//	curl localhost:8080/profile.v1.ProfileService/Get -d '{}' -H 'Content-Type: application/json' -H "Authorization: Bearer $TOKEN"
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command websocket opens WebSockets for callers who show an access token in one of
+// Command websocket opens WebSockets, at /echo, for callers who show an access token in one of
 // three ways:
 //
 //   - in the header Authorization, as programs do. Pages cannot: browsers let them
