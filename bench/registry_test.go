@@ -1,0 +1,70 @@
+package bench
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jws"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// credulous verifies everything, and signs nothing.
+type credulous struct{ jws.Signer }
+
+func (credulous) Verify([]byte, []byte, any) error       { return nil }
+func (credulous) Sign([]byte, any) ([]byte, error)       { return nil, errors.New("not here") }
+func (credulous) Algorithm() jwa.SignatureAlgorithm      { return "" }
+func (c credulous) verifier() (jws.Verifier, error)      { return c, nil }
+func (c credulous) signer() (signer jws.Signer, _ error) { return c, nil }
+
+// TestRegistry: jwx has one registry of verifiers for the whole process. What somebody
+// puts there decides nothing about our tokens.
+func TestRegistry(t *testing.T) {
+	for alg, ours := range map[jwa.SignatureAlgorithm]string{jwa.RS256: auth.RS256, jwa.ES256: auth.ES256, jwa.EdDSA: auth.EdDSA} {
+		verifier, err := jws.NewVerifier(alg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signer, err := jws.NewSigner(alg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jws.RegisterVerifier(alg, jws.VerifierFactoryFn(credulous{}.verifier))
+		jws.RegisterSigner(alg, jws.SignerFactoryFn(credulous{}.signer))
+		t.Cleanup(func() {
+			jws.RegisterVerifier(alg, jws.VerifierFactoryFn(func() (jws.Verifier, error) { return verifier, nil }))
+			jws.RegisterSigner(alg, jws.SignerFactoryFn(func() (jws.Signer, error) { return signer, nil }))
+		})
+
+		key, err := auth.GenerateKey(ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ring, err := auth.NewKeyRing(key)
+		if err != nil {
+			t.Errorf("%s: %v", ours, err)
+			continue
+		}
+		tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test", Audience: "api", Keys: ring})
+		if err != nil {
+			t.Errorf("%s: %v", ours, err)
+			continue
+		}
+		token, err := tokens.Issue(t.Context(), auth.Claims{Subject: "ada"})
+		if err != nil {
+			t.Errorf("%s: %v", ours, err)
+			continue
+		}
+		if _, err := tokens.Verify(t.Context(), token); err != nil {
+			t.Errorf("%s: %v", ours, err)
+		}
+		signed, sig := token[:strings.LastIndexByte(token, '.')+1], token[strings.LastIndexByte(token, '.')+1:]
+		forged := signed + strings.Repeat("A", len(sig))
+		if _, err := tokens.Verify(t.Context(), forged); !errors.Is(err, auth.ErrInvalidToken) {
+			t.Errorf("%s: a signature of nothing: %v", ours, err)
+		}
+	}
+}
