@@ -222,6 +222,9 @@ func TestMiddlewareWorld(t *testing.T) {
 				if row.err != nil && strings.Contains(w.Body.String(), row.err.Error()) {
 					t.Errorf("the answer holds the error: %s", w.Body)
 				}
+				if strings.Contains(log.String(), "Bearer") || strings.Contains(log.String(), "ada") {
+					t.Errorf("the token is logged: %s", log.String())
+				}
 				if logged := log.Len() > 0; logged == row.silent || row.err != nil && logged && !strings.Contains(log.String(), row.err.Error()) {
 					t.Errorf("%v is logged as %q", row.err, log.String())
 				}

@@ -393,12 +393,15 @@ func TestErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log strings.Builder
-			a, cfg := &accounts{err: row.err}, authhttp.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			a, cfg := &accounts{err: fmt.Errorf("of the host's own: %w", row.err)}, authhttp.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}
 			check := func(at string, w *httptest.ResponseRecorder, status int, challenged bool) refusal {
 				t.Helper()
 				got := refused(t, at, w, status)
 				if w.Header().Get("Retry-After") != row.retry || (w.Header()["Www-Authenticate"] != nil) != challenged {
 					t.Errorf("%s answers with %v", at, w.Header())
+				}
+				if strings.Contains(w.Body.String(), "of the host's own") {
+					t.Errorf("%s answers with the error's text: %s", at, w.Body)
 				}
 				if (log.Len() == 0) != row.silence {
 					t.Errorf("%s logs %q", at, log.String())

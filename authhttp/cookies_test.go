@@ -174,6 +174,7 @@ func TestCrossOrigin(t *testing.T) {
 			s.call(client, "POST", "/auth/logout", "", from).want(t, name+": logout", 403, "cross_origin")
 		}
 		s.call(c, "POST", "/auth/password", object("current_password", password, "new_password", "battery staple"), from).want(t, name+": password", 403, "cross_origin")
+		s.call(c, "POST", "/auth/step-up", object("password", password), from).want(t, name+": step-up", 403, "cross_origin")
 		s.call(c, "DELETE", "/auth/sessions/"+own, "", from).want(t, name+": session", 403, "cross_origin")
 		s.call(c, "DELETE", "/auth/sessions", "", from).want(t, name+": sessions", 403, "cross_origin")
 	}
@@ -190,7 +191,7 @@ func TestBearerAndCookie(t *testing.T) {
 	token := c.Jar.Cookies(must(url.Parse(s.URL)))[0].Value
 	for path, body := range map[string]string{
 		"login": form("username", "ada", "password", password), "refresh": "", "logout": "",
-		"password": object("current_password", password, "new_password", password),
+		"password": object("current_password", password, "new_password", password), "step-up": object("password", password),
 	} {
 		s.call(c, "POST", "/auth/"+path, body, bearer(token)).want(t, path, 400, "invalid_request")
 	}

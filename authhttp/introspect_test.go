@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -53,6 +54,16 @@ func TestIntrospectClients(t *testing.T) {
 		if got := a.header.Get("WWW-Authenticate"); got != `Basic realm="introspection"` || a.Active != nil {
 			t.Errorf("%s: %s, %s", what, got, a.text)
 		}
+	}
+	twice := must(http.NewRequest("POST", s.URL+"/auth/introspect", strings.NewReader(form("token", in.Access))))
+	twice.Header.Set("Content-Type", asForm)
+	for _, h := range []header{basic(name, password), basic("shop", password)} {
+		twice.Header.Add("Authorization", h["Authorization"])
+	}
+	if res := must(s.Client().Do(twice)); res.StatusCode != 401 {
+		t.Errorf("two credentials are answered %d", res.StatusCode)
+	} else {
+		res.Body.Close()
 	}
 	s.call(s.Client(), "POST", "/auth/introspect", form("client_id", rsName, "client_secret", rsSecret, "token", in.Access), nil).want(t, "secret in the body", 401, "invalid_client")
 	s.call(s.Client(), "POST", "/auth/introspect", "", nil).want(t, "no body", 415, "invalid_request")

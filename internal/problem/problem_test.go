@@ -1,7 +1,12 @@
 package problem_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,5 +43,32 @@ func TestRetryAfter(t *testing.T) {
 		if got := problem.RetryAfter(d); got != want {
 			t.Errorf("RetryAfter(%v) is %s, want %s", d, got, want)
 		}
+	}
+}
+
+// The log is told of the error, and of nothing that came with the request; and of
+// nothing at all where the client has gone.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r := httptest.NewRequest("POST", "/s3cr3t?token=s3cr3t", strings.NewReader("s3cr3t"))
+	r.Header.Set("Authorization", "Bearer s3cr3t")
+	r.Header.Set("Cookie", "access=s3cr3t")
+	problem.Log(logger, r, errors.New("the disk is full"))
+	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "the disk is full") || strings.Contains(log.String(), "s3cr3t") {
+		t.Errorf("logged %q", log.String())
+	}
+	problem.Log(nil, r, errors.New("the disk is full"))
+	log.Reset()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	problem.Log(logger, r.WithContext(gone), fmt.Errorf("load: %w", context.Canceled))
+	if log.Len() > 0 {
+		t.Errorf("of a client that has gone is logged %q", log.String())
+	}
+	problem.Log(logger, r, fmt.Errorf("load: %w", context.Canceled)) // by somebody else
+	if log.Len() == 0 {
+		t.Error("what was cancelled and not by the client is not logged")
 	}
 }
