@@ -4,16 +4,23 @@ go 1.26.0
 
 require (
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/pquerna/otp v1.5.0
+	github.com/redis/go-redis/v9 v9.23.0
 	github.com/seed-e36e2130/auth v0.0.0
+	github.com/seed-e36e2130/auth/redisstore v0.0.0
 	github.com/seed-e36e2130/auth/sqlstore v0.0.0
 	github.com/seed-e36e2130/auth/sqlstore/sqlite v0.0.0
+	github.com/seed-e36e2130/auth/totp v0.0.0
 	modernc.org/sqlite v1.62.0
 )
 
 require (
+	github.com/boombuler/barcode v1.0.1-0.20190219062509-6c824513bacc // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 )
 
@@ -43,6 +50,8 @@ require (
 
 replace (
 	github.com/seed-e36e2130/auth => ../
+	github.com/seed-e36e2130/auth/redisstore => ../redisstore
 	github.com/seed-e36e2130/auth/sqlstore => ../sqlstore
 	github.com/seed-e36e2130/auth/sqlstore/sqlite => ../sqlstore/sqlite
+	github.com/seed-e36e2130/auth/totp => ../totp
 )
