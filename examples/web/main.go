@@ -1,7 +1,7 @@
 // Command web is a site with accounts: pages to register, log in, see one's profile
-// and sessions and end them, change the password and log out. The browser keeps the
-// tokens in cookies that no script reads. Users, sessions and key are kept in a
-// folder, so that a restart loses nothing.
+// and sessions and end them, change the password, delete the account and log out. The
+// browser keeps the tokens in cookies that no script reads. Users, sessions and key are
+// kept in a folder, so that a restart loses nothing.
 //
 // On a loopback address, the default, it speaks to browsers on this machine, and its
 // cookies lack Secure, for not every browser keeps those of http://localhost. On any
@@ -113,7 +113,7 @@ func newHandler(store *sqlite.Store, ended *revocation.List, key auth.Key, jwt a
 	if err != nil {
 		return nil, err
 	}
-	cfg.Sessions, cfg.RefreshKeys, cfg.Revoked, cfg.Throttle = store, keys, ended.Sync, slow
+	cfg.Sessions, cfg.Accounts, cfg.RefreshKeys, cfg.Revoked, cfg.Throttle = store, store, keys, ended.Sync, slow
 	accounts, err := auth.New(store, tokens, cfg)
 	if err != nil {
 		return nil, err
@@ -126,9 +126,9 @@ func newHandler(store *sqlite.Store, ended *revocation.List, key auth.Key, jwt a
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	err = authhttp.Mount(mux, "/auth", accounts, guard,
-		authhttp.MountConfig{Config: authhttp.Config{Cookies: cookies, Logger: cfg.Logger}, Users: store},
+	mux, browsers := http.NewServeMux(), authhttp.Config{Cookies: cookies, Logger: cfg.Logger}
+	mux.Handle("/auth/account/delete", authhttp.DeleteAccount(deleter{accounts}, guard, browsers))
+	err = authhttp.Mount(mux, "/auth", accounts, guard, authhttp.MountConfig{Config: browsers, Users: store},
 		authhttp.EndpointRegister, authhttp.EndpointLogin, authhttp.EndpointRefresh, authhttp.EndpointLogout,
 		authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword)
 	if err != nil {
@@ -144,6 +144,19 @@ func newHandler(store *sqlite.Store, ended *revocation.List, key auth.Key, jwt a
 		})
 	}
 	return protect(mux), nil
+}
+
+// deleter deletes accounts where nobody has an address: package recovery is for those
+// who have.
+type deleter struct{ *auth.Authenticator }
+
+func (d deleter) From(from auth.Device) deleter { return deleter{d.Authenticator.From(from)} }
+
+func (d deleter) DeleteAccount(ctx context.Context, userID, password string) error {
+	if err := d.ConfirmPassword(ctx, userID, password); err != nil {
+		return err
+	}
+	return d.Delete(ctx, userID)
 }
 
 //go:embed pages

@@ -132,6 +132,17 @@ func wholeWay(t *testing.T, s *site) {
 	b.at("/login", "Log in")
 	b.visit("/")
 	b.at("/login", "Log in")
+
+	// The account goes by its password, and its name is free.
+	b.enter("#username", "ada", "#password", another)
+	b.at("/", "ada")
+	b.enter("#sure", password)
+	b.wantError("#delete-error", "The current password is wrong", "sure")
+	b.enter("#sure", another)
+	b.at("/login", "Your account is deleted")
+	b.enter("#username", "ada", "#password", another)
+	b.wantError("#error", "Wrong username or password", "password")
+	b.register()
 }
 
 // Pages of others can neither end a session nor begin one of their own, and what a
@@ -200,14 +211,14 @@ func TestFields(t *testing.T) {
 	for _, row := range []struct{ path, want string }{
 		{"/login", "username/username/ password/current-password/"},
 		{"/register", "username/username/ password/new-password/8"},
-		{"/", "username/username/ current_password/current-password/ new_password/new-password/8"},
+		{"/", "username/username/ current_password/current-password/ new_password/new-password/8 username/username/ current_password/current-password/"},
 	} {
 		b.visit(row.path)
 		const fields = `[...document.querySelectorAll("input")].map((f) => f.name + "/" + f.autocomplete + "/" + f.getAttribute("minlength")).join(" ").replaceAll("null", "")`
 		if got := evaluate[string](b, fields); got != row.want {
 			t.Errorf("%s has the fields %s, want %s", row.path, got, row.want)
 		}
-		if got := evaluate[string](b, `[...document.forms].map((f) => f.method).join()`); got != "post" {
+		if got := evaluate[string](b, `[...new Set([...document.forms].map((f) => f.method))].join()`); got != "post" {
 			t.Errorf("%s sends a form by %s, so without its script a password stands in the URL", row.path, got)
 		}
 	}

@@ -30,7 +30,7 @@ async function showProfile() {
   const me = await call("GET", "/me");
   at("profile-username").textContent = me.username;
   at("profile-id").textContent = me.id;
-  at("password-form").elements.username.value = me.username;
+  for (const field of document.querySelectorAll("input[name=username]")) field.value = me.username;
 }
 
 async function showSessions() {
@@ -100,6 +100,11 @@ onSubmit(form, at("password-error"), focus, async ({ current_password, new_passw
   form.elements.username.value = at("profile-username").textContent;
   await showSessions();
   say("password", "Your password is changed.");
+});
+
+onSubmit(at("delete-form"), at("delete-error"), () => "current_password", async ({ current_password }) => {
+  await call("POST", "/account/delete", { current_password });
+  location.replace("/login#deleted");
 });
 
 // A browser that goes back to this page may have kept it as it was.

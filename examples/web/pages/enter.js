@@ -4,7 +4,7 @@ import { onSubmit, send } from "./auth.js";
 const errors = document.getElementById("error");
 const login = document.getElementById("login");
 
-const said = { "#ended": "Your session has ended. Log in again.", "#out": "You are logged out." }[location.hash];
+const said = { "#ended": "Your session has ended. Log in again.", "#out": "You are logged out.", "#deleted": "Your account is deleted." }[location.hash];
 if (login && said) {
   history.replaceState(null, "", "/login");
   document.getElementById("status").textContent = said;
