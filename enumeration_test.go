@@ -1,6 +1,8 @@
 package auth_test
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
 // BenchmarkEnumeration measures what the time of a failed login tells of the
@@ -18,50 +21,88 @@ import (
 //
 //	go test -run '^$' -bench Enumeration -benchtime 5000x .
 func BenchmarkEnumeration(b *testing.B) {
-	ctx := b.Context()
-	hasher := auth.LowCostBcrypt(5)
-	encoded, err := hasher.Hash(ctx, "correct horse")
+	kinds := []string{"wrong", "unknown", "disabled", "passwordless", "wrong-again"}
+	hasher, users := accountsOfKinds(b, kinds)
+	a := newAuthenticator(b, users, auth.Config{Hasher: hasher})
+	for i := range 100 {
+		_, _ = a.Login(b.Context(), nameOf("wrong", i), "wrong horse")
+	}
+	enumerate(b, a, kinds, auth.ErrInvalidCredentials)
+}
+
+// BenchmarkEnumerationThrottled is BenchmarkEnumeration for attempts that have to
+// wait, at an account that is there and at one that is not.
+func BenchmarkEnumerationThrottled(b *testing.B) {
+	kinds := []string{"wrong", "unknown", "disabled", "passwordless", "wrong-again"}
+	hasher, users := accountsOfKinds(b, kinds)
+	slow, err := throttle.New(auth.NewMemoryStore(), throttle.Config{FreePerAccount: 1, FirstDelay: 12 * time.Hour})
 	if err != nil {
 		b.Fatal(err)
 	}
-	// Many accounts, so that none is found sooner than another.
-	users := auth.NewMemoryStore()
-	kinds := []string{"wrong", "unknown", "disabled", "passwordless", "wrong-again"}
-	const each = 1000
-	for i := range each {
-		for _, u := range []auth.User{
-			{Username: "wrong", PasswordHash: encoded},
-			{Username: "wrong-again", PasswordHash: encoded},
-			{Username: "disabled", PasswordHash: encoded, Disabled: true},
-			{Username: "passwordless"},
-		} {
-			u.Username += fmt.Sprint("-", i)
-			u.ID = "id-" + u.Username
-			if err := users.CreateUser(ctx, u); err != nil {
+	a := newAuthenticator(b, users, auth.Config{Hasher: hasher, Throttle: slow})
+	for i := range accountsOfKind {
+		for _, kind := range kinds {
+			if _, err := a.Login(b.Context(), nameOf(kind, i), "wrong horse"); err != auth.ErrInvalidCredentials {
 				b.Fatal(err)
 			}
 		}
 	}
-	a := newAuthenticator(b, users, auth.Config{Hasher: hasher})
-	took := map[string][]time.Duration{}
-	order := slices.Clone(kinds)
-	for i := range 100 {
-		_, _ = a.Login(ctx, fmt.Sprint("wrong-", i), "wrong horse")
+	enumerate(b, a, kinds, auth.ErrTooManyAttempts)
+}
+
+// accountsOfKind are many, so that none is found sooner than another.
+const accountsOfKind = 1000
+
+// nameOf returns the name of an account, as long as all the others.
+func nameOf(kind string, i int) string {
+	sum := sha256.Sum256(fmt.Append(nil, kind, i))
+	return fmt.Sprintf("%x", sum[:6])
+}
+
+// accountsOfKinds returns those accounts of these kinds that are there.
+func accountsOfKinds(b *testing.B, kinds []string) (auth.Hasher, auth.UserStore) {
+	b.Helper()
+	hasher, users := auth.LowCostBcrypt(5), auth.NewMemoryStore()
+	encoded, err := hasher.Hash(b.Context(), "correct horse")
+	if err != nil {
+		b.Fatal(err)
 	}
+	for _, kind := range kinds {
+		for i := range accountsOfKind {
+			u := auth.User{Username: nameOf(kind, i), PasswordHash: encoded, Disabled: kind == "disabled"}
+			u.ID = "id-" + u.Username
+			switch kind {
+			case "unknown":
+				continue
+			case "passwordless":
+				u.PasswordHash = ""
+			}
+			if err := users.CreateUser(b.Context(), u); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return hasher, users
+}
+
+// enumerate times failed logins of these kinds, and holds each against the first.
+func enumerate(b *testing.B, a *auth.Authenticator, kinds []string, want error) {
+	b.Helper()
+	took, order := map[string][]time.Duration{}, slices.Clone(kinds)
 	for b.Loop() {
 		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, kind := range order {
-			name := fmt.Sprint(kind, "-", rand.IntN(each))
+			name := nameOf(kind, rand.IntN(accountsOfKind))
 			start := time.Now()
-			_, err := a.Login(ctx, name, "wrong horse")
+			_, err := a.Login(b.Context(), name, "wrong horse")
 			took[kind] = append(took[kind], time.Since(start))
-			if err != auth.ErrInvalidCredentials {
+			if !errors.Is(err, want) {
 				b.Fatalf("%s: %v", name, err)
 			}
 		}
 	}
 	for _, kind := range kinds[1:] {
-		p := auc(took["wrong"], took[kind])
+		p := auc(took[kinds[0]], took[kind])
 		b.ReportMetric(p, "auc-"+kind)
 		if len(took[kind]) >= 2000 && (p < 0.48 || p > 0.52) {
 			b.Errorf("%s: an AUC of %.4f from %d attempts", kind, p, len(took[kind]))
