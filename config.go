@@ -79,7 +79,8 @@ type Config struct {
 	Sessions SessionStore
 
 	// RefreshKeys make refresh tokens: HS256 secrets, the same for all replicas. A
-	// key that no longer signs is needed for SessionIdle more. They may be the
+	// key that no longer signs is needed for SessionIdle more; taken away at once,
+	// it ends everybody's sessions that were last used with it. They may be the
 	// keys of a [JWTIssuer] if those are such. Required with Sessions.
 	RefreshKeys *KeyRing
 

@@ -148,6 +148,24 @@ func TestNoPathOfAMachine(t *testing.T) {
 // inPath is the last byte before a slash that goes on a relative path.
 var inPath = regexp.MustCompile(`[\w.-]`)
 
+// TestExamplesHoldNoSecret: examples are copied, and what is in them with them.
+func TestExamplesHoldNoSecret(t *testing.T) {
+	t.Parallel()
+	literal := regexp.MustCompile("PRIVATE KEY-----|\"(?:k|d)\": *\"|New(?:SecretKey|ResourceServers)\\((?:\\[\\]byte\\()?[\"`]|(?i)password\\w*: +\"")
+	walk(t, func(file string) {
+		if strings.HasSuffix(file, "_test.go") || path.Ext(file) != ".md" && !strings.HasPrefix(file, "examples/") {
+			return
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := literal.Find(text); found != nil {
+			t.Errorf("%s holds %q: a secret that others will use", file, found)
+		}
+	})
+}
+
 // TestConstantTime holds that what a caller sent is compared with a secret in a time
 // that tells nothing of it (CWE-208), for which no test of answers can be made: how
 // often each file does so.

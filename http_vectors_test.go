@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -43,8 +44,15 @@ func TestHTTPVectors(t *testing.T) {
 		atVectorTime(t, func(*testing.T) { p, err = verifier.Verify(ctx, token) })
 		return p, err
 	})
-	header := middleware(t, atTime, auth.MiddlewareConfig{})
-	either := middleware(t, atTime, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.BearerToken(), auth.Cookie("access_token")}})
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	t.Cleanup(func() { // after the servers have closed
+		if log.Len() > 0 {
+			t.Errorf("a caller's fault is logged: %s", &log)
+		}
+	})
+	header := middleware(t, atTime, auth.MiddlewareConfig{Logger: logger})
+	either := middleware(t, atTime, auth.MiddlewareConfig{Logger: logger, Extractors: []auth.Extractor{auth.BearerToken(), auth.Cookie("access_token")}})
 	addresses := make(map[string]string)
 	for settings, h := range map[string]http.Handler{
 		"M-HDR": header.Require(whoami), "M-OPTIONAL": header.Optional(whoami),
