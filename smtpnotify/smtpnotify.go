@@ -21,8 +21,8 @@ import (
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
-// Config is what [New] may be told, beside From, which is required. Printed and
-// logged it shows no password.
+// Config is what [New] may be told, beside From, which is required. Printed, logged
+// or written as JSON it shows no password.
 type Config struct {
 	// From is the sender: "ops@example.com", or "Example <ops@example.com>".
 	From string
@@ -62,6 +62,9 @@ func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 // LogValue returns what String returns.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MarshalText returns what String returns.
+func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 const (
 	defaultTimeout = 15 * time.Second

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -376,8 +377,12 @@ func TestNewFindsEveryFault(t *testing.T) {
 	}
 	cfg := smtpnotify.Config{From: "ops@example.com", Username: "ops", Password: "app password"}
 	n, err := smtpnotify.New("mail.example.com", cfg)
-	if text := fmt.Sprintf("%v %+v %#v %v %+v %#v", cfg, cfg, cfg, n, n, n) + cfg.LogValue().String(); err != nil || strings.Contains(text, "app password") {
-		t.Errorf("%v: %s", err, text)
+	asJSON, marshalled := json.Marshal([]any{cfg, &cfg, n})
+	if err = errors.Join(err, marshalled); err != nil {
+		t.Fatal(err)
+	}
+	if text := string(asJSON) + fmt.Sprintf("%v %+v %#v %v %+v %#v", cfg, cfg, cfg, n, n, n) + cfg.LogValue().String(); strings.Contains(text, "app password") {
+		t.Errorf("the password is in %s", text)
 	}
 }
 

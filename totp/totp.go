@@ -23,6 +23,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -101,7 +102,8 @@ func New(records auth.RecordStore, key []byte, cfg Config) (*Factor, error) {
 }
 
 // Enrollment is what an app needs to know. It is a secret: show it to its user
-// alone, once. However it is printed, it shows nothing.
+// alone, once. However it is printed or logged, it shows nothing; as JSON it is the
+// answer to its user.
 type Enrollment struct {
 	Secret string // in base32, for users who type it
 	URL    string // otpauth://…, for a QR code
@@ -109,6 +111,9 @@ type Enrollment struct {
 
 // Format writes "[REDACTED]", whatever the verb.
 func (Enrollment) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("totp.Enrollment([REDACTED])")) }
+
+// LogValue returns what Format writes.
+func (e Enrollment) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(e)) }
 
 // state is what the record of a user holds.
 type state struct {

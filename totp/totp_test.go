@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os/exec"
 	"slices"
@@ -316,7 +317,9 @@ func TestSealed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s := fmt.Sprintf(verb, e) + fmt.Sprintf(verb, &e) + fmt.Sprintf(verb, rotated); strings.Contains(s, e.Secret) || strings.Contains(s, "fedcba") {
+		var log strings.Builder
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("enrolled", "by value", e, "by pointer", &e, "factor", rotated)
+		if s := log.String() + fmt.Sprintf(verb, e) + fmt.Sprintf(verb, &e) + fmt.Sprintf(verb, rotated); strings.Contains(s, e.Secret) || strings.Contains(s, "fedcba") {
 			t.Errorf("%s prints %s", verb, s)
 		}
 	}
