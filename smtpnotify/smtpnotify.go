@@ -89,7 +89,7 @@ func New(host string, cfg Config) (*Notifier, error) {
 		faults = append(faults, &auth.ConfigError{Field: field, Value: value, Reason: reason})
 	}
 	if _, err := netip.ParseAddr(host); err != nil && (host == "" || strings.ContainsAny(host, " :/\r\n")) {
-		fault("smtpnotify.New.host", host, "must be a name or an IP address without port")
+		fault("smtpnotify.New.host", host, "must be a name or an IP address, without the port, which is Config.Port")
 	}
 	from, err := netmail.ParseAddress(cfg.From)
 	if err != nil || strings.ContainsAny(cfg.From, "\r\n") {

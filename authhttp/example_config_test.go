@@ -1,0 +1,115 @@
+package authhttp_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+)
+
+// All endpoints for a site whose pages keep tokens in cookies: the Middleware has to
+// read them, and Refresh has to be where they are sent.
+func ExampleMount() {
+	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.HS256))))
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
+	store := auth.NewMemoryStore()
+	accounts := must(auth.New(store, tokens, auth.Config{Sessions: store, RefreshKeys: keys}))
+	cookies := must(authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/auth/refresh", SameSite: http.SameSiteStrictMode}))
+	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{cookies.Extractor()}}))
+	mux := http.NewServeMux()
+	err := authhttp.Mount(mux, "/auth", accounts, guard, authhttp.MountConfig{Config: authhttp.Config{Cookies: cookies}, Users: store})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	post := func(path, body string) *http.Response {
+		r := httptest.NewRequest("POST", path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		return w.Result()
+	}
+	fmt.Println(post("/auth/register", `{"username":"ada","password":"correct horse battery"}`).Status)
+	in := post("/auth/login", `{"username":"ada","password":"correct horse battery"}`)
+	fmt.Println(in.Status)
+	for _, c := range in.Cookies() {
+		fmt.Println(c.Name, c.Path, c.HttpOnly, c.Secure)
+	}
+	r := httptest.NewRequest("GET", "/auth/me", nil)
+	for _, c := range in.Cookies() {
+		r.AddCookie(c)
+	}
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	fmt.Println(w.Code, strings.Contains(w.Body.String(), `"username":"ada"`))
+	// Output:
+	// 201 Created
+	// 200 OK
+	// __Host-access / true true
+	// __Secure-refresh /auth/refresh true true
+	// 200 true
+}
+
+// The token endpoint for apps of the host's own, which OAuth's clients know: it takes
+// a password where PasswordGrant says so.
+func ExampleToken() {
+	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.HS256))))
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
+	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	for _, cfg := range []authhttp.Config{{}, {PasswordGrant: true}} {
+		form := url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {"wrong horse"}}
+		r := httptest.NewRequest("POST", "/token", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		authhttp.Token(accounts, cfg).ServeHTTP(w, r)
+		fmt.Print(w.Code, " ", w.Body)
+	}
+	// Output:
+	// 400 {"error":"unsupported_grant_type","error_description":"this grant_type is not supported here"}
+	// 400 {"error":"invalid_grant","error_description":"wrong username or password"}
+}
+
+// A server behind two proxies of the host's own, 10.1.0.1 and 10.1.0.2: what stands
+// before them in X-Forwarded-For, the client made up.
+func ExampleTrustProxies() {
+	clientIP := must(authhttp.TrustProxies(netip.MustParsePrefix("10.1.0.0/16")))
+	_ = authhttp.Config{ClientIP: clientIP} // for every endpoint
+
+	r := httptest.NewRequest("POST", "/login", nil)
+	r.RemoteAddr = "10.1.0.2:4321"
+	r.Header.Set("X-Forwarded-For", "127.0.0.1, 203.0.113.9, 10.1.0.1")
+	fmt.Println(clientIP(r))
+	r.RemoteAddr = "198.51.100.7:4321" // not by way of a proxy
+	fmt.Println(clientIP(r))
+	// Output:
+	// 203.0.113.9
+	// 198.51.100.7
+}
+
+// Another server of the host's asks what a token stands for.
+func ExampleIntrospect() {
+	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.EdDSA))))
+	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
+	secret := rand.Text() + rand.Text() // made once, and kept by both
+	servers := must(authhttp.NewResourceServers(map[string]string{"shop": secret}))
+	introspect := authhttp.Introspect(tokens, servers, authhttp.Config{})
+
+	for _, password := range []string{secret, "guessed"} {
+		r := httptest.NewRequest("POST", "/introspect", strings.NewReader("token=eyJ"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.SetBasicAuth("shop", password)
+		w := httptest.NewRecorder()
+		introspect.ServeHTTP(w, r)
+		fmt.Print(w.Code, " ", w.Body)
+	}
+	// Output:
+	// 200 {"active":false}
+	// 401 {"error":"invalid_client","error_description":"one of the registered resource servers is asked for, by HTTP Basic"}
+}

@@ -1,0 +1,62 @@
+package revocation_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/revocation"
+)
+
+// A logout ends the access token, too: here at once, on other replicas within two
+// seconds.
+func ExampleFollow() {
+	ctx := context.Background()
+	store := auth.NewMemoryStore() // a database, where there are several replicas
+	revoked, err := revocation.Follow(store, revocation.Config{Bound: 2 * time.Second})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer revoked.Close()
+	if err := revoked.Sync(ctx); err != nil { // else the first requests may come too early: 503
+		log.Fatal(err)
+	}
+	key, err := auth.GenerateKey(auth.HS256)
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := auth.NewKeyRing(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	issuer, err := auth.NewJWTIssuer(auth.JWTConfig{
+		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys, Check: revoked.Check,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	accounts, err := auth.New(store, issuer, auth.Config{Sessions: store, RefreshKeys: keys, Revoked: revoked.Sync})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := accounts.Register(ctx, "ada", "correct horse battery"); err != nil {
+		log.Fatal(err)
+	}
+
+	tokens, err := accounts.Login(ctx, "ada", "correct horse battery")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = accounts.Verify(ctx, tokens.AccessToken)
+	fmt.Println(err)
+	if err := accounts.Logout(ctx, tokens.RefreshToken); err != nil {
+		log.Fatal(err)
+	}
+	_, err = accounts.Verify(ctx, tokens.AccessToken)
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// auth: invalid token: revoked
+}
