@@ -65,6 +65,24 @@ func scryptHash(n, r, p int, salt, digest []byte, size int) (recipe, error) {
 	}}, nil
 }
 
+// saltedDigest is the recipe of one hash of size bytes over password and salt.
+func saltedDigest(size int, digest, salt []byte, sum func(password string) []byte) (recipe, error) {
+	switch {
+	case len(salt) == 0 || len(salt) > maxSalt:
+		return recipe{}, errSalt
+	case len(digest) != size:
+		return recipe{}, errLength
+	}
+	return recipe{digest, func(password string) ([]byte, error) { return sum(password), nil }}, nil
+}
+
+// hashed returns the hash of a text.
+func hashed(newHash func() hash.Hash, text string) []byte {
+	h := newHash()
+	h.Write([]byte(text))
+	return h.Sum(nil)
+}
+
 // numbers reads the numbers of an scrypt hash; what is none becomes 0, which is out
 // of bounds.
 func numbers(texts ...string) []int {
@@ -100,6 +118,7 @@ func textSalt(text string) ([]byte, error) {
 
 var (
 	standardBase64 = base64.StdEncoding.Strict()
+	urlBase64      = base64.URLEncoding.Strict()
 	rawBase64      = base64.RawStdEncoding.Strict()
 	// passlibBase64 is passlib's ab64.
 	passlibBase64 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./").WithPadding(base64.NoPadding).Strict()

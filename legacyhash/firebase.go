@@ -30,8 +30,8 @@ type FirebaseConfig struct {
 //
 //	"$fbscrypt$" + salt + "$" + passwordHash
 //
-// both in padded base64 of the standard alphabet, as `firebase auth:export` writes
-// them. It reads Supabase's $fbscrypt$v=1,…, which brings its parameters with it,
+// both in padded base64, of the standard alphabet as `firebase auth:export` writes
+// them or of that of URLs as the Admin SDK's listUsers does. It reads Supabase's $fbscrypt$v=1,…, which brings its parameters with it,
 // too, as [All] does.
 //
 // It returns an [*auth.ConfigError] for each fault, joined.
@@ -115,14 +115,22 @@ func supabaseHash(rest string) (recipe, error) {
 	return firebaseHash(1<<n[0], n[1], n[2], separator, key, part[1], part[2])
 }
 
+// firebaseBase64 decodes base64 of either alphabet, but not of both.
+func firebaseBase64(text string) ([]byte, error) {
+	if strings.ContainsAny(text, "-_") {
+		return fromBase64(urlBase64, text)
+	}
+	return fromBase64(standardBase64, text)
+}
+
 // firebaseHash is the recipe of what Firebase stores: the signer key, encrypted by
 // AES-256-CTR under what scrypt makes of the password.
 func firebaseHash(n, r, p int, separator, signerKey []byte, saltText, digestText string) (recipe, error) {
-	salt, err := fromBase64(standardBase64, saltText)
+	salt, err := firebaseBase64(saltText)
 	if err != nil {
 		return recipe{}, err
 	}
-	digest, err := fromBase64(standardBase64, digestText)
+	digest, err := firebaseBase64(digestText)
 	switch {
 	case err != nil:
 		return recipe{}, err

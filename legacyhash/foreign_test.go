@@ -140,7 +140,7 @@ func TestDjango(t *testing.T) {
 		question{"django", "pbkdf2_sha1", map[string]any{"iterations": 1000}, ""},
 		question{"django", "bcrypt", map[string]any{"rounds": 4}, ""},
 		question{"django", "bcrypt_sha256", map[string]any{"rounds": 4}, ""},
-		question{"django", "argon2", map[string]any{"time_cost": 1, "memory_cost": 64, "parallelism": 1}, ""},
+		question{"django", "argon2", map[string]any{"time_cost": 2, "memory_cost": 512, "parallelism": 8}, ""},
 		question{"django", "sha1", nil, ""},
 		question{"django", "md5", nil, ""},
 	)
@@ -160,6 +160,10 @@ func TestWerkzeug(t *testing.T) {
 		question{"werkzeug", "pbkdf2:sha1:1000", nil, ""},
 		question{"werkzeug", "pbkdf2:sha256:1000", map[string]any{"salt_length": 8}, ""},
 		question{"werkzeug", "pbkdf2:sha512:1000", nil, ""},
+		question{"werkzeug", "sha1", nil, ""},
+		question{"werkzeug", "md5", nil, ""},
+		question{"werkzeug", "sha256", map[string]any{"salt_length": 8}, ""},
+		question{"werkzeug", "sha512", nil, ""},
 	)
 }
 
@@ -179,7 +183,7 @@ func TestLaravel(t *testing.T) {
 	cheap := map[string]any{"memory_cost": 64, "time_cost": 1}
 	checkForeign(t, legacyhash.Laravel(), ask,
 		question{"php", "bcrypt", map[string]any{"cost": 4}, ""},
-		question{"php", "argon2i", cheap, ""},
+		question{"php", "argon2i", map[string]any{"memory_cost": 1024, "time_cost": 2, "threads": 2}, ""}, // Laravel 5.6's
 		question{"php", "argon2id", cheap, ""},
 	)
 }

@@ -15,14 +15,19 @@
 //	            phpass                                         2^7 to 2^20 rounds
 //	Django      pbkdf2_sha256, pbkdf2_sha1, scrypt, argon2,    as above
 //	            bcrypt, bcrypt_sha256, sha1, md5
-//	Werkzeug    pbkdf2 (sha1, sha256, sha512), scrypt          as above
+//	Werkzeug    pbkdf2 (sha1, sha256, sha512), scrypt,         as above
+//	            md5, sha1, sha256, sha512
 //	Spring      {bcrypt}, {argon2}, {scrypt}, {pbkdf2},        as above
-//	            their @SpringSecurity_v5_8, {sha256}
+//	            their @SpringSecurity_v5_8, {sha256},
+//	            {MD5}, {SHA-1}, {SHA-256}, {ldap}{SSHA}
 //	ASPNET      ASP.NET Core Identity, versions 2 and 3        as above
 //	BetterAuth  scrypt                                         fixed
 //	Laravel     bcrypt, argon2i, argon2id                      as above
 //	Firebase    scrypt                                         as above
 //	Devise      bcrypt, with a pepper                          as above
+//
+// passlib, Django, Werkzeug, PHP, Devise and Better Auth run beside the tests. Spring
+// Security, ASP.NET Identity and Firebase do not: testdata has hashes that they made.
 //
 // What marks an account that has no password, such as Django's "!", plain text and
 // digests without a salt match nothing: they are [auth.ErrUnknownHash].
@@ -67,6 +72,7 @@ type format struct {
 	// verify is as [auth.Hasher.Verify].
 	verify func(ctx context.Context, rest, password string) error
 	plain  bool // plain bcrypt
+	shared bool // a later format may own the same hash: a mismatch is not the last word
 }
 
 // All reads every format of this package that needs no secret or setting of its
@@ -87,7 +93,8 @@ func Django() Hasher { return Hasher{formats: django()} }
 func Werkzeug() Hasher { return Hasher{formats: werkzeug()} }
 
 // Spring reads the hashes of Spring Security's DelegatingPasswordEncoder: {id}
-// and then the hash. {noop} and what has no salt is [auth.ErrUnknownHash].
+// and then the hash. bcrypt and Argon2 may stand without {id}, as their encoders
+// write them alone. {noop}, {MD4} and what has no salt is [auth.ErrUnknownHash].
 func Spring() Hasher { return Hasher{formats: spring()} }
 
 // ASPNET reads the hashes of ASP.NET Core Identity and of ASP.NET Identity 2.
@@ -122,6 +129,7 @@ func (h Hasher) NeedsRehash(string) bool { return true }
 
 // Verify implements [auth.Hasher].
 func (h Hasher) Verify(ctx context.Context, encoded, password string) error {
+	answer := auth.ErrUnknownHash
 	for _, f := range h.formats {
 		rest, own := f.own(encoded)
 		switch {
@@ -134,9 +142,11 @@ func (h Hasher) Verify(ctx context.Context, encoded, password string) error {
 		case h.cut && f.plain && len(password) > bcryptPassword:
 			password = password[:bcryptPassword]
 		}
-		return f.verify(ctx, rest, password)
+		if answer = f.verify(ctx, rest, password); !f.shared || answer != auth.ErrMismatch {
+			break
+		}
 	}
-	return auth.ErrUnknownHash
+	return answer
 }
 
 // after owns what begins with prefix; the rest is what follows it.

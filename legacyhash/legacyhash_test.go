@@ -2,6 +2,7 @@ package legacyhash_test
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/md5"
 	"crypto/pbkdf2"
 	"crypto/rand"
@@ -53,6 +54,12 @@ func pbkdf2Sum(newHash func() hash.Hash, password string, salt []byte, iteration
 		panic(err)
 	}
 	return sum
+}
+
+func hmacSum(newHash func() hash.Hash, text, key string) []byte {
+	mac := hmac.New(newHash, []byte(key))
+	mac.Write([]byte(text))
+	return mac.Sum(nil)
 }
 
 func scryptSum(password string, salt []byte, n, size int) []byte {
@@ -108,6 +115,20 @@ var makers = map[string]func(password string, salt []byte) (string, error){
 	"Werkzeug scrypt": func(password string, salt []byte) (string, error) {
 		text := hex.EncodeToString(salt)
 		return fmt.Sprintf("scrypt:4:8:1$%s$%x", text, scryptSum(password, []byte(text), 4, 64)), nil
+	},
+	"Werkzeug sha1": func(password string, salt []byte) (string, error) { // of which Django says that it is its own
+		return fmt.Sprintf("sha1$%x$%x", salt, hmacSum(sha1.New, password, hex.EncodeToString(salt))), nil
+	},
+	"Werkzeug sha256": func(password string, salt []byte) (string, error) {
+		return fmt.Sprintf("sha256$%x$%x", salt, hmacSum(sha256.New, password, hex.EncodeToString(salt))), nil
+	},
+	"Spring SHA-256": func(password string, salt []byte) (string, error) {
+		text := "{" + padded(salt) + "}"
+		return fmt.Sprintf("{SHA-256}%s%x", text, sha256.Sum256([]byte(password+text))), nil
+	},
+	"Spring ldap": func(password string, salt []byte) (string, error) {
+		sum := sha1.Sum([]byte(password + string(salt)))
+		return "{ldap}{SSHA}" + padded(append(sum[:], salt...)), nil
 	},
 	"Spring scrypt": func(password string, salt []byte) (string, error) {
 		return "{scrypt}$20801$" + padded(salt) + "$" + padded(scryptSum(password, salt, 4, 32)), nil
@@ -244,6 +265,10 @@ func TestBounds(t *testing.T) {
 		"sha1$$" + hex.EncodeToString(digest(20)), // no salt
 		"md5$salt$" + hex.EncodeToString(digest(15)),
 		"md5$salt$" + strings.ToUpper(hex.EncodeToString([]byte("abcdefghijklmno\xff"))),
+		"sha256$salt$" + hex.EncodeToString(digest(31)),
+		"sha256$" + strings.Repeat("s", 129) + "$" + hex.EncodeToString(digest(32)),
+		"sha512$$" + hex.EncodeToString(digest(64)), // no salt
+		"sha512$salt$" + hex.EncodeToString(digest(64)) + "$",
 		"pbkdf2:sha256:10000001$salt$" + hex.EncodeToString(digest(32)),
 		"pbkdf2:sha256$salt$" + hex.EncodeToString(digest(32)),
 		"pbkdf2:md5:1000$salt$" + hex.EncodeToString(digest(16)),
@@ -261,6 +286,15 @@ func TestBounds(t *testing.T) {
 		"{pbkdf2}" + hex.EncodeToString(digest(39)),
 		"{pbkdf2@SpringSecurity_v5_8}" + hex.EncodeToString(digest(16)),
 		"{sha256}" + hex.EncodeToString(digest(8)),
+		"{SHA-256}{}" + hex.EncodeToString(digest(32)), // no salt
+		"{SHA-256}{salt}" + hex.EncodeToString(digest(20)),
+		"{SHA-256}{salt}" + strings.ToUpper(hex.EncodeToString([]byte(strings.Repeat("\xff", 32)))),
+		"{SHA-1}{salt" + hex.EncodeToString(digest(20)),
+		"{SHA-1}{" + strings.Repeat("s", 129) + "}" + hex.EncodeToString(digest(20)),
+		"{MD5}{sa\nlt}" + hex.EncodeToString(digest(16)),
+		"{ldap}{SSHA}" + padded(digest(23)), // three bytes of salt
+		"{ldap}{SSHA}" + padded(digest(37)),
+		"{ldap}{SSHA}" + raw(digest(28)),
 		aspnet3(0, 10_000_001, 16, 48),
 		aspnet3(0, 0, 16, 48),
 		aspnet3(3, 1000, 16, 48), // no such function
@@ -280,7 +314,7 @@ func TestBounds(t *testing.T) {
 		"$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=" + padded(digest(64)) + "$$" + padded(digest(64)),
 		"$2b$" + megabyte, "$argon2id$" + megabyte, "$pbkdf2$" + megabyte, "$scrypt$" + megabyte, "$6$rounds=" + megabyte,
 		"$P$" + megabyte, "pbkdf2_sha256$" + megabyte, "scrypt$" + strings.Repeat("$", 1<<20), "scrypt:" + strings.Repeat(":", 1<<20),
-		"{scrypt}" + megabyte, "{sha256}" + megabyte, "AQAAAA" + megabyte, "$fbscrypt$" + megabyte,
+		"{scrypt}" + megabyte, "{sha256}" + megabyte, "{SHA-1}{" + megabyte, "{ldap}{SSHA}" + megabyte, "sha256$" + megabyte, "AQAAAA" + megabyte, "$fbscrypt$" + megabyte,
 	} {
 		var err error
 		var took time.Duration
@@ -319,7 +353,9 @@ func TestUnknown(t *testing.T) {
 	t.Parallel()
 	for _, encoded := range []string{
 		"", "!", "!" + strings.Repeat("a", 40), "*", "*0", "x", "password", "{noop}password", "{MD5}password", "{SHA-1}5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8",
-		"5f4dcc3b5aa765d61d8327deb882cf99", "sha256$salt$" + strings.Repeat("0", 64), "unsalted_md5$", "$1$salt$qJH7.N4xYta3aEG/dfqo/0", "$y$j9T$salt$digest",
+		"{SHA-256}" + strings.Repeat("0", 64), "{MD4}{c2FsdA==}" + strings.Repeat("0", 32), "{ldap}{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
+		"{SSHA}" + strings.Repeat("A", 38) + "==", "{BCRYPT}$2a$05$JJ6JL3CXvVqPKnW05V0Bw.utrZJzUG758UYfLyWImZ2MZ7Xj5y/S2", "{}password", "{bcrypt", "{SHA-1}",
+		"5f4dcc3b5aa765d61d8327deb882cf99", "sha224$salt$" + strings.Repeat("0", 56), "plain$$password", "unsalted_md5$", "$1$salt$qJH7.N4xYta3aEG/dfqo/0", "$y$j9T$salt$digest",
 		"$2x$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e", "$argon2d$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 		"{bcrypt}{bcrypt}$2a$05$JJ6JL3CXvVqPKnW05V0Bw.utrZJzUG758UYfLyWImZ2MZ7Xj5y/S2", "bcrypt$$bcrypt-sha256$2b,5$STD3kG1bDkgaS1bxUiB9nu$jB1EIz5dR79FjiL6C0I1WZM97P43O0W",
 	} {

@@ -1,6 +1,7 @@
 package legacyhash
 
 import (
+	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -92,8 +93,8 @@ func django() []format {
 		argon2("argon2"),
 		bcrypt("bcrypt$"),
 		djangoBcryptSHA256(),
-		{own: after("sha1$"), verify: keyed(djangoDigest(sha1.New))},
-		{own: after("md5$"), verify: keyed(djangoDigest(md5.New))},
+		{own: after("sha1$"), verify: keyed(saltThenDigest(sha1.New, djangoSum)), shared: true},
+		{own: after("md5$"), verify: keyed(saltThenDigest(md5.New, djangoSum)), shared: true},
 	}
 }
 
@@ -135,9 +136,10 @@ func djangoScrypt(rest string) (recipe, error) {
 	return scryptHash(n[0], n[1], n[2], salt, digest, 64)
 }
 
-// djangoDigest reads salt$digest, from the time before Django 1.4: one hash of
-// salt and password.
-func djangoDigest(newHash func() hash.Hash) func(string) (recipe, error) {
+// saltThenDigest reads salt$digest, the digest in hexadecimal digits: what Django
+// wrote before version 1.4 and Werkzeug before 3.0. Of sha1 and md5 a hash does not
+// tell which of the two it is.
+func saltThenDigest(newHash func() hash.Hash, sum func(newHash func() hash.Hash, salt, password string) []byte) func(string) (recipe, error) {
 	return func(rest string) (recipe, error) {
 		part := strings.Split(rest, "$")
 		if len(part) != 2 {
@@ -148,27 +150,33 @@ func djangoDigest(newHash func() hash.Hash) func(string) (recipe, error) {
 			return recipe{}, err
 		}
 		digest, err := fromHex(part[1])
-		switch {
-		case err != nil:
+		if err != nil {
 			return recipe{}, err
-		case len(salt) == 0 || len(salt) > maxSalt:
-			return recipe{}, errSalt
-		case len(digest) != newHash().Size():
-			return recipe{}, errLength
 		}
-		return recipe{digest, func(password string) ([]byte, error) {
-			h := newHash()
-			h.Write(salt)
-			h.Write([]byte(password))
-			return h.Sum(nil), nil
-		}}, nil
+		return saltedDigest(newHash().Size(), digest, salt, func(password string) []byte { return sum(newHash, part[0], password) })
 	}
+}
+
+// djangoSum is one hash of salt and password.
+func djangoSum(newHash func() hash.Hash, salt, password string) []byte {
+	return hashed(newHash, salt+password)
+}
+
+// werkzeugSum is HMAC of the password, with the salt as its key.
+func werkzeugSum(newHash func() hash.Hash, salt, password string) []byte {
+	mac := hmac.New(newHash, []byte(salt))
+	mac.Write([]byte(password))
+	return mac.Sum(nil)
 }
 
 func werkzeug() []format {
 	return []format{
 		{own: after("pbkdf2:"), verify: keyed(werkzeugPBKDF2)},
 		{own: after("scrypt:"), verify: keyed(werkzeugScrypt)},
+		{own: after("sha1$"), verify: keyed(saltThenDigest(sha1.New, werkzeugSum))},
+		{own: after("md5$"), verify: keyed(saltThenDigest(md5.New, werkzeugSum))},
+		{own: after("sha256$"), verify: keyed(saltThenDigest(sha256.New, werkzeugSum))},
+		{own: after("sha512$"), verify: keyed(saltThenDigest(sha512.New, werkzeugSum))},
 	}
 }
 

@@ -1,12 +1,17 @@
 package legacyhash
 
 import (
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
+	"hash"
 	"strings"
 )
 
 func spring() []format {
 	return []format{
+		bcrypt(""), // BCryptPasswordEncoder's own, without a DelegatingPasswordEncoder
+		argon2(""),
 		bcrypt("{bcrypt}"),
 		argon2("{argon2}"),
 		argon2("{argon2@SpringSecurity_v5_8}"),
@@ -15,6 +20,12 @@ func spring() []format {
 		{own: after("{pbkdf2}"), verify: keyed(springPBKDF2("sha1", "185000", 8))},
 		{own: after("{pbkdf2@SpringSecurity_v5_8}"), verify: keyed(springPBKDF2("sha256", "310000", 16))},
 		{own: after("{sha256}"), verify: keyed(springSHA256)},
+		// With a brace, for without it there is no salt.
+		{own: after("{MD5}{"), verify: keyed(springDigest(md5.New))},
+		{own: after("{SHA-1}{"), verify: keyed(springDigest(sha1.New))},
+		{own: after("{SHA-256}{"), verify: keyed(springDigest(sha256.New))},
+		{own: after("{ldap}{SSHA}"), verify: keyed(springSSHA)},
+		{own: after("{ldap}{ssha}"), verify: keyed(springSSHA)},
 	}
 }
 
@@ -91,4 +102,39 @@ func springSHA256(rest string) (recipe, error) {
 		}
 		return sum[:], nil
 	}}, nil
+}
+
+// springDigest is MessageDigestPasswordEncoder, which reads salt}digest: one hash
+// of the password and then the salt as text, in its braces.
+func springDigest(newHash func() hash.Hash) func(string) (recipe, error) {
+	return func(rest string) (recipe, error) {
+		text, digits, ok := strings.Cut(rest, "}")
+		if !ok {
+			return recipe{}, errParts
+		}
+		salt, err := textSalt(text)
+		if err != nil {
+			return recipe{}, err
+		}
+		digest, err := fromHex(digits)
+		if err != nil {
+			return recipe{}, err
+		}
+		return saltedDigest(newHash().Size(), digest, salt, func(password string) []byte { return hashed(newHash, password+"{"+text+"}") })
+	}
+}
+
+// springSSHA is LdapShaPasswordEncoder, which reads digest and salt in base64: SHA-1
+// of password and salt (RFC 2307 has it without salt). Directories write salts of 4
+// to 16 bytes, Spring of 8.
+func springSSHA(rest string) (recipe, error) {
+	b, err := fromBase64(standardBase64, rest)
+	if err != nil {
+		return recipe{}, err
+	}
+	if len(b) < sha1.Size+4 || len(b) > sha1.Size+16 {
+		return recipe{}, errLength
+	}
+	digest, salt := b[:sha1.Size], b[sha1.Size:]
+	return saltedDigest(sha1.Size, digest, salt, func(password string) []byte { return hashed(sha1.New, password+string(salt)) })
 }

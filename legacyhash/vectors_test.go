@@ -3,6 +3,8 @@ package legacyhash_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"os"
@@ -58,6 +60,9 @@ func slow(hash string) bool {
 			return true
 		}
 	}
+	if b, err := base64.StdEncoding.DecodeString(hash); err == nil && len(b) > 60 { // ASP.NET's version 3
+		return binary.BigEndian.Uint32(b[5:]) > 1000
+	}
 	return len(hash) == 161
 }
 
@@ -87,6 +92,9 @@ func checkTwins(t *testing.T, h auth.Hasher, hash, password string) {
 	}
 	for _, twin := range []string{hash[:len(hash)-1], hash[:len(hash)-4], hash + "\n", hash + "=", hash + "A", hash + "AAAA", hash + "\x00", " " + hash, hash + "$" + hash} {
 		err := h.Verify(t.Context(), twin, password)
+		if err == auth.ErrMismatch && strings.HasPrefix(hash, "{ldap}") {
+			continue // its salt has no fixed length
+		}
 		if !errors.Is(err, auth.ErrMalformedHash) && !errors.Is(err, auth.ErrUnknownHash) {
 			t.Errorf("%q: %v, want a refusal of the hash", twin, err)
 		}
@@ -160,11 +168,16 @@ func TestPublishedHashes(t *testing.T) {
 		{"Django 4.0's tests", "scrypt$16384$seasalt$8$1$Qj3+9PPyRjSJIebHnG81TMjsqtaIGxNQG/aEB/NYafTJ7tibgfYz71m0ldQESkXFRkdVCBhhY8mx7rQwite/Pw==", "lètmein"},
 		{"Werkzeug 3.2's generate_password_hash", "scrypt:32768:8:1$I9OIdz0GBohvi8B2xnYRYQ$e570e260469a3b7acd1bcd4738bfc4d7ede5d75c2263dc255771a60c4d59c4c04be4a8358ff7a88ddfc519322a17f3e810054b05aec606a87decc8987536ba0e", "pässwörd-é-日本"},
 		{"Werkzeug 3.2's generate_password_hash", "scrypt:1024:8:1$KF9yZG8_4acUscLV2kj2mQ$24a6a09ea988f2d788e25a4682501a247a51d74bd9ed20a68ffdb9d073a49c5d41a029711e0a219ccbf95eb84db9c67d326d1f3cc122cae9bb6e67278ba33d40", "correct horse battery staple"},
+		{"Werkzeug 2.2's generate_password_hash", "sha1$YJzjQm2A$be56f8e881929a4afaf53885c428ea71c7e8b00b", "pässwörd-é-日本"},
+		{"Werkzeug 2.2's generate_password_hash", "md5$tGfQUo1C$47145d8c94b2462ee4aa1d407f7c699c", "pässwörd-é-日本"},
+		{"Werkzeug 2.2's generate_password_hash", "sha256$O8C6IcvX$c1ac94e9e9f22b66310297db64401146ff07dfd64b8b66cf4ef14b32636981ca", "pässwörd-é-日本"},
+		{"Werkzeug 2.2's generate_password_hash", "sha512$HsMb23PH$bfd3240c975ed072c0c7c1b9bf9ebe2d0fe09a322263d0970e0b2b9ae6eb6092ee4c52c942cd10f181040a7c7461945a6c7801f49db37ae5f052b1b70694c55e", "pässwörd-é-日本"},
 		{"ASP.NET Core's tests, v2", "AAABAgMEBQYHCAkKCwwNDg+ukCEMDf0yyQ29NYubggHIVY0sdEUfdyeM+E1LtH1uJg==", "my password"},
 		{"ASP.NET Core's tests, v2", "ANXrDknc7fGPpigibZXXZFMX4aoqz44JveK6jQuwY3eH/UyPhvr5xTPeGYEckLxz9A==", "my password"},
 		{"ASP.NET Core's tests, v3, SHA-512", "AQAAAAIAACcQAAAAEAABAgMEBQYHCAkKCwwNDg9B0Oxwty+PGIDSp95gcCfzeDvA4sGapUIUov8usXfD6A==", "my password"},
 		{"ASP.NET Core's tests, v3, SHA-512", "AQAAAAIAAYagAAAAEAABAgMEBQYHCAkKCwwNDg/Q8A0WMKbtHQJQ2DHCdoEeeFBrgNlldq6vH4qX/CGqGQ==", "my password"},
 		{"ASP.NET Core's tests, v3, SHA-256", "AQAAAAEAA9CQAAAAIESkQuj2Du8Y+kbc5lcN/W/3NiAZFEm11P27nrSN5/tId+bR1SwV8CO1Jd72r4C08OLvplNlCDc3oQZ8efcW+jQ=", "my password"},
+		{"Supabase Auth's tests", "$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=ou9tdYTGyYm8kuR6Dt0Bp0kDuAYoXrK16mbZO4yGwAn3oLspjnN0/c41v8xZnO1n14J3MjKj1b2g6AUCAlFwMw==$C0sHCg9ek77hsg==$zKVTMvnWVw5BBOZNUdnsalx4c4c7y/w7IS5p6Ut2+CfEFFlz37J9huyQfov4iizN8dbjvEJlM5tQaJP84+hfTw==", "mytestpassword"},
 		{"Drepper's specification", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5", "Hello world!"},
 		{"Drepper's specification", "$5$rounds=10000$saltstringsaltst$3xv.VbSHBb41AL9AvLeujZkZRBAwqFMz2.opqey6IcA", "Hello world!"},
 		{"Drepper's specification", "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1", "Hello world!"},
