@@ -3,10 +3,12 @@ package legacyhash_test
 import (
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testenv"
 	"github.com/seed-e36e2130/auth/legacyhash"
 )
 
@@ -52,6 +54,33 @@ func TestFirebase(t *testing.T) {
 			t.Errorf("another %s: %v", name, err)
 		}
 	}
+}
+
+// TestFirebaseScrypt asks npm's firebase-scrypt, which others wrote after Firebase's.
+func TestFirebaseScrypt(t *testing.T) {
+	t.Parallel()
+	const script = `
+	import { FirebaseScrypt } from "firebase-scrypt";
+	import { randomBytes } from "node:crypto";
+	import { readFileSync } from "node:fs";
+	const answers = [], settings = { memCost: 10, rounds: 8, saltSeparator: "Bw==", signerKey: process.argv[1] };
+	for (const q of JSON.parse(readFileSync(0, "utf8"))) {
+		const salt = randomBytes(10).toString("base64");
+		answers.push("$fbscrypt$" + salt + "$" + await new FirebaseScrypt(settings).hash(q.password, salt));
+	}
+	console.log(JSON.stringify(answers));`
+	node, dir := testenv.Command(t, "node"), testenv.NodeModule(t, "firebase-scrypt")
+	ask := func(t *testing.T, q []question) (hashes []string) {
+		cmd := exec.CommandContext(t.Context(), node, "--input-type=module", "-e", script, "--", firebaseKey)
+		cmd.Dir = dir
+		testenv.Ask(t, cmd, q, &hashes)
+		return checkAnswers(t, q, hashes)
+	}
+	h, err := legacyhash.Firebase(firebaseKey, legacyhash.FirebaseConfig{MemCost: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkForeign(t, h, ask, question{System: "firebase", Scheme: "scrypt"})
 }
 
 // TestSettings: every fault of a constructor is told, and no secret in it or in

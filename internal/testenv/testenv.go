@@ -86,6 +86,16 @@ func Python(t testing.TB, modules ...string) string {
 	return python
 }
 
+// Jar returns the path of a Java library as Debian installs it.
+func Jar(t testing.TB, name string) (path string) {
+	t.Helper()
+	path = "/usr/share/java/" + name + ".jar"
+	if _, err := os.Stat(path); err != nil {
+		absent(t, "needs %s: install Debian's lib%s-java", path, name)
+	}
+	return path
+}
+
 // NodeModule returns a folder from which node resolves the npm package name:
 // use it as the working folder of `node --input-type=module -e SCRIPT`.
 func NodeModule(t testing.TB, name string) (dir string) {

@@ -55,6 +55,7 @@ func TestAbsent(t *testing.T) {
 		"Require":    {func(t testing.TB) { testenv.Require(t, "a server", "AUTH_TEST_SERVER") }, "AUTH_TEST_SERVER"},
 		"Command":    {func(t testing.TB) { testenv.Command(t, "no-such-program") }, "no-such-program"},
 		"Python":     {func(t testing.TB) { testenv.Python(t, "jose") }, testenv.PythonPath},
+		"Jar":        {func(t testing.TB) { testenv.Jar(t, "no-such-library") }, "libno-such-library-java"},
 		"NodeModule": {func(t testing.TB) { testenv.NodeModule(t, "jose") }, "node"},
 		"Wycheproof": {func(t testing.TB) { testenv.Wycheproof(t) }, testenv.WycheproofDir},
 	}
