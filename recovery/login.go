@@ -65,8 +65,12 @@ func (r *Recovery) LoginByCode(ctx context.Context, challenge, code string) (aut
 		_, _, err := r.try(ctx, t)
 		return auth.Tokens{}, err
 	}
+	userID := string(e.User)
+	if e.Nobody {
+		userID = ""
+	}
 	giveBack := func() {}
-	tokens, err := r.accounts.LoginUserIf(ctx, string(e.User), key(KindCode, t.id), func(ctx context.Context) (err error) {
+	tokens, err := r.accounts.LoginUserIf(ctx, userID, key(KindCode, t.id), func(ctx context.Context) (err error) {
 		giveBack, err = r.useCode(ctx, t, code)
 		return err
 	}, amr)

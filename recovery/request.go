@@ -110,8 +110,8 @@ func (r *Recovery) pretend(ctx context.Context, address string, challenge token)
 		return err
 	}
 	nothing := challenge.proof("nothing", rand.Text())
-	filler := rand.Text() // as long as an ID, which no table of users has to be asked for
-	return r.issue(ctx, KindCode, challenge, entry{Address: filler, State: nothing, Code: nothing})
+	filler := []byte(rand.Text()) // as long as an ID, which no table of users has to be asked for
+	return r.issue(ctx, KindCode, challenge, entry{User: filler, Nobody: true, State: nothing, Code: nothing})
 }
 
 // done tells the host, and its operator if something broke.

@@ -75,9 +75,10 @@ func (t token) proof(kind Kind, code string) []byte {
 // entry is the value of a token's record.
 type entry struct {
 	User    []byte // ID; bytes, for JSON would mend what is not UTF-8
+	Nobody  bool   `json:",omitempty"` // of KindCode without a code: User is a filler
 	Proof   []byte // of the token
 	State   []byte // of the account that it was made for: see [account]
-	Address string `json:",omitempty"` // of KindChange: the new one; of KindCode without a code: a filler
+	Address string `json:",omitempty"` // of KindChange: the new one
 	Code    []byte `json:",omitempty"` // of KindCode: the proof of token and code
 	Tries   int    `json:",omitempty"` // of KindCode: that were made
 }
