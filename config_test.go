@@ -44,10 +44,12 @@ func TestNewFaults(t *testing.T) {
 		cfg    auth.Config
 		fields []string
 	}{
-		"zero":           {users, tokens, auth.Config{}, nil},
-		"no users":       {nil, tokens, auth.Config{}, []string{"New.users"}},
-		"no tokens":      {users, nil, auth.Config{}, []string{"New.tokens"}},
-		"all at once":    {nil, nil, auth.Config{MinPasswordLength: -1, MaxPasswordBytes: 1}, []string{"New.users", "New.tokens", "Config.MinPasswordLength", "Config.MaxPasswordBytes"}},
+		"zero":        {users, tokens, auth.Config{}, nil},
+		"no users":    {nil, tokens, auth.Config{}, []string{"New.users"}},
+		"no tokens":   {users, nil, auth.Config{}, []string{"New.tokens"}},
+		"all at once": {nil, nil, auth.Config{MinPasswordLength: -1, MaxPasswordBytes: 1}, []string{"New.users", "New.tokens", "Config.MinPasswordLength", "Config.MaxPasswordBytes"}},
+		"no sessions": {users, tokens, auth.Config{RefreshWindow: -1, SessionIdle: time.Hour, SessionLifetime: time.Hour, SessionsPerUser: 1},
+			[]string{"Config.RefreshWindow", "Config.SessionIdle", "Config.SessionLifetime", "Config.SessionsPerUser"}},
 		"shortest":       {users, tokens, auth.Config{MinPasswordLength: 8, MaxPasswordBytes: 256}, nil},
 		"longest":        {users, tokens, auth.Config{MinPasswordLength: 64, MaxPasswordBytes: 4096}, nil},
 		"too short":      {users, tokens, auth.Config{MinPasswordLength: 7}, []string{"Config.MinPasswordLength"}},

@@ -20,7 +20,7 @@ const (
 
 // JWTConfig says which tokens a [JWTIssuer] makes, and accepts again.
 type JWTConfig struct {
-	Issuer   string   // required; iss: an https URL that names this service
+	Issuer   string   // required; iss: names this service, as a rule by an https URL, which metadata (RFC 8414) must have
 	Audience string   // required; aud: the API that the tokens are for
 	Keys     *KeyRing // required; its first key signs, every key verifies
 

@@ -39,11 +39,16 @@ type sessions struct {
 // newSessions returns the part of cfg that is about sessions.
 func newSessions(cfg *Config, fault func(field, value, reason string)) *sessions {
 	if cfg.Sessions == nil {
-		if cfg.RefreshKeys != nil {
-			fault("Config.RefreshKeys", "", "is of no use without Sessions")
-		}
-		if cfg.Revoked != nil {
-			fault("Config.Revoked", "", "is of no use without Sessions")
+		for _, one := range []struct {
+			field string
+			set   bool
+		}{
+			{"RefreshKeys", cfg.RefreshKeys != nil}, {"Revoked", cfg.Revoked != nil}, {"RefreshWindow", cfg.RefreshWindow != 0},
+			{"SessionIdle", cfg.SessionIdle != 0}, {"SessionLifetime", cfg.SessionLifetime != 0}, {"SessionsPerUser", cfg.SessionsPerUser != 0},
+		} {
+			if one.set {
+				fault("Config."+one.field, "", "is of no use without Sessions")
+			}
 		}
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 // User is one account as a [UserStore] keeps it. Printed, logged or written as
 // JSON it does not show the hash.
 type User struct {
-	ID           string    // never changes, never reused; becomes the token's subject
+	ID           string    // never changes, never reused; becomes the token's subject: see [Config].NewUserID
 	Username     string    // in canonical form: see [Config].NormalizeUsername
 	PasswordHash string    `json:"-"` // encoded by a [Hasher]; empty: no password login
 	Disabled     bool      // refused at login like a wrong password
