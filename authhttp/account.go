@@ -238,37 +238,38 @@ type AccountDeleter[A any] interface {
 // in [ChangePassword]. For a second factor or a recent login besides, give it a
 // [GuardFunc].
 func DeleteAccount[A AccountDeleter[A]](a A, guard Guard, cfg Config) http.Handler {
-	return cfg.confirmed(guard, leave, func(ctx context.Context, d auth.Device, user string, in input) error {
-		err := a.From(d).DeleteAccount(ctx, user, in.values["current_password"])
+	return cfg.confirmed(guard, leave, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
+		err := a.From(d).DeleteAccount(ctx, p.Subject(), in.values["current_password"])
 		if errors.Is(err, auth.ErrUserNotFound) {
 			err = nil
 		}
-		return err
-	}, func(w http.ResponseWriter) {
+		return nil, err
+	}, func(w http.ResponseWriter, _ any) {
 		cfg.Cookies.clear(w)
 		done(w)
 	})
 }
 
 // confirmed returns a handler for callers who give their current password in a body,
-// and say what to do with it.
-func (cfg Config) confirmed(guard Guard, takes body, do func(ctx context.Context, d auth.Device, user string, in input) error, answer func(http.ResponseWriter)) http.Handler {
+// and say what to do with it, and how to answer with what that made.
+func (cfg Config) confirmed(guard Guard, takes body, do func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error), answer func(http.ResponseWriter, any)) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		var in input
+		var made any
 		err := cfg.Cookies.check(r)
 		if err == nil {
 			in, err = takes.read(w, r)
 		}
 		if err == nil {
-			err = do(r.Context(), cfg.known(r, in, cfg.Cookies.of(r)), p.Subject(), in)
+			made, err = do(r.Context(), cfg.known(r, in, cfg.Cookies.of(r)), p, in)
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = &wrongPassword
 		}
 		if err != nil {
-			cfg.refuse(w, r, ofAddress(err))
+			cfg.refuse(w, r, ofSession(w, ofAddress(err)))
 			return
 		}
-		answer(w)
+		answer(w, made)
 	}, http.MethodPost)
 }

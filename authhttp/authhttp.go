@@ -20,6 +20,10 @@
 //	login      POST   /login              Log in
 //	mfa        POST   /login/mfa          Go on with a login that was answered mfa_required
 //	step-up    POST   /step-up            Prove the caller anew
+//	enrol      POST   /mfa/begin          Begin to give the caller a second factor
+//	enrol      POST   /mfa/confirm        Switch the second factor on by its first code
+//	enrol      POST   /mfa/recovery-codes Get new recovery codes in the place of all older ones
+//	enrol      POST   /mfa/remove         Take the second factor away
 //	token      POST   /token              The token endpoint of OAuth 2.0
 //	refresh    POST   /refresh            Get new tokens for a refresh token
 //	logout     POST   /logout             End the session of a refresh token or, without one, of the caller

@@ -98,17 +98,23 @@ func StepUp[A Stepper[A]](a A, guard Guard, cfg Config) http.Handler {
 		if err == nil {
 			t, err = a.From(cfg.known(r, in, cfg.Cookies.of(r))).StepUp(r.Context(), p, in.values["password"], in.values["code"])
 		}
-		switch {
-		case errors.Is(err, auth.ErrInvalidCredentials):
+		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = &refusal{http.StatusForbidden, "invalid_credentials", "", "the password or the code is wrong, or both are missing"}
-		case errors.Is(err, auth.ErrInvalidGrant): // the session has ended, and its access token with it
-			w.Header().Set("WWW-Authenticate", `Bearer realm="api", error="invalid_token"`)
-			err = auth.ErrInvalidToken
 		}
 		if err != nil {
-			cfg.refuse(w, r, err)
+			cfg.refuse(w, r, ofSession(w, err))
 			return
 		}
 		cfg.give(w, r, cfg.Cookies.of(r), t)
 	}, http.MethodPost)
+}
+
+// ofSession returns err as it is told to callers with an access token: if the session
+// has ended, so has the token.
+func ofSession(w http.ResponseWriter, err error) error {
+	if errors.Is(err, auth.ErrInvalidGrant) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="api", error="invalid_token"`)
+		return auth.ErrInvalidToken
+	}
+	return err
 }

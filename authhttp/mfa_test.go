@@ -14,8 +14,9 @@ import (
 
 // codes is a second factor that everybody has who logs in while there is one.
 type codes struct {
-	mu   sync.Mutex
-	left map[string]bool
+	mu    sync.Mutex
+	left  map[string]bool
+	begun bool // by Begin
 }
 
 func (c *codes) set(list ...string) {

@@ -22,6 +22,7 @@ const (
 	EndpointLogin      Endpoint = "login"      // prefix/login
 	EndpointMFA        Endpoint = "mfa"        // prefix/login/mfa
 	EndpointStepUp     Endpoint = "step-up"    // prefix/step-up
+	EndpointEnrol      Endpoint = "enrol"      // prefix/mfa/begin, /mfa/confirm, /mfa/recovery-codes and /mfa/remove
 	EndpointToken      Endpoint = "token"      // prefix/token
 	EndpointRefresh    Endpoint = "refresh"    // prefix/refresh
 	EndpointLogout     Endpoint = "logout"     // prefix/logout
@@ -43,7 +44,8 @@ const (
 // MountConfig is what the endpoints of [Mount] may be told, and what some need.
 type MountConfig struct {
 	Config
-	Users           Users              // for EndpointMe
+	Users           Users              // for EndpointMe and EndpointEnrol
+	Factor          Enroller           // for EndpointEnrol: what the Authenticator has as its second factor
 	Recovery        *recovery.Recovery // for EndpointRecovery, LoginLink, LoginCode, Address and Delete
 	ResourceServers *ResourceServers   // for EndpointIntrospect
 	Keys            *auth.KeyRing      // for EndpointJWKS
@@ -145,6 +147,10 @@ func routes(prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg Mo
 	cancel()
 	_, err = a.LoginMFA(over, "", "")
 	factor := needs(auth.HTTPStatus(err) != http.StatusInternalServerError, "an Authenticator with a second factor")
+	enrollable := factor
+	if enrollable == "" {
+		enrollable = needs(cfg.Factor != nil && cfg.Users != nil, "MountConfig.Factor and Users")
+	}
 	deletable := needs(cfg.Recovery != nil, "MountConfig.Recovery")
 	if deletable == "" {
 		deletable = needs(auth.HTTPStatus(a.Enable(over, "")) != http.StatusInternalServerError, "an Authenticator with auth.Config.Accounts")
@@ -173,6 +179,22 @@ func routes(prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg Mo
 		}},
 		{EndpointStepUp, "", StepUp(a, guard, cfg.Config), "", []operation{
 			{method: "POST", about: "Prove the caller anew", asks: caller, takes: anew, status: 200, gives: "Tokens", browser: true,
+				refuses: codes{403: {"invalid_credentials"}, 429: {""}}},
+		}},
+		{EndpointEnrol, "mfa/begin", BeginFactor(a, cfg.Users, cfg.Factor, guard, cfg.Config), enrollable, []operation{
+			{method: "POST", about: "Begin to give the caller a second factor", asks: caller, takes: leave, status: 200, gives: "Enrolment", browser: true,
+				refuses: codes{403: {"invalid_credentials"}, 409: {"mfa_enrolled"}, 429: {""}}},
+		}},
+		{EndpointEnrol, "mfa/confirm", ConfirmFactor(a, cfg.Factor, guard, cfg.Config), enrollable, []operation{
+			{method: "POST", about: "Switch the second factor on by its first code", asks: caller, takes: prove, status: 200, gives: "Recovery", browser: true,
+				refuses: codes{403: {"invalid_credentials"}, 409: {"mfa_not_begun"}, 429: {""}}},
+		}},
+		{EndpointEnrol, "mfa/recovery-codes", RenewRecoveryCodes(a, cfg.Factor, guard, cfg.Config), enrollable, []operation{
+			{method: "POST", about: "Get new recovery codes in the place of all older ones", asks: caller, takes: prove, status: 200, gives: "Recovery", browser: true,
+				refuses: codes{403: {"invalid_credentials"}, 409: {""}, 429: {""}}},
+		}},
+		{EndpointEnrol, "mfa/remove", RemoveFactor(a, cfg.Factor, guard, cfg.Config), enrollable, []operation{
+			{method: "POST", about: "Take the second factor away", asks: caller, takes: prove, status: 204, browser: true,
 				refuses: codes{403: {"invalid_credentials"}, 429: {""}}},
 		}},
 		{EndpointToken, "", Token(a, cfg.Config), sessions, []operation{

@@ -171,7 +171,7 @@ func (b body) describe() node {
 func (op operation) success(cookies bool) node {
 	answer := node{"description": http.StatusText(op.status)}
 	schema := ref(op.gives)
-	if op.browser && cookies && op.gives != "" {
+	if op.browser && cookies && op.gives == "Tokens" {
 		answer["headers"] = node{"Set-Cookie": node{"schema": node{"type": "string"}}}
 		if schema = ref("Kept"); op.asks == caller {
 			schema = node{"anyOf": []any{ref("Tokens"), ref("Kept")}} // the way that the access token came

@@ -16,6 +16,8 @@ func schemas() node {
 		"Tokens":       object("access_token string", "token_type string", "expires_in? integer", "refresh_token? string", "device_token? string", "scope? string"),
 		"Kept":         object("expires_in? integer", "refresh_expires_in? integer"),
 		"Challenge":    object("challenge string"),
+		"Enrolment":    object("secret string", "otpauth_url string"),
+		"Recovery":     object("recovery_codes []string"),
 		"Account":      object("id string", "username string"),
 		"Session": object("id string", "current boolean", "created_at date-time", "last_used_at date-time", "expires_at date-time",
 			"user_agent? string", "ip? string"),

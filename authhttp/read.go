@@ -38,6 +38,7 @@ var (
 	change   = body{json: true, fields: []string{"current_password", "new_password"}, extra: []string{"device_token"}}
 	move     = body{json: true, fields: []string{"current_password", "address"}, extra: []string{"device_token"}}
 	leave    = body{json: true, fields: []string{"current_password"}, extra: []string{"device_token"}}
+	prove    = body{json: true, fields: []string{"current_password", "code"}, extra: []string{"device_token"}}
 	byLink   = body{json: true, fields: []string{"token"}, extra: []string{"device_token"}}
 	byCode   = body{json: true, fields: []string{"challenge", "code"}, extra: []string{"device_token"}}
 	mailTo   = body{json: true, fields: []string{"address"}}

@@ -71,9 +71,9 @@ type AddressChanger[A any] interface {
 // along, and a wrong current password is 403, as in [ChangePassword]. For a second
 // factor or a recent login besides, give it a [GuardFunc].
 func RequestAddressChange[A AddressChanger[A]](a A, guard Guard, cfg Config) http.Handler {
-	return cfg.confirmed(guard, move, func(ctx context.Context, d auth.Device, user string, in input) error {
-		return a.From(d).RequestAddressChange(ctx, user, in.values["current_password"], in.values["address"])
-	}, func(w http.ResponseWriter) { empty(w, http.StatusAccepted) })
+	return cfg.confirmed(guard, move, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
+		return nil, a.From(d).RequestAddressChange(ctx, p.Subject(), in.values["current_password"], in.values["address"])
+	}, func(w http.ResponseWriter, _ any) { empty(w, http.StatusAccepted) })
 }
 
 // ChangeAddress returns the endpoint that changes an address: it takes the JSON object

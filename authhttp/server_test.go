@@ -83,7 +83,7 @@ func newServerOf(t *testing.T, cfg authhttp.Config, change func(*server, *auth.C
 	}
 	mux := http.NewServeMux()
 	err = authhttp.Mount(mux, "/auth", s.accounts, s.guard, authhttp.MountConfig{
-		Config: cfg, Users: s.store, Keys: s.keys, Recovery: s.flows, Issuer: "https://id.test/tenant", BaseURL: "https://api.test",
+		Config: cfg, Users: s.store, Factor: s.codes, Keys: s.keys, Recovery: s.flows, Issuer: "https://id.test/tenant", BaseURL: "https://api.test",
 		ResourceServers: must(authhttp.NewResourceServers(map[string]string{rsName: rsSecret})),
 	}, choose...)
 	if err != nil {

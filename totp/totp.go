@@ -35,11 +35,18 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// What a caller's input can cause, for use with [errors.Is].
+// What a caller's input can cause, for use with [errors.Is]. Both are
+// [auth.ErrConflict], too: for [auth.HTTPStatus] 409.
 var (
-	ErrEnrolled    = errors.New("totp: there is a second factor already") // Disable it first
-	ErrNotEnrolled = errors.New("totp: there is no second factor")
+	ErrEnrolled    error = conflict("totp: there is a second factor already") // Disable it first
+	ErrNotEnrolled error = conflict("totp: there is no second factor")
 )
+
+type conflict string
+
+func (c conflict) Error() string { return string(c) }
+
+func (conflict) Is(target error) bool { return target == auth.ErrConflict }
 
 // Config is what [New] may be told.
 type Config struct {
@@ -144,6 +151,13 @@ func (f *Factor) Enroll(ctx context.Context, userID, account string) (Enrollment
 		return Enrollment{}, err
 	}
 	return Enrollment{Secret: generated.Secret(), URL: generated.URL()}, nil
+}
+
+// Begin is Enroll whose results are the fields of its [Enrollment]: as package authhttp
+// asks for them, which knows no type of this package.
+func (f *Factor) Begin(ctx context.Context, userID, account string) (secret, url string, err error) {
+	e, err := f.Enroll(ctx, userID, account)
+	return e.Secret, e.URL, err
 }
 
 // Confirm switches the second factor on, once the user has a code of it, and
