@@ -54,16 +54,22 @@ func ExampleConfig_freePerAccount() {
 	// auth: too many attempts
 }
 
-// One password tried on everybody: what a network may get wrong in all.
+// One password tried on everybody: what a network may get wrong in all, and when
+// once more.
 func ExampleConfig_networkBurst() {
-	slow := slowed(throttle.Config{NetworkBurst: 2, NetworkEvery: time.Minute}) // an office needs more
+	slow := slowed(throttle.Config{NetworkBurst: 2, NetworkEvery: time.Hour}) // an office needs more
 	for _, name := range []string{"ada", "grace", "joan"} {
-		fmt.Println(name, slow.Begin(context.Background(), from(name, "203.0.113.9")))
+		err := slow.Begin(context.Background(), from(name, "203.0.113.9"))
+		if wait, ok := errors.AsType[*auth.RetryError](err); ok {
+			fmt.Println(name, "in", wait.After.Round(time.Minute))
+			continue
+		}
+		fmt.Println(name, err)
 	}
 	// Output:
 	// ada <nil>
 	// grace <nil>
-	// joan auth: too many attempts
+	// joan in 1h0m0s
 }
 
 // A device that has logged in before has tries of its own: strangers do not use them
@@ -100,11 +106,14 @@ func ExampleConfig_hardLock() {
 			log.Fatal(err)
 		}
 	}
-	fmt.Println(slow.Begin(ctx, from("ada", "192.0.2.1")))
+	err := slow.Begin(ctx, from("ada", "192.0.2.1"))
+	if wait, ok := errors.AsType[*auth.RetryError](err); ok {
+		fmt.Println(wait.After) // the same tomorrow
+	}
 	fmt.Println(slow.Unlock(ctx, "ada"))
 	fmt.Println(slow.Begin(ctx, from("ada", "192.0.2.1")))
 	// Output:
-	// auth: too many attempts
+	// 24h0m0s
 	// <nil>
 	// <nil>
 }
