@@ -17,6 +17,7 @@ import (
 	"mime/quotedprintable"
 	"net"
 	"net/mail"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,13 +49,17 @@ type envelope struct {
 	data       []byte
 }
 
-// serve starts one: with TLS from the first byte, by STARTTLS, or without.
-func serve(t *testing.T, implicit, startTLS bool) *server {
+// serve starts one: with TLS from the first byte, by STARTTLS, or without. old speaks
+// TLS 1.1 and nothing newer.
+func serve(t *testing.T, implicit, startTLS bool, old ...bool) *server {
 	t.Helper()
 	s := new(server)
 	backend := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{server: s, conn: c}, nil }))
 	backend.Domain, backend.ReadTimeout, backend.WriteTimeout = "localhost", 10*time.Second, 10*time.Second
 	settings := s.certify(t)
+	if len(old) > 0 {
+		settings.MinVersion, settings.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+	}
 	if startTLS {
 		backend.TLSConfig = settings
 	}
@@ -216,15 +221,20 @@ func TestNothingIsSentInTheClear(t *testing.T) {
 	plain, foreign := serve(t, false, false), serve(t, true, false)
 	withoutTLS, implicit, untrusted := plain.config(), plain.config(), foreign.config()
 	withoutTLS.StartTLS, untrusted.TLS = true, nil
+	nobody := withoutTLS // logs in, which go-mail does not without TLS
+	nobody.Username, nobody.Password = "", ""
+	ancient := serve(t, true, false, true)
+	old := ancient.config()
+	old.TLS.MinVersion = tls.VersionTLS10
 	for name, cfg := range map[string]smtpnotify.Config{
-		"no STARTTLS": withoutTLS, "no TLS": implicit, "a certificate of nobody": untrusted,
+		"no STARTTLS": withoutTLS, "no STARTTLS, no login": nobody, "no TLS": implicit, "a certificate of nobody": untrusted, "TLS 1.1": old,
 	} {
 		err := send(t, cfg, reset)
 		if err == nil || strings.Contains(err.Error(), link) || strings.Contains(err.Error(), "app password") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if sent := append(plain.take(), foreign.take()...); len(sent) != 0 {
+	if sent := slices.Concat(plain.take(), foreign.take(), ancient.take()); len(sent) != 0 {
 		t.Errorf("sent %+v", sent)
 	}
 	err := send(t, smtpnotify.Config{From: "ops@example.com", Port: plain.port, DangerouslyWithoutTLS: true}, reset)
