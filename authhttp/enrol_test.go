@@ -113,6 +113,13 @@ func TestEnrolCookies(t *testing.T) {
 	if begun := s.call(c, "POST", "/auth/mfa/begin", object("current_password", password), nil).want(t, "begin", 200, ""); !strings.Contains(begun.text, "SECRET") {
 		t.Errorf("answers %s", begun.text)
 	}
+
+	// The guard lets a header pass; the origin is asked for all the same.
+	in := must(s.accounts.Login(t.Context(), "ada", password))
+	for _, path := range []string{"begin", "confirm", "recovery-codes", "remove"} {
+		r := header{"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer " + in.AccessToken}
+		s.call(s.Client(), "POST", "/auth/mfa/"+path, object("current_password", password), r).want(t, path+" with a header", 403, "cross_origin")
+	}
 }
 
 // Whoever has a stolen access token guesses neither the password nor, with that, the
