@@ -153,6 +153,14 @@ func start(t *testing.T, b block) (address string) {
 	return ""
 }
 
+func TestLength(t *testing.T) {
+	t.Parallel()
+	const most = 249
+	if n := strings.Count(readme(t), "\n"); n > most {
+		t.Errorf("README.md has %d lines, at most %d are read", n, most)
+	}
+}
+
 // TestErrorTable holds that the table of errors says what HTTPStatus says, and that
 // README.md leaves no error out.
 func TestErrorTable(t *testing.T) {
