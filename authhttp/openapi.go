@@ -46,20 +46,24 @@ const (
 	asker                // name and secret of a resource server
 )
 
-// security returns the schemes that c is satisfied by, one of them at a time.
-func (c credential) security(cookies bool) []any {
-	one := func(name string) any { return node{name: []string{}} }
+// security returns those of the schemes that c is satisfied by, one at a time.
+func (c credential) security(schemes node) []any {
 	var list []any
-	switch {
-	case c == asker:
-		list = append(list, one("server"))
-	case c == refresher && cookies:
-		list = append(list, one("refreshCookie"))
-	case c == caller || c == leaver:
-		list = append(list, one("bearer"))
-		if cookies {
-			list = append(list, one("accessCookie"))
-		} else if c == leaver {
+	add := func(names ...string) {
+		for _, name := range names {
+			if schemes[name] != nil {
+				list = append(list, node{name: []string{}})
+			}
+		}
+	}
+	switch c {
+	case asker:
+		add("server")
+	case refresher:
+		add("refreshCookie")
+	case caller, leaver:
+		add("bearer", "password", "accessCookie")
+		if c == leaver && schemes["accessCookie"] == nil {
 			list = append(list, node{})
 		}
 	}
@@ -72,11 +76,26 @@ type node = map[string]any
 // documentOf returns the handler of the document that describes routes: all there
 // are, and nothing of a request.
 func documentOf(routes []route, cfg MountConfig) http.Handler {
+	schemes := node{
+		"bearer": node{"type": "http", "scheme": "bearer"},
+		"server": node{"type": "http", "scheme": "basic", "description": "name and secret of a registered resource server"},
+	}
+	if login := slices.IndexFunc(routes, func(one route) bool { return one.endpoint == EndpointLogin }); login >= 0 && cfg.Cookies == nil {
+		// For forms that ask for name and password, as Swagger UI's: a login with
+		// cookies answers no token.
+		schemes["password"] = node{"type": "oauth2", "flows": node{"password": node{
+			"tokenUrl": strings.TrimSuffix(cfg.BaseURL, "/") + routes[login].path, "scopes": node{},
+		}}}
+	}
+	if c := cfg.Cookies; c != nil {
+		schemes["accessCookie"] = node{"type": "apiKey", "in": "cookie", "name": c.access}
+		schemes["refreshCookie"] = node{"type": "apiKey", "in": "cookie", "name": c.refresh}
+	}
 	paths := node{}
 	for _, one := range routes {
 		item := node{}
 		for _, op := range one.does {
-			item[strings.ToLower(op.method)] = op.describe(one.path, cfg)
+			item[strings.ToLower(op.method)] = op.describe(one.path, cfg, schemes)
 		}
 		if strings.HasSuffix(one.path, "/{id}") {
 			item["parameters"] = []any{node{
@@ -84,14 +103,6 @@ func documentOf(routes []route, cfg MountConfig) http.Handler {
 			}}
 		}
 		paths[one.path] = item
-	}
-	schemes := node{
-		"bearer": node{"type": "http", "scheme": "bearer"},
-		"server": node{"type": "http", "scheme": "basic", "description": "name and secret of a registered resource server"},
-	}
-	if c := cfg.Cookies; c != nil {
-		schemes["accessCookie"] = node{"type": "apiKey", "in": "cookie", "name": c.access}
-		schemes["refreshCookie"] = node{"type": "apiKey", "in": "cookie", "name": c.refresh}
 	}
 	document := node{
 		"openapi": "3.1.0",
@@ -115,7 +126,7 @@ func documentOf(routes []route, cfg MountConfig) http.Handler {
 }
 
 // describe returns the operation object of op.
-func (op operation) describe(path string, cfg MountConfig) node {
+func (op operation) describe(path string, cfg MountConfig, schemes node) node {
 	cookies := cfg.Cookies != nil
 	if op.browser && cookies && op.takes.covers("refresh_token") {
 		op.takes = nothing // as the handlers do
@@ -127,7 +138,7 @@ func (op operation) describe(path string, cfg MountConfig) node {
 	id := strings.FieldsFunc(op.method+path, func(r rune) bool { return strings.ContainsRune("/{}.-", r) })
 	described := node{
 		"operationId": strings.ToLower(strings.Join(id, "_")), "summary": op.about, "responses": answers,
-		"security": append([]any{}, op.asks.security(cookies)...),
+		"security": append([]any{}, op.asks.security(schemes)...),
 	}
 	if op.takes.json || op.takes.form {
 		described["requestBody"] = op.takes.describe()

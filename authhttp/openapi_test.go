@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -253,6 +254,46 @@ func TestOpenAPIRoutes(t *testing.T) {
 			if told := at(some, "paths", path) != nil; told == (w.Code == 404) {
 				t.Errorf("%s: %s is answered %d, and in the document: %v", one, path, w.Code, told)
 			}
+		}
+	}
+}
+
+// TestOpenAPIPasswordFlow logs in as Swagger UI does: by the flow that the document
+// names, with a form.
+func TestOpenAPIPasswordFlow(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, authhttp.Config{})
+	_, document := documentAt(t, s.Config.Handler, "/auth/openapi.json")
+	address, _ := at(document, "components", "securitySchemes", "password", "flows", "password", "tokenUrl").(string)
+	path, found := strings.CutPrefix(address, "https://api.test")
+	if !found || fmt.Sprint(at(document, "paths", "/auth/me", "get", "security")) != "[map[bearer:[]] map[password:[]]]" {
+		t.Fatalf("the flow is at %q, and /auth/me asks for %v", address, at(document, "paths", "/auth/me", "get", "security"))
+	}
+	s.register("swagger")
+	r := httptest.NewRequest("POST", path, strings.NewReader("grant_type=password&username=swagger&password="+url.QueryEscape(password)+"&scope=&client_id="))
+	r.Header.Set("Content-Type", asForm)
+	r.Header.Set("Authorization", "Basic Og==")
+	w := httptest.NewRecorder()
+	s.Config.Handler.ServeHTTP(w, r)
+	var got struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &got); w.Code != 200 || err != nil {
+		t.Fatalf("the form is answered %d %s", w.Code, w.Body)
+	}
+	r = httptest.NewRequest("GET", "/auth/me", nil)
+	r.Header.Set("Authorization", "Bearer "+got.AccessToken)
+	w = httptest.NewRecorder()
+	if s.Config.Handler.ServeHTTP(w, r); w.Code != 200 {
+		t.Errorf("with its token /auth/me is answered %d %s", w.Code, w.Body)
+	}
+
+	for name, other := range map[string]http.Handler{
+		"cookies":  newServer(t, cookies(t, authhttp.CookieConfig{})).Config.Handler,
+		"no login": newServer(t, authhttp.Config{}, authhttp.EndpointMe).Config.Handler,
+	} {
+		if _, document := documentAt(t, other, "/auth/openapi.json"); at(document, "components", "securitySchemes", "password") != nil {
+			t.Errorf("%s: the document names a flow", name)
 		}
 	}
 }

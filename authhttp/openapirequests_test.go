@@ -120,7 +120,7 @@ func (g *generator) try(method, path string, op node) int {
 	if len(schemes) > 0 && g.IntN(6) > 0 {
 		for name := range schemes[g.IntN(len(schemes))].(node) {
 			switch name {
-			case "bearer":
+			case "bearer", "password":
 				r.Header.Set("Authorization", "Bearer "+g.one(in.AccessToken, in.AccessToken, in.AccessToken, in.RefreshToken, "", "a b"))
 			case "server":
 				r.SetBasicAuth(url.QueryEscape(rsName), g.one(url.QueryEscape(rsSecret), "wrong"))
