@@ -40,7 +40,7 @@ func ExampleRegister_addresses() {
 	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.EdDSA))))
 	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
 	store, mails := auth.NewMemoryStore(), make(postman, 2)
-	accounts := must(auth.New(store, tokens, auth.Config{NormalizeUsername: recovery.Canonical}))
+	accounts := must(auth.New(store, tokens, auth.Config{NormalizeUsername: recovery.Canonical, Hasher: must(auth.NewBcrypt(10))}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	flows := must(recovery.New(accounts, recovery.NewMemoryAddresses(), store, mails, recovery.Config{BaseURL: "https://example.com/account"}))
 	mux := http.NewServeMux()

@@ -20,7 +20,7 @@ func ExampleMount() {
 	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.HS256))))
 	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
 	store := auth.NewMemoryStore()
-	accounts := must(auth.New(store, tokens, auth.Config{Sessions: store, RefreshKeys: keys}))
+	accounts := must(auth.New(store, tokens, auth.Config{Sessions: store, RefreshKeys: keys, Hasher: must(auth.NewBcrypt(10))}))
 	cookies := must(authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/auth/refresh", SameSite: http.SameSiteStrictMode}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{cookies.Extractor()}}))
 	mux := http.NewServeMux()
@@ -62,7 +62,7 @@ func ExampleMount() {
 func ExampleToken() {
 	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.HS256))))
 	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
-	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{Hasher: must(auth.NewBcrypt(10))}))
 	for _, cfg := range []authhttp.Config{{}, {PasswordGrant: true}} {
 		form := url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {"wrong horse"}}
 		r := httptest.NewRequest("POST", "/token", strings.NewReader(form.Encode()))

@@ -28,7 +28,7 @@ func ExampleLoginByLink() {
 	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.EdDSA))))
 	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
 	store, addresses, mails := auth.NewMemoryStore(), recovery.NewMemoryAddresses(), make(postman, 1)
-	accounts := must(auth.New(store, tokens, auth.Config{}))
+	accounts := must(auth.New(store, tokens, auth.Config{Hasher: must(auth.NewBcrypt(10))}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	flows := must(recovery.New(accounts, addresses, store, mails, recovery.Config{BaseURL: "https://example.com/account"}))
 	mux := http.NewServeMux()
