@@ -25,6 +25,9 @@ const (
 	EventLogin         EventKind = "login"          // a session began
 	EventLoginFailed   EventKind = "login_failed"   // a password, or a code in a mail, proved nothing; Err says why, for no eyes but the operator's
 	EventMFAFailed     EventKind = "mfa_failed"     // the code of a second factor was wrong
+	EventMFAEnabled    EventKind = "mfa_enabled"    // an account got a second factor
+	EventMFADisabled   EventKind = "mfa_disabled"   // its second factor was taken away
+	EventMFARecovery   EventKind = "mfa_recovery"   // it got new recovery codes in the place of the older ones
 	EventThrottled     EventKind = "throttled"      // a password or code was not looked at: there were too many attempts
 	EventRehash        EventKind = "rehash"         // a stored hash was replaced by one of the current choice
 	EventNewPassword   EventKind = "new_password"   // an account got another password

@@ -57,6 +57,11 @@ type Config struct {
 	// OlderKeys still open what an earlier key has sealed. It is sealed with the
 	// current one when it changes next.
 	OlderKeys [][]byte
+
+	// Events receives [auth.EventMFAEnabled], [auth.EventMFADisabled] and
+	// [auth.EventMFARecovery], as [auth.Config].Events does: a host tells its user by
+	// another way. nil: nobody is told.
+	Events func(ctx context.Context, e auth.Event)
 }
 
 // Factor is an [auth.SecondFactor]. Make one with [New]; it is immutable and safe
@@ -65,6 +70,7 @@ type Factor struct {
 	records auth.RecordStore
 	issuer  string
 	keys    []key // the first seals
+	events  func(context.Context, auth.Event)
 }
 
 const (
@@ -90,7 +96,10 @@ func New(records auth.RecordStore, key []byte, cfg Config) (*Factor, error) {
 	if cfg.Issuer == "" || len([]rune(cfg.Issuer)) > 64 || strings.Contains(cfg.Issuer, ":") {
 		fault("totp.Config.Issuer", cfg.Issuer, "must be 1 to 64 characters without ':'")
 	}
-	f := &Factor{records: records, issuer: cfg.Issuer}
+	f := &Factor{records: records, issuer: cfg.Issuer, events: cfg.Events}
+	if f.events == nil {
+		f.events = func(context.Context, auth.Event) {}
+	}
 	for i, material := range append([][]byte{key}, cfg.OlderKeys...) {
 		k, ok := newKey(material)
 		if !ok {
@@ -182,6 +191,7 @@ func (f *Factor) Confirm(ctx context.Context, userID, code string) (recovery []s
 	if err != nil {
 		return nil, err
 	}
+	f.events(ctx, auth.Event{Kind: auth.EventMFAEnabled, UserID: userID})
 	return recovery, nil
 }
 
@@ -199,6 +209,7 @@ func (f *Factor) RecoveryCodes(ctx context.Context, userID string) (recovery []s
 	if err != nil {
 		return nil, err
 	}
+	f.events(ctx, auth.Event{Kind: auth.EventMFARecovery, UserID: userID})
 	return recovery, nil
 }
 
@@ -206,10 +217,16 @@ func (f *Factor) RecoveryCodes(ctx context.Context, userID string) (recovery []s
 // of it first, or see otherwise that it is the user's wish; and call it when the
 // account is deleted.
 func (f *Factor) Disable(ctx context.Context, userID string) error {
-	return f.change(ctx, userID, func(s *state, _ *auth.Record, _ time.Time) error {
+	was := false
+	err := f.change(ctx, userID, func(s *state, _ *auth.Record, _ time.Time) error {
+		was = s.Confirmed
 		*s = state{}
 		return nil
 	})
+	if err == nil && was {
+		f.events(ctx, auth.Event{Kind: auth.EventMFADisabled, UserID: userID})
+	}
+	return err
 }
 
 // Status returns whether the second factor of a user is on, and how many recovery
