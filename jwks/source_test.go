@@ -245,7 +245,7 @@ func TestConfig(t *testing.T) {
 		"issuer with mark":   {func(c *jwks.Config) { c.Tokens.Issuer += "?" }, "Tokens.Issuer"},
 		"issuer, fragment":   {func(c *jwks.Config) { c.Tokens.Issuer += "#" }, "Tokens.Issuer"},
 		"issuer, user":       {func(c *jwks.Config) { c.Tokens.Issuer = "https://u@issuer.test" }, "Tokens.Issuer"},
-		"issuer too long":    {func(c *jwks.Config) { c.Tokens.Issuer += strings.Repeat("x", 2048) }, "Tokens.Issuer"},
+		"issuer too long":    {func(c *jwks.Config) { c.Tokens.Issuer += strings.Repeat("x", 2048) }, "JWTVerifierConfig.Issuer Tokens.Issuer"},
 		"keys by http":       {func(c *jwks.Config) { c.KeysURL = "http://issuer.test/keys" }, "KeysURL"},
 		"keys by file":       {func(c *jwks.Config) { c.KeysURL = "file:///keys" }, "KeysURL"},
 		"keys with query":    {func(c *jwks.Config) { c.KeysURL = "https://issuer.test/keys?appid=1" }, ""},

@@ -166,7 +166,7 @@ func TestPrune(t *testing.T) {
 		t.Fatal(err)
 	}
 	start(t, data)
-	for range 500 {
+	for range 6000 {
 		if _, _, err := store.Session(t.Context(), one.ID); errors.Is(err, auth.ErrSessionNotFound) {
 			return
 		}

@@ -77,7 +77,7 @@ func TestPrune(t *testing.T) {
 			t.Errorf("it ends with %v", err)
 		}
 	}()
-	for range 500 {
+	for range 6000 {
 		if _, _, err := store.Session(t.Context(), one.ID); errors.Is(err, auth.ErrSessionNotFound) {
 			return
 		}
