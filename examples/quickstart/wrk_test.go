@@ -42,14 +42,17 @@ func BenchmarkWrk(b *testing.B) {
 		open := measure(b, wrk, startOpen)
 		plain := measure(b, wrk, func(b *testing.B) server { return startTutorial(b, "asyncio", "h11") })
 		tuned := measure(b, wrk, func(b *testing.B) server { return startTutorial(b, "uvloop", "httptools") })
-		b.Logf("round %d: quickstart %v", round, guarded)
+		loads, ratios := fmt.Sprint("quickstart ", guarded), "" // package testing shows ten lines
 		for _, peer := range []struct {
 			name string
 			load
-		}{{"no authentication", open}, {"FastAPI", plain}, {"FastAPI, uvloop", tuned}} {
-			b.Logf("round %d: %s %v; quickstart's rate %.2f of it, for the same processor time %.2f",
-				round, peer.name, peer.load, guarded.rate/peer.rate, peer.processor.Seconds()/guarded.processor.Seconds())
+		}{{"no authentication", open}, {"FastAPI", plain}, {"FastAPI on uvloop", tuned}} {
+			loads += fmt.Sprint("; ", peer.name, " ", peer.load)
+			ratios += fmt.Sprintf("; %.2f of %s, %.2f for the same processor time",
+				guarded.rate/peer.rate, peer.name, peer.processor.Seconds()/guarded.processor.Seconds())
 		}
+		b.Logf("round %d: %s", round, loads)
+		b.Logf("round %d, requests a second%s", round, ratios)
 	}
 }
 
