@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testenv"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
@@ -66,23 +67,5 @@ func BenchmarkEnumerationCodes(b *testing.B) {
 			}
 		}
 	}
-	for _, kind := range kinds[1:] {
-		p := auc(took[kinds[0]], took[kind])
-		b.ReportMetric(p, "auc-"+kind)
-		if b.N >= 2000 && (p < 0.48 || p > 0.52) {
-			b.Errorf("%s: an AUC of %.4f from %d tries", kind, p, b.N)
-		}
-	}
-}
-
-// auc returns the chance that one of y is greater than one of x, ties half.
-func auc(x, y []time.Duration) float64 {
-	x = slices.Sorted(slices.Values(x))
-	sum := 0
-	for _, v := range y {
-		below, _ := slices.BinarySearch(x, v)
-		upTo, _ := slices.BinarySearch(x, v+1)
-		sum += below + upTo
-	}
-	return float64(sum) / 2 / float64(len(x)) / float64(len(y))
+	testenv.HoldAlike(b, kinds, took)
 }

@@ -2,7 +2,7 @@
 // database servers, other languages' libraries, published test vectors. Where
 // one is absent the test skips with one line that says what to set; where
 // AUTH_TEST_REQUIRE is "all" it fails instead, so that a full run cannot pass
-// by skipping.
+// by skipping. And it holds the times of what nobody may tell apart against each other.
 package testenv
 
 import (
