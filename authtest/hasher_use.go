@@ -47,8 +47,8 @@ func checkBounds(h auth.Hasher) error {
 			if err := malformed(call, err); err != nil {
 				return err
 			}
-		case <-time.After(2 * time.Second):
-			return fmt.Errorf("%s took more than 2 s", call)
+		case <-time.After(time.Minute): // what the hash asks for takes hours, or memory that no machine has
+			return fmt.Errorf("%s took more than a minute", call)
 		}
 	}
 	return nil

@@ -53,9 +53,10 @@ func fails(call string, got error) error {
 	return nil
 }
 
-// background bounds a check, so that a store that hangs is reported as one.
+// background bounds a check, so that a store that hangs is reported as one, and a
+// slow machine is not.
 func background() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), time.Minute)
+	return context.WithTimeout(context.Background(), 5*time.Minute)
 }
 
 // account returns the n-th user of a check. IDs have the form of a UUID, so that

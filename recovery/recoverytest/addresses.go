@@ -21,7 +21,7 @@ func TestAddresses(t *testing.T, factory func(t *testing.T) (a recovery.Addresse
 	}
 	rule := func(name string, check func(c *checker)) {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			a, ada, eve := factory(t)
 			check(&checker{t, ctx, a, ada, eve})
