@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/legacyhash"
@@ -31,15 +30,10 @@ func FuzzParse(f *testing.F) {
 	cancel()
 	f.Fuzz(func(t *testing.T, encoded, password string) {
 		for _, h := range []legacyhash.Hasher{legacyhash.All(), legacyhash.All().DangerouslyTruncating(), firebase, devise} {
-			start := time.Now()
 			err := h.Verify(over, encoded, password)
-			took := time.Since(start)
 			_, refused := errors.AsType[*auth.PasswordError](err)
 			if !refused && !errors.Is(err, auth.ErrUnknownHash) && !errors.Is(err, auth.ErrMalformedHash) && !errors.Is(err, context.Canceled) {
 				t.Errorf("%q: %v", encoded, err)
-			}
-			if took > time.Second {
-				t.Errorf("%q took %v", encoded, took)
 			}
 		}
 	})

@@ -19,7 +19,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/scrypt"
 
@@ -200,8 +199,8 @@ func TestVerifyOnly(t *testing.T) {
 }
 
 // TestBounds: a hash that asks for more than the bounds, or is no hash, is refused
-// within a millisecond and without memory to match. It is not parallel: it measures
-// both.
+// before any work and without memory to match. It is not parallel: it measures the
+// memory.
 func TestBounds(t *testing.T) {
 	digest := func(size int) []byte { return make([]byte, size) }
 	aspnet3 := func(prf, iterations, saltSize uint32, rest int) string {
@@ -212,6 +211,8 @@ func TestBounds(t *testing.T) {
 		return padded(append(b, make([]byte, rest)...))
 	}
 	megabyte := strings.Repeat("A", 1<<20)
+	ended, cancel := context.WithCancel(t.Context()) // which would end the work, if there were any
+	cancel()
 	for _, encoded := range []string{
 		"$2b$16$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
 		"$2b$31$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
@@ -317,23 +318,12 @@ func TestBounds(t *testing.T) {
 		"{scrypt}" + megabyte, "{sha256}" + megabyte, "{SHA-1}{" + megabyte, "{ldap}{SSHA}" + megabyte, "sha256$" + megabyte, "AQAAAA" + megabyte, "$fbscrypt$" + megabyte,
 	} {
 		var err error
-		var took time.Duration
-		var memory uint64
-		for range 3 { // the machine may be busy with something else
-			memory = allocated(func() {
-				start := time.Now()
-				err = legacyhash.All().Verify(t.Context(), encoded, "correct horse")
-				took = time.Since(start)
-			})
-			if took < time.Millisecond {
-				break
-			}
-		}
+		memory := allocated(func() { err = legacyhash.All().Verify(ended, encoded, "correct horse") })
 		if !errors.Is(err, auth.ErrMalformedHash) {
 			t.Errorf("%.80q: %v, want ErrMalformedHash", encoded, err)
 		}
-		if took > time.Millisecond || memory > 16<<10 {
-			t.Errorf("%.80q: %v, %d bytes", encoded, took, memory)
+		if memory > 16<<10 {
+			t.Errorf("%.80q: %d bytes", encoded, memory)
 		}
 	}
 }
