@@ -411,18 +411,20 @@ func TestRotationUnderLoad(t *testing.T) {
 			}
 		})
 	}
+	more := func() { // tokens verified, of which the last were made after the call
+		for before := verified.Load(); verified.Load() < before+30 && !t.Failed(); time.Sleep(time.Millisecond) {
+		}
+	}
 	for n := range 3 {
-		time.Sleep(1100 * time.Millisecond)
+		more()
+		time.Sleep(1100 * time.Millisecond) // a Cooldown after the last fetch for an unknown key
 		next := newKey(t, []string{"ES256", "EdDSA", "RS256"}[n], fmt.Sprint(n+1))
 		keys = append(keys, next)
 		i.publish(t, keys...)
 		current.Store(&next)
 	}
-	time.Sleep(300 * time.Millisecond)
+	more()
 	close(done)
 	load.Wait()
 	t.Logf("%d tokens verified, %d fetches", verified.Load(), i.fetches())
-	if verified.Load() < 100 {
-		t.Errorf("%d tokens verified", verified.Load())
-	}
 }

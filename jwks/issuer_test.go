@@ -285,7 +285,7 @@ func served(t testing.TB, change func(*jwks.Config), keys ...testKey) (*issuer, 
 	i.url = server.URL
 	i.answerMetadata(answer(string(marshal(t, map[string]any{"issuer": i.url, "jwks_uri": i.url + "/keys"}))))
 	return i, i.verifier(t, func(cfg *jwks.Config) {
-		cfg.Transport = nil
+		cfg.Transport, cfg.Timeout = nil, time.Minute // the longest there is
 		if change != nil {
 			change(cfg)
 		}

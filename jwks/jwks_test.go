@@ -226,7 +226,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			}
 			settle := func(what string, done func() bool) {
 				t.Helper()
-				for deadline := time.Now().Add(5 * time.Second); !done(); time.Sleep(time.Millisecond) {
+				for deadline := time.Now().Add(2 * time.Minute); !done(); time.Sleep(time.Millisecond) {
 					if time.Now().After(deadline) {
 						stacks := make([]byte, 1<<16)
 						t.Fatalf("%s:\n%s", what, stacks[:runtime.Stack(stacks, true)])
