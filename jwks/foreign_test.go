@@ -246,19 +246,23 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
+	read := func() { // what is published by now: the service asks again only when it has the answer
+		before := fetched.Load()
+		await(func() bool { return fetched.Load() > before+1 })
+	}
 	for n := range rotations {
 		next := generate(n + 1)
 		replace(signing, next) // published before it signs
-		before := fetched.Load()
-		await(func() bool { return fetched.Load() > before+1 }) // the service asks again only when it has an answer
-		replace(next, signing)                                  // the old one kept for its last tokens
+		read()
+		replace(next, signing) // the old one kept for its last tokens
+		read()
 		now := rotation.Add(1)
 		await(func() bool {
 			return !slices.ContainsFunc(held, func(n *atomic.Int64) bool { return n.Load() < now })
 		})
 		replace(next)
 		signing = next
-		before = sent.Load()
+		before := sent.Load()
 		await(func() bool { return sent.Load() > before+int64(10*clients) })
 	}
 	stop.Store(true)
