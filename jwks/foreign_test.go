@@ -210,7 +210,8 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 		b, err := io.ReadAll(res.Body)
 		return fmt.Sprintf("%d %s", res.StatusCode, b), err
 	}
-	var sent, failed, rotation atomic.Int64
+	var sent, failed atomic.Int64
+	var eager, lazy atomic.Int64 // how often clients were told to take a new token
 	var stop atomic.Bool
 	held := make([]*atomic.Int64, clients) // the rotation of the token that each uses
 	for n := range held {
@@ -218,6 +219,10 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 	}
 	var load sync.WaitGroup
 	for n := range clients {
+		rotation := &eager
+		if n%2 == 1 {
+			rotation = &lazy
+		}
 		load.Go(func() {
 			for !stop.Load() {
 				now := rotation.Load()
@@ -255,8 +260,9 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 		replace(signing, next) // published before it signs
 		read()
 		replace(next, signing) // the old one kept for its last tokens
+		now := eager.Add(1)
 		read()
-		now := rotation.Add(1)
+		lazy.Add(1)
 		await(func() bool {
 			return !slices.ContainsFunc(held, func(n *atomic.Int64) bool { return n.Load() < now })
 		})
@@ -266,7 +272,8 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 		await(func() bool { return sent.Load() > before+int64(10*clients) })
 	}
 	stop.Store(true)
-	rotation.Add(1)
+	eager.Add(1)
+	lazy.Add(1)
 	load.Wait()
 	if n := failed.Load(); n > 0 {
 		t.Errorf("%d of %d requests failed", n, sent.Load())
