@@ -11,6 +11,10 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // TestPasswordRule: what may be set, at Register and at ChangePassword.
@@ -20,33 +24,33 @@ func TestPasswordRule(t *testing.T) {
 	for name, row := range map[string]struct {
 		cfg      auth.Config
 		password string
-		want     auth.PasswordError // zero: may be set
+		want     passwords.Error // zero: may be set
 	}{
-		"8 characters":             {usual, "73120958", auth.PasswordError{}},
-		"7 characters":             {usual, "1234567", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
-		"none":                     {usual, "", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
-		"8 of two bytes":           {usual, "éééééééé", auth.PasswordError{}},
-		"4 of two bytes":           {usual, "éééé", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
-		"7 of four bytes":          {usual, "🐎🐎🐎🐎🐎🐎🐎", auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}},
-		"one letter, no other":     {usual, "aaaaaaaaaaaaa", auth.PasswordError{}},
-		"common":                   {usual, "password123", auth.PasswordError{Rule: auth.PasswordCommon}},
-		"common, capitals":         {usual, "PassWord123", auth.PasswordError{Rule: auth.PasswordCommon}},
-		"common, and long":         {strict, "123456789123456789", auth.PasswordError{Rule: auth.PasswordCommon}},
-		"common, and more":         {usual, "password123 horse", auth.PasswordError{}},
-		"spaces":                   {usual, "        ", auth.PasswordError{}},
-		"controls":                 {usual, "\t\r\n\x1b\x7f123", auth.PasswordError{}},
-		"64 of four bytes":         {usual, strings.Repeat("🐎", 64), auth.PasswordError{}},
-		"1024 bytes":               {usual, strings.Repeat("x", 1024), auth.PasswordError{}},
-		"1025 bytes":               {usual, strings.Repeat("x", 1025), auth.PasswordError{Rule: auth.PasswordTooLong, Limit: 1024}},
-		"1026 bytes, 513 letters":  {usual, strings.Repeat("é", 513), auth.PasswordError{Rule: auth.PasswordTooLong, Limit: 1024}},
-		"a megabyte, not UTF-8":    {usual, strings.Repeat("\xff", 1<<20), auth.PasswordError{Rule: auth.PasswordTooLong, Limit: 1024}},
-		"NUL":                      {usual, "12345678\x00", auth.PasswordError{Rule: auth.PasswordEncoding}},
-		"not UTF-8":                {usual, "12345678\xff", auth.PasswordError{Rule: auth.PasswordEncoding}},
-		"a surrogate":              {usual, "12345678\xed\xa0\x80", auth.PasswordError{Rule: auth.PasswordEncoding}},
-		"15 of 15":                 {strict, strings.Repeat("é", 15), auth.PasswordError{}},
-		"14 of 15":                 {strict, strings.Repeat("é", 14), auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 15}},
-		"64 of four bytes, strict": {strict, strings.Repeat("🐎", 64), auth.PasswordError{}},
-		"257 bytes of 256":         {strict, strings.Repeat("x", 257), auth.PasswordError{Rule: auth.PasswordTooLong, Limit: 256}},
+		"8 characters":             {usual, "73120958", passwords.Error{}},
+		"7 characters":             {usual, "1234567", passwords.Error{Rule: passwords.TooShort, Limit: 8}},
+		"none":                     {usual, "", passwords.Error{Rule: passwords.TooShort, Limit: 8}},
+		"8 of two bytes":           {usual, "éééééééé", passwords.Error{}},
+		"4 of two bytes":           {usual, "éééé", passwords.Error{Rule: passwords.TooShort, Limit: 8}},
+		"7 of four bytes":          {usual, "🐎🐎🐎🐎🐎🐎🐎", passwords.Error{Rule: passwords.TooShort, Limit: 8}},
+		"one letter, no other":     {usual, "aaaaaaaaaaaaa", passwords.Error{}},
+		"common":                   {usual, "password123", passwords.Error{Rule: passwords.Common}},
+		"common, capitals":         {usual, "PassWord123", passwords.Error{Rule: passwords.Common}},
+		"common, and long":         {strict, "123456789123456789", passwords.Error{Rule: passwords.Common}},
+		"common, and more":         {usual, "password123 horse", passwords.Error{}},
+		"spaces":                   {usual, "        ", passwords.Error{}},
+		"controls":                 {usual, "\t\r\n\x1b\x7f123", passwords.Error{}},
+		"64 of four bytes":         {usual, strings.Repeat("🐎", 64), passwords.Error{}},
+		"1024 bytes":               {usual, strings.Repeat("x", 1024), passwords.Error{}},
+		"1025 bytes":               {usual, strings.Repeat("x", 1025), passwords.Error{Rule: passwords.TooLong, Limit: 1024}},
+		"1026 bytes, 513 letters":  {usual, strings.Repeat("é", 513), passwords.Error{Rule: passwords.TooLong, Limit: 1024}},
+		"a megabyte, not UTF-8":    {usual, strings.Repeat("\xff", 1<<20), passwords.Error{Rule: passwords.TooLong, Limit: 1024}},
+		"NUL":                      {usual, "12345678\x00", passwords.Error{Rule: passwords.Encoding}},
+		"not UTF-8":                {usual, "12345678\xff", passwords.Error{Rule: passwords.Encoding}},
+		"a surrogate":              {usual, "12345678\xed\xa0\x80", passwords.Error{Rule: passwords.Encoding}},
+		"15 of 15":                 {strict, strings.Repeat("é", 15), passwords.Error{}},
+		"14 of 15":                 {strict, strings.Repeat("é", 14), passwords.Error{Rule: passwords.TooShort, Limit: 15}},
+		"64 of four bytes, strict": {strict, strings.Repeat("🐎", 64), passwords.Error{}},
+		"257 bytes of 256":         {strict, strings.Repeat("x", 257), passwords.Error{Rule: passwords.TooLong, Limit: 256}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +58,7 @@ func TestPasswordRule(t *testing.T) {
 			a := newAuthenticator(t, nil, row.cfg)
 			check := func(method string, err error) {
 				t.Helper()
-				got, ok := errors.AsType[*auth.PasswordError](err)
+				got, ok := errors.AsType[*passwords.Error](err)
 				if refused := row.want.Rule != ""; ok != refused || err == nil == refused || refused && *got != row.want {
 					t.Errorf("%s: %v, want %+v", method, err, row.want)
 				}
@@ -254,7 +258,7 @@ func TestStoreFaults(t *testing.T) {
 
 func TestEndedContext(t *testing.T) {
 	t.Parallel()
-	w, store := &workHasher{cost: 12}, auth.NewMemoryStore()
+	w, store := &workHasher{cost: 12}, memstore.New()
 	accounts(t, store, w)
 	a := newAuthenticator(t, store, auth.Config{Hasher: w})
 	for _, cancelDuring := range []bool{false, true} {
@@ -286,8 +290,8 @@ func TestEndedContext(t *testing.T) {
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow, store := new(slowHasher), auth.NewMemoryStore()
-		a := newAuthenticator(t, store, auth.Config{Hasher: auth.Limit(slow, 1)})
+		slow, store := new(testkit.SlowHasher), memstore.New()
+		a := newAuthenticator(t, store, auth.Config{Hasher: passwords.Limit(slow, 1)})
 		if err := store.CreateUser(t.Context(), auth.User{ID: "1", Username: "ada", PasswordHash: "hash of correct horse"}); err != nil {
 			t.Fatal(err)
 		}
@@ -328,18 +332,18 @@ func TestHashingIsBounded(t *testing.T) {
 			limit func(auth.Hasher) auth.Hasher
 			want  int32
 		}{
-			"by New":       {func(h auth.Hasher) auth.Hasher { return h }, int32(defaultSlots())},
-			"by the host":  {func(h auth.Hasher) auth.Hasher { return auth.Limit(h, 5) }, 5},
-			"both are one": {func(h auth.Hasher) auth.Hasher { return auth.Limit(auth.Limit(h, 5), 7) }, 5},
+			"by New":       {func(h auth.Hasher) auth.Hasher { return h }, int32(testkit.DefaultSlots())},
+			"by the host":  {func(h auth.Hasher) auth.Hasher { return passwords.Limit(h, 5) }, 5},
+			"both are one": {func(h auth.Hasher) auth.Hasher { return passwords.Limit(passwords.Limit(h, 5), 7) }, 5},
 		} {
-			slow := new(slowHasher)
+			slow := new(testkit.SlowHasher)
 			a := newAuthenticator(t, nil, auth.Config{Hasher: row.limit(slow)})
 			var all sync.WaitGroup
 			for range 30 {
 				all.Go(func() { _, _ = a.Login(t.Context(), "nobody", "correct horse") })
 			}
 			all.Wait()
-			if got := slow.atOnce.Load(); got != row.want {
+			if got := slow.AtOnce.Load(); got != row.want {
 				t.Errorf("%s: %d hashes at once, want %d", name, got, row.want)
 			}
 		}
@@ -349,8 +353,8 @@ func TestHashingIsBounded(t *testing.T) {
 // TestDefaultHasher: what a host gets that names none.
 func TestDefaultHasher(t *testing.T) {
 	t.Parallel()
-	store := auth.NewMemoryStore()
-	a, err := auth.New(store, newIssuer(t, auth.JWTConfig{}), auth.Config{})
+	store := memstore.New()
+	a, err := auth.New(store, testkit.NewIssuer(t, jwt.IssuerConfig{}), auth.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,14 +17,17 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // withSessions returns an Authenticator that has all there is, its store, and a
 // user of it.
-func withSessions(t *testing.T, cfg auth.Config) (*auth.Authenticator, *auth.MemoryStore, auth.User) {
+func withSessions(t *testing.T, cfg auth.Config) (*auth.Authenticator, *memstore.Store, auth.User) {
 	t.Helper()
-	store := auth.NewMemoryStore()
-	cfg.Sessions, cfg.Accounts, cfg.RefreshKeys = store, store, ringOf(t, generated(t, "HS256"))
+	store := memstore.New()
+	cfg.Sessions, cfg.Accounts, cfg.RefreshKeys = store, store, testkit.RingOf(t, testkit.Generated(t, "HS256"))
 	a := newAuthenticator(t, store, cfg)
 	u, err := a.Register(t.Context(), "ada", password)
 	if err != nil {
@@ -68,7 +71,7 @@ func TestSetPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := errors.AsType[*auth.PasswordError](a.SetPassword(ctx, u.ID, "short")); !ok {
+	if _, ok := errors.AsType[*passwords.Error](a.SetPassword(ctx, u.ID, "short")); !ok {
 		t.Error("a short password was set")
 	}
 	if err := a.SetPassword(ctx, "nobody", "battery staple"); err != auth.ErrUserNotFound {
@@ -171,7 +174,7 @@ func TestLoginUser(t *testing.T) {
 
 // undying is a store that ends no session while it has an err.
 type undying struct {
-	*auth.MemoryStore
+	*memstore.Store
 	err error
 }
 
@@ -185,8 +188,8 @@ func (u *undying) DeleteUserSessions(ctx context.Context, userID, except string,
 // An account whose sessions do not end is not deleted: who asked for it can ask again.
 func TestDeleteThatFails(t *testing.T) {
 	t.Parallel()
-	store := &undying{MemoryStore: auth.NewMemoryStore(), err: errors.New("down")}
-	a := newAuthenticator(t, store.MemoryStore, auth.Config{Sessions: store, Accounts: store, RefreshKeys: ringOf(t, generated(t, "HS256"))})
+	store := &undying{MemoryStore: memstore.New(), err: errors.New("down")}
+	a := newAuthenticator(t, store.MemoryStore, auth.Config{Sessions: store, Accounts: store, RefreshKeys: testkit.RingOf(t, testkit.Generated(t, "HS256"))})
 	u, err := a.Register(t.Context(), "ada", password)
 	if err != nil {
 		t.Fatal(err)
@@ -449,7 +452,7 @@ func TestLoginUserIf(t *testing.T) {
 
 // integers is a store whose table has IDs of another type than text.
 type integers struct {
-	*auth.MemoryStore
+	*memstore.Store
 	asked []string
 }
 
@@ -470,7 +473,7 @@ func (s *integers) UserByUsername(ctx context.Context, name string) (auth.User, 
 // nor is nobody who has the target's name.
 func TestLoginUserIfOfNobody(t *testing.T) {
 	t.Parallel()
-	store := &integers{MemoryStore: auth.NewMemoryStore()}
+	store := &integers{MemoryStore: memstore.New()}
 	a := newAuthenticator(t, store, auth.Config{NewUserID: func(context.Context) (string, error) { return "1", nil }})
 	if _, err := a.Register(t.Context(), "code", password); err != nil {
 		t.Fatal(err)
@@ -510,7 +513,7 @@ func TestDeviceTokenIsHidden(t *testing.T) {
 
 // silentSessions is a store that stops to answer after some calls.
 type silentSessions struct {
-	*auth.MemoryStore
+	*memstore.Store
 	answers int
 }
 
@@ -538,8 +541,8 @@ func TestSilentStoreHoldsNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				store := &silentSessions{auth.NewMemoryStore(), row.answers}
-				a := newAuthenticator(t, store, auth.Config{Sessions: store, Accounts: store, RefreshKeys: ringOf(t, generated(t, "HS256"))})
+				store := &silentSessions{memstore.New(), row.answers}
+				a := newAuthenticator(t, store, auth.Config{Sessions: store, Accounts: store, RefreshKeys: testkit.RingOf(t, testkit.Generated(t, "HS256"))})
 				u, err := a.Register(t.Context(), "ada", password)
 				if err != nil {
 					t.Fatal(err)

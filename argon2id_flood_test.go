@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // counted is a Hasher that counts how many calls of Verify run at once.
@@ -28,8 +29,8 @@ func (c *counted) Verify(ctx context.Context, encoded, password string) error {
 // take the 19 MiB of Argon2id more than twice at a time.
 func TestArgon2idFlood(t *testing.T) {
 	t.Parallel()
-	c := &counted{Hasher: auth.Argon2id{}}
-	a := newAuthenticator(t, nil, auth.Config{Hasher: auth.Limit(c, 2)})
+	c := &counted{Hasher: passwords.Argon2id{}}
+	a := newAuthenticator(t, nil, auth.Config{Hasher: passwords.Limit(c, 2)})
 	if _, err := a.Register(t.Context(), "ada", password); err != nil {
 		t.Fatal(err)
 	}

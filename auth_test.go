@@ -16,6 +16,9 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // newAuthenticator returns one over users (nil: an empty MemoryStore), with
@@ -23,12 +26,12 @@ import (
 func newAuthenticator(t testing.TB, users auth.UserStore, cfg auth.Config) *auth.Authenticator {
 	t.Helper()
 	if users == nil {
-		users = auth.NewMemoryStore()
+		users = memstore.New()
 	}
 	if cfg.Hasher == nil {
 		cfg.Hasher = authtest.FastHasher(t)
 	}
-	a, err := auth.New(users, newIssuer(t, auth.JWTConfig{}), cfg)
+	a, err := auth.New(users, testkit.NewIssuer(t, jwt.IssuerConfig{}), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,12 +40,12 @@ func newAuthenticator(t testing.TB, users auth.UserStore, cfg auth.Config) *auth
 
 // hookedStore is a MemoryStore whose calls can be watched, failed or altered.
 type hookedStore struct {
-	*auth.MemoryStore
+	*memstore.Store
 	before func(method string) error // unless nil: its error is returned in place of the call
 	loaded func(*auth.User)          // unless nil: may alter what is returned
 }
 
-func newHookedStore() *hookedStore { return &hookedStore{MemoryStore: auth.NewMemoryStore()} }
+func newHookedStore() *hookedStore { return &hookedStore{MemoryStore: memstore.New()} }
 
 func (s *hookedStore) hook(method string) error {
 	if s.before == nil {
@@ -155,7 +158,7 @@ func (w *workHasher) NeedsRehash(encoded string) bool {
 func TestRegisterLoginVerify(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := auth.NewMemoryStore()
+		store := memstore.New()
 		a := newAuthenticator(t, store, auth.Config{})
 		ctx := t.Context()
 		u, err := a.Register(ctx, "Ada@Example.com", "correct horse")

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // answer is how an error is told over HTTP.
@@ -51,7 +53,7 @@ func answerTo(err error) answer {
 			return a
 		}
 	}
-	if _, ok := errors.AsType[*PasswordError](err); ok {
+	if _, ok := errors.AsType[*passwords.Error](err); ok {
 		return answer{cause: err, status: 422}
 	}
 	if _, ok := errors.AsType[*MFARequiredError](err); ok {
@@ -72,16 +74,16 @@ func HTTPStatus(err error) int {
 
 // challenge returns a WWW-Authenticate header as RFC 6750 section 3 has it. Its
 // parts were checked when they were configured: none needs escaping.
-func (m *Middleware) challenge(code, ask string) string {
-	c := `Bearer realm="` + m.realm + `"`
+func challenge(realm, metadata, code, ask string) string {
+	c := `Bearer realm="` + realm + `"`
 	if code != "" {
 		c += `, error="` + code + `"`
 	}
 	if ask != "" {
 		c += ", " + ask
 	}
-	if m.metadata != "" {
-		c += `, resource_metadata="` + m.metadata + `"` // RFC 9728 section 5.1
+	if metadata != "" {
+		c += `, resource_metadata="` + metadata + `"` // RFC 9728 section 5.1
 	}
 	return c
 }

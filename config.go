@@ -6,187 +6,204 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
-	"unicode/utf8"
+
+	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/usernames"
+	"github.com/seed-e36e2130/auth/passwords"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/session"
 )
 
-// Config is what [New] may be told. Its zero value is the safe choice.
+// Config configures an [Authenticator]. Its zero value is the safe choice.
 type Config struct {
-	// Hasher makes and checks password hashes. nil: bcrypt at cost 12. Unless it
-	// comes from [Limit] it is put in a Limit of the default size.
+	// Hasher makes and checks password hashes. nil: bcrypt at cost 12. Unless it comes from [passwords.Limit],
+	// it is put in a Limit of the default size.
 	Hasher Hasher
 
-	// MinPasswordLength of a new password, in code points. 0: 8; 8 to 64, and 15
-	// where a password is all that protects an account (NIST SP 800-63B-4
-	// section 3.1.1.2).
-	MinPasswordLength int
+	// Passwords says what a new password must satisfy. Its zero value asks for 8 characters that are
+	// no common password and not the username.
+	Passwords passwords.Policy
 
-	// MaxPasswordBytes of a password, in UTF-8. 0: 1,024; 256 to 4,096.
-	MaxPasswordBytes int
-
-	// ContextWords are what a new password may not be made of, beside the user's own
-	// name: the service's name, say, or its domain. A password is refused that has
-	// fewer than 8 characters besides, fewer than 4 of them letters, in whatever
-	// case. At most 100, each of at least 3 characters and at most 255 bytes.
-	ContextWords []string
-
-	// PasswordChecker, if not nil, is asked about a new password that breaks no
-	// other rule, as with package pwned.
-	PasswordChecker PasswordChecker
-
-	// NormalizeUsername returns the one form of a username that is stored and
-	// looked up, or an error if it is none; whatever the form, it has 1 to 255
-	// bytes. nil: UsernameCaseMapped of RFC 8265, which folds case and width and
-	// takes e-mail addresses too; and Register refuses names that are easily taken
-	// for another, by the data of UTS 39, while whoever has one logs in: names that
-	// mix scripts, look like one in ASCII, also in capitals, or hold other digits
-	// than 0 to 9. It is the way to keep the names of a table that already exists.
+	// NormalizeUsername returns the canonical form of a username, which is stored and looked up, or
+	// an error if the username is not allowed. The form must have 1 to 255 bytes.
+	//
+	// nil: UsernameCaseMapped of RFC 8265, which folds case and width and allows e-mail addresses.
+	// Register then rejects new usernames that are confusable with others (UTS 39): names that mix
+	// scripts, that look like an ASCII name, also in capitals, or that contain other digits than 0
+	// to 9. Accounts that have such a name can log in. A function of your own switches this rule off:
+	// use it to keep the names of a table that already exists.
 	NormalizeUsername func(username string) (string, error)
 
-	// NewUserID returns the ID of the account that [Authenticator.Register] makes,
-	// for tables whose IDs have a form of their own: a UUID, the next value of a
-	// sequence. It must be one that no account has had, and not empty; an error ends
-	// the registration and is passed on. nil: 26 random letters and digits.
+	// NewUserID returns the ID of the account that [Authenticator.Register] adds, for tables whose
+	// IDs have a form of their own, such as a UUID or the next value of a sequence. It must not be
+	// empty, nor one that any account ever had. An error ends the registration and is passed on.
+	// nil: 26 random letters and digits.
 	NewUserID func(ctx context.Context) (string, error)
 
-	// Claims, if not nil, completes the claims of a user's token: scopes, roles,
-	// custom ones. Subject, SessionID, AuthTime and AMR are set; the first two
-	// must stay. u comes without its PasswordHash. It is called for each token,
-	// that of a refresh too: who loses a role keeps it until the token expires or its
-	// session is ended. An error ends the login or refresh and is passed on.
+	// Claims, if not nil, completes the claims of a user's token: scopes, roles, custom claims.
+	// Subject, SessionID, AuthTime and AMR are set; the first two must stay as they are. u comes
+	// without its PasswordHash. It is called for each token, also at a refresh: a user who loses a
+	// role keeps it until the token expires or its session is ended. An error ends the login or
+	// refresh and is passed on.
 	Claims func(ctx context.Context, u User, c *Claims) error
 
-	// Throttle, if not nil, is asked before a password is looked at. nil: who
-	// guesses is slowed by the hashing alone. Required with SecondFactor.
+	// Throttle, if not nil, is asked before a password is looked at. nil: only the cost of hashing
+	// slows down guessing. Required with SecondFactor.
 	Throttle Throttle
 
-	// SecondFactor, if not nil, is asked when a user has proven their password:
-	// see [Authenticator.Login]. It needs a Throttle: a code is short, and looking at
-	// one takes no time. nil: a password is enough.
+	// SecondFactor, if not nil, is asked when a user has proven their password: see
+	// [Authenticator.Login]. It needs a Throttle, because codes are short and checking one takes no
+	// time. nil: a password is enough.
 	SecondFactor SecondFactor
 
-	// Records keeps what a login is at before its second factor: as a rule, the
-	// same store as users. Required with SecondFactor.
+	// Records keeps logins that wait for their second factor: usually the same store as users.
+	// Required with SecondFactor.
 	Records RecordStore
 
-	// Accounts, if not nil, is for Disable, Enable and Delete: as a rule, the same
-	// store as users.
+	// Accounts, if not nil, is used by Disable, Enable and Delete: usually the same store as users.
 	Accounts AccountStore
 
-	// Sessions, if not nil, keeps logins, each with refresh tokens. nil: an access
-	// token is all that a login gives.
+	// Sessions, if not nil, keeps sessions, each with refresh tokens. nil: an access token is all
+	// that a login gives.
 	Sessions SessionStore
 
-	// RefreshKeys make refresh tokens: HS256 secrets, the same for all replicas. A
-	// key that no longer signs is needed for SessionIdle more; taken away at once,
-	// it ends everybody's sessions that were last used with it. They may be the
-	// keys of a [JWTIssuer] if those are such. Required with Sessions.
-	RefreshKeys *KeyRing
+	// RefreshKeys make refresh tokens; they are the same on all replicas. When you replace a key,
+	// keep the old one among the older keys for SessionIdle more: removed at once, it ends all
+	// sessions that were last used with it. Required with Sessions.
+	RefreshKeys *secrets.Ring
 
-	// RefreshWindow is how long a used refresh token still gets the answer that it
-	// got, for two tabs and for repeated requests: see [Authenticator.Refresh].
-	// 0: 30 s; at most 10 minutes; negative: not at all, so that a token is good
-	// for one use.
+	// RefreshWindow is how long a used refresh token still gets the answer that it got, for two tabs
+	// and for repeated requests: see [Authenticator.Refresh]. 0: 30 s; at most 10 minutes; negative:
+	// not at all, so that a token is good for one use.
 	RefreshWindow time.Duration
 
-	// SessionIdle is how long a session lives that is not used, SessionLifetime
-	// how long it lives at all. 0: 14 days and 90 days; 1 minute to 3650 days.
+	// SessionIdle is how long a session lives that is not used, SessionLifetime how long any session
+	// lives. 0: 14 days and 90 days; from 1 minute to 3,650 days.
 	SessionIdle, SessionLifetime time.Duration
 
-	// SessionsPerUser is how many there may be: one more ends the one that was not
-	// used for longest. 0: 100; 1 to 1,000.
+	// SessionsPerUser is how many sessions a user may have: one more ends the least recently used.
+	// 0: 100; from 1 to 1,000.
 	SessionsPerUser int
 
-	// Revoked, if not nil, is called when sessions have ended, before the call
-	// that ended them returns: with the Sync of a revocation.List their access
-	// tokens end at once where they were logged out. Its error is logged.
+	// Revoked, if not nil, is called when sessions have ended, before the call that ended them
+	// returns. With the Sync of a revocation.List their access tokens end at once in this process.
+	// Its error is logged.
 	Revoked func(ctx context.Context) error
 
-	// Events receives what happens, after it has happened, in the goroutine that
-	// caused it: it must return soon, and hand over what takes longer. It is called
-	// from several goroutines at once. What it does at a failed login it does for
-	// every reason alike, or time tells who exists. nil: nobody is told.
+	// Events receives what happens, after it has happened, in the goroutine that caused it. It must
+	// return soon, and hand over work that takes longer. It is called from several goroutines at
+	// once. At a failed login it must do the same for every reason, or the time that it takes tells
+	// which accounts exist. nil: there are no events.
 	Events func(ctx context.Context, e Event)
 
-	// Logger is told what an operator should know: a stored hash that cannot be
-	// read, an upgrade of a hash that failed. nil: nobody.
+	// Logger receives what an operator should know: a stored hash that cannot be read, an upgrade of
+	// a hash that failed. nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// New returns an Authenticator over the accounts in users and the tokens of
-// tokens. It makes one password hash (a quarter of a second with the default) and
-// carries one token through its own verifier. It returns every fault as a
-// [*ConfigError], or the error with which hasher or issuer failed.
+// New returns an Authenticator for the accounts in users and the tokens of tokens. It makes one
+// password hash (a quarter of a second with the default), and issues and verifies one token. It
+// returns every fault as a [*ConfigError], or the error with which the hasher or the issuer failed.
 func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error) {
-	var faults []error
-	fault := func(field, value, reason string) {
-		faults = append(faults, &ConfigError{Field: field, Value: value, Reason: reason})
+	a := &Authenticator{
+		users: users, tokens: tokens, usernames: usernames.NewRule(cfg.NormalizeUsername), claims: cfg.Claims,
+		throttle: cfg.Throttle, second: cfg.SecondFactor, records: cfg.Records, accounts: cfg.Accounts, revoked: cfg.Revoked,
+		hasher: cfg.Hasher, newID: cfg.NewUserID, events: cfg.Events, log: cfg.Logger,
 	}
-	within := func(field string, value *int, otherwise, least, most int) {
-		if *value == 0 {
-			*value = otherwise
-		} else if *value < least || *value > most {
-			fault(field, strconv.Itoa(*value), fmt.Sprintf("must be 0 or %d to %d", least, most))
-		}
-	}
-	if users == nil {
-		fault("New.users", "", "is required")
-	}
-	if tokens == nil {
-		fault("New.tokens", "", "is required")
-	}
-	within("Config.MinPasswordLength", &cfg.MinPasswordLength, leastMinPassword, leastMinPassword, mostMinPassword)
-	within("Config.MaxPasswordBytes", &cfg.MaxPasswordBytes, defaultMaxPassword, leastMaxPassword, mostMaxPassword)
-	if len(cfg.ContextWords) > maxContextWords {
-		fault("Config.ContextWords", strconv.Itoa(len(cfg.ContextWords)), fmt.Sprintf("must be at most %d", maxContextWords))
-	}
-	for _, w := range cfg.ContextWords {
-		if len(w) > maxUsername || !utf8.ValidString(w) || utf8.RuneCountInString(w) < leastContextWord {
-			fault("Config.ContextWords", w, fmt.Sprintf("must be text of at least %d characters and at most %d bytes", leastContextWord, maxUsername))
-		}
-	}
-	if (cfg.SecondFactor == nil) != (cfg.Records == nil) {
-		fault("Config.Records", "", "is required with SecondFactor, and of no use without")
-	}
-	if cfg.SecondFactor != nil && cfg.Throttle == nil {
-		fault("Config.Throttle", "", "is required with SecondFactor: whoever is not slowed guesses a code")
-	}
-	kept := newSessions(&cfg, fault)
-	if err := errors.Join(faults...); err != nil {
+	if err := a.check(cfg); err != nil {
 		return nil, err
 	}
-
-	if cfg.Hasher == nil {
-		cfg.Hasher = Bcrypt{}
-	}
-	if _, bounded := cfg.Hasher.(*limited); !bounded {
-		cfg.Hasher = Limit(cfg.Hasher, 0)
-	}
-	ownForm := cfg.NormalizeUsername != nil
-	if !ownForm {
-		cfg.NormalizeUsername = precisUsername
-	}
-	if cfg.NewUserID == nil {
-		cfg.NewUserID = func(context.Context) (string, error) { return rand.Text(), nil } // at least 128 bits
-	}
-	if cfg.Events == nil {
-		cfg.Events = func(context.Context, Event) {}
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	a := &Authenticator{
-		users: users, tokens: tokens, hasher: cfg.Hasher,
-		passwords: passwordRule{
-			least: cfg.MinPasswordLength, most: cfg.MaxPasswordBytes,
-			context: contextWords(cfg.ContextWords...), checker: cfg.PasswordChecker,
-		},
-		normalize: cfg.NormalizeUsername, distinct: !ownForm, newID: cfg.NewUserID, claims: cfg.Claims, log: cfg.Logger,
-		throttle: cfg.Throttle, second: cfg.SecondFactor, records: cfg.Records, accounts: cfg.Accounts, sessions: kept, events: cfg.Events,
-	}
-	if err := a.start(context.Background()); err != nil {
+	a.setDefaults()
+	if err := a.selfTest(context.Background()); err != nil {
 		return nil, err
 	}
 	return a, nil
+}
+
+// check finds every fault of the configuration, and takes over the parts that have rules of their
+// own.
+func (a *Authenticator) check(cfg Config) (err error) {
+	var faults cfgerr.Faults
+	faults.Require("New.users", a.users != nil)
+	faults.Require("New.tokens", a.tokens != nil)
+	if (cfg.SecondFactor == nil) != (cfg.Records == nil) {
+		faults.Add("Config.Records", "", "is required with SecondFactor, and of no use without")
+	}
+	if cfg.SecondFactor != nil && cfg.Throttle == nil {
+		faults.Add("Config.Throttle", "", "is required with SecondFactor: codes could be guessed without limit")
+	}
+	a.passwords, err = passwords.NewRules(cfg.Passwords)
+	faults.Join(err)
+	if cfg.Sessions == nil {
+		refuseSessionSettings(&faults, cfg)
+		return faults.Err()
+	}
+	settings := session.Config{
+		Store: cfg.Sessions, Keys: cfg.RefreshKeys, Window: cfg.RefreshWindow,
+		Idle: cfg.SessionIdle, Life: cfg.SessionLifetime, PerUser: cfg.SessionsPerUser,
+	}
+	if a.tokens != nil {
+		settings.TokenLife = a.tokens.MaxLifetime()
+	}
+	a.sessions, err = session.New(settings)
+	faults.Join(err)
+	return faults.Err()
+}
+
+// refuseSessionSettings adds a fault for each setting of sessions: there are none.
+func refuseSessionSettings(faults *cfgerr.Faults, cfg Config) {
+	for _, setting := range []struct {
+		field string
+		given bool
+	}{
+		{"RefreshKeys", cfg.RefreshKeys != nil}, {"RefreshWindow", cfg.RefreshWindow != 0}, {"Revoked", cfg.Revoked != nil},
+		{"SessionIdle", cfg.SessionIdle != 0}, {"SessionLifetime", cfg.SessionLifetime != 0}, {"SessionsPerUser", cfg.SessionsPerUser != 0},
+	} {
+		if setting.given {
+			faults.Add("Config."+setting.field, "", "is of no use without Sessions")
+		}
+	}
+}
+
+// setDefaults puts defaults in the place of what was not given.
+func (a *Authenticator) setDefaults() {
+	if a.hasher == nil {
+		a.hasher = passwords.Bcrypt{}
+	}
+	a.hasher = passwords.Limit(a.hasher, 0)
+	if a.newID == nil {
+		a.newID = func(context.Context) (string, error) { return rand.Text(), nil } // at least 128 bits
+	}
+	if a.events == nil {
+		a.events = func(context.Context, Event) {}
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// selfTest makes the hash that stands in for accounts without one, and issues and verifies one
+// token: a hasher that does not work, or an issuer that refuses its own tokens, is found before the
+// first login.
+func (a *Authenticator) selfTest(ctx context.Context) (err error) {
+	if a.unknownHash, err = a.hash(ctx, rand.Text()); err != nil {
+		return err
+	}
+	if a.hasher.NeedsRehash(a.unknownHash) {
+		return &ConfigError{Field: "Config.Hasher", Reason: "reports the hash that it has just made as too weak"}
+	}
+	const subject = "self-test"
+	token, err := a.tokens.Issue(ctx, Claims{Subject: subject})
+	if err != nil {
+		return fmt.Errorf("auth: issue token: %w", err)
+	}
+	p, err := a.tokens.Verify(ctx, token)
+	// The self-test token has a made-up subject, so ErrRevokedToken or an undecided Check does not
+	// mean that issuer and verifier disagree.
+	refused := errors.Is(err, ErrInvalidToken) && !errors.Is(err, ErrRevokedToken)
+	if refused || err == nil && p.Subject() != subject {
+		return &ConfigError{Field: "New.tokens", Reason: "does not verify the token that it has just issued"}
+	}
+	return nil
 }

@@ -10,6 +10,9 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // twoIssuers issues with one and verifies with the other.
@@ -37,7 +40,7 @@ func (i *failingIssuer) Issue(ctx context.Context, c auth.Claims) (string, error
 
 func TestNewFaults(t *testing.T) {
 	t.Parallel()
-	users, tokens := auth.NewMemoryStore(), newIssuer(t, auth.JWTConfig{})
+	users, tokens := memstore.New(), testkit.NewIssuer(t, jwt.IssuerConfig{})
 	for name, row := range map[string]struct {
 		users  auth.UserStore
 		tokens auth.TokenIssuer
@@ -71,11 +74,11 @@ func TestNewFaults(t *testing.T) {
 // TestNewTriesItsParts: what cannot work shows at the start.
 func TestNewTriesItsParts(t *testing.T) {
 	t.Parallel()
-	issuer := func(cfg auth.JWTConfig) auth.TokenIssuer { return newIssuer(t, cfg) }
+	issuer := func(cfg jwt.IssuerConfig) auth.TokenIssuer { return testkit.NewIssuer(t, cfg) }
 	check := func(err error) auth.TokenIssuer {
-		return issuer(auth.JWTConfig{Check: func(context.Context, *auth.Principal) error { return err }})
+		return issuer(jwt.IssuerConfig{Check: func(context.Context, *auth.Principal) error { return err }})
 	}
-	other, err := auth.NewPrincipal(auth.Claims{Subject: "somebody else"})
+	other, err := jwt.NewPrincipal(auth.Claims{Subject: "somebody else"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,19 +90,19 @@ func TestNewTriesItsParts(t *testing.T) {
 		field  string // of the ConfigError
 		cause  error
 	}{
-		"a good pair":             {issuer(auth.JWTConfig{}), fast, "", nil},
-		"keys of another":         {twoIssuers{issuer(auth.JWTConfig{}), issuer(auth.JWTConfig{})}, fast, "New.tokens", nil},
-		"another audience":        {twoIssuers{issuer(auth.JWTConfig{}), issuer(auth.JWTConfig{Audience: "x"})}, fast, "New.tokens", nil},
-		"misread":                 {twoIssuers{issuer(auth.JWTConfig{}), misread}, fast, "New.tokens", nil},
+		"a good pair":             {issuer(jwt.IssuerConfig{}), fast, "", nil},
+		"keys of another":         {twoIssuers{issuer(jwt.IssuerConfig{}), issuer(jwt.IssuerConfig{})}, fast, "New.tokens", nil},
+		"another audience":        {twoIssuers{issuer(jwt.IssuerConfig{}), issuer(jwt.IssuerConfig{Audience: "x"})}, fast, "New.tokens", nil},
+		"misread":                 {twoIssuers{issuer(jwt.IssuerConfig{}), misread}, fast, "New.tokens", nil},
 		"a check that refuses":    {check(auth.ErrRevokedToken), fast, "", nil},
 		"a check that cannot say": {check(errDown), fast, "", nil},
-		"an issuer that is down":  {&failingIssuer{issuer(auth.JWTConfig{}), errDown}, fast, "", errDown},
-		"a hasher that is down":   {issuer(auth.JWTConfig{}), brokenHasher{fast, errDown, false}, "", errDown},
-		"never content":           {issuer(auth.JWTConfig{}), brokenHasher{fast, nil, true}, "Config.Hasher", nil},
+		"an issuer that is down":  {&failingIssuer{issuer(jwt.IssuerConfig{}), errDown}, fast, "", errDown},
+		"a hasher that is down":   {issuer(jwt.IssuerConfig{}), brokenHasher{fast, errDown, false}, "", errDown},
+		"never content":           {issuer(jwt.IssuerConfig{}), brokenHasher{fast, nil, true}, "Config.Hasher", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a, err := auth.New(auth.NewMemoryStore(), row.tokens, auth.Config{Hasher: row.hasher})
+			a, err := auth.New(memstore.New(), row.tokens, auth.Config{Hasher: row.hasher})
 			field := ""
 			if fault, ok := errors.AsType[*auth.ConfigError](err); ok {
 				field = fault.Field
@@ -129,7 +132,7 @@ func (b brokenHasher) NeedsRehash(string) bool { return b.discontent }
 func TestClaimsOfTheHost(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	store, errNo := auth.NewMemoryStore(), errors.New("no such plan")
+	store, errNo := memstore.New(), errors.New("no such plan")
 	var hook func(context.Context, auth.User, *auth.Claims) error
 	a := newAuthenticator(t, store, auth.Config{Claims: func(ctx context.Context, u auth.User, c *auth.Claims) error {
 		return hook(ctx, u, c)
@@ -197,8 +200,8 @@ func TestClaimsOfTheHost(t *testing.T) {
 func TestIssuerFaults(t *testing.T) {
 	t.Parallel()
 	var verdict error
-	pair := &failingIssuer{TokenIssuer: newIssuer(t, auth.JWTConfig{Check: func(context.Context, *auth.Principal) error { return verdict }})}
-	a, err := auth.New(auth.NewMemoryStore(), pair, auth.Config{Hasher: authtest.FastHasher(t)})
+	pair := &failingIssuer{TokenIssuer: testkit.NewIssuer(t, jwt.IssuerConfig{Check: func(context.Context, *auth.Principal) error { return verdict }})}
+	a, err := auth.New(memstore.New(), pair, auth.Config{Hasher: authtest.FastHasher(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func TestJWTIssuerContract(t *testing.T) {
@@ -15,7 +17,7 @@ func TestJWTIssuerContract(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d tokens remembered", alg, remembered), func(t *testing.T) {
 				t.Parallel()
 				authtest.TestTokenIssuer(t, func(t *testing.T) auth.TokenIssuer {
-					return newIssuer(t, auth.JWTConfig{Keys: ringOf(t, generated(t, alg)), VerifiedTokens: remembered})
+					return testkit.NewIssuer(t, jwt.IssuerConfig{Keys: testkit.RingOf(t, testkit.Generated(t, alg)), VerifiedTokens: remembered})
 				})
 			})
 		}

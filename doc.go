@@ -14,7 +14,7 @@
 //	mux.Handle("/profile", guard.Require(profile)) // profile asks auth.FromContext
 //
 // The parts are interfaces: [UserStore] stands over the users table that is
-// there, [Hasher] reads the hashes in it, [TokenIssuer] makes other tokens. What
+// there, [passwords.Hasher] reads the hashes in it, [jwt.TokenIssuer] makes other tokens. What
 // is not given is the safe choice: a token lives 15 minutes and is accepted in one
 // spelling, under the one algorithm of its key; every failed login costs one hash
 // and gives one error; each input is bounded before it costs anything; and what

@@ -11,6 +11,8 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/testenv"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/throttle"
 )
 
@@ -36,7 +38,7 @@ func BenchmarkEnumeration(b *testing.B) {
 func BenchmarkEnumerationThrottled(b *testing.B) {
 	kinds := []string{"wrong", "unknown", "disabled", "passwordless", "wrong-again"}
 	hasher, users := accountsOfKinds(b, kinds)
-	slow, err := throttle.New(auth.NewMemoryStore(), throttle.Config{FreePerAccount: 1, FirstDelay: 12 * time.Hour})
+	slow, err := throttle.New(memstore.New(), throttle.Config{FreePerAccount: 1, FirstDelay: 12 * time.Hour})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func nameOf(kind string, i int) string {
 // accountsOfKinds returns those accounts of these kinds that are there.
 func accountsOfKinds(b *testing.B, kinds []string) (auth.Hasher, auth.UserStore) {
 	b.Helper()
-	hasher, users := auth.LowCostBcrypt(5), auth.NewMemoryStore()
+	hasher, users := testkit.LowCostBcrypt(5), memstore.New()
 	encoded, err := hasher.Hash(b.Context(), "correct horse")
 	if err != nil {
 		b.Fatal(err)

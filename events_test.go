@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // refusing is a Throttle that has had enough.
@@ -89,7 +90,7 @@ func TestLoginFailedSaysWhy(t *testing.T) {
 func TestEventsComeAfterTheFact(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	w, store := &workHasher{cost: 12}, auth.NewMemoryStore()
+	w, store := &workHasher{cost: 12}, memstore.New()
 	var told []string
 	before := "" // the hash that was stored when the event before was told
 	cfg := auth.Config{Hasher: w, Events: func(ctx context.Context, e auth.Event) {

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // configured returns accounts by cfg, with quicker hashes than the default, in which
@@ -18,7 +21,7 @@ import (
 func configured(users auth.UserStore, cfg auth.Config) *auth.Authenticator {
 	var err error
 	if cfg.Hasher == nil {
-		cfg.Hasher, err = auth.NewBcrypt(10)
+		cfg.Hasher, err = passwords.NewBcrypt(10)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -35,7 +38,7 @@ func configured(users auth.UserStore, cfg auth.Config) *auth.Authenticator {
 
 // What a token says of its user, and how a handler reads it.
 func ExampleConfig_claims() {
-	accounts := configured(auth.NewMemoryStore(), auth.Config{
+	accounts := configured(memstore.New(), auth.Config{
 		Claims: func(_ context.Context, u auth.User, c *auth.Claims) error {
 			c.Scopes, c.Roles = []string{"items:read"}, []string{"editor"}
 			c.Custom = map[string]any{"plan": "pro"} // of u, from the host's own tables
@@ -56,15 +59,15 @@ func ExampleConfig_claims() {
 
 // Sessions: each login has refresh tokens, until it is ended.
 func ExampleConfig_sessions() {
-	key, err := auth.GenerateKey(auth.HS256) // OpenKeyFile keeps it through a restart
+	key, err := jwt.GenerateKey(jwt.HS256) // OpenKeyFile keeps it through a restart
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	store := auth.NewMemoryStore()
+	store := memstore.New()
 	accounts := configured(store, auth.Config{
 		Sessions: store, RefreshKeys: keys,
 		SessionIdle: 30 * 24 * time.Hour, SessionLifetime: 365 * 24 * time.Hour, SessionsPerUser: 10,
@@ -88,7 +91,7 @@ func ExampleConfig_sessions() {
 
 // What happened: auth.LogEvents writes it to a logger instead.
 func ExampleConfig_events() {
-	accounts := configured(auth.NewMemoryStore(), auth.Config{
+	accounts := configured(memstore.New(), auth.Config{
 		Events: func(_ context.Context, e auth.Event) { fmt.Println(e.Kind, e.UserID != "", e.Err) },
 	})
 	ctx := context.Background()
@@ -104,7 +107,7 @@ func ExampleConfig_events() {
 
 // A table whose names were compared as they stand, as Django's are, goes on so.
 func ExampleConfig_normalizeUsername() {
-	accounts := configured(auth.NewMemoryStore(), auth.Config{
+	accounts := configured(memstore.New(), auth.Config{
 		NormalizeUsername: func(name string) (string, error) {
 			if strings.TrimSpace(name) != name {
 				return "", errors.New("begins or ends with a space")
@@ -126,7 +129,7 @@ func ExampleConfig_normalizeUsername() {
 
 // What a new password has to satisfy.
 func ExampleConfig_minPasswordLength() {
-	accounts := configured(auth.NewMemoryStore(), auth.Config{
+	accounts := configured(memstore.New(), auth.Config{
 		MinPasswordLength: 15, ContextWords: []string{"acme", "acmeshop"},
 	})
 	for _, password := range []string{"battery staple", "AcmeShop-AcmeShop", "correct horse battery"} {
@@ -142,24 +145,24 @@ func ExampleConfig_minPasswordLength() {
 // A secret that is not in the table goes into every hash. Those of before are read
 // until their owners have logged in.
 func ExamplePepper() {
-	key, err := auth.GenerateKey(auth.HS256) // OpenKeyFile keeps it through a restart
+	key, err := jwt.GenerateKey(jwt.HS256) // OpenKeyFile keeps it through a restart
 	if err != nil {
 		log.Fatal(err)
 	}
 	if key, err = key.WithID("2031"); err != nil {
 		log.Fatal(err)
 	}
-	plain, err := auth.NewBcrypt(10)
+	plain, err := passwords.NewBcrypt(10)
 	if err != nil {
 		log.Fatal(err)
 	}
-	peppered, err := auth.Pepper(plain, key)
+	peppered, err := passwords.Pepper(plain, key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	store := auth.NewMemoryStore()
+	store := memstore.New()
 	configured(store, auth.Config{Hasher: plain})
-	accounts, err := auth.New(store, newTokens(), auth.Config{Hasher: auth.Hashers(peppered, plain)})
+	accounts, err := auth.New(store, newTokens(), auth.Config{Hasher: passwords.Chain(peppered, plain)})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -221,23 +224,23 @@ func ExampleMiddlewareConfig() {
 // Tokens of two issuers, each held to its own rules, behind one middleware.
 func ExampleAnyOf() {
 	own := newTokens() // issuer: https://example.com
-	key, err := auth.GenerateKey(auth.ES256)
+	key, err := jwt.GenerateKey(jwt.ES256)
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	partner, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://partner.example", Audience: "https://example.com/api", Keys: keys})
+	partner, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://partner.example", Audience: "https://example.com/api", Keys: keys})
 	if err != nil {
 		log.Fatal(err)
 	}
-	verifier, err := auth.AnyOf(map[string]auth.TokenVerifier{"https://example.com": own, "https://partner.example": partner})
+	verifier, err := jwt.AnyOf(map[string]auth.TokenVerifier{"https://example.com": own, "https://partner.example": partner})
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, issuer := range []*auth.JWTIssuer{own, partner} {
+	for _, issuer := range []*jwt.Issuer{own, partner} {
 		token, err := issuer.Issue(context.Background(), auth.Claims{Subject: "17"})
 		if err != nil {
 			log.Fatal(err)

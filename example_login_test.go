@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // measured is a Hasher that knows how many of its hashes were under way at once.
@@ -34,12 +37,12 @@ func (m *measured) count(n int) {
 // Two processors for passwords, however many register or log in: the rest wait in
 // turn. It goes into Config.Hasher.
 func ExampleLimit() {
-	bcrypt, err := auth.NewBcrypt(10)
+	bcrypt, err := passwords.NewBcrypt(10)
 	if err != nil {
 		log.Fatal(err)
 	}
 	hasher := &measured{Hasher: bcrypt}
-	limited := auth.Limit(hasher, 2)
+	limited := passwords.Limit(hasher, 2)
 	var callers sync.WaitGroup
 	for range 6 {
 		callers.Go(func() {
@@ -56,7 +59,7 @@ func ExampleLimit() {
 // The host has seen a passkey, which is a key in the user's hands and their finger:
 // two factors, so it says "mfa".
 func ExampleAuthenticator_LoginUser() {
-	accounts := newAccounts(auth.NewMemoryStore(), newTokens())
+	accounts := newAccounts(memstore.New(), newTokens())
 	ctx := context.Background()
 	ada, err := accounts.Register(ctx, "ada", "correct horse battery")
 	if err != nil {
@@ -78,7 +81,7 @@ func ExampleAuthenticator_LoginUser() {
 // for a route that wants a recent login.
 func ExampleAuthenticator_StepUp() {
 	issuer := newTokens()
-	accounts := newAccounts(auth.NewMemoryStore(), issuer)
+	accounts := newAccounts(memstore.New(), issuer)
 	ctx := context.Background()
 	ada, err := accounts.Register(ctx, "ada", "correct horse battery")
 	if err != nil {
@@ -148,9 +151,9 @@ func ExampleMiddleware_RequireRole() {
 
 // The audit log is told when keys were replaced; auth.LogEvents writes there.
 func ExampleKeyRing_Notify() {
-	var both [2]auth.Key
+	var both [2]jwt.Key
 	for i := range both {
-		key, err := auth.GenerateKey(auth.EdDSA)
+		key, err := jwt.GenerateKey(jwt.EdDSA)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -158,7 +161,7 @@ func ExampleKeyRing_Notify() {
 			log.Fatal(err)
 		}
 	}
-	keys, err := auth.NewKeyRing(both[0])
+	keys, err := jwt.NewKeyRing(both[0])
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -9,19 +9,22 @@ import (
 	"net/http/httptest"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // newTokens returns an issuer with a key that lives as long as the example.
-func newTokens() *auth.JWTIssuer {
-	key, err := auth.GenerateKey(auth.EdDSA)
+func newTokens() *jwt.Issuer {
+	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{
 		Issuer:   "https://example.com",
 		Audience: "https://example.com/api",
 		Keys:     keys,
@@ -43,7 +46,7 @@ func newGuard(v auth.TokenVerifier) *auth.Middleware {
 
 // newAccounts returns the accounts in users, with quicker hashes than the default.
 func newAccounts(users auth.UserStore, tokens auth.TokenIssuer) *auth.Authenticator {
-	hasher, err := auth.NewBcrypt(10)
+	hasher, err := passwords.NewBcrypt(10)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -72,7 +75,7 @@ func get(h http.Handler, target, token string) {
 // Register, log in, and open a protected route.
 func Example() {
 	tokens := newTokens()
-	accounts := newAccounts(auth.NewMemoryStore(), tokens)
+	accounts := newAccounts(memstore.New(), tokens)
 	profile := newGuard(accounts).Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, _ := auth.FromContext(r.Context()) // always there behind Require
 		fmt.Fprintln(w, "proven by", caller.AMR())
@@ -133,10 +136,10 @@ func ExampleJWTIssuer_Issue() {
 // Wrong: a secret that a person thought up, and nobody whom the tokens are for.
 // Constructors say all that is wrong, at the start and not at the first login.
 func ExampleNewJWTIssuer_wrong() {
-	_, err := auth.NewSecretKey([]byte("secret"))
+	_, err := jwt.NewSecretKey([]byte("secret"))
 	fmt.Println(err)
 
-	_, err = auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com"})
+	_, err = jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com"})
 	fmt.Println(err)
 
 	var fault *auth.ConfigError
@@ -161,19 +164,19 @@ func ExampleNew_wrong() {
 // The next key verifies before it signs, and the old one verifies until its last
 // token has expired: no valid token is refused on the way.
 func ExampleKeyRing_Replace() {
-	newKey := func() auth.Key {
-		key, err := auth.GenerateKey(auth.ES256)
+	newKey := func() jwt.Key {
+		key, err := jwt.GenerateKey(jwt.ES256)
 		if err != nil {
 			log.Fatal(err)
 		}
 		return key
 	}
 	old, next := newKey(), newKey()
-	keys, err := auth.NewKeyRing(old, next) // every replica knows next by now
+	keys, err := jwt.NewKeyRing(old, next) // every replica knows next by now
 	if err != nil {
 		log.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{
 		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys,
 	})
 	if err != nil {
@@ -270,7 +273,7 @@ func ExampleNewContext() {
 		}
 		fmt.Fprint(w, caller.Subject())
 	}
-	ada, err := auth.NewPrincipal(auth.Claims{Subject: "ada"})
+	ada, err := jwt.NewPrincipal(auth.Claims{Subject: "ada"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testkit"
 )
 
 type httpVector struct {
@@ -39,9 +40,9 @@ type httpVector struct {
 // in a bubble of its own.
 func TestHTTPVectors(t *testing.T) {
 	t.Parallel()
-	verifier := vectorVerifier(t, vectorSettings(t)["HS"], 0)
+	verifier := testkit.VectorVerifier(t, testkit.VectorSettings(t)["HS"], 0)
 	atTime := verifierFunc(func(ctx context.Context, token string) (p *auth.Principal, err error) {
-		atVectorTime(t, func(*testing.T) { p, err = verifier.Verify(ctx, token) })
+		testkit.AtVectorTime(t, func(*testing.T) { p, err = verifier.Verify(ctx, token) })
 		return p, err
 	})
 	var log bytes.Buffer
@@ -63,7 +64,7 @@ func TestHTTPVectors(t *testing.T) {
 		addresses[settings] = srv.Listener.Addr().String()
 	}
 	ran := 0
-	for _, c := range readLines[httpVector](t, "testdata/vectors/http.jsonl") {
+	for _, c := range testkit.ReadLines[httpVector](t, "testdata/vectors/http.jsonl") {
 		if c.Settings == "M-QUERY" { // a token in a URL is in every log: there is no such Extractor
 			continue
 		}
@@ -137,11 +138,11 @@ func exchange(t *testing.T, address string, raw []byte) []byte {
 // text holds nothing of the request.
 func TestHTTPVectorErrors(t *testing.T) {
 	t.Parallel()
-	verifier := vectorVerifier(t, vectorSettings(t)["HS"], 0)
+	verifier := testkit.VectorVerifier(t, testkit.VectorSettings(t)["HS"], 0)
 	m := middleware(t, verifier, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.BearerToken(), auth.Cookie("access_token")}})
-	cases := readLines[httpVector](t, "testdata/vectors/http.jsonl")
+	cases := testkit.ReadLines[httpVector](t, "testdata/vectors/http.jsonl")
 	refused := 0
-	atVectorTime(t, func(t *testing.T) {
+	testkit.AtVectorTime(t, func(t *testing.T) {
 		for _, c := range cases {
 			r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(c.Raw)))
 			if err != nil {

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // accounts fills a store, one account for each way in which a login fails.
@@ -150,7 +152,7 @@ func TestDecoyOpensNothing(t *testing.T) {
 // any other, and long passwords work.
 func TestLoginWithBcrypt(t *testing.T) {
 	t.Parallel()
-	a := newAuthenticator(t, nil, auth.Config{Hasher: fast})
+	a := newAuthenticator(t, nil, auth.Config{Hasher: testkit.LowCostBcrypt(4)})
 	short, long := strings.Repeat("x", 72), strings.Repeat("🐎", 64)
 	for name, password := range map[string]string{"short": short, "long": long} {
 		if _, err := a.Register(t.Context(), name, password); err != nil {
@@ -175,7 +177,7 @@ func TestLoginWithBcrypt(t *testing.T) {
 func TestImportedPasswordsLogIn(t *testing.T) {
 	t.Parallel()
 	w := &workHasher{cost: 12}
-	store := auth.NewMemoryStore()
+	store := memstore.New()
 	a := newAuthenticator(t, store, auth.Config{Hasher: w})
 	for i, password := range []string{"short", "latin1 \xe4\xf6", " spaces ", strings.Repeat("x", 1024)} {
 		name := fmt.Sprint("user", i)
@@ -293,7 +295,7 @@ func TestAccountChangesDuringLogin(t *testing.T) {
 func TestRegisterRace(t *testing.T) {
 	t.Parallel()
 	const clients = 64
-	store := auth.NewMemoryStore()
+	store := memstore.New()
 	a := newAuthenticator(t, store, auth.Config{})
 	errs := make([]error, clients)
 	var all sync.WaitGroup

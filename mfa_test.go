@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // codes is a SecondFactor whose users have codes, each good for one use.
@@ -48,7 +51,7 @@ func (c *codes) Prove(_ context.Context, userID, code string) ([]string, error) 
 func withCodes(t *testing.T, cfg auth.Config, list ...string) (*auth.Authenticator, *codes, auth.User) {
 	t.Helper()
 	second := &codes{users: make(map[string][]string)}
-	cfg.SecondFactor, cfg.Records = second, auth.NewMemoryStore()
+	cfg.SecondFactor, cfg.Records = second, memstore.New()
 	if cfg.Throttle == nil {
 		cfg.Throttle = new(noted)
 	}
@@ -248,10 +251,10 @@ func TestMFAFaults(t *testing.T) {
 		cfg   auth.Config
 	}{
 		{"Config.Records", auth.Config{SecondFactor: second, Throttle: throttle}},
-		{"Config.Records", auth.Config{Records: auth.NewMemoryStore()}},
-		{"Config.Throttle", auth.Config{SecondFactor: second, Records: auth.NewMemoryStore()}}, // RFC 4226 section 7.3
+		{"Config.Records", auth.Config{Records: memstore.New()}},
+		{"Config.Throttle", auth.Config{SecondFactor: second, Records: memstore.New()}}, // RFC 4226 section 7.3
 	} {
-		_, err := auth.New(auth.NewMemoryStore(), newIssuer(t, auth.JWTConfig{}), row.cfg)
+		_, err := auth.New(memstore.New(), testkit.NewIssuer(t, jwt.IssuerConfig{}), row.cfg)
 		if fault, ok := errors.AsType[*auth.ConfigError](err); !ok || fault.Field != row.field {
 			t.Errorf("want a fault of %s: %v", row.field, err)
 		}
@@ -304,7 +307,7 @@ func TestStepUp(t *testing.T) {
 			t.Errorf("a refresh after it: auth_time %v, %v", tokens.Principal.AuthTime(), err)
 		}
 
-		stranger, err := auth.NewPrincipal(auth.Claims{Subject: "nobody", SessionID: first.Principal.SessionID()})
+		stranger, err := jwt.NewPrincipal(auth.Claims{Subject: "nobody", SessionID: first.Principal.SessionID()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,7 +318,7 @@ func TestStepUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		other, err := auth.NewPrincipal(auth.Claims{Subject: bob.Principal.Subject(), SessionID: first.Principal.SessionID()})
+		other, err := jwt.NewPrincipal(auth.Claims{Subject: bob.Principal.Subject(), SessionID: first.Principal.SessionID()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -365,7 +368,7 @@ func TestStepUpWithoutSessions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		second := &codes{users: make(map[string][]string)}
-		a := newAuthenticator(t, nil, auth.Config{SecondFactor: second, Records: auth.NewMemoryStore(), Throttle: new(noted)})
+		a := newAuthenticator(t, nil, auth.Config{SecondFactor: second, Records: memstore.New(), Throttle: new(noted)})
 		ctx := t.Context()
 		u, err := a.Register(ctx, "ada", password)
 		if err != nil {
@@ -391,7 +394,7 @@ func TestStepUpWithoutSessions(t *testing.T) {
 func TestMFAOfTheDisabled(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	store := auth.NewMemoryStore()
+	store := memstore.New()
 	second := &codes{users: make(map[string][]string)}
 	a := newAuthenticator(t, store, auth.Config{SecondFactor: second, Records: store, Accounts: store, Throttle: new(noted)})
 	u, err := a.Register(ctx, "ada", password)
@@ -431,7 +434,7 @@ func (w *writtenRecords) ReplaceRecord(ctx context.Context, old int64, r auth.Re
 // Who reads the database cannot go on with anybody's login.
 func TestMFARecordsHoldNoToken(t *testing.T) {
 	t.Parallel()
-	records := &writtenRecords{RecordStore: auth.NewMemoryStore()}
+	records := &writtenRecords{RecordStore: memstore.New()}
 	second := &codes{users: make(map[string][]string)}
 	a := newAuthenticator(t, nil, auth.Config{SecondFactor: second, Records: records, Throttle: new(noted)})
 	u, err := a.Register(t.Context(), "ada", password)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/internal/problem"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // MiddlewareConfig is what a [Middleware] may be told. Its zero takes tokens
@@ -141,7 +142,7 @@ func (m *Middleware) RequireScope(scopes ...string) func(http.Handler) http.Hand
 			return !slices.ContainsFunc(scopes, func(s string) bool { return !p.HasScope(s) })
 		},
 	}
-	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s string) bool { return !isScope(s) }) {
+	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s string) bool { return !jwt.IsScope(s) }) {
 		rule.fault = &ConfigError{Field: "RequireScope", Value: strings.Join(scopes, " "), Reason: "needs scopes: words of printable ASCII without quote and backslash"}
 	}
 	return func(next http.Handler) http.Handler { return m.guard(next, rule) }
@@ -171,7 +172,7 @@ func (m *Middleware) RequireRole(roles ...string) func(http.Handler) http.Handle
 // [Authenticator.StepUp] gives them another token. At least 1 second.
 func (m *Middleware) RequireRecent(d time.Duration) func(http.Handler) http.Handler {
 	rule := rule{
-		allow:  func(p *Principal) bool { return p.authTime != absent && time.Since(p.AuthTime()) <= d },
+		allow:  func(p *Principal) bool { return !p.AuthTime().IsZero() && time.Since(p.AuthTime()) <= d },
 		denied: ErrInsufficientAuthentication,
 		ask:    `max_age="` + strconv.FormatInt(int64(d/time.Second), 10) + `"`,
 	}
@@ -186,7 +187,7 @@ func (m *Middleware) RequireRecent(d time.Duration) func(http.Handler) http.Hand
 // them); the rest get [ErrInsufficientAuthentication].
 func (m *Middleware) RequireMFA(next http.Handler) http.Handler {
 	return m.guard(next, rule{
-		allow:  func(p *Principal) bool { return p.acr == mfa || holds(p.amr, mfa) },
+		allow:  func(p *Principal) bool { return p.ACR() == mfa || p.HasAMR(mfa) },
 		denied: ErrInsufficientAuthentication,
 		ask:    `acr_values="` + mfa + `"`,
 	})
@@ -202,9 +203,6 @@ type rule struct {
 }
 
 func (m *Middleware) guard(next http.Handler, rule rule) http.Handler {
-	if m == nil {
-		m = new(Middleware)
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := m.extract(r)
 		if rule.anonymous && errors.Is(err, ErrNoCredentials) {
@@ -240,9 +238,6 @@ func (rule *rule) check(p *Principal) error {
 
 // extract returns the one token of r.
 func (m *Middleware) extract(r *http.Request) (string, error) {
-	if m == nil || m.verifier == nil {
-		return "", errUnusable
-	}
 	token, ambient := "", false
 	for _, e := range m.extractors {
 		t, err := e.Extract(r)
@@ -282,13 +277,11 @@ func (m *Middleware) verify(ctx context.Context, token string) (*Principal, erro
 	if err != nil {
 		return nil, err
 	}
-	if p == nil || p.subject == "" {
-		return nil, errNobody
+	if p == nil || p.Subject() == "" {
+		return nil, jwt.ErrNobody
 	}
 	return p, nil
 }
-
-var errNobody = errors.New("auth: the verifier named no caller and no reason")
 
 // refuse answers in place of the handler; ask is what the route asks for.
 func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, ask string) {
@@ -299,7 +292,7 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, a
 		if a.cause != ErrInsufficientScope && a.cause != ErrInsufficientAuthentication {
 			ask = ""
 		}
-		h.Set("WWW-Authenticate", m.challenge(a.code, ask))
+		h.Set("WWW-Authenticate", challenge(m.realm, m.metadata, a.code, ask))
 	}
 	if retry, ok := errors.AsType[*RetryError](err); ok {
 		h.Set("Retry-After", problem.RetryAfter(retry.After))

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // verifierFunc is a TokenVerifier that a test writes out.
@@ -44,7 +46,7 @@ func fails(err error) auth.TokenVerifier {
 
 func caller(t testing.TB, c auth.Claims) *auth.Principal {
 	t.Helper()
-	p, err := auth.NewPrincipal(c)
+	p, err := jwt.NewPrincipal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -457,7 +459,7 @@ func TestHTTPStatus(t *testing.T) {
 		{auth.ErrConflict, 409},
 		{auth.ErrUserNotFound, 404},
 		{auth.ErrInvalidUsername, 422},
-		{&auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}, 422},
+		{&passwords.Error{Rule: passwords.TooShort, Limit: 8}, 422},
 		{&auth.RetryError{Err: auth.ErrBusy, After: time.Second}, 503},
 		{&auth.ConfigError{Field: "x"}, 500},
 		{errors.New("disk full"), 500},

@@ -9,16 +9,20 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // TestContextWords: a password is refused that is little more than the name of its
 // user or of the service, and no good one that holds them.
 func TestContextWords(t *testing.T) {
 	t.Parallel()
-	const refused, fine = auth.PasswordContext, ""
+	const refused, fine = passwords.Context, ""
 	for _, row := range []struct {
 		username, password string
-		want               auth.PasswordRule
+		want               passwords.Rule
 	}{
 		// The user's name.
 		{"adalovelace", "adalovelace", refused},
@@ -65,8 +69,8 @@ func TestContextWords(t *testing.T) {
 		cfg := auth.Config{ContextWords: []string{"Acme Shop", "straßenbahn"}}
 		check := func(method string, err error) {
 			t.Helper()
-			got, _ := errors.AsType[*auth.PasswordError](err)
-			if (err == nil) != (row.want == fine) || err != nil && (got == nil || *got != auth.PasswordError{Rule: row.want}) {
+			got, _ := errors.AsType[*passwords.Error](err)
+			if (err == nil) != (row.want == fine) || err != nil && (got == nil || *got != passwords.Error{Rule: row.want}) {
 				t.Errorf("%s of %s with %q: %v", method, row.username, row.password, err)
 			}
 		}
@@ -97,7 +101,7 @@ func TestContextWordsBounds(t *testing.T) {
 		"too long":  {[]string{strings.Repeat("x", 256)}, 1},
 		"not text":  {[]string{"acme\xff"}, 1},
 	} {
-		_, err := auth.New(auth.NewMemoryStore(), newIssuer(t, auth.JWTConfig{}), auth.Config{
+		_, err := auth.New(memstore.New(), testkit.NewIssuer(t, jwt.IssuerConfig{}), auth.Config{
 			Hasher: &workHasher{cost: 4}, ContextWords: row.words,
 		})
 		if got := strings.Count(fmt.Sprint(err), "auth: Config.ContextWords"); got != row.faults || (err == nil) != (row.faults == 0) {
@@ -106,7 +110,7 @@ func TestContextWordsBounds(t *testing.T) {
 	}
 }
 
-// checker is an [auth.PasswordChecker] that counts what it is asked.
+// checker is an [passwords.Checker] that counts what it is asked.
 type checker struct {
 	asked  atomic.Int32
 	answer error
@@ -122,7 +126,7 @@ func (c *checker) CheckPassword(_ context.Context, password string) error {
 func TestPasswordChecker(t *testing.T) {
 	t.Parallel()
 	const current, replacement = "correct horse", "battery staple"
-	breached := &auth.PasswordError{Rule: auth.PasswordBreached}
+	breached := &passwords.Error{Rule: passwords.Breached}
 	for name, row := range map[string]struct {
 		answer error
 		status int // 0: no error
@@ -149,7 +153,7 @@ func TestPasswordChecker(t *testing.T) {
 				if err == nil != (row.answer == nil) || err != nil && auth.HTTPStatus(err) != row.status {
 					t.Errorf("%s: %v, want status %d", method, err, row.status)
 				}
-				if got, refused := errors.AsType[*auth.PasswordError](err); refused && *got != *breached {
+				if got, refused := errors.AsType[*passwords.Error](err); refused && *got != *breached {
 					t.Errorf("%s: %+v", method, got)
 				}
 				if err != nil && !strings.HasPrefix(err.Error(), "auth: ") {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // hookedSessions is a SessionStore whose calls can be watched, failed or altered.
@@ -83,7 +85,7 @@ type house struct {
 	*auth.Authenticator
 	users    *hookedStore
 	sessions *hookedSessions
-	keys     *auth.KeyRing // for refresh tokens
+	keys     *jwt.KeyRing // for refresh tokens
 	config   auth.Config
 	user     auth.User
 
@@ -95,7 +97,7 @@ const password = "correct horse"
 
 func newHouse(t testing.TB, cfg auth.Config) *house {
 	t.Helper()
-	h := &house{users: newHookedStore(), keys: ringOf(t, generated(t, "HS256"))}
+	h := &house{users: newHookedStore(), keys: testkit.RingOf(t, testkit.Generated(t, "HS256"))}
 	h.sessions = &hookedSessions{SessionStore: h.users.MemoryStore}
 	cfg.Sessions, cfg.RefreshKeys = h.sessions, h.keys
 	cfg.Events = func(_ context.Context, e auth.Event) {
@@ -257,12 +259,12 @@ func TestRefreshKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, auth.Config{})
-		again, err := auth.New(h.users, newIssuer(t, auth.JWTConfig{}), h.config)
+		again, err := auth.New(h.users, testkit.NewIssuer(t, jwt.IssuerConfig{}), h.config)
 		if err != nil {
 			t.Fatal(err)
 		}
-		old, next := generated(t, "HS256"), generated(t, "HS256")
-		replace := func(first auth.Key, others ...auth.Key) {
+		old, next := testkit.Generated(t, "HS256"), testkit.Generated(t, "HS256")
+		replace := func(first jwt.Key, others ...jwt.Key) {
 			t.Helper()
 			if err := h.keys.Replace(first, others...); err != nil {
 				t.Fatal(err)
@@ -292,7 +294,7 @@ func TestRefreshKeys(t *testing.T) {
 
 		// A ring that cannot make refresh tokens is the host's fault, not the
 		// client's, and uses up nothing.
-		for _, wrong := range []auth.Key{generated(t, "EdDSA"), generated(t, "HS512")} {
+		for _, wrong := range []jwt.Key{testkit.Generated(t, "EdDSA"), testkit.Generated(t, "HS512")} {
 			replace(wrong, next)
 			if _, err := h.Refresh(t.Context(), fifth); err == nil || auth.HTTPStatus(err) != 500 {
 				t.Errorf("with %v: %v", wrong, err)

@@ -2,149 +2,260 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
-	"io"
-	"log/slog"
-	"net/netip"
-	"strings"
+	"errors"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/seed-e36e2130/auth/internal/clock"
+	"github.com/seed-e36e2130/auth/session"
 )
 
-// Session is one login, from the first token until it ends. Its refresh tokens
-// are not in it, nor anything that a token could be made of without the server's
-// keys. Printed and logged it shows its ID and user alone.
-type Session struct {
-	ID         string    // 128 random bits: 22 characters of base64url; sid of its access tokens
-	UserID     string    // never changes
-	CreatedAt  time.Time // UTC, whole microseconds, as all times here; never changes
-	LastUsedAt time.Time // when its tokens were last made anew
-	ExpiresAt  time.Time // when it ends unless it is used before
-	Device               // that it was last used from
+// maxConflicts bounds how often one call meets a session that others have just changed. Two attempts
+// suffice in practice: after one conflict the refresh token is no longer the newest. 8 is a safety
+// limit.
+const maxConflicts = 8
 
-	Version int64  `json:"-"` // counts replacements: see [SessionStore].ReplaceSession
-	State   []byte `json:"-"` // the library's own, half of what makes a token: at most 512 bytes
-}
+// revokedTime bounds how long a call that ends a session waits for Config.Revoked.
+const revokedTime = time.Second
 
-// Device is where a session is used from, as the host sees it: facts for people
-// to know their sessions by, and proof of nothing.
-type Device struct {
-	UserAgent string     // kept up to 256 bytes, without control characters
-	IP        netip.Addr // of the client, not of a proxy; kept without zone
-
-	// Known, where the host has it from the client, is a [Tokens].DeviceToken of an
-	// earlier login. It is for the [Throttle], and kept in no session.
-	Known DeviceToken `json:"-"`
-}
-
-// DeviceToken tells a [Throttle] that an account has logged in from a device
-// before, and proves nothing else. Printed and logged it is not shown.
-type DeviceToken string
-
-// Format writes "[REDACTED]", whatever the verb.
-func (t DeviceToken) Format(f fmt.State, _ rune) {
-	if t != "" {
-		io.WriteString(f, "[REDACTED]")
-	}
-}
-
-// LogValue returns what Format writes.
-func (t DeviceToken) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
-
-// SessionStore keeps sessions. There is no logic in it: it writes what it is
-// given where one number is what was expected. Package authtest holds the suite
-// that proves one right.
-//
-// Every method honours ctx and is safe for concurrent use, by any number of
-// processes. What is returned is the caller's own copy. A store may forget a
-// session whose ExpiresAt is past by an hour, and must in the end. An error that
-// is not one of those named below is the world's, as in [UserStore].
-type SessionStore interface {
-	// CreateSession adds s. It returns [ErrConflict] if the ID is taken, and
-	// then nothing has changed.
-	CreateSession(ctx context.Context, s Session) error
-
-	// Session returns the session as it was last written, never an older copy,
-	// and the store's own time: replicas whose clocks differ measure sessions by
-	// the one clock of the store they share. It returns [ErrSessionNotFound] if
-	// there is none.
-	Session(ctx context.Context, id string) (s Session, now time.Time, err error)
-
-	// Sessions returns the sessions of a user in any order, with an empty State.
-	Sessions(ctx context.Context, userID string) ([]Session, error)
-
-	// ReplaceSession puts replacement, which has the ID, UserID and CreatedAt of
-	// old, in the place of the session with that ID if its Version is
-	// old.Version, in one atomic step. It returns [ErrConflict] if the Version
-	// is another or there is no such session, and then nothing has changed.
-	ReplaceSession(ctx context.Context, old, replacement Session) error
-
-	// DeleteSession removes the session and, in the same atomic step, records
-	// a [Revocation] of its ID and expiry. It returns [ErrSessionNotFound] if there is none (of concurrent calls exactly one
-	// succeeds), and then nothing is recorded.
-	DeleteSession(ctx context.Context, id string, expiry time.Time) error
-
-	// DeleteUserSessions removes the sessions of a user, but for the one whose
-	// ID is except, and, in the same atomic step, records a
-	// [Revocation] of each ID and expiry; with an empty except, also one of
-	// the user ID, issuedAt and expiry, whether there were sessions or not.
-	DeleteUserSessions(ctx context.Context, userID, except string, issuedAt, expiry time.Time) error
-
-	// RevokedSince calls each with every [Revocation] that was recorded after
-	// cursor and whose Expiry is not past, in any order, and returns where to
-	// go on; the empty cursor is the beginning. A revocation may come again,
-	// but none is ever passed over: also not one whose transaction began before
-	// the cursor was made and ended after.
-	RevokedSince(ctx context.Context, cursor string, each func(Revocation)) (next string, err error)
-}
-
-// Revocation ends access tokens: those of one session, or those of a user that
-// belong to no session.
-type Revocation struct {
-	SessionID string    // the session that ended; or
-	UserID    string    // the user,
-	IssuedAt  time.Time // whose tokens were issued (iat) in or before the second of this
-	Expiry    time.Time // when all these tokens have expired and this may be forgotten
-}
-
-const maxUserAgent = 256
-
-// clean returns d as it is kept.
-func (d Device) clean() Device {
-	ua := strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return -1
+// begin returns the tokens of an account that has just logged in by amr, with a session if there
+// are sessions. It returns errChanged if what was proven of u does not hold once there is one.
+func (a *Authenticator) begin(ctx context.Context, u User, amr []string) (Tokens, error) {
+	if a.sessions == nil {
+		t, err := a.issue(ctx, grant{user: u, authTime: clock.Microseconds(time.Now()), amr: amr})
+		if err == nil {
+			a.emit(ctx, EventLogin, u.ID, "")
 		}
-		return r
-	}, d.UserAgent[:min(len(d.UserAgent), 4*maxUserAgent)])
-	for len(ua) > maxUserAgent {
-		_, size := utf8.DecodeLastRuneInString(ua)
-		ua = ua[:len(ua)-size]
+		return t, err
 	}
-	return Device{UserAgent: ua, IP: d.IP.Unmap().WithZone("")}
+	s := a.sessions.Draft(u.ID, DeviceFromContext(ctx))
+	t, err := a.issue(ctx, grant{user: u, sessionID: s.ID, authTime: s.CreatedAt, amr: amr, end: s.ExpiresAt})
+	if err != nil {
+		return Tokens{}, err
+	}
+	refresh, err := a.sessions.Create(ctx, &s, amr, t.expiry(s.ExpiresAt))
+	if err != nil {
+		return Tokens{}, err
+	}
+	// A concurrent password change, or a concurrent Disable, either happened before this check or
+	// will end the new session.
+	if _, err := a.recheck(ctx, u); err != nil {
+		after, cancel := detached(ctx)
+		defer cancel()
+		_, _ = a.sessions.Delete(after, &s) // nobody has its tokens
+		return Tokens{}, err
+	}
+	t.RefreshToken, t.RefreshExpiresIn = refresh.Text, refresh.ExpiresIn
+	a.endSurplus(ctx, u.ID, s.ID)
+	a.emit(ctx, EventLogin, u.ID, s.ID)
+	return t, nil
 }
 
-// String returns the ID and the user.
-func (s Session) String() string {
-	return fmt.Sprintf("auth.Session(%s of %s)", s.ID, s.UserID)
+// endSurplus ends the sessions of a user that are beyond the limit, the least recently used first,
+// but never keep. If it fails, the login goes on.
+func (a *Authenticator) endSurplus(ctx context.Context, userID, keep string) {
+	list, err := a.sessions.List(ctx, userID)
+	for ; err == nil && len(list) > a.sessions.PerUser(); list = list[:len(list)-1] {
+		if oldest := list[len(list)-1].ID; oldest != keep {
+			err = a.EndSession(ctx, userID, oldest)
+		}
+		if errors.Is(err, ErrSessionNotFound) {
+			err = nil // another login ended it
+		}
+	}
+	if err != nil {
+		a.log.WarnContext(ctx, "auth: sessions beyond SessionsPerUser were not ended", "user", userID, "error", err)
+	}
 }
 
-// GoString is [Session.String].
-func (s Session) GoString() string { return s.String() }
+var errNoSessions = errors.New("auth: there are no sessions: Config.Sessions is nil")
 
-// Format writes what String returns, whatever the verb.
-func (s Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
-
-// LogValue returns the ID and the user.
-func (s Session) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("sid", s.ID), slog.String("sub", s.UserID))
+// Refresh returns new tokens for a refresh token. It reads the account again, calls Config.Claims
+// again, and replaces the refresh token.
+//
+// The newest refresh token of a session is replaced by a new one. For Config.RefreshWindow a used
+// one gets the same answer again, on whatever replica: two tabs share a token, and requests are
+// repeated. Later, the token that was used last still works if its successor was never used, because
+// the reply was lost; it gets another successor. Any other formerly valid token means that two
+// parties hold the session: it ends, and [EventReuse] says so. A stolen token is noticed when both
+// the thief and the owner have used theirs. Clients that keep copies of a token in separate storage
+// and use each look like thieves.
+//
+// It returns [ErrInvalidGrant] if the token belongs to no session, is not genuine, is used up or
+// expired, or if the account is gone or disabled. A token that is not genuine changes nothing:
+// knowing a session's ID is not enough to end it.
+func (a *Authenticator) Refresh(ctx context.Context, refreshToken string) (Tokens, error) {
+	if a.sessions == nil {
+		return Tokens{}, errNoSessions
+	}
+	for range maxConflicts {
+		use, err := a.sessions.Open(ctx, refreshToken)
+		if err != nil {
+			return Tokens{}, err
+		}
+		t, err := a.refresh(ctx, use)
+		if err != ErrConflict {
+			return t, err
+		}
+	}
+	return Tokens{}, &RetryError{Err: ErrBusy, After: time.Second}
 }
 
-// newSessionID returns 128 random bits as text.
-func newSessionID() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails: crypto/rand
-	return base64url.EncodeToString(b[:])
+// refresh answers one use of a genuine refresh token. It returns [ErrConflict] if the session has
+// changed meanwhile.
+func (a *Authenticator) refresh(ctx context.Context, use *session.Use) (Tokens, error) {
+	s := &use.Session
+	switch use.Verdict {
+	case session.Expired:
+		return Tokens{}, ErrInvalidGrant
+	case session.Theft:
+		return Tokens{}, a.refuseGrant(ctx, func(ctx context.Context) error { return a.endOne(ctx, s, EventReuse) })
+	}
+	u, err := a.userByID(ctx, s.UserID)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if u.ID == "" || u.Disabled {
+		return Tokens{}, a.refuseGrant(ctx, func(ctx context.Context) error { return a.endAll(ctx, s.UserID) })
+	}
+	end := use.End()
+	t, err := a.issue(ctx, grant{user: u, sessionID: s.ID, authTime: s.CreatedAt, amr: use.AMR(), end: end})
+	switch {
+	case errors.Is(err, ErrInvalidCredentials):
+		return Tokens{}, ErrInvalidGrant
+	case err != nil:
+		return Tokens{}, err
+	}
+	refresh, err := use.Renew(ctx, DeviceFromContext(ctx), t.expiry(end))
+	if err != nil {
+		return Tokens{}, err
+	}
+	t.RefreshToken, t.RefreshExpiresIn = refresh.Text, refresh.ExpiresIn
+	a.emit(ctx, EventRefresh, s.UserID, s.ID)
+	return t, nil
+}
+
+// refuseGrant returns [ErrInvalidGrant] once end has ended what must end. A client that hangs up
+// does not stop that.
+func (a *Authenticator) refuseGrant(ctx context.Context, end func(context.Context) error) error {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	if err := end(ctx); err != nil {
+		return err
+	}
+	return ErrInvalidGrant
+}
+
+// Logout ends the session of a refresh token, whichever of its tokens it is. A token that belongs
+// to no session, or is not genuine, is no error: there is nothing to end (RFC 7009 section 2.2).
+// The session's access tokens end with it where a revocation.List is asked, and otherwise when they
+// expire.
+func (a *Authenticator) Logout(ctx context.Context, refreshToken string) error {
+	if a.sessions == nil {
+		return errNoSessions
+	}
+	use, err := a.sessions.Open(ctx, refreshToken)
+	switch {
+	case errors.Is(err, ErrInvalidGrant):
+		return nil
+	case err != nil:
+		return err
+	}
+	return a.endOne(ctx, &use.Session, EventLogout)
+}
+
+// issueInSession issues another access token of a session, for a caller who has just proven amr. It
+// expires with the session at the latest.
+func (a *Authenticator) issueInSession(ctx context.Context, u User, sessionID string, amr []string) (Tokens, error) {
+	if a.sessions == nil {
+		return Tokens{}, errNoSessions
+	}
+	for range maxConflicts {
+		use, err := a.sessions.Find(ctx, u.ID, sessionID)
+		switch {
+		case errors.Is(err, ErrSessionNotFound):
+			return Tokens{}, ErrInvalidGrant
+		case err != nil:
+			return Tokens{}, err
+		}
+		end := use.End()
+		t, err := a.issue(ctx, grant{user: u, sessionID: sessionID, authTime: clock.Microseconds(time.Now()), amr: amr, end: end})
+		if err != nil {
+			return Tokens{}, err
+		}
+		if err := use.Extend(ctx, t.expiry(end)); err != ErrConflict {
+			if err != nil {
+				return Tokens{}, err
+			}
+			return t, nil
+		}
+	}
+	return Tokens{}, &RetryError{Err: ErrBusy, After: time.Second}
+}
+
+// Sessions returns the sessions of a user that have not expired, the last used first, without State
+// and Version. Like the methods below it is for users about their own sessions, so take userID from
+// a verified [jwt.Principal], whose SessionID is the session of the caller; or for callers who may act
+// for all users.
+func (a *Authenticator) Sessions(ctx context.Context, userID string) ([]Session, error) {
+	if a.sessions == nil {
+		return nil, errNoSessions
+	}
+	return a.sessions.List(ctx, userID)
+}
+
+// EndSession ends one session of a user. It returns [ErrSessionNotFound] if there is none with this
+// ID, or if it is another user's.
+func (a *Authenticator) EndSession(ctx context.Context, userID, sessionID string) error {
+	if a.sessions == nil {
+		return errNoSessions
+	}
+	ended, err := a.sessions.DeleteOf(ctx, userID, sessionID)
+	if err == nil && ended {
+		a.ended(ctx, EventSessionEnded, userID, sessionID)
+	}
+	return err
+}
+
+// EndSessions ends all sessions of a user except the one whose ID is except. With an empty except it
+// ends every session, and the user's access tokens that belong to no session. Call it where your own
+// code disables or deletes an account: a refresh is refused then anyway, but an access token is not.
+func (a *Authenticator) EndSessions(ctx context.Context, userID, except string) error {
+	if a.sessions == nil {
+		return errNoSessions
+	}
+	if err := a.sessions.DeleteAll(ctx, userID, except); err != nil {
+		return err
+	}
+	a.ended(ctx, EventSessionsEnded, userID, except)
+	return nil
+}
+
+// endAll is EndSessions for every session, also where there are no sessions to end.
+func (a *Authenticator) endAll(ctx context.Context, userID string) error {
+	if a.sessions == nil {
+		return nil
+	}
+	return a.EndSessions(ctx, userID, "")
+}
+
+// endOne ends a session, and emits an event unless another call was faster.
+func (a *Authenticator) endOne(ctx context.Context, s *Session, kind EventKind) error {
+	ended, err := a.sessions.Delete(ctx, s)
+	if err == nil && ended {
+		a.ended(ctx, kind, s.UserID, s.ID)
+	}
+	return err
+}
+
+// ended makes an end of sessions take effect in this process, and emits an event. On other replicas
+// it takes effect a moment later; here, too, if Config.Revoked fails.
+func (a *Authenticator) ended(ctx context.Context, kind EventKind, userID, sessionID string) {
+	if a.revoked != nil {
+		syncing, cancel := context.WithTimeout(ctx, revokedTime)
+		defer cancel()
+		if err := a.revoked(syncing); err != nil {
+			a.log.WarnContext(ctx, "auth: Config.Revoked failed", "error", err)
+		}
+	}
+	a.emit(ctx, kind, userID, sessionID)
 }

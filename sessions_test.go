@@ -17,13 +17,16 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 func TestSessionConfig(t *testing.T) {
 	t.Parallel()
-	store := auth.NewMemoryStore()
-	keys := ringOf(t, generated(t, "HS256"))
-	verifying, err := auth.NewVerifyingKeyRing(generated(t, "HS256"))
+	store := memstore.New()
+	keys := testkit.RingOf(t, testkit.Generated(t, "HS256"))
+	verifying, err := jwt.NewVerifyingKeyRing(testkit.Generated(t, "HS256"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,10 +41,10 @@ func TestSessionConfig(t *testing.T) {
 	}{
 		{"", with(func(*auth.Config) {})},
 		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = nil })},
-		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = new(auth.KeyRing) })},
+		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = new(jwt.KeyRing) })},
 		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = verifying })},
-		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = ringOf(t, generated(t, "EdDSA")) })},
-		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = ringOf(t, generated(t, "HS512")) })},
+		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = testkit.RingOf(t, testkit.Generated(t, "EdDSA")) })},
+		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = testkit.RingOf(t, testkit.Generated(t, "HS512")) })},
 		{"Config.RefreshKeys", with(func(c *auth.Config) { c.Sessions = nil })},
 		{"Config.Revoked", with(func(c *auth.Config) {
 			c.Sessions, c.RefreshKeys, c.Revoked = nil, nil, func(context.Context) error { return nil }
@@ -56,7 +59,7 @@ func TestSessionConfig(t *testing.T) {
 		{"Config.SessionsPerUser", with(func(c *auth.Config) { c.SessionsPerUser = -1 })},
 		{"Config.SessionsPerUser", with(func(c *auth.Config) { c.SessionsPerUser = 1001 })},
 	} {
-		_, err := auth.New(auth.NewMemoryStore(), newIssuer(t, auth.JWTConfig{}), tt.cfg)
+		_, err := auth.New(memstore.New(), testkit.NewIssuer(t, jwt.IssuerConfig{}), tt.cfg)
 		fault, found := errors.AsType[*auth.ConfigError](err)
 		if found != (tt.field != "") || found && fault.Field != tt.field {
 			t.Errorf("want fault in %q, got %v", tt.field, err)
@@ -90,7 +93,7 @@ func TestNoSessions(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		var zero *auth.Authenticator
-		if err := zero.From(auth.Device{}).Logout(ctx, ""); err == nil || auth.HTTPStatus(err) != 500 {
+		if err := zero.Logout(auth.WithDevice(ctx, auth.Device{}), ""); err == nil || auth.HTTPStatus(err) != 500 {
 			t.Errorf("zero: %v", err)
 		}
 	}
@@ -202,18 +205,18 @@ func TestSessionsOfAUser(t *testing.T) {
 		phone := auth.Device{UserAgent: "phone", IP: netip.MustParseAddr("192.0.2.1")}
 		desk := auth.Device{UserAgent: "desk", IP: netip.MustParseAddr("2001:db8::1")}
 		start := time.Now().UTC()
-		one, err := h.From(phone).Login(ctx, "ada", password)
+		one, err := h.Login(auth.WithDevice(ctx, phone), "ada", password)
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
 		two := h.login(t)
 		time.Sleep(time.Minute)
-		if _, err := h.From(desk).Refresh(ctx, one.RefreshToken); err != nil {
+		if _, err := h.Refresh(auth.WithDevice(ctx, desk), one.RefreshToken); err != nil {
 			t.Fatal(err)
 		}
 		h.refresh(t, two.RefreshToken)
-		if _, err := h.From(phone).Refresh(ctx, one.RefreshToken); err != nil { // a repeat changes nothing
+		if _, err := h.Refresh(auth.WithDevice(ctx, phone), one.RefreshToken); err != nil { // a repeat changes nothing
 			t.Fatal(err)
 		}
 		list, err := h.Sessions(ctx, h.user.ID)
@@ -419,7 +422,7 @@ func TestDevice(t *testing.T) {
 		{auth.Device{IP: netip.MustParseAddr("::ffff:192.0.2.1")}, auth.Device{IP: netip.MustParseAddr("192.0.2.1")}},
 		{auth.Device{IP: netip.MustParseAddr("fe80::1%" + strings.Repeat("z", 1000))}, auth.Device{IP: netip.MustParseAddr("fe80::1")}},
 	} {
-		if _, err := h.From(tt.from).Login(t.Context(), "ada", password); err != nil {
+		if _, err := h.Login(auth.WithDevice(t.Context(), tt.from), "ada", password); err != nil {
 			t.Fatal(err)
 		}
 		list, err := h.Sessions(t.Context(), h.user.ID)

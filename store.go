@@ -2,16 +2,29 @@ package auth
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"time"
+
+	"github.com/seed-e36e2130/auth/session"
 )
 
-// User is one account as a [UserStore] keeps it. Printed, logged or written as
-// JSON it does not show the hash.
+// The contracts of sessions: see package session.
+type (
+	Session      = session.Session
+	SessionStore = session.Store
+	Revocation   = session.Revocation
+	Device       = session.Device
+	DeviceToken  = session.DeviceToken
+)
+
+// User is one account as a [UserStore] keeps it. Printed, logged or written as JSON it does not
+// show the hash.
 type User struct {
 	ID           string    // never changes, never reused; becomes the token's subject: see [Config].NewUserID
 	Username     string    // in canonical form: see [Config].NormalizeUsername
-	PasswordHash string    `json:"-"` // encoded by a [Hasher]; empty: no password login
+	PasswordHash string    `json:"-"` // encoded by a [passwords.Hasher]; empty: no password login
 	Disabled     bool      // refused at login like a wrong password
 	CreatedAt    time.Time // UTC, whole microseconds
 }
@@ -25,41 +38,90 @@ func (u User) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(u))
 }
 
-// UserStore keeps accounts. It is small enough to write over a users table that
-// already exists; package authtest holds the suite that proves one right.
+// UserStore keeps accounts. It is small enough to write over a users table that already exists;
+// package authtest holds the suite that proves one right.
 //
-// Every method honours ctx and is safe for concurrent use. Strings come back as
-// they went in, byte for byte; what is returned is the caller's own copy. An
-// error that is not one of those named below is the world's (the database is
-// down) and must not be one of them: a caller tells the two apart.
+// Every method honours ctx and is safe for concurrent use. Strings come back as they went in, byte
+// for byte, and what is returned is the caller's own copy. An error that is not one of those named
+// below means an infrastructure failure (the database is down), and must not be one of them: a
+// caller treats the two differently.
 type UserStore interface {
-	// CreateUser adds u. It returns [ErrUserExists] if the ID or the Username
-	// is taken, decided by the store's own unique index (of concurrent calls
-	// for one name exactly one succeeds), and then nothing has changed.
-	CreateUser(ctx context.Context, u User) error
+	// CreateUser adds u and returns the ID that it is kept under: u.ID, or the table's own if the
+	// table makes the IDs. It returns [ErrUserExists] if the ID or the Username is taken, decided
+	// by the store's own unique index (of concurrent calls for one name exactly one succeeds), and
+	// then nothing has changed.
+	CreateUser(ctx context.Context, u User) (id string, err error)
 
 	// UserByID returns the user, or [ErrUserNotFound].
 	UserByID(ctx context.Context, id string) (User, error)
 
-	// UserByUsername returns the user with exactly this canonical username
-	// (no case folding, no trimming by the store), or [ErrUserNotFound].
+	// UserByUsername returns the user with exactly this canonical username (the store neither folds
+	// case nor trims), or [ErrUserNotFound].
 	UserByUsername(ctx context.Context, username string) (User, error)
 
-	// ReplacePasswordHash sets the password hash of user id to replacement if
-	// it is old, in one atomic step. It returns [ErrConflict] if the stored
-	// hash is another and [ErrUserNotFound] if there is no such user; then
-	// nothing has changed.
+	// ReplacePasswordHash sets the password hash of user id to replacement if it is old, in one
+	// atomic step. It returns [ErrConflict] if the stored hash is another and [ErrUserNotFound] if
+	// there is no such user; then nothing has changed.
 	ReplacePasswordHash(ctx context.Context, id, old, replacement string) error
 }
 
-// AccountStore is what ending accounts asks of a store, beside [UserStore]; package
-// authtest holds its suite. What UserStore says of contexts and errors holds here.
+// AccountStore is what disabling and deleting accounts needs of a store, in addition to
+// [UserStore]; package authtest holds its suite. What UserStore says of contexts and errors holds
+// here.
 type AccountStore interface {
-	// SetDisabled sets [User].Disabled. It returns [ErrUserNotFound] if there is
-	// no such user.
+	// SetDisabled sets [User].Disabled. It returns [ErrUserNotFound] if there is no such user.
 	SetDisabled(ctx context.Context, id string, disabled bool) error
 
-	// DeleteUser removes the user, whose name is free then. It returns
-	// [ErrUserNotFound] if there is none.
+	// DeleteUser removes the user, whose name is free then. It returns [ErrUserNotFound] if there
+	// is none.
 	DeleteUser(ctx context.Context, id string) error
+}
+
+// Record is a small value that changes by compare-and-swap: a one-time token, a second factor, a
+// count of failures. Its content belongs to the part of the library that wrote it.
+type Record struct {
+	Key       string    // 1 to 200 characters of printable ASCII without space; nothing secret
+	Owner     string    // ID of the user that it is about, at most 255 bytes; empty: nobody
+	Value     []byte    // at most 4,096 bytes
+	Version   int64     // version of this state of the record, set by Renew; 0: there is no record yet
+	ExpiresAt time.Time // when it is gone, by the store's clock; zero: never; UTC, whole microseconds
+}
+
+// RecordStore keeps records. Like a [SessionStore] it contains no rules; package authtest holds the
+// suite that proves one right.
+//
+// Every method honours ctx and is safe for concurrent use, by any number of processes. What is
+// returned is the caller's own copy. An error that is not [ErrConflict] means an infrastructure
+// failure.
+type RecordStore interface {
+	// Record returns the record with this key as it was last written, or the zero Record if there
+	// is none or it has expired; and the store's own time.
+	Record(ctx context.Context, key string) (r Record, now time.Time, err error)
+
+	// ReplaceRecord puts r in the place of the record that has its Key and the version old, in one
+	// atomic step; with old 0 there must be none, or one that has expired. It returns [ErrConflict]
+	// if there is something else, and then nothing has changed.
+	ReplaceRecord(ctx context.Context, old int64, r Record) error
+
+	// DeleteRecord removes the record with this key and version. It returns [ErrConflict] if there
+	// is none (of concurrent calls exactly one succeeds), and then nothing has changed.
+	DeleteRecord(ctx context.Context, key string, version int64) error
+
+	// Records returns the records of an owner that have not expired, in any order. The owner is
+	// not empty.
+	Records(ctx context.Context, owner string) ([]Record, error)
+
+	// DeleteRecords removes all records of an owner, whatever their version. The owner is not
+	// empty. That there are none is no error.
+	DeleteRecords(ctx context.Context, owner string) error
+}
+
+// Renew gives r a new Version, for it to be written, and returns the one before, which is to be
+// replaced. Versions are random, so that no two states of a key are taken for one, not even if the
+// record was gone between them.
+func (r *Record) Renew() (old int64) {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	old, r.Version = r.Version, max(int64(binary.BigEndian.Uint64(b[:])>>1), 1)
+	return old
 }

@@ -46,14 +46,10 @@ func (t Tokens) MarshalJSON() ([]byte, error) {
 	}{t.AccessToken, "bearer", int64(t.ExpiresIn / time.Second), t.RefreshToken, string(t.DeviceToken), scope})
 }
 
-// String returns a text without the token.
-func (t Tokens) String() string { return "auth.Tokens([REDACTED])" }
+// Format writes a text without the tokens, whatever the verb.
+func (t Tokens) Format(f fmt.State, _ rune) { io.WriteString(f, redactedTokens) }
 
-// GoString returns what String returns.
-func (t Tokens) GoString() string { return t.String() }
+// LogValue returns what Format writes.
+func (t Tokens) LogValue() slog.Value { return slog.StringValue(redactedTokens) }
 
-// Format prints what String returns, whatever the verb.
-func (t Tokens) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
-
-// LogValue returns what String returns.
-func (t Tokens) LogValue() slog.Value { return slog.StringValue(t.String()) }
+const redactedTokens = "auth.Tokens([REDACTED])"

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // A host's IDs have the form of its table: a sequence, say.
 func TestNewUserID(t *testing.T) {
 	t.Parallel()
 	ctx, next, down := t.Context(), []string{"17", "18", "18", ""}, error(nil)
-	store := auth.NewMemoryStore()
+	store := memstore.New()
 	a := newAuthenticator(t, store, auth.Config{NewUserID: func(context.Context) (id string, err error) {
 		if down != nil {
 			return "19", down

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // TestTwins: what is easily taken for another name cannot be registered; names that
@@ -50,7 +51,7 @@ func TestTwins(t *testing.T) {
 // TestTwinsOfStoredNames: the rule is for new names. Whoever has another logs in.
 func TestTwinsOfStoredNames(t *testing.T) {
 	t.Parallel()
-	users := auth.NewMemoryStore()
+	users := memstore.New()
 	a := newAuthenticator(t, users, auth.Config{})
 	u, err := a.Register(t.Context(), "ada", "correct horse")
 	if err != nil {

@@ -68,8 +68,7 @@ func Me(users Users, guard Guard, cfg Config) http.Handler {
 }
 
 // SessionEnder ends sessions and lists them, as [auth.Authenticator] does.
-type SessionEnder[A any] interface {
-	From(d auth.Device) A
+type SessionEnder interface {
 	Sessions(ctx context.Context, userID string) ([]auth.Session, error)
 	EndSession(ctx context.Context, userID, sessionID string) error
 	EndSessions(ctx context.Context, userID, except string) error
@@ -77,7 +76,7 @@ type SessionEnder[A any] interface {
 
 // Sessions returns the endpoint for the caller's sessions: GET lists them, the last
 // used first, and says which is the one that is asking; DELETE ends all others.
-func Sessions[A SessionEnder[A]](a A, guard Guard, cfg Config) http.Handler {
+func Sessions(a SessionEnder, guard Guard, cfg Config) http.Handler {
 	type session struct {
 		ID         string    `json:"id"`
 		Current    bool      `json:"current"`
@@ -89,7 +88,7 @@ func Sessions[A SessionEnder[A]](a A, guard Guard, cfg Config) http.Handler {
 	}
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		if r.Method == http.MethodDelete {
-			if err := a.From(cfg.device(r)).EndSessions(r.Context(), p.Subject(), p.SessionID()); err != nil {
+			if err := a.EndSessions(auth.WithDevice(r.Context(), cfg.device(r)), p.Subject(), p.SessionID()); err != nil {
 				cfg.refuse(w, r, err)
 				return
 			}
@@ -118,18 +117,18 @@ func Sessions[A SessionEnder[A]](a A, guard Guard, cfg Config) http.Handler {
 	}, http.MethodGet, http.MethodHead, http.MethodDelete)
 }
 
-// sessionID is what the ID of a [auth.Session] looks like: nothing else is asked
+// sessionID is what the ID of a [session.Session] looks like: nothing else is asked
 // of a store.
 var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 
 // Session returns the endpoint for one session of the caller's, whose ID is the
 // wildcard {id} of the pattern it is mounted at: DELETE ends it. It answers 404 to
 // the ID of nobody's and of another's session alike.
-func Session[A SessionEnder[A]](a A, guard Guard, cfg Config) http.Handler {
+func Session(a SessionEnder, guard Guard, cfg Config) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		id, err := r.PathValue("id"), auth.ErrSessionNotFound
 		if sessionID.MatchString(id) {
-			err = a.From(cfg.device(r)).EndSession(r.Context(), p.Subject(), id)
+			err = a.EndSession(auth.WithDevice(r.Context(), cfg.device(r)), p.Subject(), id)
 		}
 		if err != nil {
 			cfg.refuse(w, r, err)
@@ -143,8 +142,7 @@ func Session[A SessionEnder[A]](a A, guard Guard, cfg Config) http.Handler {
 }
 
 // Leaver ends the session of whoever asks, as [auth.Authenticator] does.
-type Leaver[A any] interface {
-	From(d auth.Device) A
+type Leaver interface {
 	Logout(ctx context.Context, refreshToken string) error
 	EndSession(ctx context.Context, userID, sessionID string) error
 }
@@ -154,13 +152,13 @@ type Leaver[A any] interface {
 // the access token. With [Config].Cookies it takes no body, and takes the cookies
 // from the browser; a browser whose access token has expired is answered 401 and
 // refreshes first, for its refresh token is sent to [Refresh] alone.
-func Logout[A Leaver[A]](a A, guard Guard, cfg Config) http.Handler {
+func Logout(a Leaver, guard Guard, cfg Config) http.Handler {
 	takes := leaving
 	if cfg.Cookies != nil {
 		takes = nothing
 	}
 	own := cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
-		if err := ended(a.From(cfg.device(r)).EndSession(r.Context(), p.Subject(), p.SessionID())); err != nil {
+		if err := ended(a.EndSession(auth.WithDevice(r.Context(), cfg.device(r)), p.Subject(), p.SessionID())); err != nil {
 			cfg.refuse(w, r, err)
 			return
 		}
@@ -179,7 +177,7 @@ func Logout[A Leaver[A]](a A, guard Guard, cfg Config) http.Handler {
 			return
 		}
 		if err == nil {
-			err = a.From(cfg.device(r)).Logout(r.Context(), token)
+			err = a.Logout(auth.WithDevice(r.Context(), cfg.device(r)), token)
 		}
 		if err != nil {
 			cfg.refuse(w, r, err)
@@ -190,8 +188,7 @@ func Logout[A Leaver[A]](a A, guard Guard, cfg Config) http.Handler {
 }
 
 // PasswordChanger changes passwords, as [auth.Authenticator] does.
-type PasswordChanger[A any] interface {
-	From(d auth.Device) A
+type PasswordChanger interface {
 	ChangePassword(ctx context.Context, userID, current, replacement string) (auth.Tokens, error)
 }
 
@@ -203,7 +200,7 @@ var wrongPassword = refusal{http.StatusForbidden, "invalid_credentials", "", "th
 // and gives the tokens of a new one as [Login] does, or as cookies to a caller
 // that came by one. A device_token may come along, as in Login. A wrong current
 // password is 403, for the access token is good: a 401 would have clients refresh it.
-func ChangePassword[A PasswordChanger[A]](a A, guard Guard, cfg Config) http.Handler {
+func ChangePassword(a PasswordChanger, guard Guard, cfg Config) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		var in input
 		var t auth.Tokens
@@ -212,7 +209,7 @@ func ChangePassword[A PasswordChanger[A]](a A, guard Guard, cfg Config) http.Han
 			in, err = change.read(w, r)
 		}
 		if err == nil {
-			t, err = a.From(cfg.known(r, in, cfg.Cookies.of(r))).ChangePassword(r.Context(), p.Subject(), in.values["current_password"], in.values["new_password"])
+			t, err = a.ChangePassword(auth.WithDevice(r.Context(), cfg.known(r, in, cfg.Cookies.of(r))), p.Subject(), in.values["current_password"], in.values["new_password"])
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = &wrongPassword
@@ -226,8 +223,7 @@ func ChangePassword[A PasswordChanger[A]](a A, guard Guard, cfg Config) http.Han
 }
 
 // AccountDeleter deletes accounts, as recovery.Recovery does.
-type AccountDeleter[A any] interface {
-	From(d auth.Device) A
+type AccountDeleter interface {
 	DeleteAccount(ctx context.Context, userID, password string) error
 }
 
@@ -237,9 +233,9 @@ type AccountDeleter[A any] interface {
 // the browser. A device_token may come along, and a wrong current password is 403, as
 // in [ChangePassword]. For a second factor or a recent login besides, give it a
 // [GuardFunc].
-func DeleteAccount[A AccountDeleter[A]](a A, guard Guard, cfg Config) http.Handler {
+func DeleteAccount(a AccountDeleter, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, leave, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		err := a.From(d).DeleteAccount(ctx, p.Subject(), in.values["current_password"])
+		err := a.DeleteAccount(auth.WithDevice(ctx, d), p.Subject(), in.values["current_password"])
 		if errors.Is(err, auth.ErrUserNotFound) {
 			err = nil
 		}

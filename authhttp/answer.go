@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/problem"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // refusal is a request that is not granted. It holds nothing of the request, and
@@ -67,7 +68,7 @@ func explain(err error) refusal {
 	case errors.Is(err, auth.ErrConflict):
 		return refusal{status, "", "", "changed by another request meanwhile, try again"}
 	}
-	if password, ok := errors.AsType[*auth.PasswordError](err); ok {
+	if password, ok := errors.AsType[*passwords.Error](err); ok {
 		return refusal{status, "password_" + string(password.Rule), "", strings.TrimPrefix(password.Error(), "auth: ")}
 	}
 	return refusal{status: status}

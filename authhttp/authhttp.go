@@ -88,8 +88,7 @@ type Registrar interface {
 
 // Authenticator logs users in, as [auth.Authenticator] does; From is where the
 // device comes in, here and below.
-type Authenticator[A any] interface {
-	From(d auth.Device) A
+type Authenticator interface {
 	Login(ctx context.Context, username, password string) (auth.Tokens, error)
 }
 
@@ -131,7 +130,7 @@ type account struct {
 // problem details with the members error and error_description of section 5.2. An
 // account with a second factor is answered 403 with the code mfa_required and an
 // mfa_token for [LoginMFA].
-func Login[A Authenticator[A]](a A, cfg Config) http.Handler {
+func Login(a Authenticator, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in input
 		err := cfg.Cookies.check(r)
@@ -140,7 +139,7 @@ func Login[A Authenticator[A]](a A, cfg Config) http.Handler {
 		}
 		var t auth.Tokens
 		if err == nil {
-			t, err = logIn(r.Context(), a.From(cfg.known(r, in, cfg.Cookies)), in)
+			t, err = logIn(auth.WithDevice(r.Context(), cfg.known(r, in, cfg.Cookies)), a, in)
 		}
 		if err != nil {
 			cfg.refuseLogin(w, r, in.form, err)
@@ -151,7 +150,7 @@ func Login[A Authenticator[A]](a A, cfg Config) http.Handler {
 }
 
 // logIn takes the password grant, whose grant_type may be missing.
-func logIn[A Authenticator[A]](ctx context.Context, a A, in input) (auth.Tokens, error) {
+func logIn(ctx context.Context, a Authenticator, in input) (auth.Tokens, error) {
 	if grant := in.values["grant_type"]; grant != "" && grant != "password" {
 		return auth.Tokens{}, &refusal{http.StatusBadRequest, "", "unsupported_grant_type", "grant_type must be password"}
 	}

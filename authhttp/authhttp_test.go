@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // accounts answers with fixed values and notes what it was asked.
@@ -384,7 +385,7 @@ func TestErrors(t *testing.T) {
 		"credentials":  {err: auth.ErrInvalidCredentials, login: 401, form: 400, code: "invalid_grant", register: 401, challenged: true, silence: true},
 		"exists":       {err: auth.ErrUserExists, login: 409, form: 409, code: "invalid_request", register: 409, detail: "taken", silence: true},
 		"username":     {err: auth.ErrInvalidUsername, login: 422, form: 422, code: "invalid_request", register: 422, detail: "username", silence: true},
-		"password":     {err: &auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}, login: 422, form: 422, code: "invalid_request", register: 422, detail: "password too short: at least 8 characters", silence: true},
+		"password":     {err: &passwords.Error{Rule: passwords.TooShort, Limit: 8}, login: 422, form: 422, code: "invalid_request", register: 422, detail: "password too short: at least 8 characters", silence: true},
 		"busy":         {err: fmt.Errorf("hash: %w", &auth.RetryError{Err: auth.ErrBusy, After: 1200 * time.Millisecond}), login: 503, form: 503, code: "temporarily_unavailable", register: 503, retry: "2"},
 		"store":        {err: fmt.Errorf("auth: %w", down), login: 500, form: 500, code: "server_error", register: 500},
 		"deadline":     {err: context.DeadlineExceeded, login: 503, form: 503, code: "temporarily_unavailable", register: 503},

@@ -56,7 +56,7 @@ type Cookies struct {
 	origins                 *http.CrossOriginProtection
 }
 
-// NewCookies returns every fault of cfg as a [*auth.ConfigError].
+// NewCookies returns every fault of cfg as a [*cfgerr.Error].
 func NewCookies(cfg CookieConfig) (*Cookies, error) {
 	var faults []error
 	fault := func(field, value, reason string) {

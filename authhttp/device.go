@@ -19,7 +19,7 @@ const maxHops = 16
 // first that is not one of theirs. What stands before that anybody can write. Each
 // proxy must append the address that it was called from.
 //
-// It returns a [*auth.ConfigError] for each prefix that is not valid, is not in its
+// It returns a [*cfgerr.Error] for each prefix that is not valid, is not in its
 // shortest form, or trusts everybody, and one if there are none.
 func TrustProxies(trusted ...netip.Prefix) (func(*http.Request) netip.Addr, error) {
 	trusted = slices.Clone(trusted)

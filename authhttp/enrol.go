@@ -9,7 +9,7 @@ import (
 )
 
 // Enroller gives users a second factor and takes it away, as totp.Factor does. Begin
-// and Confirm return what is [auth.ErrConflict] where the user has one already, Confirm
+// and Confirm return what is [session.ErrConflict] where the user has one already, Confirm
 // and RecoveryCodes where there is none to confirm or of which codes are made.
 type Enroller interface {
 	Begin(ctx context.Context, userID, account string) (secret, url string, err error)
@@ -19,8 +19,7 @@ type Enroller interface {
 }
 
 // PasswordConfirmer asks callers for their password, as [auth.Authenticator] does.
-type PasswordConfirmer[A any] interface {
-	From(d auth.Device) A
+type PasswordConfirmer interface {
 	ConfirmPassword(ctx context.Context, userID, password string) error
 }
 
@@ -41,9 +40,9 @@ type recoveryCodes struct {
 // takes effect by [ConfirmFactor]. Whoever has a second factor is answered 409 with
 // the code mfa_enrolled. A device_token may come along, and a wrong current password is
 // 403, as in [ChangePassword]. For a recent login besides, give it a [GuardFunc].
-func BeginFactor[A PasswordConfirmer[A]](a A, users Users, f Enroller, guard Guard, cfg Config) http.Handler {
+func BeginFactor(a PasswordConfirmer, users Users, f Enroller, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, leave, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		if err := a.From(d).ConfirmPassword(ctx, p.Subject(), in.values["current_password"]); err != nil {
+		if err := a.ConfirmPassword(auth.WithDevice(ctx, d), p.Subject(), in.values["current_password"]); err != nil {
 			return nil, err
 		}
 		u, err := users.UserByID(ctx, p.Subject())
@@ -66,9 +65,9 @@ func BeginFactor[A PasswordConfirmer[A]](a A, users Users, f Enroller, guard Gua
 // app, and answers 200 with recovery_codes, which are not told again. The password keeps
 // a stolen access token from guessing the code of an owner's. What is wrong is 403; where
 // nothing was begun, or all is done, it is 409 with the code mfa_not_begun.
-func ConfirmFactor[A PasswordConfirmer[A]](a A, f Enroller, guard Guard, cfg Config) http.Handler {
+func ConfirmFactor(a PasswordConfirmer, f Enroller, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, prove, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		if err := a.From(d).ConfirmPassword(ctx, p.Subject(), in.values["current_password"]); err != nil {
+		if err := a.ConfirmPassword(auth.WithDevice(ctx, d), p.Subject(), in.values["current_password"]); err != nil {
 			return nil, err
 		}
 		codes, err := f.Confirm(ctx, p.Subject(), in.values["code"])
@@ -90,9 +89,9 @@ var wrongProof = refusal{http.StatusForbidden, "invalid_credentials", "", "the c
 // of the second factor or an older recovery code, and answers 200 with recovery_codes.
 // What is wrong is 403, and so is everything of a caller without a second factor; a
 // session that has ended is 401. f must be the [auth.Config].SecondFactor of a.
-func RenewRecoveryCodes[A Stepper[A]](a A, f Enroller, guard Guard, cfg Config) http.Handler {
+func RenewRecoveryCodes(a Stepper, f Enroller, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, prove, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		if err := proven(ctx, a.From(d), p, in); err != nil {
+		if err := proven(auth.WithDevice(ctx, d), a, p, in); err != nil {
 			return nil, err
 		}
 		codes, err := f.RecoveryCodes(ctx, p.Subject())
@@ -102,9 +101,9 @@ func RenewRecoveryCodes[A Stepper[A]](a A, f Enroller, guard Guard, cfg Config) 
 
 // RemoveFactor returns the endpoint that takes the caller's second factor away: it
 // takes and refuses what [RenewRecoveryCodes] does, and answers 204.
-func RemoveFactor[A Stepper[A]](a A, f Enroller, guard Guard, cfg Config) http.Handler {
+func RemoveFactor(a Stepper, f Enroller, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, prove, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		if err := proven(ctx, a.From(d), p, in); err != nil {
+		if err := proven(auth.WithDevice(ctx, d), a, p, in); err != nil {
 			return nil, err
 		}
 		return nil, f.Disable(ctx, p.Subject())
@@ -113,7 +112,7 @@ func RemoveFactor[A Stepper[A]](a A, f Enroller, guard Guard, cfg Config) http.H
 
 // proven returns nil if the caller gave both factors. The throttle counts both in
 // StepUp, which would do with one of them; its token goes nowhere.
-func proven[A Stepper[A]](ctx context.Context, a A, p *auth.Principal, in input) error {
+func proven(ctx context.Context, a Stepper, p *auth.Principal, in input) error {
 	password, code := in.values["current_password"], in.values["code"]
 	if password == "" || code == "" {
 		return &wrongProof

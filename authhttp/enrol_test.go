@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func (c *codes) Begin(_ context.Context, _, account string) (secret, url string, err error) {
@@ -189,7 +190,7 @@ func TestEnrolFails(t *testing.T) {
 	}
 
 	// The guard of this host does not ask for the session; StepUp does.
-	blind := must(auth.NewMiddleware(must(auth.NewJWTVerifier(auth.JWTVerifierConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys})), auth.MiddlewareConfig{}))
+	blind := must(auth.NewMiddleware(must(jwt.NewVerifier(jwt.VerifierConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys})), auth.MiddlewareConfig{}))
 	if err := s.accounts.Logout(t.Context(), in.Refresh); err != nil {
 		t.Fatal(err)
 	}

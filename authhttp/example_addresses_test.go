@@ -12,6 +12,9 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
@@ -37,10 +40,10 @@ func (m members) Register(ctx context.Context, address, password string) (auth.U
 // Usernames that are addresses: a Registrar of the host's stands before the
 // Authenticator, and one function makes the canonical form of both.
 func ExampleRegister_addresses() {
-	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.EdDSA))))
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
-	store, mails := auth.NewMemoryStore(), make(postman, 2)
-	accounts := must(auth.New(store, tokens, auth.Config{NormalizeUsername: recovery.Canonical, Hasher: must(auth.NewBcrypt(10))}))
+	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
+	store, mails := memstore.New(), make(postman, 2)
+	accounts := must(auth.New(store, tokens, auth.Config{NormalizeUsername: recovery.Canonical, Hasher: must(passwords.NewBcrypt(10))}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	flows := must(recovery.New(accounts, recovery.NewMemoryAddresses(), store, mails, recovery.Config{BaseURL: "https://example.com/account"}))
 	mux := http.NewServeMux()

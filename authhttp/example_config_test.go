@@ -12,15 +12,18 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // All endpoints for a site whose pages keep tokens in cookies: the Middleware has to
 // read them, and Refresh has to be where they are sent.
 func ExampleMount() {
-	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.HS256))))
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
-	store := auth.NewMemoryStore()
-	accounts := must(auth.New(store, tokens, auth.Config{Sessions: store, RefreshKeys: keys, Hasher: must(auth.NewBcrypt(10))}))
+	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
+	store := memstore.New()
+	accounts := must(auth.New(store, tokens, auth.Config{Sessions: store, RefreshKeys: keys, Hasher: must(passwords.NewBcrypt(10))}))
 	cookies := must(authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/auth/refresh", SameSite: http.SameSiteStrictMode}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{cookies.Extractor()}}))
 	mux := http.NewServeMux()
@@ -60,9 +63,9 @@ func ExampleMount() {
 // The token endpoint for apps of the host's own, which OAuth's clients know: it takes
 // a password where PasswordGrant says so.
 func ExampleToken() {
-	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.HS256))))
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
-	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{Hasher: must(auth.NewBcrypt(10))}))
+	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
+	accounts := must(auth.New(memstore.New(), tokens, auth.Config{Hasher: must(passwords.NewBcrypt(10))}))
 	for _, cfg := range []authhttp.Config{{}, {PasswordGrant: true}} {
 		form := url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {"wrong horse"}}
 		r := httptest.NewRequest("POST", "/token", strings.NewReader(form.Encode()))
@@ -95,8 +98,8 @@ func ExampleTrustProxies() {
 
 // Another server of the host's asks what a token stands for.
 func ExampleIntrospect() {
-	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.EdDSA))))
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
+	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
 	secret := rand.Text() + rand.Text() // made once, and kept by both
 	servers := must(authhttp.NewResourceServers(map[string]string{"shop": secret}))
 	introspect := authhttp.Introspect(tokens, servers, authhttp.Config{})

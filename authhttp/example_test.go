@@ -11,6 +11,9 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
@@ -25,10 +28,10 @@ func (p postman) Notify(_ context.Context, m recovery.Message) error {
 // Logging in by a link in a mail. The page that the link leads to shows a button, and
 // the button posts the token that stands in the link.
 func ExampleLoginByLink() {
-	keys := must(auth.NewKeyRing(must(auth.GenerateKey(auth.EdDSA))))
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
-	store, addresses, mails := auth.NewMemoryStore(), recovery.NewMemoryAddresses(), make(postman, 1)
-	accounts := must(auth.New(store, tokens, auth.Config{Hasher: must(auth.NewBcrypt(10))}))
+	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
+	store, addresses, mails := memstore.New(), recovery.NewMemoryAddresses(), make(postman, 1)
+	accounts := must(auth.New(store, tokens, auth.Config{Hasher: must(passwords.NewBcrypt(10))}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	flows := must(recovery.New(accounts, addresses, store, mails, recovery.Config{BaseURL: "https://example.com/account"}))
 	mux := http.NewServeMux()

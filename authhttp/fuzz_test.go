@@ -10,14 +10,16 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
 // Whatever is sent, to whatever endpoint, there is an answer that is JSON and no 5xx.
 func FuzzEndpoints(f *testing.F) {
-	store := auth.NewMemoryStore()
-	keys := must(auth.NewKeyRing(must(auth.GenerateKey("HS256"))))
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
+	store := memstore.New()
+	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey("HS256"))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
 	accounts := must(auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(f), Sessions: store, RefreshKeys: keys, Accounts: store}))
 	jar := must(authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/c/refresh"}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.BearerToken(), jar.Extractor()}}))

@@ -18,7 +18,7 @@ type ResourceServers struct {
 }
 
 // NewResourceServers takes their secrets by name. It returns every fault as a
-// [*auth.ConfigError]: a name has 1 to 128 characters, a secret 32 to 256, which
+// [*cfgerr.Error]: a name has 1 to 128 characters, a secret 32 to 256, which
 // must be random (crypto/rand.Text gives 26, so take two), all of them printable
 // ASCII.
 func NewResourceServers(secrets map[string]string) (*ResourceServers, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func TestNewResourceServers(t *testing.T) {
@@ -75,7 +76,7 @@ func TestIntrospectClients(t *testing.T) {
 		t.Errorf("introspect answers %s", a.text)
 	}
 	s.call(s.Client(), "POST", "/auth/logout", "", bearer(in.Access))
-	other := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test/tenant", Audience: "another", Keys: s.keys}))
+	other := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test/tenant", Audience: "another", Keys: s.keys}))
 	for what, token := range map[string]string{
 		"ended": in.Access, "refresh": s.login().Refresh, "nonsense": "x", "long": strings.Repeat("x", 9000),
 		"foreign": must(other.Issue(t.Context(), auth.Claims{Subject: me.ID})),

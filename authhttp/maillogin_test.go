@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/throttle"
 )
@@ -393,7 +394,7 @@ func TestGuardFunc(t *testing.T) {
 
 // frail is a store that fails in the middle, or whose client hangs up there.
 type frail struct {
-	*auth.MemoryStore
+	*memstore.Store
 	breaks func() error // unless nil
 }
 

@@ -13,18 +13,18 @@ import (
 // MetadataConfig says where endpoints are: URLs as clients see them, https, or http
 // to localhost. What is empty is not there.
 type MetadataConfig struct {
-	Issuer        string // required; that of the tokens: [auth.JWTConfig].Issuer
+	Issuer        string // required; that of the tokens: [jwt.IssuerConfig].Issuer
 	Token         string // [Token]
 	PasswordGrant bool   // as in [Config]
 	Revoke        string // [Revoke]
 	Introspect    string // [Introspect]
-	JWKS          string // [auth.KeyRing].JWKSHandler
+	JWKS          string // [jwt.KeyRing].JWKSHandler
 	Scopes        []string
 }
 
 // Metadata returns the handler of the authorization server's metadata (RFC 8414),
 // by which clients find its endpoints, or every fault of cfg as a
-// [*auth.ConfigError]. It is mounted at [MetadataPath]. What it tells is what was
+// [*cfgerr.Error]. It is mounted at [MetadataPath]. What it tells is what was
 // configured: nothing of a request goes into it.
 func Metadata(cfg MetadataConfig) (http.Handler, error) {
 	var faults []error

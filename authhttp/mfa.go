@@ -12,8 +12,7 @@ import (
 
 // SecondFactorer goes on with logins that wait for their second factor, as
 // [auth.Authenticator] does.
-type SecondFactorer[A any] interface {
-	From(d auth.Device) A
+type SecondFactorer interface {
 	LoginMFA(ctx context.Context, mfaToken, code string) (auth.Tokens, error)
 }
 
@@ -21,9 +20,9 @@ type SecondFactorer[A any] interface {
 // with the code mfa_required: it takes the JSON object {"mfa_token": …, "code": …},
 // the first from that answer, and gives tokens as [Login] does. A wrong code, and
 // one for a login that is over, is 401.
-func LoginMFA[A SecondFactorer[A]](a A, cfg Config) http.Handler {
+func LoginMFA(a SecondFactorer, cfg Config) http.Handler {
 	return cfg.loggedIn(second, func(ctx context.Context, d auth.Device, in input) (auth.Tokens, error) {
-		return a.From(d).LoginMFA(ctx, in.values["mfa_token"], in.values["code"])
+		return a.LoginMFA(auth.WithDevice(ctx, d), in.values["mfa_token"], in.values["code"])
 	}, refusal{http.StatusUnauthorized, "invalid_credentials", "", "the code is wrong, or the login is over: log in again"})
 }
 
@@ -77,8 +76,7 @@ func askSecond(w http.ResponseWriter, err error, mediaType string) bool {
 }
 
 // Stepper proves callers anew, as [auth.Authenticator] does.
-type Stepper[A any] interface {
-	From(d auth.Device) A
+type Stepper interface {
 	StepUp(ctx context.Context, p *auth.Principal, password, code string) (auth.Tokens, error)
 }
 
@@ -87,7 +85,7 @@ type Stepper[A any] interface {
 // …, "code": …}, of which one may be missing, and gives another access token of
 // the same session: in the body, or as a cookie to a caller that came by one. A
 // device_token may come along, and what is wrong is 403, as in [ChangePassword].
-func StepUp[A Stepper[A]](a A, guard Guard, cfg Config) http.Handler {
+func StepUp(a Stepper, guard Guard, cfg Config) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		var in input
 		var t auth.Tokens
@@ -96,7 +94,7 @@ func StepUp[A Stepper[A]](a A, guard Guard, cfg Config) http.Handler {
 			in, err = anew.read(w, r)
 		}
 		if err == nil {
-			t, err = a.From(cfg.known(r, in, cfg.Cookies.of(r))).StepUp(r.Context(), p, in.values["password"], in.values["code"])
+			t, err = a.StepUp(auth.WithDevice(r.Context(), cfg.known(r, in, cfg.Cookies.of(r))), p, in.values["password"], in.values["code"])
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = &refusal{http.StatusForbidden, "invalid_credentials", "", "the password or the code is wrong, or both are missing"}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // codes is a second factor that everybody has who logs in while there is one.
@@ -217,7 +218,7 @@ func TestRecovery(t *testing.T) {
 			code   string
 		}{
 			{auth.ErrInvalidCredentials, 400, "invalid_link"}, {auth.ErrInvalidUsername, 422, "invalid_address"},
-			{&auth.PasswordError{Rule: auth.PasswordTooShort, Limit: 8}, 422, "password_too_short"},
+			{&passwords.Error{Rule: passwords.TooShort, Limit: 8}, 422, "password_too_short"},
 			{&auth.RetryError{Err: auth.ErrBusy, After: time.Second}, 503, "unavailable"},
 		} {
 			m.err = bad.err

@@ -1,7 +1,6 @@
 package authhttp
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
@@ -48,7 +48,7 @@ type MountConfig struct {
 	Factor          Enroller           // for EndpointEnrol: what the Authenticator has as its second factor
 	Recovery        *recovery.Recovery // for EndpointRecovery, LoginLink, LoginCode, Address and Delete
 	ResourceServers *ResourceServers   // for EndpointIntrospect
-	Keys            *auth.KeyRing      // for EndpointJWKS
+	Keys            *jwt.KeyRing       // for EndpointJWKS
 
 	// Issuer of the tokens, and BaseURL under which clients reach the mux, like
 	// "https://example.com": for EndpointMetadata, which tells clients both.
@@ -61,7 +61,7 @@ type MountConfig struct {
 // a path like "/auth": those that were chosen or, without a choice, all for which
 // cfg has what they need and a has sessions. With cookies guard must read them:
 // see [Cookies.Extractor]. It returns every fault as a
-// [*auth.ConfigError], and then nothing is mounted, unless the fault is that a
+// [*cfgerr.Error], and then nothing is mounted, unless the fault is that a
 // pattern collides with one of the host's own.
 func Mount(mux *http.ServeMux, prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg MountConfig, choose ...Endpoint) error {
 	var faults []error
@@ -139,21 +139,16 @@ func routes(prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg Mo
 		}
 		return what
 	}
-	// Where there are no sessions no refresh token can be invalid, and without a
-	// second factor, or accounts that can be deleted, nothing is looked up.
-	_, err := a.Refresh(context.Background(), "")
-	sessions := needs(errors.Is(err, auth.ErrInvalidGrant), "an Authenticator with sessions")
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
-	_, err = a.LoginMFA(over, "", "")
-	factor := needs(auth.HTTPStatus(err) != http.StatusInternalServerError, "an Authenticator with a second factor")
+	has := a.Capabilities()
+	sessions := needs(has.Sessions, "an Authenticator with sessions")
+	factor := needs(has.SecondFactor, "an Authenticator with a second factor")
 	enrollable := factor
 	if enrollable == "" {
 		enrollable = needs(cfg.Factor != nil && cfg.Users != nil, "MountConfig.Factor and Users")
 	}
 	deletable := needs(cfg.Recovery != nil, "MountConfig.Recovery")
 	if deletable == "" {
-		deletable = needs(auth.HTTPStatus(a.Enable(over, "")) != http.StatusInternalServerError, "an Authenticator with auth.Config.Accounts")
+		deletable = needs(has.Accounts, "an Authenticator with auth.Config.Accounts")
 	}
 	jwks := http.Handler(nil)
 	if cfg.Keys != nil {

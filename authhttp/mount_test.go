@@ -12,6 +12,8 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
@@ -88,8 +90,8 @@ func TestMount(t *testing.T) {
 	}
 
 	// Without sessions, and with nothing but what it must have, there is the rest.
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test", Audience: "api", Keys: s.keys}))
-	plain := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{Hasher: authtest.FastHasher(t)}))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: s.keys}))
+	plain := must(auth.New(memstore.New(), tokens, auth.Config{Hasher: authtest.FastHasher(t)}))
 	mux := http.NewServeMux()
 	if err := authhttp.Mount(mux, "", plain, s.guard, authhttp.MountConfig{}); err != nil {
 		t.Fatal(err)

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/problem"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // operation is what an endpoint does with one method, as the document of
@@ -27,8 +27,8 @@ type codes map[int][]string
 
 // ruled returns the codes of passwords that are refused, and more.
 func ruled(more ...string) []string {
-	for _, rule := range []auth.PasswordRule{
-		auth.PasswordTooShort, auth.PasswordTooLong, auth.PasswordEncoding, auth.PasswordCommon, auth.PasswordContext, auth.PasswordBreached,
+	for _, rule := range []passwords.Rule{
+		passwords.TooShort, passwords.TooLong, passwords.Encoding, passwords.Common, passwords.Context, passwords.Breached,
 	} {
 		more = append(more, "password_"+string(rule))
 	}

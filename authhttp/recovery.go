@@ -9,8 +9,7 @@ import (
 )
 
 // Resetter resets forgotten passwords, as recovery.Recovery does.
-type Resetter[A any] interface {
-	From(d auth.Device) A
+type Resetter interface {
 	RequestReset(ctx context.Context, address string) error
 	Reset(ctx context.Context, token, password string) error
 }
@@ -18,9 +17,9 @@ type Resetter[A any] interface {
 // ForgotPassword returns the endpoint that sends a link by which a password is
 // reset: it takes the JSON object {"address": …} and answers 202, whoever the
 // address is of, if of anybody.
-func ForgotPassword[A Resetter[A]](a A, cfg Config) http.Handler {
+func ForgotPassword(a Resetter, cfg Config) http.Handler {
 	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
-		return a.From(d).RequestReset(ctx, in.values["address"])
+		return a.RequestReset(auth.WithDevice(ctx, d), in.values["address"])
 	}, http.StatusAccepted, mailTo)
 }
 
@@ -28,39 +27,37 @@ func ForgotPassword[A Resetter[A]](a A, cfg Config) http.Handler {
 // object {"token": …, "new_password": …}, the first from the link, ends all sessions,
 // logs nobody in and answers 204. A link that is not good is 400 with the code
 // invalid_link.
-func ResetPassword[A Resetter[A]](a A, cfg Config) http.Handler {
+func ResetPassword(a Resetter, cfg Config) http.Handler {
 	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
-		return a.From(d).Reset(ctx, in.values["token"], in.values["new_password"])
+		return a.Reset(auth.WithDevice(ctx, d), in.values["token"], in.values["new_password"])
 	}, http.StatusNoContent, reset)
 }
 
 // AddressVerifier verifies addresses, as recovery.Recovery does.
-type AddressVerifier[A any] interface {
-	From(d auth.Device) A
+type AddressVerifier interface {
 	RequestVerification(ctx context.Context, address string) error
 	VerifyAddress(ctx context.Context, token string) error
 }
 
 // RequestVerification returns the endpoint that sends a link by which an address is
 // verified; it takes and answers what [ForgotPassword] does.
-func RequestVerification[A AddressVerifier[A]](a A, cfg Config) http.Handler {
+func RequestVerification(a AddressVerifier, cfg Config) http.Handler {
 	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
-		return a.From(d).RequestVerification(ctx, in.values["address"])
+		return a.RequestVerification(auth.WithDevice(ctx, d), in.values["address"])
 	}, http.StatusAccepted, mailTo)
 }
 
 // VerifyAddress returns the endpoint that verifies an address: it takes the JSON
 // object {"token": …} from the link, logs nobody in and answers 204, or as
 // [ResetPassword] does.
-func VerifyAddress[A AddressVerifier[A]](a A, cfg Config) http.Handler {
+func VerifyAddress(a AddressVerifier, cfg Config) http.Handler {
 	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
-		return a.From(d).VerifyAddress(ctx, in.values["token"])
+		return a.VerifyAddress(auth.WithDevice(ctx, d), in.values["token"])
 	}, http.StatusNoContent, link)
 }
 
 // AddressChanger changes the addresses of users, as recovery.Recovery does.
-type AddressChanger[A any] interface {
-	From(d auth.Device) A
+type AddressChanger interface {
 	RequestAddressChange(ctx context.Context, userID, password, address string) error
 	ChangeAddress(ctx context.Context, token string) error
 }
@@ -70,9 +67,9 @@ type AddressChanger[A any] interface {
 // and answers 202, whether the address is free or somebody's. A device_token may come
 // along, and a wrong current password is 403, as in [ChangePassword]. For a second
 // factor or a recent login besides, give it a [GuardFunc].
-func RequestAddressChange[A AddressChanger[A]](a A, guard Guard, cfg Config) http.Handler {
+func RequestAddressChange(a AddressChanger, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, move, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		return nil, a.From(d).RequestAddressChange(ctx, p.Subject(), in.values["current_password"], in.values["address"])
+		return nil, a.RequestAddressChange(auth.WithDevice(ctx, d), p.Subject(), in.values["current_password"], in.values["address"])
 	}, func(w http.ResponseWriter, _ any) { empty(w, http.StatusAccepted) })
 }
 
@@ -80,9 +77,9 @@ func RequestAddressChange[A AddressChanger[A]](a A, guard Guard, cfg Config) htt
 // {"token": …} from the link, from whoever has it, logs nobody in and answers 204, or
 // as [ResetPassword] does. An address that has become another's is 409 with the code
 // address_taken, and the link is used.
-func ChangeAddress[A AddressChanger[A]](a A, cfg Config) http.Handler {
+func ChangeAddress(a AddressChanger, cfg Config) http.Handler {
 	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
-		return a.From(d).ChangeAddress(ctx, in.values["token"])
+		return a.ChangeAddress(auth.WithDevice(ctx, d), in.values["token"])
 	}, http.StatusNoContent, link)
 }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/revocation"
 )
@@ -36,14 +38,14 @@ func (anybody) Undo(context.Context, auth.Attempt) error                        
 type server struct {
 	*httptest.Server
 	t         *testing.T
-	store     *auth.MemoryStore
+	store     *memstore.Store
 	addresses *recovery.MemoryAddresses
 	sent      outbox
 	flows     *recovery.Recovery
 	accounts  *auth.Authenticator
 	codes     *codes
 	guard     *auth.Middleware
-	keys      *auth.KeyRing
+	keys      *jwt.KeyRing
 }
 
 func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *server {
@@ -54,8 +56,8 @@ func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *
 // newServerOf returns one whose accounts are as change has made them.
 func newServerOf(t *testing.T, cfg authhttp.Config, change func(*server, *auth.Config), choose ...authhttp.Endpoint) *server {
 	t.Helper()
-	s := &server{t: t, store: auth.NewMemoryStore(), addresses: recovery.NewMemoryAddresses(), sent: make(outbox, 256), codes: new(codes)}
-	s.keys = must(auth.NewKeyRing(must(auth.GenerateKey("EdDSA"))))
+	s := &server{t: t, store: memstore.New(), addresses: recovery.NewMemoryAddresses(), sent: make(outbox, 256), codes: new(codes)}
+	s.keys = must(jwt.NewKeyRing(must(jwt.GenerateKey("EdDSA"))))
 	list, err := revocation.Follow(s.store, revocation.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -64,9 +66,9 @@ func newServerOf(t *testing.T, cfg authhttp.Config, change func(*server, *auth.C
 	if err := list.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys, Check: list.Check}))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys, Check: list.Check}))
 	of := auth.Config{
-		Hasher: authtest.FastHasher(t), Sessions: s.store, RefreshKeys: must(auth.NewKeyRing(must(auth.GenerateKey("HS256")))), Revoked: list.Sync,
+		Hasher: authtest.FastHasher(t), Sessions: s.store, RefreshKeys: must(jwt.NewKeyRing(must(jwt.GenerateKey("HS256")))), Revoked: list.Sync,
 		SecondFactor: s.codes, Records: s.store, Throttle: anybody{}, Accounts: s.store,
 	}
 	change(s, &of)

@@ -9,6 +9,8 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/throttle"
 )
 
@@ -17,8 +19,8 @@ import (
 func TestGuessingTellsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store, ctx := auth.NewMemoryStore(), t.Context()
-		tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test", Audience: "api", Keys: must(auth.NewKeyRing(must(auth.GenerateKey("EdDSA"))))}))
+		store, ctx := memstore.New(), t.Context()
+		tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: must(jwt.NewKeyRing(must(jwt.GenerateKey("EdDSA"))))}))
 		a := must(auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(t), Throttle: must(throttle.New(store, throttle.Config{}))}))
 		must(a.Register(ctx, "known", password))
 		off := must(a.Register(ctx, "disabled", password))

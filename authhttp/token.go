@@ -9,14 +9,13 @@ import (
 )
 
 // Refresher changes refresh tokens for new tokens, as [auth.Authenticator] does.
-type Refresher[A any] interface {
-	From(d auth.Device) A
+type Refresher interface {
 	Refresh(ctx context.Context, refreshToken string) (auth.Tokens, error)
 }
 
 // Granter is what [Token] needs.
-type Granter[A any] interface {
-	Authenticator[A]
+type Granter interface {
+	Authenticator
 	Refresh(ctx context.Context, refreshToken string) (auth.Tokens, error)
 }
 
@@ -25,12 +24,12 @@ type Granter[A any] interface {
 // ignored. It takes a form with grant_type refresh_token (section 6), and, where
 // [Config].PasswordGrant is on, password (section 4.3.2). What scope asks for is
 // ignored, as in [Login]. Tokens are in the body, whatever Config.Cookies says.
-func Token[A Granter[A]](a A, cfg Config) http.Handler {
+func Token(a Granter, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := oauth.read(w, r)
 		var t auth.Tokens
 		if err == nil {
-			t, err = grant(r.Context(), a.From(cfg.known(r, in, nil)), in, cfg.PasswordGrant)
+			t, err = grant(auth.WithDevice(r.Context(), cfg.known(r, in, nil)), a, in, cfg.PasswordGrant)
 		}
 		if err != nil {
 			w.Header().Set("Pragma", "no-cache")
@@ -41,7 +40,7 @@ func Token[A Granter[A]](a A, cfg Config) http.Handler {
 	})
 }
 
-func grant[A Granter[A]](ctx context.Context, a A, in input, passwords bool) (auth.Tokens, error) {
+func grant(ctx context.Context, a Granter, in input, passwords bool) (auth.Tokens, error) {
 	if err := in.need("grant_type"); err != nil {
 		return auth.Tokens{}, err
 	}
@@ -62,12 +61,12 @@ func grant[A Granter[A]](ctx context.Context, a A, in input, passwords bool) (au
 // takes the cookie and nothing else, and where the session has ended takes the
 // cookies from the browser. Without a refresh token it answers 401, and for one
 // that is not valid 400 with the code invalid_grant.
-func Refresh[A Refresher[A]](a A, cfg Config) http.Handler {
+func Refresh(a Refresher, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := cfg.refreshToken(w, r)
 		var t auth.Tokens
 		if err == nil {
-			t, err = a.From(cfg.device(r)).Refresh(r.Context(), token)
+			t, err = a.Refresh(auth.WithDevice(r.Context(), cfg.device(r)), token)
 		}
 		if err != nil {
 			if errors.Is(err, auth.ErrInvalidGrant) {
@@ -96,9 +95,8 @@ func (cfg Config) refreshToken(w http.ResponseWriter, r *http.Request) (string, 
 }
 
 // Revoker ends what a token stands for, as [auth.Authenticator] does.
-type Revoker[A any] interface {
+type Revoker interface {
 	auth.TokenVerifier
-	From(d auth.Device) A
 	Logout(ctx context.Context, refreshToken string) error
 	EndSession(ctx context.Context, userID, sessionID string) error
 }
@@ -109,14 +107,14 @@ type Revoker[A any] interface {
 // needed. It answers 200 for a token that is not valid as well (section 2.2), and
 // 400 unsupported_token_type for an access token that belongs to no session:
 // that one ends when it expires.
-func Revoke[A Revoker[A]](a A, cfg Config) http.Handler {
+func Revoke(a Revoker, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := oauth.read(w, r)
 		if err == nil {
 			err = in.need("token")
 		}
 		if err == nil {
-			err = revoke(r.Context(), a.From(cfg.device(r)), in.values["token"])
+			err = revoke(auth.WithDevice(r.Context(), cfg.device(r)), a, in.values["token"])
 		}
 		if err != nil {
 			cfg.refuseOAuth(w, r, err)
@@ -126,7 +124,7 @@ func Revoke[A Revoker[A]](a A, cfg Config) http.Handler {
 	})
 }
 
-func revoke[A Revoker[A]](ctx context.Context, a A, token string) error {
+func revoke(ctx context.Context, a Revoker, token string) error {
 	p, err := a.Verify(ctx, token)
 	switch {
 	case errors.Is(err, auth.ErrInvalidToken):

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func (a *accounts) Refresh(_ context.Context, token string) (auth.Tokens, error) {
@@ -133,8 +134,8 @@ func TestSessionOfTokens(t *testing.T) {
 // An access token that no session stands behind cannot be revoked, and that is said.
 func TestRevokeWithoutSession(t *testing.T) {
 	t.Parallel()
-	key := must(auth.NewKeyRing(must(auth.GenerateKey("HS256"))))
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test", Audience: "api", Keys: key}))
+	key := must(jwt.NewKeyRing(must(jwt.GenerateKey("HS256"))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: key}))
 	a := &accounts{TokenVerifier: tokens}
 	token := must(tokens.Issue(t.Context(), auth.Claims{Subject: "u-1"}))
 	if got := refused(t, "revoke", post(authhttp.Revoke(a, authhttp.Config{}), "/", asForm, form("token", token)), 400); got.Code != "unsupported_token_type" || a.calls != 0 {

@@ -1,5 +1,5 @@
 // Package authtest helps to test programs that use package auth: conformance
-// suites for one's own [auth.UserStore], [auth.Hasher] and [auth.TokenIssuer],
+// suites for one's own [auth.UserStore], [passwords.Hasher] and [jwt.TokenIssuer],
 // and fast stand-ins for the costly parts.
 //
 // A suite runs each rule of a contract as a named subtest against a fresh value,

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // FastHasher returns a Hasher for tests that create many users: one hash takes
@@ -67,11 +68,11 @@ func digits(text string) ([]byte, bool) {
 }
 
 // Principal returns the principal with the given claims, or ends the test if
-// [auth.NewPrincipal] refuses them. With [auth.NewContext] it stands for a
+// [jwt.NewPrincipal] refuses them. With [auth.NewContext] it stands for a
 // verified caller in the test of a handler.
 func Principal(t testing.TB, c auth.Claims) *auth.Principal {
 	t.Helper()
-	p, err := auth.NewPrincipal(c)
+	p, err := jwt.NewPrincipal(c)
 	if err != nil {
 		t.Fatal(err)
 	}

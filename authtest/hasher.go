@@ -11,7 +11,7 @@ import (
 )
 
 // TestHasher checks that the Hashers a factory makes keep the contract of
-// [auth.Hasher]. Each rule calls factory for a Hasher of its own; set its cost as
+// [passwords.Hasher]. Each rule calls factory for a Hasher of its own; set its cost as
 // low as it goes, for the suite makes some 40 hashes and checks some 100.
 func TestHasher(t *testing.T, factory func(t *testing.T) auth.Hasher) {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // mutants are stores that each break one rule, by the name of the rule: the
@@ -192,7 +193,7 @@ var errDown = errors.New("the database is down")
 func wrong(p patched) func() auth.UserStore {
 	return func() auth.UserStore {
 		p := p
-		p.UserStore = auth.NewMemoryStore()
+		p.UserStore = memstore.New()
 		return p
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // rows is a RecordStore that looks through a list, as a table does, with the
@@ -204,9 +205,9 @@ func TestRecordMutants(t *testing.T) {
 
 // faulty is an account store with one mistake.
 type faulty struct {
-	*auth.MemoryStore
-	disable func(*auth.MemoryStore, context.Context, string, bool) error
-	remove  func(*auth.MemoryStore, context.Context, string) error
+	*memstore.Store
+	disable func(*memstore.Store, context.Context, string, bool) error
+	remove  func(*memstore.Store, context.Context, string) error
 }
 
 func (f faulty) SetDisabled(ctx context.Context, id string, disabled bool) error {
@@ -226,15 +227,15 @@ func (f faulty) DeleteUser(ctx context.Context, id string) error {
 func TestAccountMutants(t *testing.T) {
 	t.Parallel()
 	mutants := map[string]faulty{
-		"Disable": {disable: func(s *auth.MemoryStore, ctx context.Context, id string, _ bool) error {
+		"Disable": {disable: func(s *memstore.Store, ctx context.Context, id string, _ bool) error {
 			return s.SetDisabled(ctx, id, true)
 		}},
-		"DeleteUser": {remove: func(s *auth.MemoryStore, ctx context.Context, id string) error { return s.SetDisabled(ctx, id, true) }},
-		"UnknownAccount": {disable: func(s *auth.MemoryStore, ctx context.Context, id string, disabled bool) error {
+		"DeleteUser": {remove: func(s *memstore.Store, ctx context.Context, id string) error { return s.SetDisabled(ctx, id, true) }},
+		"UnknownAccount": {disable: func(s *memstore.Store, ctx context.Context, id string, disabled bool) error {
 			_ = s.SetDisabled(ctx, id, disabled) // without counting the rows
 			return ctx.Err()
 		}},
-		"AccountContext": {disable: func(s *auth.MemoryStore, ctx context.Context, id string, disabled bool) error {
+		"AccountContext": {disable: func(s *memstore.Store, ctx context.Context, id string, disabled bool) error {
 			return s.SetDisabled(context.WithoutCancel(ctx), id, disabled)
 		}},
 	}
@@ -245,7 +246,7 @@ func TestAccountMutants(t *testing.T) {
 			continue
 		}
 		broken := authtest.BrokenAccountStoreRules(t, func(*testing.T) authtest.Accounts {
-			mutant.MemoryStore = auth.NewMemoryStore()
+			mutant.MemoryStore = memstore.New()
 			return mutant
 		})
 		if _, caught := broken[rule]; !caught || len(broken) != 1 {

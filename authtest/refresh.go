@@ -2,7 +2,6 @@ package authtest
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -10,6 +9,9 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 // refreshRules say what refresh tokens do over a store that keeps its contract.
@@ -41,22 +43,24 @@ func (s stoppedClock) Session(ctx context.Context, id string) (auth.Session, tim
 
 // newReplicas returns n servers over one store, with one user.
 func newReplicas(ctx context.Context, s auth.SessionStore, n int, cfg auth.Config) ([]*auth.Authenticator, error) {
-	var secret [32]byte
-	rand.Read(secret[:])
-	key, err := auth.NewSecretKey(secret[:])
+	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+	refreshKeys, err := secrets.NewRing(secrets.Generate())
 	if err != nil {
 		return nil, err
 	}
-	cfg.Hasher, cfg.Sessions, cfg.RefreshKeys = fastHasher{}, s, keys
-	users := auth.NewMemoryStore()
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+	if err != nil {
+		return nil, err
+	}
+	cfg.Hasher, cfg.Sessions, cfg.RefreshKeys = fastHasher{}, s, refreshKeys
+	users := memstore.New()
 	var replicas []*auth.Authenticator
 	for range n {
 		a, err := auth.New(users, tokens, cfg)

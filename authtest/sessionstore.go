@@ -16,7 +16,7 @@ import (
 )
 
 // TestSessionStore checks that the stores a factory makes keep the contract of
-// [auth.SessionStore], and then that refresh tokens over them do what
+// [session.Store], and then that refresh tokens over them do what
 // [auth.Authenticator.Refresh] says. Each rule calls factory for an empty store of
 // its own.
 func TestSessionStore(t *testing.T, factory func(t *testing.T) auth.SessionStore) {

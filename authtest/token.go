@@ -14,7 +14,7 @@ import (
 )
 
 // TestTokenIssuer checks that the issuers a factory makes keep the contracts of
-// [auth.TokenIssuer] and [auth.TokenVerifier]. Each rule calls factory for an
+// [jwt.TokenIssuer] and [jwt.TokenVerifier]. Each rule calls factory for an
 // issuer of its own, the rule about time inside a [testing/synctest] bubble.
 func TestTokenIssuer(t *testing.T, factory func(t *testing.T) auth.TokenIssuer) {
 	t.Helper()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // references is an issuer whose tokens are random and mean what it keeps under
@@ -72,7 +73,7 @@ func (r *references) Issue(ctx context.Context, c auth.Claims) (string, error) {
 		c.Subject = r.subject
 		r.mu.Unlock()
 	}
-	if _, err := auth.NewPrincipal(c); err != nil {
+	if _, err := jwt.NewPrincipal(c); err != nil {
 		return "", err
 	}
 	if !r.alias {
@@ -111,7 +112,7 @@ func (r *references) verify(ctx context.Context, token string) (*auth.Principal,
 		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
 		var claims struct{ Sub string }
 		if strings.Contains(string(header), `"none"`) && json.Unmarshal(payload, &claims) == nil {
-			return auth.NewPrincipal(auth.Claims{Subject: claims.Sub})
+			return jwt.NewPrincipal(auth.Claims{Subject: claims.Sub})
 		}
 	}
 	if r.read != nil {
@@ -123,7 +124,7 @@ func (r *references) verify(ctx context.Context, token string) (*auth.Principal,
 	if !found || !r.forever && !time.Now().Before(c.Expiry) {
 		return nil, auth.ErrInvalidToken
 	}
-	return auth.NewPrincipal(c)
+	return jwt.NewPrincipal(c)
 }
 
 func TestReferences(t *testing.T) {

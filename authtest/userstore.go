@@ -70,10 +70,19 @@ func account(n int, username string) auth.User {
 	}
 }
 
+// createOne adds a user whose ID is given, which the store must keep and report.
+func createOne(ctx context.Context, s auth.UserStore, u auth.User) error {
+	id, err := s.CreateUser(ctx, u)
+	if err == nil && id != u.ID {
+		return fmt.Errorf("CreateUser returned the ID %q for a user with the ID %q", id, u.ID)
+	}
+	return err
+}
+
 // create adds users, each of which must be accepted.
 func create(ctx context.Context, s auth.UserStore, users ...auth.User) error {
 	for _, u := range users {
-		if err := answers(fmt.Sprintf("CreateUser of %s", name(u.Username)), s.CreateUser(ctx, u), nil); err != nil {
+		if err := answers(fmt.Sprintf("CreateUser of %s", name(u.Username)), createOne(ctx, s, u), nil); err != nil {
 			return err
 		}
 	}

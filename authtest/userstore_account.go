@@ -81,7 +81,7 @@ func checkUniqueUsername(s auth.UserStore) error {
 		return err
 	}
 	for i, taken := range []string{alice.Username, bob.Username} {
-		err := s.CreateUser(ctx, account(3+i, taken))
+		err := createOne(ctx, s, account(3+i, taken))
 		if err := answers("CreateUser with a username that is taken", err, auth.ErrUserExists); err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func checkUniqueID(s auth.UserStore) error {
 		return err
 	}
 	for i, name := range []string{"carol", "dave"} {
-		err := s.CreateUser(ctx, account(1+i, name))
+		err := createOne(ctx, s, account(1+i, name))
 		if err := answers("CreateUser with an ID that is taken", err, auth.ErrUserExists); err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func checkRefusedCreate(s auth.UserStore) error {
 		clash(1, "carol"), // her ID
 		clash(1, "bob"),   // both, of two users
 	} {
-		err := s.CreateUser(ctx, u)
+		err := createOne(ctx, s, u)
 		if err := answers("CreateUser of a user who exists", err, auth.ErrUserExists); err != nil {
 			return err
 		}

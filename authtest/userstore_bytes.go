@@ -130,7 +130,7 @@ func checkHostile(s auth.UserStore, plain string, hostile ...string) error {
 	var have []auth.User
 	for i, w := range hostile {
 		u := account(1+i, w)
-		if err := s.CreateUser(ctx, u); err == nil {
+		if err := createOne(ctx, s, u); err == nil {
 			have = append(have, u)
 		} else if err := fails("CreateUser of "+name(w), err); err != nil {
 			return err

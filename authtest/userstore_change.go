@@ -123,7 +123,7 @@ func checkRaceUsername(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	winner, err := oneWins("CreateUser", together(func(i int) error {
-		return s.CreateUser(ctx, account(i, "alice"))
+		return createOne(ctx, s, account(i, "alice"))
 	}), auth.ErrUserExists)
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func checkRaceID(s auth.UserStore) error {
 		return u
 	}
 	winner, err := oneWins("CreateUser", together(func(i int) error {
-		return s.CreateUser(ctx, user(i))
+		return createOne(ctx, s, user(i))
 	}), auth.ErrUserExists)
 	if err != nil {
 		return err
@@ -220,7 +220,7 @@ func checkContextCreate(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	alice := account(1, "alice")
-	if err := ended("CreateUser", func(ctx context.Context) error { return s.CreateUser(ctx, alice) }); err != nil {
+	if err := ended("CreateUser", func(ctx context.Context) error { return createOne(ctx, s, alice) }); err != nil {
 		return err
 	}
 	if err := absent(ctx, s, alice); err != nil {
@@ -230,7 +230,7 @@ func checkContextCreate(s auth.UserStore) error {
 		return err
 	}
 	// Nor is it said of a name that is taken: nothing was looked at.
-	return ended("CreateUser", func(ctx context.Context) error { return s.CreateUser(ctx, alice) })
+	return ended("CreateUser", func(ctx context.Context) error { return createOne(ctx, s, alice) })
 }
 
 func checkContextLookup(s auth.UserStore) error {

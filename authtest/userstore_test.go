@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // brokenStore is the store that the subprocess of TestSuiteFails is tested with.
@@ -19,7 +20,7 @@ const brokenStore = "AUTH_TEST_BROKEN_STORE"
 func TestSuiteFails(t *testing.T) {
 	t.Parallel()
 	factory := func(*testing.T) auth.UserStore {
-		return patched{UserStore: auth.NewMemoryStore(), createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		return patched{UserStore: memstore.New(), createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
 			u.Disabled = false
 			return s.CreateUser(ctx, u)
 		}}

@@ -23,6 +23,7 @@ import (
 	golangjwt "github.com/golang-jwt/jwt/v5"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // discard is a response writer that costs nothing and keeps the status.
@@ -182,13 +183,13 @@ func BenchmarkIssue(b *testing.B) {
 // BenchmarkRing shows what a ring of many keys costs: nothing.
 func BenchmarkRing(b *testing.B) {
 	for _, n := range []int{1, 1000} {
-		keys := make([]auth.Key, n)
+		keys := make([]jwt.Key, n)
 		for i := range keys {
 			secret := make([]byte, 32)
 			rand.Read(secret)
-			keys[i] = must(auth.NewSecretKey(secret))
+			keys[i] = must(jwt.NewSecretKey(secret))
 		}
-		i := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: issuer, Audience: audience, Keys: must(auth.NewKeyRing(keys[0], keys[1:]...))}))
+		i := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: issuer, Audience: audience, Keys: must(jwt.NewKeyRing(keys[0], keys[1:]...))}))
 		token := must(i.Issue(context.Background(), claims()))
 		b.Run(fmt.Sprintf("keys=%d", n), func(b *testing.B) {
 			for b.Loop() {

@@ -21,8 +21,8 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	jwxjwt "github.com/lestrrat-go/jwx/v2/jwt"
 
-	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/testenv"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 var update = flag.Bool("update", false, "write testdata/differential.tsv")
@@ -125,20 +125,20 @@ func ourAnswers(t *testing.T, cases []tokenCase) (answers []bool) {
 		time.Sleep(time.Until(vectorTime))
 		for _, c := range cases {
 			s := oneKey[c.Settings]
-			var key auth.Key
+			var key jwt.Key
 			switch k := verifying(t, s.kid).(type) {
 			case []byte:
-				key = must(auth.NewSecretKey(k))
+				key = must(jwt.NewSecretKey(k))
 			default:
-				key = must(auth.NewVerifyingKey(k))
+				key = must(jwt.NewVerifyingKey(k))
 			}
 			leeway := s.leeway
 			if leeway == 0 {
-				leeway = auth.NoLeeway
+				leeway = jwt.NoLeeway
 			}
-			v := must(auth.NewJWTVerifier(auth.JWTVerifierConfig{
+			v := must(jwt.NewVerifier(jwt.VerifierConfig{
 				Issuer: issuer, Audience: audience, Leeway: leeway,
-				Keys: must(auth.NewVerifyingKeyRing(must(key.WithID(s.kid)))),
+				Keys: must(jwt.NewVerifyingKeyRing(must(key.WithID(s.kid)))),
 			}))
 			_, err := v.Verify(context.Background(), c.Token)
 			answers = append(answers, err == nil)

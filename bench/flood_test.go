@@ -16,6 +16,8 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // BenchmarkLoginFlood is a server whose /login is hammered with wrong passwords
@@ -116,9 +118,9 @@ func flood(b *testing.B, clients int, polite bool) {
 }
 
 func floodServer(b *testing.B) (*httptest.Server, string) {
-	key := must(auth.GenerateKey(auth.EdDSA))
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: must(auth.NewKeyRing(key))}))
-	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	key := must(jwt.GenerateKey(jwt.EdDSA))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: must(jwt.NewKeyRing(key))}))
+	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	must(accounts.Register(b.Context(), "ada", "correct horse battery"))
 	login := must(accounts.Login(b.Context(), "ada", "correct horse battery"))

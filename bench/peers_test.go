@@ -31,6 +31,7 @@ import (
 	jwxjwt "github.com/lestrrat-go/jwx/v2/jwt"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 const (
@@ -43,7 +44,7 @@ type fixture struct {
 	alg    string
 	secret []byte
 	signer crypto.Signer
-	key    auth.Key
+	key    jwt.Key
 	token  string
 }
 
@@ -70,7 +71,7 @@ func newFixture(alg string) *fixture {
 		f.signer = must(rsa.GenerateKey(rand.Reader, 2048))
 	}
 	if f.signer != nil {
-		f.key = must(auth.NewSigningKey(f.signer))
+		f.key = must(jwt.NewSigningKey(f.signer))
 	}
 	f.token = must(f.issuer(-1).Issue(context.Background(), claims()))
 	return f
@@ -78,7 +79,7 @@ func newFixture(alg string) *fixture {
 
 // fixtureOf returns the fixture of a secret for HS256 and a token.
 func fixtureOf(secret []byte, token string) *fixture {
-	return &fixture{alg: "HS256", secret: secret, key: must(auth.NewSecretKey(secret)), token: token}
+	return &fixture{alg: "HS256", secret: secret, key: must(jwt.NewSecretKey(secret)), token: token}
 }
 
 func claims() auth.Claims {
@@ -89,9 +90,9 @@ func claims() auth.Claims {
 }
 
 // issuer returns ours, with this many places for verified tokens.
-func (f *fixture) issuer(places int) *auth.JWTIssuer {
-	ring := must(auth.NewKeyRing(f.key))
-	return must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: issuer, Audience: audience, Keys: ring, Lifetime: 24 * time.Hour, VerifiedTokens: places}))
+func (f *fixture) issuer(places int) *jwt.Issuer {
+	ring := must(jwt.NewKeyRing(f.key))
+	return must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: issuer, Audience: audience, Keys: ring, Lifetime: 24 * time.Hour, VerifiedTokens: places}))
 }
 
 // verification returns what verifies with the secret or the public key.

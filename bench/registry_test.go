@@ -9,6 +9,7 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // credulous verifies everything, and signs nothing.
@@ -23,7 +24,7 @@ func (c credulous) signer() (signer jws.Signer, _ error) { return c, nil }
 // TestRegistry: jwx has one registry of verifiers for the whole process. What somebody
 // puts there decides nothing about our tokens.
 func TestRegistry(t *testing.T) {
-	for alg, ours := range map[jwa.SignatureAlgorithm]string{jwa.RS256: auth.RS256, jwa.ES256: auth.ES256, jwa.EdDSA: auth.EdDSA} {
+	for alg, ours := range map[jwa.SignatureAlgorithm]string{jwa.RS256: jwt.RS256, jwa.ES256: jwt.ES256, jwa.EdDSA: jwt.EdDSA} {
 		verifier, err := jws.NewVerifier(alg)
 		if err != nil {
 			t.Fatal(err)
@@ -39,16 +40,16 @@ func TestRegistry(t *testing.T) {
 			jws.RegisterSigner(alg, jws.SignerFactoryFn(func() (jws.Signer, error) { return signer, nil }))
 		})
 
-		key, err := auth.GenerateKey(ours)
+		key, err := jwt.GenerateKey(ours)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ring, err := auth.NewKeyRing(key)
+		ring, err := jwt.NewKeyRing(key)
 		if err != nil {
 			t.Errorf("%s: %v", ours, err)
 			continue
 		}
-		tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test", Audience: "api", Keys: ring})
+		tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: ring})
 		if err != nil {
 			t.Errorf("%s: %v", ours, err)
 			continue

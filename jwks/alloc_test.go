@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // A token seen before costs a look at the clock more than it does at an
-// [auth.JWTVerifier], and nothing on the heap.
+// [jwt.Verifier], and nothing on the heap.
 func TestVerifyAllocations(t *testing.T) {
 	key := newKey(t, "EdDSA", "1")
 	i := newIssuer(t, issuerURL, key)
@@ -23,7 +24,7 @@ func TestVerifyAllocations(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 	// Behind AnyOf, the payload that the issuer is read from.
-	any, err := auth.AnyOf(map[string]auth.TokenVerifier{issuerURL: v})
+	any, err := jwt.AnyOf(map[string]auth.TokenVerifier{issuerURL: v})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,22 +37,22 @@ func BenchmarkVerify(b *testing.B) {
 	key := newKey(b, "EdDSA", "1")
 	i := newIssuer(b, issuerURL, key)
 	remote := i.verifier(b)
-	public, err := auth.NewVerifyingKey(key.signer.Public())
+	public, err := jwt.NewVerifyingKey(key.signer.Public())
 	if err == nil {
 		public, err = public.WithID("1")
 	}
 	if err != nil {
 		b.Fatal(err)
 	}
-	ring, err := auth.NewVerifyingKeyRing(public)
+	ring, err := jwt.NewVerifyingKeyRing(public)
 	if err != nil {
 		b.Fatal(err)
 	}
-	local, err := auth.NewJWTVerifier(auth.JWTVerifierConfig{Issuer: issuerURL, Audience: audience, Keys: ring})
+	local, err := jwt.NewVerifier(jwt.VerifierConfig{Issuer: issuerURL, Audience: audience, Keys: ring})
 	if err != nil {
 		b.Fatal(err)
 	}
-	any, err := auth.AnyOf(map[string]auth.TokenVerifier{issuerURL: remote, "https://other.test": local})
+	any, err := jwt.AnyOf(map[string]auth.TokenVerifier{issuerURL: remote, "https://other.test": local})
 	if err != nil {
 		b.Fatal(err)
 	}

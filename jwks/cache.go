@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // Bounds on what an issuer's Cache-Control asks for. The lower one keeps a
@@ -26,7 +27,7 @@ const (
 type cache struct {
 	source   *source
 	issuer   string
-	ring     *auth.KeyRing // what held holds
+	ring     *jwt.KeyRing // what held holds
 	refresh  time.Duration // 0: as the answer says
 	cooldown time.Duration
 	maxStale time.Duration
@@ -79,7 +80,7 @@ const (
 	unknownKey               // a token names one that is not there
 )
 
-func newCache(cfg *Config, s *source, ring *auth.KeyRing) *cache {
+func newCache(cfg *Config, s *source, ring *jwt.KeyRing) *cache {
 	return &cache{
 		source: s, issuer: cfg.Tokens.Issuer, ring: ring, refresh: cfg.Refresh,
 		cooldown: cfg.Cooldown, maxStale: cfg.MaxStale, timeout: cfg.Timeout, logger: cfg.Logger,

@@ -6,8 +6,8 @@
 //	guard, err := auth.NewMiddleware(keycloak, auth.MiddlewareConfig{})
 //
 // A [Verifier] is a cache of keys and nothing else: what a token must be is the
-// business of [auth.NewJWTVerifier], which it is built on. For several issuers
-// give each its own Verifier and all of them to [auth.AnyOf].
+// business of [jwt.NewVerifier], which it is built on. For several issuers
+// give each its own Verifier and all of them to [jwt.AnyOf].
 //
 // Keys are fetched when the first token of the issuer comes, so a service starts
 // while its issuer is down; anew when they have grown old, behind the request that
@@ -15,6 +15,6 @@
 // Nothing that a caller sends makes it fetch more often than once a Cooldown. While
 // the issuer is down the keys that were fetched last serve on, up to MaxStale;
 // after that, and before the first fetch, Verify returns
-// [auth.ErrKeysUnavailable], which the middleware answers with 503 and Retry-After,
+// [jwt.ErrKeysUnavailable], which the middleware answers with 503 and Retry-After,
 // never with 401.
 package jwks

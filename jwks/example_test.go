@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwks"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // A service that takes Keycloak's tokens. It starts whether Keycloak runs or not.
@@ -32,7 +33,7 @@ func ExampleNew() {
 // that asked for them, and the keys are published by another host.
 func ExampleConfig() {
 	google, err := jwks.New(jwks.Config{
-		Tokens: auth.JWTVerifierConfig{
+		Tokens: jwt.VerifierConfig{
 			Issuer:   "https://accounts.google.com",
 			Audience: "1234567890-web.apps.googleusercontent.com",
 			Types:    []string{"JWT"},
@@ -49,15 +50,15 @@ func ExampleConfig() {
 // The service's own tokens and those of two tenants. Each token is verified by its
 // issuer's verifier alone.
 func ExampleVerifier_Issuer() {
-	key, err := auth.GenerateKey(auth.EdDSA)
+	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {
 		log.Fatal(err)
 	}
-	ring, err := auth.NewKeyRing(key)
+	ring, err := jwt.NewKeyRing(key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	own, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: ring})
+	own, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: ring})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func ExampleVerifier_Issuer() {
 		}
 		byIssuer[entra.Issuer()] = entra
 	}
-	verifier, err := auth.AnyOf(byIssuer)
+	verifier, err := jwt.AnyOf(byIssuer)
 	if err != nil {
 		log.Fatal(err)
 	}

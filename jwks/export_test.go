@@ -1,6 +1,9 @@
 package jwks
 
-import "github.com/seed-e36e2130/auth"
+import (
+	"github.com/seed-e36e2130/auth/jwt"
+)
+
 
 // For the fuzz targets.
 
@@ -12,7 +15,7 @@ func ReadMetadata(cfg Config, text string) (keysURL string, err error) {
 }
 
 // ParseKeySet returns what a verifier takes from a JWK set.
-func ParseKeySet(text, rsaAlgorithm string) (keys []auth.Key, prints []string, err error) {
+func ParseKeySet(text, rsaAlgorithm string) (keys []jwt.Key, prints []string, err error) {
 	set, err := parseKeySet(text, rsaAlgorithm)
 	return set.keys, set.prints, err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/testenv"
 	"github.com/seed-e36e2130/auth/jwks"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // node runs a program with npm's jose until the test ends. The program's first
@@ -111,7 +112,7 @@ func TestForeignIssuer(t *testing.T) {
 	t.Parallel()
 	origin := node(t, nodeIssuer)
 	v, err := jwks.New(jwks.Config{
-		Tokens:   auth.JWTVerifierConfig{Issuer: origin, Audience: audience},
+		Tokens:   jwt.VerifierConfig{Issuer: origin, Audience: audience},
 		Cooldown: time.Second,
 	})
 	if err != nil {
@@ -168,20 +169,20 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 	if testing.Short() {
 		rotations = 1
 	}
-	algs := []string{auth.EdDSA, auth.ES256, auth.RS256}
-	generate := func(n int) auth.Key {
-		key, err := auth.GenerateKey(algs[n%len(algs)])
+	algs := []string{jwt.EdDSA, jwt.ES256, jwt.RS256}
+	generate := func(n int) jwt.Key {
+		key, err := jwt.GenerateKey(algs[n%len(algs)])
 		if err != nil {
 			t.Fatal(err)
 		}
 		return key
 	}
 	signing := generate(0)
-	ring, err := auth.NewKeyRing(signing)
+	ring, err := jwt.NewKeyRing(signing)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: issuerURL, Audience: audience, Keys: ring})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: issuerURL, Audience: audience, Keys: ring})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +242,7 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 			}
 		})
 	}
-	replace := func(first auth.Key, others ...auth.Key) {
+	replace := func(first jwt.Key, others ...jwt.Key) {
 		if err := ring.Replace(first, others...); err != nil {
 			t.Error(err)
 		}
@@ -281,11 +282,11 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 	t.Logf("%d requests, %d rotations, the set fetched %d times", sent.Load(), rotations, fetched.Load())
 
 	// And a key that was removed is refused: the service did look.
-	stranger, err := auth.NewKeyRing(generate(0))
+	stranger, err := jwt.NewKeyRing(generate(0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: issuerURL, Audience: audience, Keys: stranger})
+	other, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: issuerURL, Audience: audience, Keys: stranger})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwks"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // Whatever metadata say, the keys come from where the host allowed.
@@ -21,7 +21,7 @@ func FuzzMetadata(f *testing.F) {
 	f.Add(`{"issuer":"https://issuer.test/realms/a","jwks_uri":"https://issuer.test\\@evil.test/keys"}`)
 	f.Add(`{"issuer":"https://issuer.test/realms/a","jwks_uri":"https:issuer.test/keys"}`)
 	f.Add(`{"issuer":"https://issuer.test/realms/a/","jwks_uri":"//issuer.test"}`)
-	cfg := jwks.Config{Tokens: auth.JWTVerifierConfig{Issuer: issuerURL, Audience: audience}, KeyHosts: []string{"keys.test"}}
+	cfg := jwks.Config{Tokens: jwt.VerifierConfig{Issuer: issuerURL, Audience: audience}, KeyHosts: []string{"keys.test"}}
 	f.Fuzz(func(t *testing.T, text string) {
 		keysURL, err := jwks.ReadMetadata(cfg, text)
 		if err != nil {
@@ -69,7 +69,7 @@ func FuzzKeySet(f *testing.F) {
 				t.Errorf("took %v", k)
 			}
 		}
-		_ = new(auth.KeyRing).Replace(keys[0], keys[1:]...) // refuses or not, and never panics
+		_ = new(jwt.KeyRing).Replace(keys[0], keys[1:]...) // refuses or not, and never panics
 	})
 }
 

@@ -25,6 +25,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwks"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 const (
@@ -264,7 +265,7 @@ func after(d time.Duration, h http.HandlerFunc) http.HandlerFunc {
 // verifier returns a verifier of i's tokens that reaches i without a socket.
 func (i *issuer) verifier(t testing.TB, change ...func(*jwks.Config)) *jwks.Verifier {
 	t.Helper()
-	cfg := jwks.Config{Tokens: auth.JWTVerifierConfig{Issuer: i.url, Audience: audience}, Transport: i}
+	cfg := jwks.Config{Tokens: jwt.VerifierConfig{Issuer: i.url, Audience: audience}, Transport: i}
 	for _, c := range change {
 		c(&cfg)
 	}

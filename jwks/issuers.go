@@ -3,13 +3,14 @@ package jwks
 import (
 	"strings"
 
-	"github.com/seed-e36e2130/auth"
+
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // The functions below hold what the products write into access tokens, as their
 // documentation says and as far as it can be told from other tokens of theirs.
 // What they return is a value like any other: a host changes what its issuer does
-// otherwise. None says whether the caller is a person: [auth.Principal.Kind] is
+// otherwise. None says whether the caller is a person: [jwt.Principal.Kind] is
 // KindUser for all of them, so tell a service by what the product writes for it.
 
 // Keycloak returns the settings for a realm, whose URL is like
@@ -21,7 +22,7 @@ import (
 // are told apart by the claim typ.
 // https://www.keycloak.org/docs/latest/server_admin/#_audience
 func Keycloak(realmURL, audience string) Config {
-	return Config{Tokens: auth.JWTVerifierConfig{
+	return Config{Tokens: jwt.VerifierConfig{
 		Issuer:         strings.TrimSuffix(realmURL, "/"),
 		Audience:       audience,
 		Types:          []string{"JWT", "at+jwt"}, // a setting of the client
@@ -39,7 +40,7 @@ func Keycloak(realmURL, audience string) Config {
 // permissions of its RBAC as roles, or to the name that an Action writes.
 // https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
 func Auth0(domain, audience string) Config {
-	return Config{Tokens: auth.JWTVerifierConfig{
+	return Config{Tokens: jwt.VerifierConfig{
 		Issuer:   "https://" + domain + "/",
 		Audience: audience,
 		Types:    []string{"JWT", "at+jwt"},
@@ -53,10 +54,10 @@ func Auth0(domain, audience string) Config {
 // azp.
 //
 // The tenants "common", "organizations" and "consumers" stand for many issuers and
-// do not work; use one verifier a tenant, and [auth.AnyOf].
+// do not work; use one verifier a tenant, and [jwt.AnyOf].
 // https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
 func Entra(tenantID, clientID string) Config {
-	return Config{Tokens: auth.JWTVerifierConfig{
+	return Config{Tokens: jwt.VerifierConfig{
 		Issuer:         "https://login.microsoftonline.com/" + tenantID + "/v2.0",
 		Audience:       clientID,
 		Types:          []string{"JWT"},
@@ -75,12 +76,12 @@ func Entra(tenantID, clientID string) Config {
 // https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
 func Cognito(userPoolID, clientID string, otherClientIDs ...string) Config {
 	region, _, _ := strings.Cut(userPoolID, "_")
-	return Config{Tokens: auth.JWTVerifierConfig{
+	return Config{Tokens: jwt.VerifierConfig{
 		Issuer:         "https://cognito-idp." + region + ".amazonaws.com/" + userPoolID,
 		Audience:       clientID,
 		OtherAudiences: otherClientIDs,
 		AudienceClaim:  "client_id",
-		Types:          []string{auth.NoType},
+		Types:          []string{jwt.NoType},
 		RolesClaim:     []string{"cognito:groups"},
 		RequiredClaims: map[string]string{"token_use": "access"},
 	}}
@@ -95,7 +96,7 @@ func Supabase(projectURL string) Config {
 	issuer := strings.TrimSuffix(projectURL, "/") + "/auth/v1"
 	return Config{
 		KeysURL: issuer + "/.well-known/jwks.json",
-		Tokens: auth.JWTVerifierConfig{
+		Tokens: jwt.VerifierConfig{
 			Issuer:         issuer,
 			Audience:       "authenticated",
 			Types:          []string{"JWT"},

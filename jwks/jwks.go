@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/jose"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // Config says whose tokens a [Verifier] accepts and how it comes by the keys. The
@@ -17,8 +18,8 @@ import (
 type Config struct {
 	// Tokens says which tokens are accepted. Issuer and Audience are required.
 	// Keys must be nil: the keys are the ones fetched. Its other fields mean what
-	// they mean for [auth.NewJWTVerifier]; note that most issuers need Types.
-	Tokens auth.JWTVerifierConfig
+	// they mean for [jwt.NewVerifier]; note that most issuers need Types.
+	Tokens jwt.VerifierConfig
 
 	// KeysURL is where the issuer publishes its JWK set. "": where the issuer's
 	// metadata says (OpenID Connect Discovery 1.0 section 4), and then Issuer must
@@ -66,16 +67,16 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Verifier is an [auth.TokenVerifier] for the tokens of one issuer, whose keys it
+// Verifier is an [jwt.TokenVerifier] for the tokens of one issuer, whose keys it
 // fetches. It is safe for concurrent use. It has nothing to close: a fetch is the
 // only thing that goes on after a request, and ends within Timeout.
 type Verifier struct {
 	issuer string
-	tokens *auth.JWTVerifier
+	tokens *jwt.Verifier
 	keys   *cache
 }
 
-// New returns a verifier, or every fault of cfg as an [*auth.ConfigError]. It
+// New returns a verifier, or every fault of cfg as an [*cfgerr.Error]. It
 // fetches nothing yet.
 func New(cfg Config) (*Verifier, error) {
 	var faults []error
@@ -94,17 +95,17 @@ func New(cfg Config) (*Verifier, error) {
 	between("Timeout", &cfg.Timeout, 10*time.Second, time.Second, time.Minute)
 	between("Refresh", &cfg.Refresh, 0, time.Second, cfg.MaxStale/2)
 	switch alg := cfg.RSAAlgorithm; alg {
-	case "", auth.RS256, auth.RS384, auth.RS512, auth.PS256, auth.PS384, auth.PS512:
+	case "", jwt.RS256, jwt.RS384, jwt.RS512, jwt.PS256, jwt.PS384, jwt.PS512:
 	default:
 		fault("RSAAlgorithm", alg, "must be one of RS256 to PS512")
 	}
 
-	ring := new(auth.KeyRing)
+	ring := new(jwt.KeyRing)
 	if cfg.Tokens.Keys != nil {
 		fault("Tokens.Keys", "", "must be nil: the keys are fetched")
 	}
 	cfg.Tokens.Keys = ring
-	tokens, err := auth.NewJWTVerifier(cfg.Tokens)
+	tokens, err := jwt.NewVerifier(cfg.Tokens)
 	if err != nil {
 		faults = append(faults, err)
 	}
@@ -120,8 +121,8 @@ func New(cfg Config) (*Verifier, error) {
 }
 
 // Verify returns the principal of a token that is genuine and valid now. It
-// returns the errors of [auth.JWTVerifier.Verify], [auth.ErrKeysUnavailable] in an
-// [*auth.RetryError] if there are no keys to decide by, and ctx's error if that
+// returns the errors of [jwt.Verifier.Verify], [jwt.ErrKeysUnavailable] in an
+// [*passwords.RetryError] if there are no keys to decide by, and ctx's error if that
 // ended while Verify waited for a fetch; the fetch goes on for others.
 func (v *Verifier) Verify(ctx context.Context, token string) (*auth.Principal, error) {
 	if v == nil || v.tokens == nil {
@@ -199,7 +200,7 @@ var (
 	errUnusable  = errors.New("auth/jwks: zero value is not usable, use New")
 )
 
-// Issuer returns the issuer whose tokens v verifies, as [auth.AnyOf] wants it.
+// Issuer returns the issuer whose tokens v verifies, as [jwt.AnyOf] wants it.
 func (v *Verifier) Issuer() string {
 	if v == nil {
 		return ""

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwks"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func TestVerify(t *testing.T) {
@@ -299,7 +300,7 @@ func TestAnyOf(t *testing.T) {
 		keyA, keyB := newKey(t, "EdDSA", "1"), newKey(t, "EdDSA", "1")
 		a, b := newIssuer(t, issuerURL, keyA), newIssuer(t, "https://b.test", keyB)
 		ofA, ofB := a.verifier(t), b.verifier(t)
-		v, err := auth.AnyOf(map[string]auth.TokenVerifier{ofA.Issuer(): ofA, ofB.Issuer(): ofB})
+		v, err := jwt.AnyOf(map[string]auth.TokenVerifier{ofA.Issuer(): ofA, ofB.Issuer(): ofB})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/jose"
 	"github.com/seed-e36e2130/auth/internal/strictjson"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // maxKeys bounds a set. Issuers publish two to six keys, a few some dozens.
@@ -17,7 +17,7 @@ const maxKeys = 100
 
 // keySet is what an issuer published.
 type keySet struct {
-	keys   []auth.Key    // at least one
+	keys   []jwt.Key    // at least one
 	prints []string      // of keys, sorted: equal for equal keys in any order
 	faults []error       // keys refused
 	maxAge time.Duration // of the answer; -1: it does not say
@@ -41,7 +41,7 @@ func parseKeySet(text, rsaAlgorithm string) (keySet, error) {
 	}
 	set := keySet{faults: faults, maxAge: -1}
 	for _, k := range found {
-		if rsaAlgorithm != "" && k.Algorithm() == auth.RS256 {
+		if rsaAlgorithm != "" && k.Algorithm() == jwt.RS256 {
 			if other, err := k.With(rsaAlgorithm, ""); err == nil { // an error: the JWK names RS256
 				k = other
 			}
@@ -100,8 +100,8 @@ func withoutSecrets(text string) (public string, faults []error, err error) {
 // RFC 8037 section 2 that make a JWK a private or secret one.
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
-func verifying(k *jose.Key) (auth.Key, error) {
-	key, err := auth.NewVerifyingKey(k.Public())
+func verifying(k *jose.Key) (jwt.Key, error) {
+	key, err := jwt.NewVerifyingKey(k.Public())
 	if err == nil {
 		key, err = key.WithAlgorithm(k.Algorithm())
 	}

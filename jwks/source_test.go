@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwks"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // Answers that are no keys: none is followed, kept or repeated, and each is an
@@ -221,9 +222,9 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	ring := new(auth.KeyRing)
+	ring := new(jwt.KeyRing)
 	sound := func() jwks.Config {
-		return jwks.Config{Tokens: auth.JWTVerifierConfig{Issuer: issuerURL, Audience: audience}}
+		return jwks.Config{Tokens: jwt.VerifierConfig{Issuer: issuerURL, Audience: audience}}
 	}
 	for name, row := range map[string]struct {
 		change func(*jwks.Config)

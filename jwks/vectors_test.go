@@ -19,6 +19,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwks"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 const vectors = "../testdata/vectors"
@@ -85,7 +86,7 @@ func TestTokenVectors(t *testing.T) {
 				verifiers[id] = issuers[id].verifier(t, func(cfg *jwks.Config) {
 					cfg.Tokens.Audience, cfg.Tokens.DangerouslyAnyType = s.Audience, s.Typ == ""
 					if cfg.Tokens.Leeway = time.Duration(s.Leeway) * time.Second; s.Leeway == 0 {
-						cfg.Tokens.Leeway = auth.NoLeeway
+						cfg.Tokens.Leeway = jwt.NoLeeway
 					}
 				})
 			}

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // leastBcrypt reads bcrypt hashes. A mismatch takes as long as a new hash of the
 // Hasher's cost; no more of that is wanted here, where no hash is made.
-var leastBcrypt, _ = auth.NewBcrypt(10) // which is within its bounds
+var leastBcrypt, _ = passwords.NewBcrypt(10) // which is within its bounds
 
-// bcrypt is plain bcrypt behind a mark, read by [auth.Bcrypt].
+// bcrypt is plain bcrypt behind a mark, read by [passwords.Bcrypt].
 func bcrypt(mark string) format {
 	return format{own: bcryptAfter(mark), verify: leastBcrypt.Verify, plain: true}
 }
@@ -34,9 +35,9 @@ func djangoBcryptSHA256() format {
 	}}
 }
 
-// argon2 is what [auth.Argon2id] reads, behind a mark.
+// argon2 is what [passwords.Argon2id] reads, behind a mark.
 func argon2(mark string) format {
-	return format{verify: auth.Argon2id{}.Verify, own: func(encoded string) (string, bool) {
+	return format{verify: passwords.Argon2id{}.Verify, own: func(encoded string) (string, bool) {
 		rest, ok := strings.CutPrefix(encoded, mark)
 		return rest, ok && strings.HasPrefix(rest, "$argon2i")
 	}}
@@ -47,7 +48,7 @@ func argon2(mark string) format {
 // pepper is the setting config.pepper; it may be empty. Use it in place of what
 // reads plain bcrypt without a pepper: both would claim the same hashes.
 //
-// It returns an [*auth.ConfigError] if the pepper holds a NUL.
+// It returns an [*cfgerr.Error] if the pepper holds a NUL.
 func Devise(pepper string) (Hasher, error) {
 	if strings.IndexByte(pepper, 0) >= 0 {
 		return Hasher{}, &auth.ConfigError{Field: "Devise.pepper", Reason: "it holds a NUL, which Devise refuses"}

@@ -9,19 +9,22 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/legacyhash"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // newTokens returns an issuer with a key that lives as long as the example.
-func newTokens() *auth.JWTIssuer {
-	key, err := auth.GenerateKey(auth.EdDSA)
+func newTokens() *jwt.Issuer {
+	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -32,7 +35,7 @@ func newTokens() *auth.JWTIssuer {
 // Each is read as it stands; the first login makes it an Argon2id hash.
 func newAccounts(users auth.UserStore, tokens auth.TokenIssuer) (*auth.Authenticator, error) {
 	return auth.New(users, tokens, auth.Config{
-		Hasher: auth.Hashers(auth.Argon2id{}, legacyhash.All()),
+		Hasher: passwords.Chain(passwords.Argon2id{}, legacyhash.All()),
 	})
 }
 
@@ -49,7 +52,7 @@ func kind(users auth.UserStore, username string) string {
 // they are.
 func ExampleAll() {
 	ctx := context.Background()
-	users := auth.NewMemoryStore() // in place of the table
+	users := memstore.New() // in place of the table
 	for _, u := range []auth.User{
 		{ID: "1", Username: "ada", PasswordHash: "$pbkdf2-sha256$1000$tpZSKqUUIoSwlvI.5/xfqw$fc81oamYlJlaSJykr8dMgjccQmdodMIOIQ4Ld08H6jc"},
 		{ID: "2", Username: "grace", PasswordHash: "pbkdf2_sha256$1000$suVwr32TorychDkvN7GJMF$ZC1KXQlQiPzGFaJmaGK04rpTEnJ6bY5iSMIPM9L9RZ8="},
@@ -81,7 +84,7 @@ func ExampleHasher_DangerouslyTruncating() {
 	const stored = "$2b$05$corpusSaltCorpusSaltCuTQedWhMtMFFHQSrTFIj81WLBIsy9bd2"
 	password := strings.Repeat("abcdefghijklmnopqrstuvwxyz", 4)
 	err := legacyhash.All().Verify(context.Background(), stored, password)
-	var refused *auth.PasswordError
+	var refused *passwords.Error
 	fmt.Println(errors.As(err, &refused), err)
 	fmt.Println(legacyhash.All().DangerouslyTruncating().Verify(context.Background(), stored, password))
 	// Output:

@@ -34,7 +34,7 @@ type FirebaseConfig struct {
 // them or of that of URLs as the Admin SDK's listUsers does. It reads Supabase's $fbscrypt$v=1,…, which brings its parameters with it,
 // too, as [All] does.
 //
-// It returns an [*auth.ConfigError] for each fault, joined.
+// It returns an [*cfgerr.Error] for each fault, joined.
 func Firebase(signerKey string, cfg FirebaseConfig) (Hasher, error) {
 	if cfg.SaltSeparator == "" {
 		cfg.SaltSeparator = "Bw=="

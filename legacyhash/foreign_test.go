@@ -65,7 +65,7 @@ func checkAnswers(t *testing.T, questions []question, hashes []string) []string 
 	return hashes
 }
 
-var passwords = []string{
+var samplePasswords = []string{
 	"correct horse battery staple",
 	"pässwörd-é-日本",
 	"e\u0301 is not \u00e9",
@@ -83,7 +83,7 @@ func checkForeign(t *testing.T, h auth.Hasher, ask func(*testing.T, []question) 
 	t.Helper()
 	var questions []question
 	for _, scheme := range schemes {
-		for _, password := range passwords {
+		for _, password := range samplePasswords {
 			if q := scheme; !strings.HasSuffix(q.Scheme, "bcrypt") || len(password) <= 72 {
 				q.Password = password
 				questions = append(questions, q)
@@ -230,7 +230,7 @@ func TestDevise(t *testing.T) {
 	ruby := testenv.Command(t, "ruby")
 	for _, pepper := range []string{"", "a pepper", strings.Repeat("0123456789abcdef", 8)} {
 		var questions []question
-		for _, password := range passwords {
+		for _, password := range samplePasswords {
 			questions = append(questions, question{Scheme: pepper, Password: password})
 		}
 		var hashes []string

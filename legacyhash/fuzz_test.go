@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/legacyhash"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // FuzzParse: whatever a table holds, the answer comes before the work, and is one
@@ -31,7 +32,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, encoded, password string) {
 		for _, h := range []legacyhash.Hasher{legacyhash.All(), legacyhash.All().DangerouslyTruncating(), firebase, devise} {
 			err := h.Verify(over, encoded, password)
-			_, refused := errors.AsType[*auth.PasswordError](err)
+			_, refused := errors.AsType[*passwords.Error](err)
 			if !refused && !errors.Is(err, auth.ErrUnknownHash) && !errors.Is(err, auth.ErrMalformedHash) && !errors.Is(err, context.Canceled) {
 				t.Errorf("%q: %v", encoded, err)
 			}

@@ -5,7 +5,7 @@
 //	auth.Config{Hasher: auth.Hashers(auth.Argon2id{}, legacyhash.All())}
 //
 // The formats, each with the bounds on what a stored hash may ask for. Beyond
-// them it is [auth.ErrMalformedHash], decided before any work.
+// them it is [passwords.ErrMalformedHash], decided before any work.
 //
 //	Passlib     bcrypt, bcrypt_sha256 (both versions)          cost 4 to 15
 //	            argon2i, argon2id                              as auth.Argon2id
@@ -30,7 +30,7 @@
 // Security, ASP.NET Identity and Firebase do not: testdata has hashes that they made.
 //
 // What marks an account that has no password, such as Django's "!", plain text and
-// digests without a salt match nothing: they are [auth.ErrUnknownHash].
+// digests without a salt match nothing: they are [passwords.ErrUnknownHash].
 package legacyhash
 
 import (
@@ -43,6 +43,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/phc"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 const (
@@ -51,8 +52,8 @@ const (
 	minDigest      = 16   // bytes; less can be guessed
 )
 
-// Hasher is an [auth.Hasher] that verifies and makes no hash. Its zero value knows
-// no format. A password that holds a NUL is a [*auth.PasswordError] where the
+// Hasher is an [passwords.Hasher] that verifies and makes no hash. Its zero value knows
+// no format. A password that holds a NUL is a [*passwords.Error] where the
 // format could not tell it from another (all but Argon2), and so is one of more
 // than 4,096 bytes.
 //
@@ -69,7 +70,7 @@ type format struct {
 	// own reports whether a hash is of this kind, by its mark or its shape, and
 	// returns what verify is to read of it.
 	own func(encoded string) (rest string, ok bool)
-	// verify is as [auth.Hasher.Verify].
+	// verify is as [passwords.Hasher.Verify].
 	verify func(ctx context.Context, rest, password string) error
 	plain  bool // plain bcrypt
 	shared bool // a later format may own the same hash: a mismatch is not the last word
@@ -94,7 +95,7 @@ func Werkzeug() Hasher { return Hasher{formats: werkzeug()} }
 
 // Spring reads the hashes of Spring Security's DelegatingPasswordEncoder: {id}
 // and then the hash. bcrypt and Argon2 may stand without {id}, as their encoders
-// write them alone. {noop}, {MD4} and what has no salt is [auth.ErrUnknownHash].
+// write them alone. {noop}, {MD4} and what has no salt is [passwords.ErrUnknownHash].
 func Spring() Hasher { return Hasher{formats: spring()} }
 
 // ASPNET reads the hashes of ASP.NET Core Identity and of ASP.NET Identity 2.
@@ -113,7 +114,7 @@ func Laravel() Hasher { return Hasher{formats: []format{bcrypt(""), argon2("")}}
 // they type at their first login is their password from then on, to its last byte.
 //
 // The current Hasher must not read plain bcrypt itself, for then it answers and h
-// is not asked: let it be [auth.Argon2id], or any under [auth.Pepper].
+// is not asked: let it be [passwords.Argon2id], or any under [passwords.Pepper].
 func (h Hasher) DangerouslyTruncating() Hasher {
 	h.cut = true
 	return h
@@ -121,13 +122,13 @@ func (h Hasher) DangerouslyTruncating() Hasher {
 
 var errMakesNone = errors.New("auth: legacyhash makes no hashes: name it after the current Hasher in auth.Hashers")
 
-// Hash implements [auth.Hasher]. It returns an error: this package makes no hashes.
+// Hash implements [passwords.Hasher]. It returns an error: this package makes no hashes.
 func (h Hasher) Hash(context.Context, string) (string, error) { return "", errMakesNone }
 
-// NeedsRehash implements [auth.Hasher]. It reports true.
+// NeedsRehash implements [passwords.Hasher]. It reports true.
 func (h Hasher) NeedsRehash(string) bool { return true }
 
-// Verify implements [auth.Hasher].
+// Verify implements [passwords.Hasher].
 func (h Hasher) Verify(ctx context.Context, encoded, password string) error {
 	answer := auth.ErrUnknownHash
 	for _, f := range h.formats {
@@ -138,7 +139,7 @@ func (h Hasher) Verify(ctx context.Context, encoded, password string) error {
 		case len(encoded) > phc.MaxLength:
 			return fmt.Errorf("%w: longer than any known hash", auth.ErrMalformedHash)
 		case len(password) > maxPassword:
-			return &auth.PasswordError{Rule: auth.PasswordTooLong, Limit: maxPassword}
+			return &passwords.Error{Rule: passwords.TooLong, Limit: maxPassword}
 		case h.cut && f.plain && len(password) > bcryptPassword:
 			password = password[:bcryptPassword]
 		}
@@ -173,7 +174,7 @@ func keyed(parse func(rest string) (recipe, error)) func(ctx context.Context, re
 		}
 		// HMAC fills a short key up with NULs and C ends a text at one.
 		if strings.IndexByte(password, 0) >= 0 {
-			return &auth.PasswordError{Rule: auth.PasswordEncoding}
+			return &passwords.Error{Rule: passwords.Encoding}
 		}
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("auth: legacyhash: %w", err)

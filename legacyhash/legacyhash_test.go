@@ -26,6 +26,8 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testenv"
 	"github.com/seed-e36e2130/auth/legacyhash"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // made is a Hasher of this package with a maker of its hashes, as the suite of
@@ -37,7 +39,7 @@ type made struct {
 
 func (m made) Hash(_ context.Context, password string) (string, error) {
 	if strings.IndexByte(password, 0) >= 0 {
-		return "", &auth.PasswordError{Rule: auth.PasswordEncoding}
+		return "", &passwords.Error{Rule: passwords.Encoding}
 	}
 	salt := make([]byte, 16)
 	rand.Read(salt)
@@ -185,7 +187,7 @@ func TestVerifyOnly(t *testing.T) {
 	if encoded, err := legacyhash.All().Hash(t.Context(), "correct horse"); encoded != "" || err == nil || !strings.HasPrefix(err.Error(), "auth: ") {
 		t.Errorf("Hash: %q, %v", encoded, err)
 	}
-	if _, err := auth.New(auth.NewMemoryStore(), newTokens(), auth.Config{Hasher: legacyhash.All()}); err == nil {
+	if _, err := auth.New(memstore.New(), newTokens(), auth.Config{Hasher: legacyhash.All()}); err == nil {
 		t.Error("auth.New takes it for the current Hasher")
 	}
 	for _, row := range foreignRows(t) {
@@ -401,9 +403,9 @@ func TestPasswords(t *testing.T) {
 		}
 		for _, row := range []struct {
 			password string
-			rule     auth.PasswordRule
-		}{{"pass\x00", auth.PasswordEncoding}, {"pass" + strings.Repeat("x", 4093), auth.PasswordTooLong}} {
-			var refused *auth.PasswordError
+			rule     passwords.Rule
+		}{{"pass\x00", passwords.Encoding}, {"pass" + strings.Repeat("x", 4093), passwords.TooLong}} {
+			var refused *passwords.Error
 			if err := legacyhash.All().Verify(t.Context(), encoded, row.password); !errors.As(err, &refused) || refused.Rule != row.rule {
 				t.Errorf("%s with %d bytes: %v, want %s", name, len(row.password), err, row.rule)
 			}

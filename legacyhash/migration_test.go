@@ -8,6 +8,8 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/legacyhash"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // TestMigration: users whose hashes passlib (as FastAPI programs call it) and
@@ -30,12 +32,12 @@ func TestMigration(t *testing.T) {
 	}
 	hashes := askPython(t, questions, "passlib.hash", "django", "bcrypt", "argon2")
 
-	users, tokens := auth.NewMemoryStore(), newTokens()
+	users, tokens := memstore.New(), newTokens()
 	strict, err := newAccounts(users, tokens)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cutting, err := auth.New(users, tokens, auth.Config{Hasher: auth.Hashers(auth.Argon2id{}, legacyhash.All().DangerouslyTruncating())})
+	cutting, err := auth.New(users, tokens, auth.Config{Hasher: passwords.Chain(passwords.Argon2id{}, legacyhash.All().DangerouslyTruncating())})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net/http/httptest"
 
-	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/pwned"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 func Example() {
@@ -23,7 +23,7 @@ func Example() {
 	// auth.New(users, tokens, auth.Config{PasswordChecker: checker}) asks it from
 	// now on about each new password, as here:
 	err = checker.CheckPassword(context.Background(), "password")
-	refused, ok := errors.AsType[*auth.PasswordError](err)
+	refused, ok := errors.AsType[*passwords.Error](err)
 	fmt.Println(ok, refused)
 	// Output: true auth: password is known from a breach
 }

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // Config is what [New] may be told. Its zero value is the safe choice.
@@ -63,7 +64,7 @@ const (
 	suffixLength = 2*sha1.Size - prefixLength
 )
 
-// Checker is an [auth.PasswordChecker]. It is safe for concurrent use and has
+// Checker is an [passwords.Checker]. It is safe for concurrent use and has
 // nothing to close.
 type Checker struct {
 	base    string
@@ -76,7 +77,7 @@ type Checker struct {
 
 var errUnusable = errors.New("auth/pwned: zero value is not usable, use New")
 
-// New returns a Checker, or every fault of cfg as an [*auth.ConfigError]. It asks
+// New returns a Checker, or every fault of cfg as an [*cfgerr.Error]. It asks
 // nothing yet.
 func New(cfg Config) (*Checker, error) {
 	var faults []error
@@ -141,8 +142,8 @@ func checkURL(text string) string {
 	return "must be https, or http on this machine"
 }
 
-// CheckPassword implements [auth.PasswordChecker]. It returns an
-// [*auth.PasswordError] of [auth.PasswordBreached] if the password was seen in
+// CheckPassword implements [passwords.Checker]. It returns an
+// [*passwords.Error] of [passwords.Breached] if the password was seen in
 // breaches, and why that could not be found out.
 func (c *Checker) CheckPassword(ctx context.Context, password string) error {
 	if c == nil || c.client == nil {
@@ -152,7 +153,7 @@ func (c *Checker) CheckPassword(ctx context.Context, password string) error {
 	seen, err := c.ask(ctx, hash[:prefixLength], hash[prefixLength:])
 	switch {
 	case err == nil && seen >= c.least:
-		return &auth.PasswordError{Rule: auth.PasswordBreached}
+		return &passwords.Error{Rule: passwords.Breached}
 	case err == nil:
 		return nil
 	case c.pass && ctx.Err() == nil:

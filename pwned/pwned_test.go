@@ -19,6 +19,9 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/pwned"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // The SHA-1 of "correct horse", which the answers below hold.
@@ -101,8 +104,8 @@ func TestCheckPassword(t *testing.T) {
 				write(row.answer)(w, r)
 			})
 			err := newChecker(t, pwned.Config{URL: url, Least: row.least}).CheckPassword(t.Context(), password)
-			refused, ok := errors.AsType[*auth.PasswordError](err)
-			if ok != row.breached || (err == nil) == row.breached || ok && *refused != (auth.PasswordError{Rule: auth.PasswordBreached}) {
+			refused, ok := errors.AsType[*passwords.Error](err)
+			if ok != row.breached || (err == nil) == row.breached || ok && *refused != (passwords.Error{Rule: passwords.Breached}) {
 				t.Errorf("%v", err)
 			}
 			if n := asked.Load(); n != 1 {
@@ -210,7 +213,7 @@ func TestAnswersThatSayNothing(t *testing.T) {
 				if took := time.Since(start); took > 5*time.Second {
 					t.Errorf("it takes %v", took)
 				}
-				if _, refused := errors.AsType[*auth.PasswordError](err); refused || (err == nil) != pass {
+				if _, refused := errors.AsType[*passwords.Error](err); refused || (err == nil) != pass {
 					t.Errorf("%v", err)
 				}
 				if err != nil && !strings.HasPrefix(err.Error(), "auth/pwned: http://127.0.0.1:") {
@@ -309,27 +312,27 @@ func TestConfig(t *testing.T) {
 // TestRegister: as a host uses it.
 func TestRegister(t *testing.T) {
 	t.Parallel()
-	key, err := auth.GenerateKey(auth.HS256)
+	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := auth.NewKeyRing(key)
+	ring, err := jwt.NewKeyRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com", Keys: ring})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com", Keys: ring})
 	if err != nil {
 		t.Fatal(err)
 	}
 	url, _ := api(t, write(suffix+":1\r\n"))
-	accounts, err := auth.New(auth.NewMemoryStore(), tokens, auth.Config{
+	accounts, err := auth.New(memstore.New(), tokens, auth.Config{
 		Hasher: authtest.FastHasher(t), PasswordChecker: newChecker(t, pwned.Config{URL: url}),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = accounts.Register(t.Context(), "ada", password)
-	if refused, ok := errors.AsType[*auth.PasswordError](err); !ok || refused.Rule != auth.PasswordBreached || auth.HTTPStatus(err) != 422 {
+	if refused, ok := errors.AsType[*passwords.Error](err); !ok || refused.Rule != passwords.Breached || auth.HTTPStatus(err) != 422 {
 		t.Errorf("a breached password: %v", err)
 	}
 	if _, err := accounts.Register(t.Context(), "ada", password+" battery"); err != nil {

@@ -33,7 +33,7 @@ type Addresses interface {
 
 	// ReplaceAddress gives the user the address replacement, verified or not, if
 	// the present one is old, in one atomic step; the empty address is none. old
-	// and replacement may be the same. It returns [auth.ErrConflict] if the present
+	// and replacement may be the same. It returns [session.ErrConflict] if the present
 	// one is another, [auth.ErrUserExists] if replacement is another user's (of
 	// concurrent calls for one address exactly one succeeds, by the store's own
 	// unique index), and [auth.ErrUserNotFound] if there is no such user; then

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/passwords"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
@@ -125,7 +126,7 @@ func FuzzToken(f *testing.F) {
 	f.Add(strings.Repeat("A", 64))
 	f.Fuzz(func(t *testing.T, text string) {
 		err := w.recovery.Reset(t.Context(), text, "short")
-		_, good := errors.AsType[*auth.PasswordError](err)
+		_, good := errors.AsType[*passwords.Error](err)
 		if good != (text == link) || !good && !errors.Is(err, recovery.ErrInvalidToken) {
 			t.Fatalf("Reset(%q): %v", text, err)
 		}

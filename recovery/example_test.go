@@ -12,26 +12,29 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
 // A user who forgot the password. In place of the notifier that prints, production
 // has one that sends: package smtpnotify, or the host's own.
 func ExampleNew() {
-	hasher, err := auth.NewBcrypt(10)
+	hasher, err := passwords.NewBcrypt(10)
 	if err != nil {
 		log.Fatal(err)
 	}
-	store, addresses := auth.NewMemoryStore(), recovery.NewMemoryAddresses()
-	key, err := auth.GenerateKey(auth.HS256)
+	store, addresses := memstore.New(), recovery.NewMemoryAddresses()
+	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		log.Fatal(err)
 	}
-	ring, err := auth.NewKeyRing(key)
+	ring, err := jwt.NewKeyRing(key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	issuer, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: ring})
+	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: ring})
 	if err != nil {
 		log.Fatal(err)
 	}

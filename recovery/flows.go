@@ -10,7 +10,7 @@ import (
 
 // Reset gives the account that a link was sent to another password and ends all its
 // sessions. It logs nobody in. The address is verified by it, too, and is told. It
-// returns [ErrInvalidToken] if the link is not good, and an [*auth.PasswordError] if
+// returns [ErrInvalidToken] if the link is not good, and an [*passwords.Error] if
 // the password breaks a rule; then, as after any error that is not ErrInvalidToken,
 // the link is still good.
 func (r *Recovery) Reset(ctx context.Context, token, password string) error {
@@ -70,8 +70,8 @@ func (r *Recovery) verify(ctx context.Context, a account) error {
 // AddAddress gives a user who has none an address, not verified yet, and sends a
 // link for [Recovery.VerifyAddress]: for hosts that keep addresses beside usernames,
 // after Register, which tells what is taken, too. It returns [ErrInvalidAddress],
-// [auth.ErrUserExists] if it is another's, and [auth.ErrConflict] if the user has
-// one; after an [*auth.RetryError] the user has it, and no link was sent.
+// [auth.ErrUserExists] if it is another's, and [session.ErrConflict] if the user has
+// one; after an [*passwords.RetryError] the user has it, and no link was sent.
 func (r *Recovery) AddAddress(ctx context.Context, userID, address string) error {
 	if err := r.usable(); err != nil {
 		return err

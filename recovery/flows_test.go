@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/passwords"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
@@ -27,7 +28,7 @@ func TestReset(t *testing.T) {
 		link := token(t, m)
 
 		// A password that breaks a rule leaves the link good.
-		_, weak := errors.AsType[*auth.PasswordError](w.recovery.Reset(t.Context(), link, "short"))
+		_, weak := errors.AsType[*passwords.Error](w.recovery.Reset(t.Context(), link, "short"))
 		if !weak {
 			t.Error("a short password was not refused for what it is")
 		}

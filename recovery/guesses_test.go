@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/throttle"
 )
@@ -52,7 +53,7 @@ func (w *world) challenge(address string) string {
 // tries says what comes of a try from a device: "wrong", "in", or how long to wait.
 func (w *world) tries(from auth.Device, challenge, code string) string {
 	w.t.Helper()
-	tokens, err := w.recovery.From(from).LoginByCode(w.t.Context(), challenge, code)
+	tokens, err := w.recovery.LoginByCode(auth.WithDevice(w.t.Context(), from), challenge, code)
 	retry, throttled := errors.AsType[*auth.RetryError](err)
 	switch {
 	case err == nil && tokens.RefreshToken != "":
@@ -162,14 +163,14 @@ func TestThrottledCodeIsStillGood(t *testing.T) {
 func TestKnownDeviceTriesCodes(t *testing.T) {
 	logins := map[string]func(w *world, from auth.Device) (auth.Tokens, error){
 		"password": func(w *world, from auth.Device) (auth.Tokens, error) {
-			return w.accounts.From(from).Login(w.t.Context(), "user-of-"+ada, password)
+			return w.accounts.Login(auth.WithDevice(w.t.Context(), from), "user-of-"+ada, password)
 		},
 		"link": func(w *world, from auth.Device) (auth.Tokens, error) {
-			return w.recovery.From(from).LoginByLink(w.t.Context(), token(w.t, w.asks(recovery.KindLogin, ada)))
+			return w.recovery.LoginByLink(auth.WithDevice(w.t.Context(), from), token(w.t, w.asks(recovery.KindLogin, ada)))
 		},
 		"code": func(w *world, from auth.Device) (auth.Tokens, error) {
 			challenge, code := w.code(ada)
-			return w.recovery.From(from).LoginByCode(w.t.Context(), challenge, code)
+			return w.recovery.LoginByCode(auth.WithDevice(w.t.Context(), from), challenge, code)
 		},
 	}
 	for name, login := range logins {
@@ -185,7 +186,7 @@ func TestKnownDeviceTriesCodes(t *testing.T) {
 				challenge := w.challenge(ada)
 				for i := range 5 {
 					w.tries(at(2+i), challenge, "no code")
-					_, _ = w.accounts.From(at(2+i)).Login(t.Context(), "user-of-"+ada, "not the password")
+					_, _ = w.accounts.Login(auth.WithDevice(t.Context(), at(2+i)), "user-of-"+ada, "not the password")
 				}
 				time.Sleep(time.Minute)
 				challenge, code := w.code(ada)
@@ -197,7 +198,7 @@ func TestKnownDeviceTriesCodes(t *testing.T) {
 				if got := w.tries(home, challenge, code); got != "in" {
 					t.Errorf("the owner's code: %s", got)
 				}
-				if _, err := w.accounts.From(home).Login(t.Context(), "user-of-"+ada, password); err != nil {
+				if _, err := w.accounts.Login(auth.WithDevice(t.Context(), home), "user-of-"+ada, password); err != nil {
 					t.Errorf("the owner's password: %v", err)
 				}
 			})
@@ -212,9 +213,9 @@ func TestPasswordsAndCodesCountApart(t *testing.T) {
 		w.user(ada, true)
 		challenge, code := w.code(ada)
 		for i := range 40 {
-			_, _ = w.accounts.From(at(i%8)).Login(t.Context(), "user-of-"+ada, "not the password")
+			_, _ = w.accounts.Login(auth.WithDevice(t.Context(), at(i%8)), "user-of-"+ada, "not the password")
 		}
-		if _, err := w.accounts.From(at(50)).Login(t.Context(), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
+		if _, err := w.accounts.Login(auth.WithDevice(t.Context(), at(50)), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
 			t.Fatalf("the password: %v", err)
 		}
 		if got := w.tries(at(1), challenge, wrong(code)); got != "wrong" {
@@ -223,7 +224,7 @@ func TestPasswordsAndCodesCountApart(t *testing.T) {
 		if got := w.tries(at(1), challenge, code); got != "in" {
 			t.Errorf("the owner's code: %s", got)
 		}
-		if _, err := w.accounts.From(at(50)).Login(t.Context(), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
+		if _, err := w.accounts.Login(auth.WithDevice(t.Context(), at(50)), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
 			t.Errorf("a code forgave guesses at the password: %v", err)
 		}
 	})
@@ -243,11 +244,11 @@ func TestCodesCountByNetwork(t *testing.T) {
 		if got := w.tries(at(1), challenge, code); got != "10s" {
 			t.Errorf("a seventh address: %s", got)
 		}
-		if _, err := w.accounts.From(at(1)).Login(t.Context(), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
+		if _, err := w.accounts.Login(auth.WithDevice(t.Context(), at(1)), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
 			t.Errorf("a password from there: %v", err)
 		}
 		// A link is no guess: it logs in, from a device that stays unknown.
-		tokens, err := w.recovery.From(at(1)).LoginByLink(t.Context(), token(t, w.asks(recovery.KindLogin, ada)))
+		tokens, err := w.recovery.LoginByLink(auth.WithDevice(t.Context(), at(1)), token(t, w.asks(recovery.KindLogin, ada)))
 		if err != nil || tokens.DeviceToken != "" {
 			t.Errorf("a link from there: %v, device token %q", err, string(tokens.DeviceToken))
 		}
@@ -292,7 +293,7 @@ func TestThrottledTriesTellNothing(t *testing.T) {
 
 // brokenSessions is an auth.SessionStore in which no session begins.
 type brokenSessions struct {
-	*auth.MemoryStore
+	*memstore.Store
 	err error // unless nil
 }
 

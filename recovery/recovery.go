@@ -71,7 +71,7 @@ type Recovery struct {
 var errZero = errors.New("recovery: zero value is not usable, use its New function")
 
 // New returns a Recovery of these accounts, or every fault as an
-// [*auth.ConfigError]. Addresses are where messages go; records keep tokens and how
+// [*cfgerr.Error]. Addresses are where messages go; records keep tokens and how
 // many messages were sent.
 func New(accounts *auth.Authenticator, addresses Addresses, records auth.RecordStore, notifier Notifier, cfg Config) (*Recovery, error) {
 	var faults []error
@@ -135,17 +135,6 @@ func isBaseURL(s string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip.IsLoopback())
 }
 
-// From returns a Recovery for calls that come from device d, as
-// [auth.Authenticator.From] does. Close of either closes both.
-func (r *Recovery) From(d auth.Device) *Recovery {
-	if r.usable() != nil {
-		return r
-	}
-	from := *r
-	from.accounts = r.accounts.From(d)
-	return &from
-}
-
 // Close takes no more requests, and returns when all messages that wait have been
 // sent; no goroutine is left then. It returns ctx's error if that ends first, and
 // then the rest is not sent.
@@ -206,5 +195,5 @@ func isGone(err error) bool {
 }
 
 func (r *Recovery) tell(ctx context.Context, kind auth.EventKind, userID string, err error) {
-	r.config.Events(ctx, auth.Event{Kind: kind, UserID: userID, Device: r.accounts.Device(), Err: err})
+	r.config.Events(ctx, auth.Event{Kind: kind, UserID: userID, Device: auth.DeviceFromContext(ctx), Err: err})
 }

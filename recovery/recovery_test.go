@@ -13,6 +13,8 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
@@ -73,9 +75,9 @@ const (
 // world is a service with accounts, in a synctest bubble.
 type world struct {
 	t         testing.TB
-	store     *auth.MemoryStore
+	store     *memstore.Store
 	records   auth.RecordStore
-	keys      *auth.KeyRing
+	keys      *jwt.KeyRing
 	accounts  *auth.Authenticator
 	addresses *recovery.MemoryAddresses
 	outbox    *outbox
@@ -128,16 +130,16 @@ func runOver(t *testing.T, cfg recovery.Config, wrap func(auth.RecordStore) auth
 // newWorld returns one whose records are wrapped by wrap, unless that is nil.
 func newWorld(t testing.TB, cfg recovery.Config, wrap func(auth.RecordStore) auth.RecordStore) *world {
 	t.Helper()
-	w := &world{t: t, store: auth.NewMemoryStore(), addresses: recovery.NewMemoryAddresses(), outbox: new(outbox)}
+	w := &world{t: t, store: memstore.New(), addresses: recovery.NewMemoryAddresses(), outbox: new(outbox)}
 	w.records = w.store
 	if wrap != nil {
 		w.records, w.outbox.wait = wrap(w.store), time.Second/2
 	}
-	key, err := auth.GenerateKey(auth.HS256)
+	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := auth.NewKeyRing(key)
+	ring, err := jwt.NewKeyRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +155,7 @@ func newWorld(t testing.TB, cfg recovery.Config, wrap func(auth.RecordStore) aut
 // open makes the service anew over what is stored.
 func (w *world) open(accounts auth.Config, cfg recovery.Config) {
 	w.t.Helper()
-	issuer, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: w.keys})
+	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: w.keys})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ var asked = map[Kind]auth.EventKind{
 // account that is enabled. Like the other requests by an address, it sends nothing
 // within a minute after the last message of its kind to that address, nor an
 // eleventh in a day; it returns at once and the same whoever the address is of, if
-// of anybody: nil, [ErrInvalidAddress] if it cannot be one, or an [*auth.RetryError]
+// of anybody: nil, [ErrInvalidAddress] if it cannot be one, or an [*passwords.RetryError]
 // if the queue is full.
 func (r *Recovery) RequestReset(ctx context.Context, address string) error {
 	return r.request(ctx, KindReset, address)

@@ -18,6 +18,8 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 const password = "correct horse battery"
@@ -27,19 +29,19 @@ func replicas(t testing.TB, cfg auth.Config, stores ...auth.SessionStore) []*aut
 	t.Helper()
 	secret := make([]byte, 32)
 	rand.Read(secret)
-	key, err := auth.NewSecretKey(secret)
+	key, err := jwt.NewSecretKey(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
-	users := auth.NewMemoryStore()
+	users := memstore.New()
 	var all []*auth.Authenticator
 	for _, s := range stores {
 		cfg.Hasher, cfg.Sessions, cfg.RefreshKeys = authtest.FastHasher(t), s, keys

@@ -82,7 +82,7 @@ func parsePosition(cursor string) (p position, err error) {
 	return p, nil
 }
 
-// RevokedSince implements [auth.SessionStore]. A cursor of a history that the server
+// RevokedSince implements [session.Store]. A cursor of a history that the server
 // has lost is as good as the empty one.
 func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.Revocation)) (string, error) {
 	const doing = "read revocations"
@@ -137,7 +137,7 @@ func parseMember(member, number string) (r auth.Revocation, at position, ok bool
 // Listen calls sync, as a rule the Sync of a revocation.List, whenever something
 // was revoked, so that it is in effect here at once, and whenever it has connected
 // again and may have missed something. It returns when ctx ends, with its error, or an
-// [*auth.ConfigError] if sync is nil. The messages say nothing but that there is news: where they do not arrive, the list
+// [*cfgerr.Error] if sync is nil. The messages say nothing but that there is news: where they do not arrive, the list
 // that reads the feed by itself is none the worse, so what sync returns is of no
 // interest here.
 func (s *Store) Listen(ctx context.Context, sync func(context.Context) error) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/redisstore"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // revoke records revocations of users who have no sessions.
@@ -156,7 +157,7 @@ func TestListen(t *testing.T) {
 	}()
 	revoked := func(id string) {
 		t.Helper()
-		p, err := auth.NewPrincipal(auth.Claims{Subject: "ada", SessionID: id})
+		p, err := jwt.NewPrincipal(auth.Claims{Subject: "ada", SessionID: id})
 		if err != nil {
 			t.Fatal(err)
 		}

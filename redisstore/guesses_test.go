@@ -14,6 +14,8 @@ import (
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/redisstore"
 	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 const guessers = 64
@@ -95,16 +97,16 @@ func (o outbox) Notify(_ context.Context, m recovery.Message) error {
 func TestCodesAtOnce(t *testing.T) {
 	t.Parallel()
 	ctx, sent := bounded(t), make(outbox, 16)
-	users, addresses := auth.NewMemoryStore(), recovery.NewMemoryAddresses()
-	secret, err := auth.GenerateKey(auth.HS256)
+	users, addresses := memstore.New(), recovery.NewMemoryAddresses()
+	secret, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(secret)
+	keys, err := jwt.NewKeyRing(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test", Audience: "api", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}

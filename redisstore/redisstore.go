@@ -19,7 +19,7 @@ type Config struct {
 	Prefix string
 }
 
-// Store is an [auth.SessionStore] and an [auth.RecordStore] on Redis. User IDs have
+// Store is an [session.Store] and an [auth.RecordStore] on Redis. User IDs have
 // at most 255 bytes.
 //
 // An error that is none of the contract's, the end of a context included, leaves

@@ -21,6 +21,8 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/redisstore"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // service is a program as a host writes it: endpoints, a protected route, and a list
@@ -33,7 +35,7 @@ type service struct {
 
 // newService serves users and the sessions that s keeps. Each request may take as
 // long as limit, and told hears how each was answered.
-func newService(t testing.TB, users *auth.MemoryStore, s *redisstore.Store, key auth.Key, cfg revocation.Config, limit time.Duration, told func(path string, status int)) service {
+func newService(t testing.TB, users *memstore.Store, s *redisstore.Store, key jwt.Key, cfg revocation.Config, limit time.Duration, told func(path string, status int)) service {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -45,9 +47,9 @@ func newService(t testing.TB, users *auth.MemoryStore, s *redisstore.Store, key 
 	must(err)
 	t.Cleanup(func() { list.Close() })
 	must(list.Sync(bounded(t)))
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	must(err)
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, Check: list.Check})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, Check: list.Check})
 	must(err)
 	a, err := auth.New(users, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, Revoked: list.Sync, Accounts: users})
 	must(err)
@@ -119,9 +121,9 @@ func (s service) refresh(t testing.TB, ctx context.Context, token string) (int, 
 	return s.send(t, ctx, "/refresh", "", `{"refresh_token":"`+token+`"}`)
 }
 
-func newKey(t testing.TB) auth.Key {
+func newKey(t testing.TB) jwt.Key {
 	t.Helper()
-	key, err := auth.GenerateKey(auth.HS256)
+	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +142,7 @@ func TestBusyPool(t *testing.T) {
 	s := newStore(t, client, prefix(t, connect(t, options(t))))
 	var mu sync.Mutex
 	answers := make(map[string]int) // by path and status
-	srv := newService(t, auth.NewMemoryStore(), s, newKey(t), revocation.Config{Bound: 5 * time.Minute}, limit, func(path string, status int) {
+	srv := newService(t, memstore.New(), s, newKey(t), revocation.Config{Bound: 5 * time.Minute}, limit, func(path string, status int) {
 		mu.Lock()
 		defer mu.Unlock()
 		answers[fmt.Sprint(path, " ", status)]++
@@ -219,7 +221,7 @@ func TestBusyPool(t *testing.T) {
 func TestSessionsOfUser(t *testing.T) {
 	t.Parallel()
 	client := connect(t, options(t))
-	p, users, key := prefix(t, client), auth.NewMemoryStore(), newKey(t)
+	p, users, key := prefix(t, client), memstore.New(), newKey(t)
 	here := newService(t, users, newStore(t, client, p), key, revocation.Config{}, time.Minute, nil)
 	there := newService(t, users, newStore(t, connect(t, options(t)), p), key, revocation.Config{}, time.Minute, nil)
 	ada, err := here.auth.Register(bounded(t), "ada", password)

@@ -46,7 +46,7 @@ func milliseconds(t time.Time) string {
 	return strconv.FormatInt(min(max(t.UnixMilli(), 1), most), 10)
 }
 
-// CreateSession implements [auth.SessionStore].
+// CreateSession implements [session.Store].
 func (s *Store) CreateSession(ctx context.Context, one auth.Session) error {
 	const doing = "create session"
 	value, err := encode(&one)
@@ -60,7 +60,7 @@ func (s *Store) CreateSession(ctx context.Context, one auth.Session) error {
 	return err
 }
 
-// Session implements [auth.SessionStore].
+// Session implements [session.Store].
 func (s *Store) Session(ctx context.Context, id string) (auth.Session, time.Time, error) {
 	const doing = "load session"
 	if !isID(id) {
@@ -110,7 +110,7 @@ func clock(found []string) (time.Time, error) {
 	return time.Time{}, errAnswer("read the clock")
 }
 
-// Sessions implements [auth.SessionStore].
+// Sessions implements [session.Store].
 func (s *Store) Sessions(ctx context.Context, userID string) ([]auth.Session, error) {
 	const doing = "list sessions"
 	ids, err := s.texts(ctx, doing, list, []string{s.listKey(userID)})
@@ -145,7 +145,7 @@ func (s *Store) Sessions(ctx context.Context, userID string) ([]auth.Session, er
 	return all, nil
 }
 
-// ReplaceSession implements [auth.SessionStore].
+// ReplaceSession implements [session.Store].
 func (s *Store) ReplaceSession(ctx context.Context, old, replacement auth.Session) error {
 	if !isID(old.ID) {
 		return s.unknown(ctx, auth.ErrConflict)
@@ -162,7 +162,7 @@ func (s *Store) ReplaceSession(ctx context.Context, old, replacement auth.Sessio
 	return err
 }
 
-// DeleteSession implements [auth.SessionStore].
+// DeleteSession implements [session.Store].
 func (s *Store) DeleteSession(ctx context.Context, id string, expiry time.Time) error {
 	one, _, err := s.Session(ctx, id)
 	if err != nil {
@@ -176,7 +176,7 @@ func (s *Store) DeleteSession(ctx context.Context, id string, expiry time.Time) 
 	return err
 }
 
-// DeleteUserSessions implements [auth.SessionStore]. It looks which sessions there
+// DeleteUserSessions implements [session.Store]. It looks which sessions there
 // are, and ends them if these are still all, or else looks again: a script must
 // say beforehand which keys it touches. Whoever keeps it from ending must log in as
 // the user once for each look.

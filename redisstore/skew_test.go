@@ -7,6 +7,8 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // TestSkew has replicas whose clocks are two minutes ahead and behind share a session
@@ -14,14 +16,14 @@ import (
 // is measured by the server's clock, and so it is open.
 func TestSkew(t *testing.T) {
 	client := connect(t, options(t))
-	p, users := prefix(t, client), auth.NewMemoryStore()
-	keys, err := auth.NewKeyRing(newKey(t))
+	p, users := prefix(t, client), memstore.New()
+	keys, err := jwt.NewKeyRing(newKey(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	replica := func(t *testing.T, s auth.SessionStore) *auth.Authenticator {
 		t.Helper()
-		tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+		tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // TestSlowServer has a server that is stopped for a while. A refresh waits for it,
@@ -24,7 +25,7 @@ import (
 func TestSlowServer(t *testing.T) {
 	t.Parallel()
 	own := start(t)
-	users := auth.NewMemoryStore()
+	users := memstore.New()
 	var mu sync.Mutex
 	var told []auth.EventKind
 	srv := newService(t, users, newStore(t, connect(t, &redis.Options{Addr: own.addr(), ReadTimeout: -1, ContextTimeoutEnabled: true}), "auth"),

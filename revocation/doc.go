@@ -6,7 +6,7 @@
 //	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Check: revoked.Check, …})
 //	accounts, err := auth.New(users, tokens, auth.Config{Sessions: store, Revoked: revoked.Sync, …})
 //
-// What is revoked stands in the [auth.SessionStore] that all replicas share. Each
+// What is revoked stands in the [session.Store] that all replicas share. Each
 // reads what is new four times in [Config].Bound, and keeps it in memory until the
 // tokens have expired.
 package revocation

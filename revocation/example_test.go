@@ -8,13 +8,15 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // A logout ends the access token, too: here at once, on other replicas within two
 // seconds.
 func ExampleFollow() {
 	ctx := context.Background()
-	store := auth.NewMemoryStore() // a database, where there are several replicas
+	store := memstore.New() // a database, where there are several replicas
 	revoked, err := revocation.Follow(store, revocation.Config{Bound: 2 * time.Second})
 	if err != nil {
 		log.Fatal(err)
@@ -23,15 +25,15 @@ func ExampleFollow() {
 	if err := revoked.Sync(ctx); err != nil { // else the first requests may come too early: 503
 		log.Fatal(err)
 	}
-	key, err := auth.GenerateKey(auth.HS256)
+	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	issuer, err := auth.NewJWTIssuer(auth.JWTConfig{
+	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{
 		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys, Check: revoked.Check,
 	})
 	if err != nil {

@@ -21,9 +21,9 @@ const (
 	firstReadLimit = time.Minute // of all revocations there are
 )
 
-// Feed is what a [List] reads: an [auth.SessionStore] is one.
+// Feed is what a [List] reads: an [session.Store] is one.
 type Feed interface {
-	// RevokedSince is that of [auth.SessionStore].
+	// RevokedSince is that of [session.Store].
 	RevokedSince(ctx context.Context, cursor string, each func(auth.Revocation)) (next string, err error)
 }
 
@@ -51,7 +51,7 @@ type Config struct {
 }
 
 // List is the access tokens that ended before their time. Its Check is for
-// [auth.JWTConfig] and [auth.JWTVerifierConfig]: it looks at memory alone, in which
+// [jwt.IssuerConfig] and [jwt.VerifierConfig]: it looks at memory alone, in which
 // a goroutine keeps what the feed says, at most 64 bytes for each revocation until
 // its tokens have expired. It is safe for concurrent use.
 type List struct {
@@ -80,7 +80,7 @@ type List struct {
 var errZero = errors.New("revocation: zero value is not usable, use Follow")
 
 // Follow returns a list that follows feed until Close, or every fault of cfg as an
-// [*auth.ConfigError]. It does not wait for the store: until the feed was read
+// [*cfgerr.Error]. It does not wait for the store: until the feed was read
 // once, Check returns [auth.ErrRevocationUnknown].
 func Follow(feed Feed, cfg Config) (*List, error) {
 	var faults []error
@@ -111,7 +111,7 @@ func Follow(feed Feed, cfg Config) (*List, error) {
 	return l, nil
 }
 
-// Check returns [auth.ErrRevokedToken] if the session of p has ended or, for a token
+// Check returns [jwt.ErrRevokedToken] if the session of p has ended or, for a token
 // without a session, if p was issued (iat) in or before the second in which the
 // tokens of its user were revoked: times of tokens are whole seconds, so one that
 // was issued later in that second is refused, too. It returns

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // feed is a Feed whose numbers are its cursors.
@@ -89,7 +90,7 @@ func principal(t testing.TB, c auth.Claims) *auth.Principal {
 	if c.Subject == "" {
 		c.Subject = "ada"
 	}
-	p, err := auth.NewPrincipal(c)
+	p, err := jwt.NewPrincipal(c)
 	if err != nil {
 		t.Fatal(err)
 	}

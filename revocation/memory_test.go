@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // made is a Feed of n sessions that ended, each made when it is read, and that
@@ -109,18 +110,18 @@ func BenchmarkRoute(b *testing.B) {
 		{"repeat/callers=1", 1 << 16, 1}, {"repeat/callers=8192", 1 << 16, 8192},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			key, err := auth.GenerateKey(auth.HS256)
+			key, err := jwt.GenerateKey(jwt.HS256)
 			if err != nil {
 				b.Fatal(err)
 			}
-			keys, err := auth.NewKeyRing(key)
+			keys, err := jwt.NewKeyRing(key)
 			if err != nil {
 				b.Fatal(err)
 			}
 			var requests []*http.Request
 			var routes []http.Handler
 			for _, n := range []int{-1, 0, 1_000_000} {
-				cfg := auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, VerifiedTokens: bb.places}
+				cfg := jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, VerifiedTokens: bb.places}
 				if n >= 0 {
 					l := follow(b, &made{n: n, first: time.Now().Add(time.Hour)}, revocation.Config{})
 					if err := l.Sync(b.Context()); err != nil {
@@ -128,7 +129,7 @@ func BenchmarkRoute(b *testing.B) {
 					}
 					cfg.Check = l.Check
 				}
-				issuer, err := auth.NewJWTIssuer(cfg)
+				issuer, err := jwt.NewIssuer(cfg)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -82,7 +82,7 @@ type Notifier struct {
 }
 
 // New returns a Notifier that sends through the server host, or every fault as an
-// [*auth.ConfigError]. It opens no connection.
+// [*cfgerr.Error]. It opens no connection.
 func New(host string, cfg Config) (*Notifier, error) {
 	var faults []error
 	fault := func(field, value, reason string) {

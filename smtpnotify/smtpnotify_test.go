@@ -30,6 +30,8 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/smtpnotify"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // server is an SMTP server on the loopback, and what it was sent.
@@ -404,19 +406,19 @@ func TestForgottenPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := auth.GenerateKey(auth.HS256)
+	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := auth.NewKeyRing(key)
+	ring, err := jwt.NewKeyRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: ring})
+	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: ring})
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, addresses := auth.NewMemoryStore(), recovery.NewMemoryAddresses()
+	store, addresses := memstore.New(), recovery.NewMemoryAddresses()
 	accounts, err := auth.New(store, issuer, auth.Config{Hasher: authtest.FastHasher(t)})
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,7 @@
 // that is the program's own import, and [New] takes the [sql.DB] that it opened. For
 // a file of one's own there is package sqlstore/sqlite, which brings a driver.
 //
-// One [Store] is all of [auth.UserStore], [auth.AccountStore], [auth.SessionStore]
+// One [Store] is all of [auth.UserStore], [auth.AccountStore], [session.Store]
 // and [auth.RecordStore], and the Addresses of package recovery. All replicas of a
 // program share the database, and its clock: theirs may differ. Connect to the
 // server that is written to, not to a copy that follows it: a copy is behind, and

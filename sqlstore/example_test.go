@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/sqlstore"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // Users in the PostgreSQL of a program that imports its driver, here
@@ -73,16 +74,16 @@ func ExampleUserTable() {
 }
 
 // newTokens returns an issuer whose key lives as long as the example.
-func newTokens() *auth.JWTIssuer {
-	key, err := auth.GenerateKey(auth.EdDSA)
+func newTokens() *jwt.Issuer {
+	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func newFeedStatements(d Dialect, prefix string) feedStatements {
 	}
 }
 
-// DeleteSession implements [auth.SessionStore].
+// DeleteSession implements [session.Store].
 func (s *Store) DeleteSession(ctx context.Context, id string, expiry time.Time) error {
 	const doing = "delete session"
 	if err := ctx.Err(); err != nil {
@@ -101,7 +101,7 @@ func (s *Store) DeleteSession(ctx context.Context, id string, expiry time.Time) 
 	return nil
 }
 
-// DeleteUserSessions implements [auth.SessionStore].
+// DeleteUserSessions implements [session.Store].
 func (s *Store) DeleteUserSessions(ctx context.Context, userID, except string, issuedAt, expiry time.Time) error {
 	const doing = "delete sessions"
 	if err := ctx.Err(); err != nil {
@@ -157,7 +157,7 @@ func newBatch() int64 {
 	return int64(binary.BigEndian.Uint64(b[:]) >> 1)
 }
 
-// RevokedSince implements [auth.SessionStore]. What was recorded while a
+// RevokedSince implements [session.Store]. What was recorded while a
 // transaction of the database ran that has changed anything and goes on, the
 // host's own included, is read again each time on PostgreSQL.
 func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.Revocation)) (next string, err error) {

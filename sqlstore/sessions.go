@@ -34,7 +34,7 @@ func newSessionStatements(d Dialect, prefix string) sessionStatements {
 	}
 }
 
-// CreateSession implements [auth.SessionStore]. It returns an error if the columns
+// CreateSession implements [session.Store]. It returns an error if the columns
 // cannot hold s: an ID is 22 bytes long, a user agent at most 256, a state 512.
 func (s *Store) CreateSession(ctx context.Context, one auth.Session) error {
 	const doing = "create session"
@@ -56,7 +56,7 @@ func (s *Store) CreateSession(ctx context.Context, one auth.Session) error {
 	return nil
 }
 
-// Session implements [auth.SessionStore]. The time is that of the server; that of
+// Session implements [session.Store]. The time is that of the server; that of
 // the machine on SQLite.
 func (s *Store) Session(ctx context.Context, id string) (auth.Session, time.Time, error) {
 	const doing = "look up session"
@@ -81,7 +81,7 @@ func (s *Store) Session(ctx context.Context, id string) (auth.Session, time.Time
 	return row.Session, fromMicro(now), nil
 }
 
-// Sessions implements [auth.SessionStore].
+// Sessions implements [session.Store].
 func (s *Store) Sessions(ctx context.Context, userID string) ([]auth.Session, error) {
 	const doing = "list sessions"
 	if err := ctx.Err(); err != nil {
@@ -111,7 +111,7 @@ func (s *Store) Sessions(ctx context.Context, userID string) ([]auth.Session, er
 	return list, nil
 }
 
-// ReplaceSession implements [auth.SessionStore]. It returns an error, too, if the
+// ReplaceSession implements [session.Store]. It returns an error, too, if the
 // columns cannot hold replacement.
 func (s *Store) ReplaceSession(ctx context.Context, old, replacement auth.Session) error {
 	const doing = "replace session"

@@ -21,7 +21,7 @@ type Config struct {
 	Users UserTable
 }
 
-// Store is an [auth.UserStore], [auth.AccountStore], [auth.SessionStore] and
+// Store is an [auth.UserStore], [auth.AccountStore], [session.Store] and
 // [auth.RecordStore] on a database, and the Addresses of package recovery.
 // Usernames, addresses and IDs of users are UTF-8 without NUL, of 1 to 255 bytes,
 // hashes of at most 1024.

@@ -28,31 +28,31 @@ type userStatements struct {
 
 // CreateUser implements [auth.UserStore]. It returns [auth.ErrInvalidUsername]
 // if the column cannot hold the username.
-func (s *Store) CreateUser(ctx context.Context, u auth.User) error {
+func (s *Store) CreateUser(ctx context.Context, u auth.User) (id string, err error) {
 	const doing = "create user"
 	if err := ctx.Err(); err != nil {
-		return failed(ctx, doing, err)
+		return "", failed(ctx, doing, err)
 	}
 	if !isName(u.Username) {
-		return fmt.Errorf("%w: it must be UTF-8 without NUL, of 1 to %d bytes", auth.ErrInvalidUsername, maxName)
+		return "", fmt.Errorf("%w: it must be UTF-8 without NUL, of 1 to %d bytes", auth.ErrInvalidUsername, maxName)
 	}
 	if !isName(u.ID) {
-		return fmt.Errorf("auth: sql store: %s: the ID must be UTF-8 without NUL, of 1 to %d bytes", doing, maxName)
+		return "", fmt.Errorf("auth: sql store: %s: the ID must be UTF-8 without NUL, of 1 to %d bytes", doing, maxName)
 	}
 	if !isHash(u.PasswordHash) {
-		return errHash(doing)
+		return "", errHash(doing)
 	}
 	if u.Disabled && s.users.disable == nil {
-		return failed(ctx, doing, errNoDisabled)
+		return "", failed(ctx, doing, errNoDisabled)
 	}
 	inserted, err := s.exec(ctx, s.users.insert, s.users.args(u)...)
 	if s.dialect.duplicate(err) || err == nil && inserted == 0 {
-		return auth.ErrUserExists
+		return "", auth.ErrUserExists
 	}
 	if err != nil {
-		return failed(ctx, doing, err)
+		return "", failed(ctx, doing, err)
 	}
-	return nil
+	return u.ID, nil
 }
 
 // UserByID implements [auth.UserStore].

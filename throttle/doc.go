@@ -5,7 +5,7 @@
 //	slow, err := throttle.New(store, throttle.Config{})
 //	accounts, err := auth.New(users, tokens, auth.Config{Throttle: slow})
 //	…
-//	tokens, err := accounts.From(auth.Device{IP: ip, Known: cookie}).Login(ctx, name, password)
+//	tokens, err := accounts.Login(auth.WithDevice(ctx, auth.Device{IP: ip, Known: cookie}), name, password)
 //
 // Failures are counted, and what succeeds is not. An account is never locked, unless
 // [Config].HardLock says so: each failure beyond the first few makes the next attempt
@@ -26,7 +26,7 @@
 // An owner who has no such device, while strangers guess at the account from many
 // networks, waits as they do: at most 12 hours with the defaults. A new password by
 // mail (package recovery) does not change that, so keep [auth.Tokens].DeviceToken in a
-// cookie of long life, and pass it as [auth.Device].Known.
+// cookie of long life, and pass it as [session.Device].Known.
 //
 // Where the host passes no address, networks are not counted. An address must be the
 // client's own: who takes it from a header that a client can write lets everybody

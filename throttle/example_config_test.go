@@ -9,12 +9,13 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // slowed returns the throttle that cfg describes. An Authenticator asks its
 // Begin before it looks at a password, as the examples do.
 func slowed(cfg throttle.Config) *throttle.Throttle {
-	slow, err := throttle.New(auth.NewMemoryStore(), cfg)
+	slow, err := throttle.New(memstore.New(), cfg)
 	if err != nil {
 		log.Fatal(err)
 	}

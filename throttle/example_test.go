@@ -8,11 +8,13 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // Someone guesses at an account until they have to wait, and its owner logs in.
 func Example() {
-	store := auth.NewMemoryStore() // a database, where there are several replicas
+	store := memstore.New() // a database, where there are several replicas
 	slow, err := throttle.New(store, throttle.Config{})
 	if err != nil {
 		log.Fatal(err)
@@ -41,15 +43,15 @@ func Example() {
 
 // newIssuer returns an issuer with a key that nobody keeps.
 func newIssuer() auth.TokenIssuer {
-	key, err := auth.GenerateKey(auth.EdDSA)
+	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
 	if err != nil {
 		log.Fatal(err)
 	}

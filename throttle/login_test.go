@@ -11,6 +11,8 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // everybody is an auth.SecondFactor that all have, with one code that is always good.
@@ -30,12 +32,12 @@ const password = "correct horse battery"
 // withSecond returns accounts behind a throttle, of which ada has a second factor.
 func withSecond(t *testing.T) (*auth.Authenticator, auth.User) {
 	t.Helper()
-	store := auth.NewMemoryStore()
-	secret, err := auth.GenerateKey(auth.HS256)
+	store := memstore.New()
+	secret, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(secret)
+	keys, err := jwt.NewKeyRing(secret)
 	if err != nil {
 		t.Fatal(err)
 	}

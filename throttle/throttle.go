@@ -54,7 +54,7 @@ type Throttle struct {
 }
 
 // New returns a throttle that counts in store, or every fault of cfg as an
-// [*auth.ConfigError].
+// [*cfgerr.Error].
 func New(store auth.RecordStore, cfg Config) (*Throttle, error) {
 	var faults []error
 	fault := func(field, value, reason string) {

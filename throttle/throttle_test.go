@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 func newThrottle(t testing.TB, store auth.RecordStore, cfg throttle.Config) *throttle.Throttle {
@@ -65,14 +66,14 @@ func TestConfig(t *testing.T) {
 		cfg    throttle.Config
 		fields string
 	}{
-		{auth.NewMemoryStore(), throttle.Config{}, ""},
+		{memstore.New(), throttle.Config{}, ""},
 		{nil, throttle.Config{}, "throttle.New.store"},
-		{auth.NewMemoryStore(), throttle.Config{FreePerNetwork: 101, FreePerAccount: -1, FreePerDevice: 101}, "FreePerNetwork FreePerAccount FreePerDevice"},
-		{auth.NewMemoryStore(), throttle.Config{FirstDelay: time.Millisecond, MaxDelay: 8 * 24 * time.Hour}, "FirstDelay MaxDelay"},
-		{auth.NewMemoryStore(), throttle.Config{FirstDelay: time.Hour, MaxDelay: time.Minute}, "MaxDelay"},
-		{auth.NewMemoryStore(), throttle.Config{NetworkBurst: -1, NetworkEvery: 2 * time.Hour}, "NetworkBurst NetworkEvery"},
-		{auth.NewMemoryStore(), throttle.Config{HardLock: 29, DeviceLifetime: time.Minute}, "DeviceLifetime HardLock"},
-		{auth.NewMemoryStore(), throttle.Config{HardLock: 100}, ""},
+		{memstore.New(), throttle.Config{FreePerNetwork: 101, FreePerAccount: -1, FreePerDevice: 101}, "FreePerNetwork FreePerAccount FreePerDevice"},
+		{memstore.New(), throttle.Config{FirstDelay: time.Millisecond, MaxDelay: 8 * 24 * time.Hour}, "FirstDelay MaxDelay"},
+		{memstore.New(), throttle.Config{FirstDelay: time.Hour, MaxDelay: time.Minute}, "MaxDelay"},
+		{memstore.New(), throttle.Config{NetworkBurst: -1, NetworkEvery: 2 * time.Hour}, "NetworkBurst NetworkEvery"},
+		{memstore.New(), throttle.Config{HardLock: 29, DeviceLifetime: time.Minute}, "DeviceLifetime HardLock"},
+		{memstore.New(), throttle.Config{HardLock: 100}, ""},
 	} {
 		slow, err := throttle.New(row.store, row.cfg)
 		var fields []string
@@ -103,7 +104,7 @@ func TestConfig(t *testing.T) {
 func TestOneNetwork(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{})
+		slow := newThrottle(t, memstore.New(), throttle.Config{})
 		guess := from("ada", "192.0.2.1")
 		if n := passes(t, slow, guess, 100); n != 5 {
 			t.Errorf("%d guesses at once, want 5", n)
@@ -160,7 +161,7 @@ func TestOneAccount(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{})
+				slow := newThrottle(t, memstore.New(), throttle.Config{})
 				var at []time.Time
 				for i, end := 0, time.Now().Add(90*24*time.Hour); time.Now().Before(end); i++ {
 					wait := begins(t, slow, from("ada", fmt.Sprintf("10.%d.%d.%d", i>>16&255, i>>8&255, i&255)))
@@ -189,7 +190,7 @@ func TestOneAccount(t *testing.T) {
 func TestKnownDevice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{})
+		slow := newThrottle(t, memstore.New(), throttle.Config{})
 		ctx := t.Context()
 		owner := from("ada", "192.0.2.1")
 		if wait := begins(t, slow, owner); wait != 0 {
@@ -250,7 +251,7 @@ func TestKnownDevice(t *testing.T) {
 func TestNetworks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{})
+		slow := newThrottle(t, memstore.New(), throttle.Config{})
 		users := 0
 		spray := func(ip func(int) string) (n int) {
 			for range 300 {
@@ -295,7 +296,7 @@ func TestNetworks(t *testing.T) {
 func TestUndo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{})
+		slow := newThrottle(t, memstore.New(), throttle.Config{})
 		guess := from("ada", "192.0.2.1")
 		for range 1000 {
 			if wait := begins(t, slow, guess); wait != 0 {
@@ -341,7 +342,7 @@ func TestUndo(t *testing.T) {
 func TestHardLock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{HardLock: 35})
+		slow := newThrottle(t, memstore.New(), throttle.Config{HardLock: 35})
 		ctx := t.Context()
 		owner := from("ada", "192.0.2.1")
 		begins(t, slow, owner)
@@ -387,7 +388,7 @@ func TestTargets(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{FreePerDevice: 3, HardLock: 40, NetworkBurst: 17})
+		slow := newThrottle(t, memstore.New(), throttle.Config{FreePerDevice: 3, HardLock: 40, NetworkBurst: 17})
 		code := func(username, target, ip string) auth.Attempt {
 			a := from(username, ip)
 			a.Target = target
@@ -465,7 +466,7 @@ func TestStoreDown(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
 	for after := range 12 {
-		store := &failing{RecordStore: auth.NewMemoryStore(), err: down}
+		store := &failing{RecordStore: memstore.New(), err: down}
 		store.left.Store(int64(after))
 		slow := newThrottle(t, store, throttle.Config{})
 		a := from("ada", "192.0.2.1")
@@ -480,7 +481,7 @@ func TestStoreDown(t *testing.T) {
 			t.Errorf("Begin after %d calls: %v", after, begin)
 		}
 	}
-	busy := &failing{RecordStore: auth.NewMemoryStore(), err: auth.ErrConflict}
+	busy := &failing{RecordStore: memstore.New(), err: auth.ErrConflict}
 	busy.left.Store(1)
 	if err := newThrottle(t, conflicted{busy.RecordStore}, throttle.Config{}).Begin(t.Context(), from("ada", "")); !errors.Is(err, auth.ErrTooManyAttempts) {
 		t.Errorf("where others are always faster: %v", err)
@@ -495,7 +496,7 @@ func (conflicted) ReplaceRecord(context.Context, int64, auth.Record) error { ret
 // Many at once get no more than one after the other.
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
-	slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{})
+	slow := newThrottle(t, memstore.New(), throttle.Config{})
 	var passed atomic.Int64
 	var all sync.WaitGroup
 	for i := range 256 {
@@ -520,7 +521,7 @@ func TestGuessingTrace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const accounts, addresses, attempts = 100, 10_000, 1_000_000
-		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{})
+		slow := newThrottle(t, memstore.New(), throttle.Config{})
 		ctx := t.Context()
 		var owners [accounts]auth.Attempt
 		for i := range owners {
@@ -571,7 +572,7 @@ func TestGuessingTrace(t *testing.T) {
 func TestOwnLoginsFreeNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{})
+		slow := newThrottle(t, memstore.New(), throttle.Config{})
 		own := from("mallory", "192.0.2.1")
 		users, ada := 0, 0
 		for i := range 300 {
@@ -605,7 +606,7 @@ func (s *shifted) Record(ctx context.Context, key string) (auth.Record, time.Tim
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &shifted{RecordStore: auth.NewMemoryStore(), by: 10 * 365 * 24 * time.Hour}
+		store := &shifted{RecordStore: memstore.New(), by: 10 * 365 * 24 * time.Hour}
 		slow := newThrottle(t, store, throttle.Config{})
 		passes(t, slow, from("ada", "192.0.2.1"), 1)
 		passes(t, slow, from("bob", "198.51.100.1"), 100)

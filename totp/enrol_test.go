@@ -13,6 +13,7 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/throttle"
 	second "github.com/seed-e36e2130/auth/totp"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // What authhttp asks for.
@@ -21,7 +22,7 @@ var _ authhttp.Enroller = (*second.Factor)(nil)
 // A user begins, confirms, logs in with both factors, renews the recovery codes and
 // removes the factor, over HTTP.
 func TestEndpoints(t *testing.T) {
-	store := auth.NewMemoryStore()
+	store := memstore.New()
 	f := newFactor(t, store)
 	slow, err := throttle.New(store, throttle.Config{FreePerAccount: 100})
 	if err != nil {

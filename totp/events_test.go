@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	second "github.com/seed-e36e2130/auth/totp"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // Who looks at the log sees when a second factor came, changed and went, once each,
@@ -17,7 +18,7 @@ import (
 func TestEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
-		f, err := second.New(auth.NewMemoryStore(), testKey, second.Config{Issuer: "Example", Events: func(_ context.Context, e auth.Event) {
+		f, err := second.New(memstore.New(), testKey, second.Config{Issuer: "Example", Events: func(_ context.Context, e auth.Event) {
 			told = append(told, fmt.Sprint(e.Kind, " ", e.UserID, " ", e.Err))
 		}})
 		if err != nil {

@@ -13,13 +13,15 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/throttle"
 	"github.com/seed-e36e2130/auth/totp"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // A user switches a second factor on, and logs in with a recovery code, since the
 // app is gone.
 func ExampleNew() {
 	ctx := context.Background()
-	store := auth.NewMemoryStore()
+	store := memstore.New()
 	key := make([]byte, 32) // of a file or a key management, the same for all replicas
 	rand.Read(key)
 	second, err := totp.New(store, key, totp.Config{Issuer: "Example"})
@@ -70,15 +72,15 @@ func ExampleNew() {
 
 // newIssuer returns an issuer with a key that nobody keeps.
 func newIssuer() auth.TokenIssuer {
-	key, err := auth.GenerateKey(auth.EdDSA)
+	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -36,7 +36,7 @@ import (
 )
 
 // What a caller's input can cause, for use with [errors.Is]. Both are
-// [auth.ErrConflict], too: for [auth.HTTPStatus] 409.
+// [session.ErrConflict], too: for [auth.HTTPStatus] 409.
 var (
 	ErrEnrolled    error = conflict("totp: there is a second factor already") // Disable it first
 	ErrNotEnrolled error = conflict("totp: there is no second factor")
@@ -84,7 +84,7 @@ const (
 
 // New returns a second factor whose secrets are sealed with key: 32 random bytes
 // that the database does not have. It returns every fault as an
-// [*auth.ConfigError].
+// [*cfgerr.Error].
 func New(records auth.RecordStore, key []byte, cfg Config) (*Factor, error) {
 	var faults []error
 	fault := func(field, value, reason string) {

@@ -23,6 +23,8 @@ import (
 	"github.com/seed-e36e2130/auth/internal/testenv"
 	"github.com/seed-e36e2130/auth/throttle"
 	second "github.com/seed-e36e2130/auth/totp"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 var testKey = bytes.Repeat([]byte("0123456789abcdef"), 2)
@@ -62,7 +64,7 @@ func enrolled(t testing.TB, f *second.Factor) (string, []string) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	store := auth.NewMemoryStore()
+	store := memstore.New()
 	for _, row := range []struct {
 		records auth.RecordStore
 		key     []byte
@@ -105,7 +107,7 @@ func TestConfig(t *testing.T) {
 func TestEnroll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFactor(t, auth.NewMemoryStore())
+		f := newFactor(t, memstore.New())
 		ctx := t.Context()
 		required := func(want bool) {
 			t.Helper()
@@ -177,7 +179,7 @@ func TestEnroll(t *testing.T) {
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFactor(t, auth.NewMemoryStore())
+		f := newFactor(t, memstore.New())
 		secret, _ := enrolled(t, f)
 		prove := func(at time.Duration, want error) {
 			t.Helper()
@@ -205,7 +207,7 @@ func TestReplay(t *testing.T) {
 
 func TestRecoveryCodes(t *testing.T) {
 	t.Parallel()
-	f := newFactor(t, auth.NewMemoryStore())
+	f := newFactor(t, memstore.New())
 	ctx := t.Context()
 	_, codes := enrolled(t, f)
 	for i, code := range codes {
@@ -241,7 +243,7 @@ func TestRecoveryCodes(t *testing.T) {
 // Of many who use one code at once, one succeeds.
 func TestRace(t *testing.T) {
 	t.Parallel()
-	f := newFactor(t, auth.NewMemoryStore())
+	f := newFactor(t, memstore.New())
 	secret, recovery := enrolled(t, f)
 	for _, code := range []string{codeAt(t, secret, time.Now().Add(30*time.Second)), recovery[0]} {
 		var passed atomic.Int64
@@ -266,7 +268,7 @@ func TestRace(t *testing.T) {
 // What the store holds opens for its user alone, and with its key.
 func TestSealed(t *testing.T) {
 	t.Parallel()
-	store := auth.NewMemoryStore()
+	store := memstore.New()
 	ctx := t.Context()
 	seen := &copying{RecordStore: store}
 	secret, recovery := enrolled(t, newFactor(t, seen))
@@ -340,7 +342,7 @@ func (c *copying) ReplaceRecord(ctx context.Context, old int64, r auth.Record) e
 func TestOathtool(t *testing.T) {
 	t.Parallel()
 	oathtool := testenv.Command(t, "oathtool")
-	f := newFactor(t, auth.NewMemoryStore())
+	f := newFactor(t, memstore.New())
 	e, err := f.Enroll(t.Context(), "ada", "ada")
 	if err != nil {
 		t.Fatal(err)
@@ -357,17 +359,17 @@ func TestOathtool(t *testing.T) {
 // The whole way: a password, a code, a session.
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	store := auth.NewMemoryStore()
+	store := memstore.New()
 	f := newFactor(t, store)
-	key, err := auth.GenerateKey(auth.EdDSA)
+	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,8 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testenv"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 const (
@@ -42,14 +44,14 @@ func serve(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	s := &server{url: "http://" + listener.Addr().String()}
-	store, signing, refreshing := auth.NewMemoryStore(), ring(t, "ES256"), ring(t, "HS256")
+	store, signing, refreshing := memstore.New(), ring(t, "ES256"), ring(t, "HS256")
 	ended, err := revocation.Follow(store, revocation.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ended.Close() })
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{
-		Issuer: s.url, Audience: "api", Keys: signing, Lifetime: 2 * time.Second, Leeway: auth.NoLeeway, Check: ended.Check,
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{
+		Issuer: s.url, Audience: "api", Keys: signing, Lifetime: 2 * time.Second, Leeway: jwt.NoLeeway, Check: ended.Check,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,13 +95,13 @@ func serve(t *testing.T) *server {
 	return s
 }
 
-func ring(t *testing.T, alg string) *auth.KeyRing {
+func ring(t *testing.T, alg string) *jwt.KeyRing {
 	t.Helper()
-	key, err := auth.GenerateKey(alg)
+	key, err := jwt.GenerateKey(alg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	// auth: end
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 const schema = `
@@ -52,8 +53,8 @@ func newShop(data string) shop {
 	s := shop{http.NewServeMux(), openDB(data)}
 	s.HandleFunc("GET /items", s.items)
 	// auth: begin
-	key := must(auth.OpenKeyFile(filepath.Join(data, "shop.key"), "HS256"))
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://shop.example", Audience: "shop", Keys: must(auth.NewKeyRing(key))}))
+	key := must(jwt.OpenKeyFile(filepath.Join(data, "shop.key"), "HS256"))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://shop.example", Audience: "shop", Keys: must(jwt.NewKeyRing(key))}))
 	accounts := must(auth.New(users{s.db}, tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	s.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))

@@ -14,20 +14,21 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // reference is the middleware on net/http alone.
 func reference(t *testing.T) string {
 	t.Helper()
-	key, err := auth.GenerateKey(auth.EdDSA)
+	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}

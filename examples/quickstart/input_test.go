@@ -15,6 +15,7 @@ import (
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // serveTest serves the program's routes on users and a key of their own.
@@ -37,7 +38,7 @@ func serveUsers(t *testing.T, file string) (url string, users *sqlite.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ended.Close() })
-	key, err := auth.GenerateKey("HS256")
+	key, err := jwt.GenerateKey("HS256")
 	if err != nil {
 		t.Fatal(err)
 	}

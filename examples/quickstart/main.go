@@ -23,6 +23,7 @@ import (
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func main() {
@@ -51,7 +52,7 @@ func run(ctx context.Context, addr, data string) error {
 		return err
 	}
 	defer ended.Close()
-	key, err := auth.OpenKeyFile(filepath.Join(data, "key.json"), "HS256")
+	key, err := jwt.OpenKeyFile(filepath.Join(data, "key.json"), "HS256")
 	if err != nil {
 		return err
 	}
@@ -86,12 +87,12 @@ func prune(ctx context.Context, store *sqlite.Store) {
 
 // newHandler puts the parts together: store and key make an authenticator, which
 // stands behind the endpoints and the guard of every other route.
-func newHandler(store *sqlite.Store, ended *revocation.List, key auth.Key, cfg auth.Config) (http.Handler, error) {
-	keys, err := auth.NewKeyRing(key)
+func newHandler(store *sqlite.Store, ended *revocation.List, key jwt.Key, cfg auth.Config) (http.Handler, error) {
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://quickstart.example", Audience: "quickstart", Keys: keys, Check: ended.Check})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://quickstart.example", Audience: "quickstart", Keys: keys, Check: ended.Check})
 	if err != nil {
 		return nil, err
 	}

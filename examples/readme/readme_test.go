@@ -19,6 +19,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/testenv"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // block is a fenced block of README.md.
@@ -176,7 +177,7 @@ func TestErrorTable(t *testing.T) {
 		"ErrInvalidGrant": auth.ErrInvalidGrant, "ErrSessionNotFound": auth.ErrSessionNotFound,
 		"ErrRevocationUnknown":          auth.ErrRevocationUnknown,
 		"ErrInsufficientAuthentication": auth.ErrInsufficientAuthentication, "*MFARequiredError": &auth.MFARequiredError{},
-		"*PasswordError": &auth.PasswordError{Rule: auth.PasswordTooShort}, "any other": errors.New("any other"),
+		"*PasswordError": &passwords.Error{Rule: passwords.TooShort}, "any other": errors.New("any other"),
 	}
 	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| (\d+) \|`).FindAllStringSubmatch(readme(t), -1)
 	told := map[string]bool{}

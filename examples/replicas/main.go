@@ -27,6 +27,7 @@ import (
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/sqlstore"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func main() {
@@ -40,7 +41,7 @@ func main() {
 }
 
 func run(out io.Writer, dsn, prefix string, bound time.Duration) error {
-	key := must(auth.GenerateKey("HS256")) // real replicas load the same key file
+	key := must(jwt.GenerateKey("HS256")) // real replicas load the same key file
 	one, two := newReplica(dsn, prefix, key, bound), newReplica(dsn, prefix, key, bound)
 	defer one.close()
 	defer two.close()
@@ -77,7 +78,7 @@ type replica struct {
 	close    func()
 }
 
-func newReplica(dsn, prefix string, key auth.Key, bound time.Duration) replica {
+func newReplica(dsn, prefix string, key jwt.Key, bound time.Duration) replica {
 	db := must(sql.Open("pgx", dsn))
 	store := must(sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{TablePrefix: prefix}))
 	if err := store.Migrate(context.Background()); err != nil {
@@ -87,8 +88,8 @@ func newReplica(dsn, prefix string, key auth.Key, bound time.Duration) replica {
 	if err := revoked.Sync(context.Background()); err != nil { // until it has read once, every request is answered 503
 		log.Fatal(err)
 	}
-	keys := must(auth.NewKeyRing(key))
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys, Check: revoked.Check}))
+	keys := must(jwt.NewKeyRing(key))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys, Check: revoked.Check}))
 	accounts := must(auth.New(store, tokens, auth.Config{Sessions: store, RefreshKeys: keys, Revoked: revoked.Sync, Accounts: store}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	mux := http.NewServeMux()

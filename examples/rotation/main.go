@@ -28,6 +28,8 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 func main() {
@@ -36,7 +38,7 @@ func main() {
 	newKey := flag.String("make", "", "make a key file of this name, and no more")
 	flag.Parse()
 	if *newKey != "" {
-		must(auth.OpenKeyFile(*newKey, auth.EdDSA))
+		must(jwt.OpenKeyFile(*newKey, jwt.EdDSA))
 		return
 	}
 	if err := os.MkdirAll(*data, 0o700); err != nil {
@@ -51,20 +53,20 @@ func main() {
 type server struct {
 	*http.ServeMux
 	folder string
-	ring   *auth.KeyRing
-	tokens *auth.JWTIssuer
+	ring   *jwt.KeyRing
+	tokens *jwt.Issuer
 }
 
 func newServer(folder string) server {
-	current := must(auth.OpenKeyFile(filepath.Join(folder, "current.key"), auth.EdDSA)) // made at the first start
-	ring := must(auth.NewKeyRing(current))
+	current := must(jwt.OpenKeyFile(filepath.Join(folder, "current.key"), jwt.EdDSA)) // made at the first start
+	ring := must(jwt.NewKeyRing(current))
 	ring.Notify(auth.LogEvents(slog.Default()))
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: ring}))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: ring}))
 	s := server{http.NewServeMux(), folder, ring, tokens}
 	if err := s.reload(); err != nil { // the other keys, too
 		log.Fatal(err)
 	}
-	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	s.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
 	s.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
@@ -78,13 +80,13 @@ func newServer(folder string) server {
 
 // reload reads the folder. Where that fails the keys stay as they are.
 func (s server) reload() error {
-	current, err := auth.LoadKeyFile(filepath.Join(s.folder, "current.key"))
+	current, err := jwt.LoadKeyFile(filepath.Join(s.folder, "current.key"))
 	if err != nil {
 		return err
 	}
-	var others []auth.Key
+	var others []jwt.Key
 	for _, name := range []string{"next.key", "previous.key"} {
-		key, err := auth.LoadKeyFile(filepath.Join(s.folder, name))
+		key, err := jwt.LoadKeyFile(filepath.Join(s.folder, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // Each step of a rotation, at the signal: what is published, and whose tokens open
@@ -27,7 +28,7 @@ func TestRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := func(name string) string { return must(auth.LoadKeyFile(file(name))).ID() }
+	id := func(name string) string { return must(jwt.LoadKeyFile(file(name))).ID() }
 	reloaded := func(what string, want ...string) {
 		t.Helper()
 		if err := me.Signal(syscall.SIGHUP); err != nil {
@@ -49,7 +50,7 @@ func TestRotation(t *testing.T) {
 	first := id("current.key")
 	old := issue(t, s)
 
-	must(auth.OpenKeyFile(file("next.key"), auth.EdDSA))
+	must(jwt.OpenKeyFile(file("next.key"), jwt.EdDSA))
 	second := id("next.key")
 	reloaded("a new key", first, second)
 	if got := keyOf(t, issue(t, s)); got != first {

@@ -23,6 +23,8 @@ import (
 	"github.com/seed-e36e2130/auth/redisstore"
 	"github.com/seed-e36e2130/auth/throttle"
 	"github.com/seed-e36e2130/auth/totp"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 const password = "correct horse battery"
@@ -45,13 +47,13 @@ func replicas(t *testing.T) (both [2]replica) {
 			t.Fatal(err)
 		}
 	}
-	secret, err := auth.GenerateKey(auth.HS256)
+	secret, err := jwt.GenerateKey(jwt.HS256)
 	must(err)
-	keys, err := auth.NewKeyRing(secret)
+	keys, err := jwt.NewKeyRing(secret)
 	must(err)
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test", Audience: "api", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys})
 	must(err)
-	users, prefix := auth.NewMemoryStore(), "t"+rand.Text()
+	users, prefix := memstore.New(), "t"+rand.Text()
 	for i := range both {
 		client := redis.NewClient(options)
 		t.Cleanup(func() {

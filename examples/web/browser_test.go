@@ -25,6 +25,7 @@ import (
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // site is the program's handler on a server of its own.
@@ -47,11 +48,11 @@ func serveTest(t *testing.T, https bool, lifetime time.Duration) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ended.Close() })
-	key, err := auth.GenerateKey("HS256")
+	key, err := jwt.GenerateKey("HS256")
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := newHandler(store, ended, key, auth.JWTConfig{Lifetime: lifetime},
+	handler, err := newHandler(store, ended, key, jwt.IssuerConfig{Lifetime: lifetime},
 		auth.Config{Hasher: authtest.FastHasher(t), Logger: slog.New(slog.DiscardHandler)}, !https)
 	if err != nil {
 		t.Fatal(err)

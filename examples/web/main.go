@@ -31,6 +31,7 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func main() {
@@ -59,7 +60,7 @@ func run(ctx context.Context, addr, data string) error {
 		return err
 	}
 	defer ended.Close()
-	key, err := auth.OpenKeyFile(filepath.Join(data, "key.json"), "HS256")
+	key, err := jwt.OpenKeyFile(filepath.Join(data, "key.json"), "HS256")
 	if err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func run(ctx context.Context, addr, data string) error {
 		return err
 	}
 	at := listener.Addr().(*net.TCPAddr)
-	handler, err := newHandler(store, ended, key, auth.JWTConfig{}, auth.Config{Logger: slog.Default()}, at.IP.IsLoopback())
+	handler, err := newHandler(store, ended, key, jwt.IssuerConfig{}, auth.Config{Logger: slog.Default()}, at.IP.IsLoopback())
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -99,13 +100,13 @@ func prune(ctx context.Context, store *sqlite.Store) {
 
 // newHandler puts the parts together. insecure cookies are for localhost alone, and
 // requests for another host are refused then.
-func newHandler(store *sqlite.Store, ended *revocation.List, key auth.Key, jwt auth.JWTConfig, cfg auth.Config, insecure bool) (http.Handler, error) {
-	keys, err := auth.NewKeyRing(key)
+func newHandler(store *sqlite.Store, ended *revocation.List, key jwt.Key, issuer jwt.IssuerConfig, cfg auth.Config, insecure bool) (http.Handler, error) {
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		return nil, err
 	}
-	jwt.Issuer, jwt.Audience, jwt.Keys, jwt.Check = "https://web.example", "web", keys, ended.Check
-	tokens, err := auth.NewJWTIssuer(jwt)
+	issuer.Issuer, issuer.Audience, issuer.Keys, issuer.Check = "https://web.example", "web", keys, ended.Check
+	tokens, err := jwt.NewIssuer(issuer)
 	if err != nil {
 		return nil, err
 	}

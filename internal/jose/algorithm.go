@@ -21,6 +21,9 @@ type algorithm struct {
 	curve  elliptic.Curve // of ECDSA
 }
 
+// HS256 is the algorithm of a server's own secrets.
+const HS256 = "HS256"
+
 type family uint8
 
 const (
@@ -32,7 +35,7 @@ const (
 )
 
 var algorithms = [...]algorithm{
-	{"HS256", hmacSHA2, crypto.SHA256, nil},
+	{HS256, hmacSHA2, crypto.SHA256, nil},
 	{"HS384", hmacSHA2, crypto.SHA384, nil},
 	{"HS512", hmacSHA2, crypto.SHA512, nil},
 	{"RS256", rsaPKCS1, crypto.SHA256, nil},
@@ -73,7 +76,7 @@ func choose(name string, public crypto.PublicKey) (*algorithm, error) {
 	fallback := ""
 	switch public := public.(type) {
 	case nil:
-		fallback = "HS256"
+		fallback = HS256
 	case *rsa.PublicKey:
 		fallback = "RS256"
 	case *ecdsa.PublicKey:

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // TestSessionsOfUser lists the sessions of a user and ends them in every way there
@@ -35,7 +36,7 @@ func TestSessionsOfUser(t *testing.T) {
 		}
 		login := func(username, with, agent, ip string) auth.Tokens {
 			t.Helper()
-			got, err := here.auth.From(auth.Device{UserAgent: agent, IP: netip.MustParseAddr(ip)}).Login(bounded(t), username, with)
+			got, err := here.auth.Login(auth.WithDevice(bounded(t), auth.Device{UserAgent: agent, IP: netip.MustParseAddr(ip)}), username, with)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,28 +129,28 @@ func TestKeysRotate(t *testing.T) {
 		tt.source = func(testing.TB) string { return source }
 		s, _, p := tt.store(t)
 		create(t, s, user("1", "alice"))
-		now, next := [2]auth.Key{}, [2]auth.Key{} // of refresh tokens, and that sign
-		generate := func(keys *[2]auth.Key) {
+		now, next := [2]jwt.Key{}, [2]jwt.Key{} // of refresh tokens, and that sign
+		generate := func(keys *[2]jwt.Key) {
 			t.Helper()
-			for i, alg := range []string{auth.HS256, auth.EdDSA} {
+			for i, alg := range []string{jwt.HS256, jwt.EdDSA} {
 				var err error
-				if keys[i], err = auth.GenerateKey(alg); err != nil {
+				if keys[i], err = jwt.GenerateKey(alg); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 		generate(&now)
-		var rings [2][2]*auth.KeyRing // by replica
+		var rings [2][2]*jwt.KeyRing // by replica
 		var replicas [2]*auth.Authenticator
 		for i := range replicas {
 			for k, key := range now {
-				ring, err := auth.NewKeyRing(key)
+				ring, err := jwt.NewKeyRing(key)
 				if err != nil {
 					t.Fatal(err)
 				}
 				rings[i][k] = ring
 			}
-			tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: rings[i][1]})
+			tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: rings[i][1]})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -184,11 +185,11 @@ func TestKeysRotate(t *testing.T) {
 		}
 		// step replaces the keys of one replica after the other, and waits until each
 		// client has got tokens since.
-		step := func(first [2]auth.Key, more ...[2]auth.Key) {
+		step := func(first [2]jwt.Key, more ...[2]jwt.Key) {
 			t.Helper()
 			for i := range rings {
 				for k, ring := range rings[i] {
-					var others []auth.Key
+					var others []jwt.Key
 					for _, keys := range more {
 						others = append(others, keys[k])
 					}

@@ -20,6 +20,7 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/throttle"
 	"github.com/seed-e36e2130/auth/totp"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 const guessers = 64
@@ -94,15 +95,15 @@ func TestGuessesAtOnce(t *testing.T) {
 // records there.
 func accounts(t testing.TB, stores [2]*sqlstore.Store) (both [2]*auth.Authenticator, factor [2]*totp.Factor) {
 	t.Helper()
-	secret, err := auth.GenerateKey(auth.HS256)
+	secret, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(secret)
+	keys, err := jwt.NewKeyRing(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://id.test", Audience: "api", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}

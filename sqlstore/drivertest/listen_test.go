@@ -11,20 +11,21 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/sqlstore/pglisten"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // principal returns the caller of an access token of the session.
 func principal(t testing.TB, sessionID string) *auth.Principal {
 	t.Helper()
-	key, err := auth.GenerateKey(auth.HS256)
+	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}

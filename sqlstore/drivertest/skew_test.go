@@ -8,6 +8,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/sqlstore"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // TestSkew has replicas whose clocks are two minutes ahead and behind share a
@@ -49,13 +50,13 @@ func TestSkew(t *testing.T) {
 	}
 }
 
-func newKeys(t testing.TB) *auth.KeyRing {
+func newKeys(t testing.TB) *jwt.KeyRing {
 	t.Helper()
-	key, err := auth.GenerateKey(auth.HS256)
+	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,9 +64,9 @@ func newKeys(t testing.TB) *auth.KeyRing {
 }
 
 // newReplica returns an Authenticator on a store.
-func newReplica(t testing.TB, s *sqlstore.Store, keys *auth.KeyRing) *auth.Authenticator {
+func newReplica(t testing.TB, s *sqlstore.Store, keys *jwt.KeyRing) *auth.Authenticator {
 	t.Helper()
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}

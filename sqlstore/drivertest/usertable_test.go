@@ -12,6 +12,7 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/sqlstore"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // hostTable makes a table of users as a host may have it, some of its names being
@@ -101,7 +102,7 @@ func TestUserTableOfTypedIDs(t *testing.T) {
 			}
 			s, _, _ := tt.hostTable(t, kind, tt.exact(), ", locked BOOLEAN", sqlstore.UserTable{Disabled: "locked"})
 			keys := newKeys(t)
-			tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+			tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -31,7 +31,7 @@ const (
 // [sqlstore.Store.Channel].
 //
 // It returns when ctx ends, with its error, or at once every fault of the parameters
-// as an [*auth.ConfigError].
+// as an [*cfgerr.Error].
 //
 // [sqlstore.Store.Channel]: https://pkg.go.dev/github.com/seed-e36e2130/auth/sqlstore#Store.Channel
 func Listen(ctx context.Context, connection, channel string, sync func(context.Context) error) error {

@@ -21,6 +21,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func init() { children["serve"] = serve }
@@ -41,15 +42,15 @@ func serve(path string) error {
 	if err != nil {
 		return err
 	}
-	key, err := auth.NewSecretKey(secret)
+	key, err := jwt.NewSecretKey(secret)
 	if err != nil {
 		return err
 	}
-	keys, err := auth.NewKeyRing(key)
+	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		return err
 	}
-	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	// auth: end
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 func main() {
@@ -24,9 +26,9 @@ func main() {
 	flag.Parse()
 	e := echo.New()
 	// auth: begin
-	key := must(auth.GenerateKey(auth.EdDSA)) // OpenKeyFile keeps it through a restart
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(auth.NewKeyRing(key)), Lifetime: *lifetime}))
-	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	key := must(jwt.GenerateKey(jwt.EdDSA)) // OpenKeyFile keeps it through a restart
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime}))
+	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 
 	e.Any("/register", echo.WrapHandler(authhttp.Register(accounts, authhttp.Config{})))

@@ -22,6 +22,8 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 func main() {
@@ -30,9 +32,9 @@ func main() {
 	flag.Parse()
 	mux := http.NewServeMux()
 	// auth: begin
-	key := must(auth.GenerateKey(auth.EdDSA)) // OpenKeyFile keeps it through a restart
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(auth.NewKeyRing(key)), Lifetime: *lifetime}))
-	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	key := must(jwt.GenerateKey(jwt.EdDSA)) // OpenKeyFile keeps it through a restart
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime}))
+	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	issued := newTickets(accounts)
 	socketGuard := must(auth.NewMiddleware(issued, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.BearerToken(), subprotocol{}, ticketInURL{}}}))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // tokens verifies those that it holds.
@@ -24,7 +25,7 @@ func (t tokens) Verify(_ context.Context, token string) (*auth.Principal, error)
 }
 
 func newUsers() tokens {
-	return tokens{"a": must(auth.NewPrincipal(auth.Claims{Subject: "ada"})), "b": must(auth.NewPrincipal(auth.Claims{Subject: "bob"}))}
+	return tokens{"a": must(jwt.NewPrincipal(auth.Claims{Subject: "ada"})), "b": must(jwt.NewPrincipal(auth.Claims{Subject: "bob"}))}
 }
 
 func TestTicketLife(t *testing.T) {

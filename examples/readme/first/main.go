@@ -7,16 +7,18 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 func main() {
-	key := must(auth.OpenKeyFile("auth.key", auth.EdDSA)) // made at the first start
-	tokens := must(auth.NewJWTIssuer(auth.JWTConfig{
+	key := must(jwt.OpenKeyFile("auth.key", jwt.EdDSA)) // made at the first start
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
 		Issuer:   "https://example.com",     // this service
 		Audience: "https://example.com/api", // what its tokens are for
-		Keys:     must(auth.NewKeyRing(key)),
+		Keys:     must(jwt.NewKeyRing(key)),
 	}))
-	accounts := must(auth.New(auth.NewMemoryStore(), tokens, auth.Config{}))
+	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 
 	http.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))

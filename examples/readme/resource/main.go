@@ -7,14 +7,15 @@ import (
 	"net/http"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func main() {
-	keys := must(auth.LoadKeySetFile("jwks.json")) // public keys: this service makes no tokens
-	verifier := must(auth.NewJWTVerifier(auth.JWTVerifierConfig{
+	keys := must(jwt.LoadKeySetFile("jwks.json")) // public keys: this service makes no tokens
+	verifier := must(jwt.NewVerifier(jwt.VerifierConfig{
 		Issuer:   "https://example.com",
 		Audience: "https://example.com/api",
-		Keys:     must(auth.NewVerifyingKeyRing(keys...)),
+		Keys:     must(jwt.NewVerifyingKeyRing(keys...)),
 	}))
 	guard := must(auth.NewMiddleware(verifier, auth.MiddlewareConfig{}))
 

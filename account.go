@@ -1,0 +1,250 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed-e36e2130/auth/internal/clock"
+)
+
+// Register adds an account and returns it, without its PasswordHash. It returns
+// [ErrInvalidUsername] or a [*passwords.Error] if name or password break a rule, and [ErrUserExists]
+// if the name is taken: of concurrent calls for one name exactly one succeeds.
+func (a *Authenticator) Register(ctx context.Context, username, password string) (User, error) {
+	name, err := a.usernames.Accept(username)
+	if err != nil {
+		return User{}, fmt.Errorf("%w: %w", ErrInvalidUsername, err)
+	}
+	if err := a.passwords.Accept(ctx, name, password); err != nil {
+		return User{}, err
+	}
+	encoded, err := a.hash(ctx, password)
+	if err != nil {
+		return User{}, err
+	}
+	id, err := a.newID(ctx)
+	switch {
+	case err != nil:
+		return User{}, fmt.Errorf("auth: new user ID: %w", err)
+	case id == "":
+		return User{}, errors.New("auth: Config.NewUserID returned an empty ID")
+	}
+	u := User{ID: id, Username: name, PasswordHash: encoded, CreatedAt: clock.Microseconds(time.Now())}
+	u.ID, err = a.users.CreateUser(ctx, u)
+	switch {
+	case errors.Is(err, ErrUserExists):
+		return User{}, ErrUserExists
+	case err != nil:
+		return User{}, fmt.Errorf("auth: create user: %w", err)
+	case u.ID == "":
+		return User{}, errors.New("auth: create user: the store returned an empty ID")
+	}
+	a.emit(ctx, EventRegistered, u.ID, "")
+	return withoutHash(u), nil
+}
+
+// ConfirmPassword returns nil if password is the account's, for actions that a stolen token must not
+// allow. It returns [ErrInvalidCredentials] if it is not, or if the account cannot log in.
+func (a *Authenticator) ConfirmPassword(ctx context.Context, userID, password string) error {
+	_, err := a.confirm(ctx, userID, password, func(u User) (Tokens, error) {
+		if err := a.prove(ctx, u, password); err != nil {
+			return Tokens{}, err
+		}
+		return Tokens{}, a.secondFactorDue(ctx, u, nil)
+	})
+	return err
+}
+
+// confirm calls proven with the account as one attempt at its password.
+func (a *Authenticator) confirm(ctx context.Context, userID, password string, proven func(User) (Tokens, error)) (Tokens, error) {
+	if !a.passwords.Possible(password) {
+		return Tokens{}, a.failed(ctx, userID, ErrMismatch)
+	}
+	u, err := a.userByID(ctx, userID)
+	if err != nil {
+		return Tokens{}, err
+	}
+	return a.attempt(ctx, Attempt{Username: u.Username}, func() (Tokens, error) { return proven(u) })
+}
+
+// ChangePassword gives the account another password, ends all its sessions, and returns the tokens
+// of a new one. It returns a [*passwords.Error] if replacement breaks a rule, [ErrInvalidCredentials]
+// if current is not the password or the account cannot log in, and [ErrConflict] if others keep
+// changing it at the same time. If the account has a second factor, it returns a
+// [*MFARequiredError], as Login does, once the password has been changed.
+func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, replacement string) (Tokens, error) {
+	if err := a.passwords.Check(replacement); err != nil {
+		return Tokens{}, err
+	}
+	return a.confirm(ctx, userID, current, func(u User) (Tokens, error) {
+		if err := a.prove(ctx, u, current); err != nil {
+			return Tokens{}, err
+		}
+		if err := a.passwords.Accept(ctx, u.Username, replacement); err != nil {
+			return Tokens{}, err
+		}
+		encoded, err := a.hash(ctx, replacement)
+		if err != nil {
+			return Tokens{}, err
+		}
+		err = a.setHash(ctx, u, encoded)
+		if errors.Is(err, ErrConflict) { // a login may have upgraded the hash: prove and try once more
+			if u, err = a.userByID(ctx, userID); err != nil {
+				return Tokens{}, err
+			}
+			if err := a.prove(ctx, u, current); err != nil {
+				return Tokens{}, err
+			}
+			err = a.setHash(ctx, u, encoded)
+		}
+		switch {
+		case errors.Is(err, ErrUserNotFound):
+			return Tokens{}, ErrInvalidCredentials
+		case err != nil:
+			return Tokens{}, err
+		}
+		u.PasswordHash = encoded
+		return a.admit(ctx, u, []string{"pwd"})
+	})
+}
+
+// SetPassword gives an account another password without asking for the present one, and ends all its
+// sessions: for accounts whose owner was proven otherwise, as by a link in a mail, and for callers
+// who may act for all users. It logs nobody in. It returns a [*passwords.Error] if replacement breaks
+// a rule, [ErrUserNotFound] if there is no such account, and [ErrConflict] if others keep changing
+// it.
+func (a *Authenticator) SetPassword(ctx context.Context, userID, replacement string) error {
+	return a.setPassword(ctx, userID, replacement, func(User) bool { return true })
+}
+
+// ResetPassword is SetPassword for an account whose [Authenticator.Fingerprint] is this one, in one
+// step with the change. It returns [ErrConflict], and sets nothing, if the fingerprint is another by
+// now or the account is disabled.
+func (a *Authenticator) ResetPassword(ctx context.Context, userID string, fingerprint [sha256.Size]byte, replacement string) error {
+	return a.setPassword(ctx, userID, replacement, func(u User) bool { return !u.Disabled && fingerprintOf(u) == fingerprint })
+}
+
+// setPassword changes the password of an account for which allowed returns true, each time that the
+// account is loaded.
+func (a *Authenticator) setPassword(ctx context.Context, userID, replacement string, allowed func(User) bool) error {
+	encoded := ""
+	for range 4 { // again if a login upgraded the hash meanwhile
+		u, err := a.userByID(ctx, userID)
+		switch {
+		case err != nil:
+			return err
+		case u.ID == "":
+			return ErrUserNotFound
+		case !allowed(u):
+			return ErrConflict
+		}
+		if encoded == "" {
+			if err := a.passwords.Accept(ctx, u.Username, replacement); err != nil {
+				return err
+			}
+			if encoded, err = a.hash(ctx, replacement); err != nil {
+				return err
+			}
+		}
+		if err := a.setHash(ctx, u, encoded); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return ErrConflict
+}
+
+// setHash replaces u's password hash and ends the sessions of u. Sessions are ended twice: before the
+// write, so that a failure cannot leave old sessions beside a new password; after it, to catch
+// sessions that began in between.
+func (a *Authenticator) setHash(ctx context.Context, u User, encoded string) error {
+	if err := a.endAll(ctx, u.ID); err != nil {
+		return err
+	}
+	switch err := a.users.ReplacePasswordHash(ctx, u.ID, u.PasswordHash, encoded); {
+	case errors.Is(err, ErrConflict):
+		return ErrConflict
+	case errors.Is(err, ErrUserNotFound):
+		return ErrUserNotFound
+	case err != nil:
+		return fmt.Errorf("auth: replace password hash: %w", err)
+	}
+	after, cancel := detached(ctx)
+	defer cancel()
+	err := a.endAll(after, u.ID)
+	a.emit(ctx, EventNewPassword, u.ID, "")
+	return err
+}
+
+// Fingerprint returns a digest of the account's password hash, which tells nothing of the hash.
+// Store the fingerprint; if it differs later, the password has changed or its hash was upgraded. It
+// returns [ErrInvalidCredentials] if there is no such account or it is disabled.
+func (a *Authenticator) Fingerprint(ctx context.Context, userID string) ([sha256.Size]byte, error) {
+	u, err := a.userByID(ctx, userID)
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	if u.ID == "" || u.Disabled {
+		return [sha256.Size]byte{}, ErrInvalidCredentials
+	}
+	return fingerprintOf(u), nil
+}
+
+// errNoAccounts is for methods that need [Config].Accounts.
+var errNoAccounts = errors.New("auth: Config.Accounts is nil: accounts cannot be disabled or deleted")
+
+// Disable keeps the account from logging in, and ends all its sessions. It returns
+// [ErrUserNotFound] if there is no such account.
+func (a *Authenticator) Disable(ctx context.Context, userID string) error {
+	return a.changeAccount(ctx, userID, EventDisabled, func() error {
+		return a.accounts.SetDisabled(ctx, userID, true)
+	})
+}
+
+// Enable lets a disabled account log in again. It returns [ErrUserNotFound] if there is no such
+// account.
+func (a *Authenticator) Enable(ctx context.Context, userID string) error {
+	return a.changeAccount(ctx, userID, EventEnabled, func() error {
+		return a.accounts.SetDisabled(ctx, userID, false)
+	})
+}
+
+// Delete removes the account, after all its sessions have ended. It returns [ErrUserNotFound] if
+// there is none. What else the host keeps of the user is for the host to delete.
+func (a *Authenticator) Delete(ctx context.Context, userID string) error {
+	return a.changeAccount(ctx, userID, EventDeleted, func() error {
+		// End sessions before as well as after: if this fails, the account is still there for another
+		// call.
+		if err := a.endAll(ctx, userID); err != nil {
+			return err
+		}
+		return a.accounts.DeleteUser(ctx, userID)
+	})
+}
+
+// changeAccount changes an account by do, and ends its sessions afterwards: once nobody can log in,
+// no new ones begin. Sessions also end if the account is gone, so that a call that failed half-way
+// can be repeated.
+func (a *Authenticator) changeAccount(ctx context.Context, userID string, kind EventKind, do func() error) error {
+	if a.accounts == nil {
+		return errNoAccounts
+	}
+	err := do()
+	if err != nil && !errors.Is(err, ErrUserNotFound) {
+		return fmt.Errorf("auth: change account: %w", err)
+	}
+	if kind != EventEnabled {
+		after, cancel := detached(ctx)
+		defer cancel()
+		if err := a.endAll(after, userID); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return ErrUserNotFound
+	}
+	a.emit(ctx, kind, userID, "")
+	return nil
+}

@@ -1,0 +1,215 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/seed-e36e2130/auth/passwords"
+)
+
+// userByID returns an account, or the zero User if there is none.
+func (a *Authenticator) userByID(ctx context.Context, id string) (User, error) {
+	return orNobody(a.users.UserByID(ctx, id))
+}
+
+// userByName returns an account by its canonical username, or the zero User if there is none.
+func (a *Authenticator) userByName(ctx context.Context, name string) (User, error) {
+	return orNobody(a.users.UserByUsername(ctx, name))
+}
+
+// orNobody turns [ErrUserNotFound] into the zero User.
+func orNobody(u User, err error) (User, error) {
+	switch {
+	case errors.Is(err, ErrUserNotFound):
+		return User{}, nil
+	case err != nil:
+		return User{}, fmt.Errorf("auth: load user: %w", err)
+	}
+	return u, nil
+}
+
+// errChanged says that an account is not as it was when its credentials were proven: it is gone or
+// disabled, or its password hash is another.
+var errChanged = fmt.Errorf("%w: the account has changed since", ErrInvalidCredentials)
+
+// authenticate proves that password is the account's and calls next with the account as it is
+// stored then. The password goes no further. If next finds the account changed (see recheck), the
+// password is proven once more: another login may have upgraded the hash.
+func (a *Authenticator) authenticate(ctx context.Context, u User, password string, next func(User) (Tokens, error)) (Tokens, error) {
+	for proofs := 1; ; proofs++ {
+		if err := a.prove(ctx, u, password); err != nil {
+			return Tokens{}, err
+		}
+		u.PasswordHash = a.upgrade(ctx, u, password)
+		t, err := next(u)
+		if err != errChanged || proofs == 2 {
+			return t, err
+		}
+		if u, err = a.userByID(ctx, u.ID); err != nil {
+			return Tokens{}, err
+		}
+	}
+}
+
+// prove checks that the account may log in with password. Every answer costs one hash of the current
+// parameters: where there is no hash to check, unknownHash is checked in its place.
+func (a *Authenticator) prove(ctx context.Context, u User, password string) error {
+	encoded := u.PasswordHash
+	var never error // why no password is right
+	switch {
+	case u.ID == "":
+		never = ErrUserNotFound
+	case u.Disabled:
+		never = ErrDisabled
+	case encoded == "":
+		never = ErrNoPassword
+	}
+	if never != nil {
+		encoded = a.unknownHash
+	}
+	err := a.hasher.Verify(ctx, encoded, password)
+	if never == nil && (errors.Is(err, ErrUnknownHash) || errors.Is(err, ErrMalformedHash)) {
+		a.log.ErrorContext(ctx, "auth: a stored password hash cannot be read", "user", u.ID, "error", err)
+		never = err
+		err = a.hasher.Verify(ctx, a.unknownHash, password)
+	}
+	_, refused := errors.AsType[*passwords.Error](err)
+	switch {
+	case err != nil && !refused && !errors.Is(err, ErrMismatch):
+		return fmt.Errorf("auth: check password: %w", err)
+	case never != nil:
+		return a.failed(ctx, u.ID, never)
+	case err != nil:
+		return a.failed(ctx, u.ID, ErrMismatch)
+	}
+	return nil
+}
+
+// failed returns [ErrInvalidCredentials]. Why goes into an event alone.
+func (a *Authenticator) failed(ctx context.Context, userID string, why error) error {
+	a.events(ctx, Event{Kind: EventLoginFailed, UserID: userID, Device: DeviceFromContext(ctx), Err: why})
+	return ErrInvalidCredentials
+}
+
+// recheck returns the account as it is stored now. It returns errChanged if what was proven of u no
+// longer holds: hashing may have taken seconds.
+func (a *Authenticator) recheck(ctx context.Context, u User) (User, error) {
+	now, err := a.userByID(ctx, u.ID)
+	switch {
+	case err != nil:
+		return User{}, err
+	case now.ID == "" || now.Disabled || now.PasswordHash != u.PasswordHash:
+		return User{}, errChanged
+	}
+	return now, nil
+}
+
+func (a *Authenticator) hash(ctx context.Context, password string) (string, error) {
+	encoded, err := a.hasher.Hash(ctx, password)
+	if err != nil {
+		return "", fmt.Errorf("auth: hash password: %w", err)
+	}
+	return encoded, nil
+}
+
+// upgrade replaces a hash that is weaker than the current choice, and returns the hash that is
+// stored then. It never fails: the next login tries again.
+func (a *Authenticator) upgrade(ctx context.Context, u User, password string) (stored string) {
+	if !a.hasher.NeedsRehash(u.PasswordHash) {
+		return u.PasswordHash
+	}
+	encoded, err := a.hash(ctx, password)
+	if err == nil {
+		err = a.users.ReplacePasswordHash(ctx, u.ID, u.PasswordHash, encoded)
+	}
+	if err != nil {
+		a.log.WarnContext(ctx, "auth: a weak password hash was not upgraded", "user", u.ID, "error", err)
+		return u.PasswordHash
+	}
+	a.emit(ctx, EventRehash, u.ID, "")
+	return encoded
+}
+
+// fingerprintOf returns a digest that changes with the password hash.
+func fingerprintOf(u User) [sha256.Size]byte {
+	return sha256.Sum256([]byte("auth: fingerprint\x00" + u.ID + "\x00" + u.PasswordHash))
+}
+
+// errSecondFactorDue is what an attempt returns, with its tokens, if the password was right but a
+// second factor is still due. The attempt is undone: no failure is added, and none is forgiven.
+var errSecondFactorDue = errors.New("auth: a second factor is due")
+
+// secondFactorDue returns errSecondFactorDue if the user has a second factor and amr does not prove
+// it.
+func (a *Authenticator) secondFactorDue(ctx context.Context, u User, amr []string) error {
+	if a.throttle == nil || a.second == nil || slices.Contains(amr, mfa) {
+		return nil
+	}
+	required, err := a.second.Required(ctx, u.ID)
+	switch {
+	case err != nil:
+		return fmt.Errorf("auth: second factor: %w", err)
+	case required:
+		return errSecondFactorDue
+	}
+	return nil
+}
+
+// attempt asks the throttle, calls try, and tells the throttle how the attempt ended.
+func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tokens, error)) (Tokens, error) {
+	if a.throttle == nil {
+		return try()
+	}
+	at.Device = knownDevice(ctx)
+	if err := a.throttle.Begin(ctx, at); err != nil {
+		if errors.Is(err, ErrTooManyAttempts) {
+			a.events(ctx, Event{Kind: EventThrottled, Device: DeviceFromContext(ctx), Err: err})
+		}
+		return Tokens{}, fmt.Errorf("auth: throttle: %w", err)
+	}
+	t, err := try()
+	// A client that hangs up must not leave a count behind, nor lose the count of a failure.
+	after, cancel := detached(ctx)
+	defer cancel()
+	var failed error
+	switch {
+	case err == nil:
+		t.DeviceToken, failed = a.throttle.Succeed(after, at)
+	case !errors.Is(err, ErrInvalidCredentials):
+		failed = a.throttle.Undo(after, at)
+	}
+	if err == errSecondFactorDue {
+		err = nil
+	}
+	if failed != nil {
+		a.log.WarnContext(ctx, "auth: the throttle could not record how an attempt ended", "error", failed)
+	}
+	return t, err
+}
+
+// markDeviceKnown records the device after a login by an unguessable secret (a link, a passkey).
+// Where the throttle refuses the attempt, as it may for a network that guesses, the device stays
+// unknown.
+func (a *Authenticator) markDeviceKnown(ctx context.Context, u User) DeviceToken {
+	if a.throttle == nil {
+		return ""
+	}
+	at := Attempt{Username: u.Username, Device: knownDevice(ctx), Target: "user " + u.ID}
+	after, cancel := detached(ctx)
+	defer cancel()
+	err := a.throttle.Begin(after, at)
+	if errors.Is(err, ErrTooManyAttempts) {
+		return ""
+	}
+	var known DeviceToken
+	if err == nil {
+		known, err = a.throttle.Succeed(after, at)
+	}
+	if err != nil {
+		a.log.WarnContext(ctx, "auth: the throttle could not record a login", "error", err)
+	}
+	return known
+}

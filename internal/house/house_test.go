@@ -1,0 +1,304 @@
+package house_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-e36e2130/auth/internal/testenv"
+)
+
+// goCommand runs the go command in the root module alone.
+func goCommand(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(testenv.Command(t, "go"), args...)
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, &stderr)
+	}
+	return string(out)
+}
+
+// TestPackageFitsOneScreen holds the root package to what a reader can take in.
+func TestPackageFitsOneScreen(t *testing.T) {
+	t.Parallel()
+	const most = 80
+	if lines := strings.Count(goCommand(t, "doc", "-short", "."), "\n"); lines > most {
+		t.Errorf("go doc -short . prints %d lines, want at most %d: what could be a package of its own?", lines, most)
+	}
+}
+
+// TestModuleGraph holds what importing the root brings in: three modules and what
+// those need.
+func TestModuleGraph(t *testing.T) {
+	t.Parallel()
+	testenv.Checkout(t)
+	asked := []string{jwx + "/v2", "golang.org/x/crypto", "golang.org/x/text"}
+
+	needs := map[string][]string{} // module path: what any version of it requires
+	for line := range strings.Lines(goCommand(t, "mod", "graph")) {
+		from, to, _ := strings.Cut(strings.TrimSpace(line), " ")
+		from, _, _ = strings.Cut(from, "@")
+		to, _, _ = strings.Cut(to, "@")
+		needs[from] = append(needs[from], to)
+	}
+	reached := map[string]bool{module: true}
+	for next := slices.Clone(asked); len(next) > 0; next = next[1:] {
+		if !reached[next[0]] {
+			reached[next[0]] = true
+			next = append(next, needs[next[0]]...)
+		}
+	}
+	for listed := range strings.Lines(goCommand(t, "list", "-m", "-f", "{{.Path}}", "all")) {
+		if listed = strings.TrimSpace(listed); !reached[listed] {
+			t.Errorf("%s is in the module graph, and none of %q needs it", listed, asked)
+		}
+	}
+	var direct struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+	}
+	decode(t, goCommand(t, "mod", "edit", "-json"), &direct)
+	for _, require := range direct.Require {
+		if !require.Indirect && !slices.Contains(asked, require.Path) {
+			t.Errorf("go.mod requires %s", require.Path)
+		}
+	}
+}
+
+// TestWorkspace holds that go.work names every module, so that `go test work`
+// leaves none out, and that each of them finds the root beside it.
+func TestWorkspace(t *testing.T) {
+	t.Parallel()
+	var work struct{ Use []struct{ DiskPath string } }
+	decode(t, goCommand(t, "work", "edit", "-json", "go.work"), &work)
+	var used []string
+	for _, use := range work.Use {
+		used = append(used, path.Clean(use.DiskPath))
+	}
+	var found []string
+	walk(t, func(file string) {
+		if path.Base(file) != "go.mod" {
+			return
+		}
+		dir := path.Dir(file)
+		found = append(found, dir)
+		var mod struct {
+			Module  struct{ Path string }
+			Replace []struct{ Old, New struct{ Path string } }
+		}
+		decode(t, goCommand(t, "mod", "edit", "-json", file), &mod)
+		if dir == "." {
+			return
+		}
+		if want := path.Join(module, dir); mod.Module.Path != want {
+			t.Errorf("%s is module %s, want %s", file, mod.Module.Path, want)
+		}
+		if !slices.ContainsFunc(mod.Replace, func(r struct{ Old, New struct{ Path string } }) bool {
+			return r.Old.Path == module && path.Join(dir, r.New.Path) == "."
+		}) {
+			t.Errorf("%s does not replace %s by the root of the repository", file, module)
+		}
+	})
+	slices.Sort(used)
+	slices.Sort(found)
+	if !slices.Equal(used, found) {
+		t.Errorf("go.work uses %q, the modules are %q", used, found)
+	}
+}
+
+// TestNoPathOfAMachine holds that nothing in the repository works on one machine
+// alone.
+func TestNoPathOfAMachine(t *testing.T) {
+	t.Parallel()
+	walk(t, func(file string) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.IndexByte(text, 0) >= 0 {
+			return // not text
+		}
+		for _, dir := range []string{"home", "root", "Users", "work", "workspace", "build", "builds"} {
+			for rest, found := string(text), true; found; {
+				var before string
+				before, rest, found = strings.Cut(rest, "/"+dir+"/")
+				if found && !inPath.MatchString(before[max(0, len(before)-1):]) {
+					t.Errorf("%s holds a path below /%s", file, dir)
+				}
+			}
+		}
+	})
+}
+
+// inPath is the last byte before a slash that goes on a relative path.
+var inPath = regexp.MustCompile(`[\w.-]`)
+
+// TestExamplesHoldNoSecret: examples are copied, and what is in them with them.
+func TestExamplesHoldNoSecret(t *testing.T) {
+	t.Parallel()
+	literal := regexp.MustCompile("PRIVATE KEY-----|\"(?:k|d)\": *\"|New(?:SecretKey|ResourceServers)\\((?:\\[\\]byte\\()?[\"`]|(?i)password\\w*: +\"")
+	walk(t, func(file string) {
+		if strings.HasSuffix(file, "_test.go") || path.Ext(file) != ".md" && !strings.HasPrefix(file, "examples/") {
+			return
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := literal.Find(text); found != nil {
+			t.Errorf("%s holds %q: a secret that others will use", file, found)
+		}
+	})
+}
+
+// TestConstantTime holds that what a caller sent is compared with a secret in a time
+// that tells nothing of it (CWE-208), for which no test of answers can be made: how
+// often each file does so.
+func TestConstantTime(t *testing.T) {
+	t.Parallel()
+	testenv.Checkout(t)
+	call := regexp.MustCompile(`\b(hmac\.Equal|subtle\.ConstantTimeCompare|bcrypt\.CompareHashAndPassword)\(`)
+	want := map[string]int{
+		"internal/jose/hmac.go": 1, "argon2id.go": 1, "bcrypt.go": 2, "legacyhash/legacyhash.go": 1, "mfa.go": 1,
+		"authhttp/introspect.go": 1, "recovery/token.go": 2, "recovery/login.go": 1, "totp/totp.go": 2,
+	}
+	for file, least := range want {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(call.FindAll(text, -1)); n < least {
+			t.Errorf("%s compares %d times in constant time, want %d", file, n, least)
+		}
+	}
+}
+
+// TestNamesInDocs holds that what the documents call auth.Name or auth.Type.Member
+// is there.
+func TestNamesInDocs(t *testing.T) {
+	t.Parallel()
+	exported := exportedNames(t)
+	mention := regexp.MustCompile(`\bauth\.([A-Z]\w*(?:\.[A-Z]\w*)?)`)
+	walk(t, func(file string) {
+		if path.Ext(file) != ".md" {
+			return
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range mention.FindAllSubmatch(text, -1) {
+			if name := string(found[1]); !exported[name] {
+				t.Errorf("%s speaks of auth.%s, which is not there", file, name)
+			}
+		}
+	})
+}
+
+// TestRoomsInDocs holds that the table people read is the table that is tested.
+func TestRoomsInDocs(t *testing.T) {
+	t.Parallel()
+	testenv.Checkout(t)
+	text, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rooms {
+		for _, pattern := range row.files {
+			if !bytes.Contains(text, []byte("`"+pattern+"`")) {
+				t.Errorf("CONTRIBUTING.md has no row for %s", pattern)
+			}
+		}
+	}
+}
+
+// exportedNames returns the root package's exported names, members as Type.Member.
+func exportedNames(t *testing.T) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	files, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range files {
+		if path.Ext(entry.Name()) != ".go" || strings.HasSuffix(entry.Name(), "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), entry.Name(), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range file.Decls {
+			switch decl := decl.(type) {
+			case *ast.FuncDecl:
+				name := decl.Name.Name
+				if decl.Recv != nil {
+					name = typeName(decl.Recv.List[0].Type) + "." + name
+				}
+				names[name] = true
+			case *ast.GenDecl:
+				for _, spec := range decl.Specs {
+					addSpec(names, spec)
+				}
+			}
+		}
+	}
+	return names
+}
+
+func addSpec(names map[string]bool, spec ast.Spec) {
+	switch spec := spec.(type) {
+	case *ast.ValueSpec:
+		for _, name := range spec.Names {
+			names[name.Name] = true
+		}
+	case *ast.TypeSpec:
+		names[spec.Name.Name] = true
+		var members *ast.FieldList
+		switch of := spec.Type.(type) {
+		case *ast.StructType:
+			members = of.Fields
+		case *ast.InterfaceType:
+			members = of.Methods
+		default:
+			return
+		}
+		for _, member := range members.List {
+			for _, name := range member.Names {
+				names[spec.Name.Name+"."+name.Name] = true
+			}
+		}
+	}
+}
+
+func typeName(expr ast.Expr) string {
+	switch expr := expr.(type) {
+	case *ast.StarExpr:
+		return typeName(expr.X)
+	case *ast.Ident:
+		return expr.Name
+	}
+	return ""
+}
+
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatal(err)
+	}
+}

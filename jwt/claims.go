@@ -1,0 +1,209 @@
+package jwt
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/seed-e36e2130/auth/internal/clock"
+	"github.com/seed-e36e2130/auth/internal/strictjson"
+)
+
+// registeredClaims are the names that this library gives a meaning, or would have
+// to: a custom claim may not spell one of them in any letter case, for there are
+// readers that fold case.
+var registeredClaims = []string{
+	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", // RFC 7519 section 4.1
+	"sid", "scope", "roles", "auth_time", "amr", "acr", "act", "sub_profile",
+	"may_act", // RFC 8693 section 4.4
+	"cnf",     // RFC 7800: a token bound to a key is no bearer token
+}
+
+func registered(name string) bool { return slices.Contains(registeredClaims, name) }
+
+// shadows reports whether some reader could take name for a registered claim.
+func shadows(name string) bool {
+	return slices.ContainsFunc(registeredClaims, func(r string) bool { return strings.EqualFold(r, name) })
+}
+
+// claimNames says where things stand in other issuers' tokens, and what must.
+type claimNames struct {
+	audience string
+	scope    string
+	roles    []string          // the way through objects to the array
+	required map[string]string // "": any text but the empty one
+}
+
+var defaultClaimNames = claimNames{audience: "aud", scope: "scope", roles: []string{"roles"}}
+
+// parsePrincipal reads claims whose signature was verified. Which of them must be
+// there and what they must say is the verifier's business: see accept.
+func parsePrincipal(payload string, names claimNames) (*Principal, error) {
+	payload = strings.Trim(payload, " \t\r\n") // of JSON's own space
+	p := &Principal{payload: payload, expiry: clock.Absent, notBefore: clock.Absent, issuedAt: clock.Absent, authTime: clock.Absent}
+	required := 0
+	err := strictjson.Object(payload, func(name, value string) error {
+		ok := true
+		if name == names.scope {
+			p.scope, ok = scopeText(value)
+		}
+		if name == names.roles[0] {
+			p.roles, ok = rolesAt(value, names.roles[1:])
+		}
+		if name == names.audience {
+			p.audience, ok = value, isText(value) || isTexts(value)
+		}
+		if !ok {
+			return errClaims
+		}
+		if want, is := names.required[name]; is {
+			if text, _ := strictjson.Text(value); text == "" || want != "" && text != want {
+				return errRequired
+			}
+			required++
+		}
+		switch name {
+		case "sub":
+			p.subject, ok = strictjson.Text(value)
+		case "iss":
+			p.issuer, ok = strictjson.Text(value)
+		case "aud":
+			if names.audience != "aud" { // it would have to be looked at all the same
+				return errAudience
+			}
+		case "exp":
+			p.expiry, ok = parseInstant(value)
+		case "nbf":
+			p.notBefore, ok = parseInstant(value)
+		case "iat":
+			p.issuedAt, ok = parseInstant(value)
+		case "auth_time":
+			p.authTime, ok = parseInstant(value)
+		case "jti":
+			p.tokenID, ok = strictjson.Text(value)
+		case "sid":
+			p.sessionID, ok = strictjson.Text(value)
+		case "acr":
+			p.acr, ok = strictjson.Text(value)
+		case "amr":
+			if isTexts(value) { // some issuers write objects, which prove no method that AMR could name
+				p.amr = value
+			}
+		case "act":
+			p.actor, ok = actorOf(value)
+		case "sub_profile":
+			var kind string
+			kind, ok = strictjson.Text(value)
+			p.kind = Kind(kind)
+		case "cnf":
+			return errBound
+		}
+		if !ok {
+			return errClaims
+		}
+		return nil
+	})
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrInvalidToken):
+		return nil, err
+	default:
+		return nil, errClaims
+	}
+	if required != len(names.required) {
+		return nil, errRequired
+	}
+	if p.subject == "" {
+		return nil, errSubject
+	}
+	return p, nil
+}
+
+func isText(value string) bool { _, ok := strictjson.Text(value); return ok }
+
+func isTexts(value string) bool {
+	return strictjson.Array(value, func(element string) error {
+		if !isText(element) {
+			return errClaims
+		}
+		return nil
+	}) == nil
+}
+
+// IsScope reports whether s is a scope-token of RFC 6749 section 3.3.
+func IsScope(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf-1 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// scopeText reads the string of RFC 8693 section 4.2, or the array of strings
+// that some issuers write.
+func scopeText(value string) (string, bool) {
+	if s, ok := strictjson.Text(value); ok {
+		return s, true
+	}
+	if !isTexts(value) {
+		return "", false
+	}
+	words := texts(value)
+	if slices.ContainsFunc(words, func(w string) bool { return !IsScope(w) }) {
+		return "", false // one element must not count as two scopes
+	}
+	return strings.Join(words, " "), true
+}
+
+// rolesAt returns the array of strings that way leads to. Where the way ends
+// early there are no roles; where it ends at something else the token is refused.
+func rolesAt(value string, way []string) (array string, ok bool) {
+	if len(way) == 0 {
+		return value, isTexts(value)
+	}
+	ok = true
+	err := strictjson.Object(value, func(name, inner string) error {
+		if name == way[0] {
+			array, ok = rolesAt(inner, way[1:])
+		}
+		return nil
+	})
+	return array, ok && err == nil
+}
+
+// actorOf reads RFC 8693 section 4.1. An actor without a name would pass for no
+// actor at all, so it is refused.
+func actorOf(value string) (sub string, ok bool) {
+	err := strictjson.Object(value, func(name, inner string) error {
+		if name == "sub" {
+			sub, ok = strictjson.Text(inner)
+		}
+		return nil
+	})
+	return sub, ok && err == nil && sub != ""
+}
+
+// parseInstant reads a JSON number, integer or not, of the years 1 to 9999.
+func parseInstant(value string) (clock.Instant, bool) {
+	if len(value) <= 12 { // whole seconds, as nearly all are
+		n, whole := clock.Instant(0), true
+		for _, c := range []byte(value) {
+			whole = whole && '0' <= c && c <= '9'
+			n = n*10 + clock.Instant(c-'0')
+		}
+		if whole {
+			return n * clock.Second, n <= clock.Max/clock.Second
+		}
+	}
+	if c := value[0]; c != '-' && (c < '0' || c > '9') {
+		return 0, false // a string, a literal, an array or an object
+	}
+	f, err := strconv.ParseFloat(value, 64)
+	if err != nil || f < float64(clock.Min/clock.Second) || f > float64(clock.Max/clock.Second) {
+		return 0, false
+	}
+	return clock.Instant(f * float64(clock.Second)), true
+}

@@ -1,0 +1,34 @@
+package jwt
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The errors of a [TokenVerifier].
+var (
+	ErrInvalidToken    = errors.New("auth: invalid token")                 // every refusal of a token is this error
+	ErrExpiredToken    = fmt.Errorf("%w: expired", ErrInvalidToken)        // Is ErrInvalidToken
+	ErrRevokedToken    = fmt.Errorf("%w: revoked", ErrInvalidToken)        // Is ErrInvalidToken
+	ErrUnknownKey      = fmt.Errorf("%w: unknown key", ErrInvalidToken)    // Is ErrInvalidToken
+	ErrKeysUnavailable = errors.New("auth: verification keys unavailable") // infrastructure failure: nothing was decided
+	ErrNobody          = errors.New("auth: the verifier named no caller and no reason")
+)
+
+// Why a token was refused, for logs: all are ErrInvalidToken, made once so that a
+// refusal costs nothing, and none holds any of the token.
+var (
+	errTooLong   = fmt.Errorf("%w: longer than 8192 bytes", ErrInvalidToken)
+	errMalformed = fmt.Errorf("%w: not a compact JWS in canonical base64url", ErrInvalidToken)
+	errHeader    = fmt.Errorf("%w: header refused", ErrInvalidToken)
+	errSignature = fmt.Errorf("%w: signature", ErrInvalidToken)
+	errType      = fmt.Errorf("%w: type", ErrInvalidToken)
+	errClaims    = fmt.Errorf("%w: malformed claims", ErrInvalidToken)
+	errBound     = fmt.Errorf("%w: bound to a key, not a bearer token", ErrInvalidToken)
+	errSubject   = fmt.Errorf("%w: no subject", ErrInvalidToken)
+	errIssuer    = fmt.Errorf("%w: issuer", ErrInvalidToken)
+	errRequired  = fmt.Errorf("%w: required claim", ErrInvalidToken)
+	errAudience  = fmt.Errorf("%w: audience", ErrInvalidToken)
+	errNoExpiry  = fmt.Errorf("%w: no expiry", ErrInvalidToken)
+	errNotYet    = fmt.Errorf("%w: not valid yet", ErrInvalidToken)
+)

@@ -1,0 +1,133 @@
+package jwt
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/jose"
+)
+
+// Bounds of a token's life.
+const (
+	defaultLifetime = 15 * time.Minute
+	maxLifetime     = 24 * time.Hour
+)
+
+// IssuerConfig says which tokens a [Issuer] makes, and accepts again.
+type IssuerConfig struct {
+	Issuer   string   // required; iss: names this service, as a rule by an https URL, which metadata (RFC 8414) must have
+	Audience string   // required; aud: the API that the tokens are for
+	Keys     *KeyRing // required; its first key signs, every key verifies
+
+	// Lifetime of a token. 0: 15 minutes; 1 s to 24 h. A token cannot be taken
+	// back before (but see Check), so keep it short.
+	Lifetime time.Duration
+
+	// As in [VerifierConfig].
+	Leeway         time.Duration
+	VerifiedTokens int
+	Check          func(ctx context.Context, p *Principal) error
+}
+
+// Issuer makes access tokens as RFC 9068 has them and verifies them. It is
+// immutable but for its key ring, and safe for concurrent use.
+type Issuer struct {
+	verifier *Verifier
+	lifetime time.Duration
+}
+
+// NewIssuer returns an issuer, or every fault of cfg as a [*cfgerr.Error]. It
+// makes one token and verifies it, so that a signer that does not work shows now.
+func NewIssuer(cfg IssuerConfig) (*Issuer, error) {
+	faults := cfgerr.Faults{Prefix: "jwt.IssuerConfig."}
+	lifetime := cfgerr.Within(&faults, "Lifetime", cfg.Lifetime, defaultLifetime, time.Second, maxLifetime)
+	if cfg.Keys != nil && !cfg.Keys.signs {
+		faults.Add("Keys", "", "only verifies: use NewKeyRing")
+	}
+	v := newVerifier(VerifierConfig{
+		Issuer: cfg.Issuer, Audience: cfg.Audience, Keys: cfg.Keys,
+		Leeway: cfg.Leeway, VerifiedTokens: cfg.VerifiedTokens, Check: cfg.Check,
+	}, &faults)
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	i := &Issuer{verifier: v, lifetime: lifetime}
+	if err := i.selfTest(); err != nil {
+		faults.Add("Keys", "", "self-test failed: "+err.Error())
+		return nil, faults.Err()
+	}
+	return i, nil
+}
+
+// selfTest carries one token through the issuer's own verifier.
+func (i *Issuer) selfTest() error {
+	token, err := i.Issue(context.Background(), Claims{Subject: "self-test"})
+	if err == nil {
+		_, err = i.verifier.genuine(token)
+	}
+	return err
+}
+
+// Verify is [Verifier.Verify] for the issuer's own tokens.
+func (i *Issuer) Verify(ctx context.Context, token string) (*Principal, error) {
+	return i.verifier.Verify(ctx, token)
+}
+
+// MaxLifetime returns 24 hours, the upper bound of [IssuerConfig].Lifetime: tokens that were issued
+// before a change of Lifetime may still be valid.
+func (i *Issuer) MaxLifetime() time.Duration { return maxLifetime }
+
+// Issue returns an access token: typ at+jwt, with iss, sub, aud, exp, iat and jti
+// (RFC 9068 section 2.2) and what c holds beyond them. It returns an error if
+// c has no Subject, sets Issuer, Audience, IssuedAt or TokenID, an Expiry that is
+// past or beyond the issuer's lifetime, an AuthTime beyond the years 1 to 9999, a
+// scope that is no scope-token, or a custom claim that collides with a registered
+// one (in any letter case), cannot be encoded or is nested too deep; if the token
+// would be longer than 8,192 bytes; or if signing fails.
+func (i *Issuer) Issue(ctx context.Context, c Claims) (string, error) {
+	if c.Issuer != "" || c.Audience != nil || !c.IssuedAt.IsZero() || c.TokenID != "" {
+		return "", errors.New("auth: claims: Issuer, Audience, IssuedAt and TokenID are the issuer's to set")
+	}
+	now := time.Now()
+	latest := now.Add(i.lifetime)
+	if c.Expiry.IsZero() {
+		c.Expiry = latest
+	}
+	if !c.Expiry.After(now) || c.Expiry.After(latest) {
+		return "", errors.New("auth: claims: Expiry is past or beyond the issuer's lifetime")
+	}
+	var id [22]byte
+	c.TokenID = newTokenID(&id)
+	c.Issuer, c.IssuedAt = i.verifier.issuer, now
+	c.Audience = i.verifier.audiences[:1]
+
+	buf := payloads.Get().(*[]byte)
+	defer payloads.Put(buf)
+	payload, err := appendClaims((*buf)[:0], &c)
+	if err != nil {
+		return "", err
+	}
+	*buf = payload
+	snap := i.verifier.keys.snapshot()
+	token, err := jose.Seal(ctx, snap.signing, snap.header, payload)
+	if err != nil {
+		return "", fmt.Errorf("auth: sign token: %w", err)
+	}
+	return token, nil
+}
+
+var payloads = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+
+// newTokenID returns 128 random bits as text.
+func newTokenID(text *[22]byte) string {
+	var random [16]byte
+	rand.Read(random[:]) // never fails: crypto/rand
+	base64.RawURLEncoding.Encode(text[:], random[:])
+	return string(text[:])
+}

@@ -1,0 +1,140 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/clock"
+)
+
+// Store is a [auth.UserStore], an [auth.AccountStore], a [auth.SessionStore] and a
+// [auth.RecordStore] in the program's memory, for tests and first steps. It forgets every account when the program ends, other
+// processes do not see it, and it grows with each registration, without bound:
+// package sqlstore keeps accounts in a database.
+type Store struct {
+	mu    sync.RWMutex
+	users map[string]func() auth.User // by ID; package fmt looks into no function for the hash
+	ids   map[string]string           // by username
+
+	sessions sessionTable
+	records  map[string]func() auth.Record // by key
+	owned    map[string]map[string]bool    // keys by owner
+}
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{
+		users: make(map[string]func() auth.User), ids: make(map[string]string),
+		records: make(map[string]func() auth.Record), owned: make(map[string]map[string]bool),
+	}
+}
+
+// CreateUser implements [auth.UserStore].
+func (s *Store) CreateUser(ctx context.Context, u auth.User) (string, error) {
+	if err := s.usable(ctx); err != nil {
+		return "", err
+	}
+	u.CreatedAt = clock.Microseconds(u.CreatedAt)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, taken := s.users[u.ID]; taken {
+		return "", auth.ErrUserExists
+	}
+	if _, taken := s.ids[u.Username]; taken {
+		return "", auth.ErrUserExists
+	}
+	s.users[u.ID] = func() auth.User { return u }
+	s.ids[u.Username] = u.ID
+	return u.ID, nil
+}
+
+// UserByID implements [auth.UserStore].
+func (s *Store) UserByID(ctx context.Context, id string) (auth.User, error) {
+	if err := s.usable(ctx); err != nil {
+		return auth.User{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	u, found := s.users[id]
+	if !found {
+		return auth.User{}, auth.ErrUserNotFound
+	}
+	return u(), nil
+}
+
+// UserByUsername implements [auth.UserStore].
+func (s *Store) UserByUsername(ctx context.Context, username string) (auth.User, error) {
+	if err := s.usable(ctx); err != nil {
+		return auth.User{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	id, found := s.ids[username]
+	if !found {
+		return auth.User{}, auth.ErrUserNotFound
+	}
+	return s.users[id](), nil
+}
+
+// ReplacePasswordHash implements [auth.UserStore].
+func (s *Store) ReplacePasswordHash(ctx context.Context, id, old, replacement string) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored, found := s.users[id]
+	if !found {
+		return auth.ErrUserNotFound
+	}
+	u := stored()
+	if u.PasswordHash != old {
+		return auth.ErrConflict
+	}
+	u.PasswordHash = replacement
+	s.users[id] = func() auth.User { return u }
+	return nil
+}
+
+// SetDisabled implements [auth.AccountStore].
+func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored, found := s.users[id]
+	if !found {
+		return auth.ErrUserNotFound
+	}
+	u := stored()
+	u.Disabled = disabled
+	s.users[id] = func() auth.User { return u }
+	return nil
+}
+
+// DeleteUser implements [auth.AccountStore].
+func (s *Store) DeleteUser(ctx context.Context, id string) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored, found := s.users[id]
+	if !found {
+		return auth.ErrUserNotFound
+	}
+	delete(s.ids, stored().Username)
+	delete(s.users, id)
+	return nil
+}
+
+// usable returns why the store cannot serve this call, or nil.
+func (s *Store) usable(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("auth: memory store: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package memstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/clock"
+)
+
+// Record implements [auth.RecordStore].
+func (s *Store) Record(ctx context.Context, key string) (auth.Record, time.Time, error) {
+	if err := s.holds(ctx, auth.Record{Key: key}); err != nil {
+		return auth.Record{}, time.Time{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	now := time.Now()
+	r, _ := s.record(key, now)
+	r.Value = slices.Clone(r.Value)
+	return r, now, nil
+}
+
+// holds returns an error unless s can be used and any store would take r: what works
+// in memory works in a database.
+func (s *Store) holds(ctx context.Context, r auth.Record) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	if len(r.Key) < 1 || len(r.Key) > 200 || strings.ContainsFunc(r.Key, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return errors.New("auth: memory store: the key of a record must be of 1 to 200 characters of printable ASCII without space")
+	}
+	if len(r.Owner) > 255 {
+		return errors.New("auth: memory store: the owner of a record must be of at most 255 bytes")
+	}
+	if len(r.Value) > 4096 {
+		return errors.New("auth: memory store: the value of a record must be of at most 4096 bytes")
+	}
+	return nil
+}
+
+// record returns the record with this key that lives.
+func (s *Store) record(key string, now time.Time) (auth.Record, bool) {
+	stored, there := s.records[key]
+	if !there {
+		return auth.Record{}, false
+	}
+	r := stored()
+	if expired(r, now) {
+		return auth.Record{}, false
+	}
+	return r, true
+}
+
+func expired(r auth.Record, now time.Time) bool {
+	return !r.ExpiresAt.IsZero() && !now.Before(r.ExpiresAt)
+}
+
+// ReplaceRecord implements [auth.RecordStore]. It forgets a few expired records for each
+// that it writes.
+func (s *Store) ReplaceRecord(ctx context.Context, old int64, r auth.Record) error {
+	if err := s.holds(ctx, r); err != nil {
+		return err
+	}
+	r.Value = slices.Clone(r.Value)
+	if !r.ExpiresAt.IsZero() {
+		r.ExpiresAt = clock.Microseconds(r.ExpiresAt)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if stored, _ := s.record(r.Key, now); stored.Version != old {
+		return auth.ErrConflict
+	}
+	s.sweepRecords(now)
+	s.putRecord(r)
+	return nil
+}
+
+// DeleteRecord implements [auth.RecordStore].
+func (s *Store) DeleteRecord(ctx context.Context, key string, version int64) error {
+	if err := s.holds(ctx, auth.Record{Key: key}); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if stored, there := s.record(key, time.Now()); !there || stored.Version != version {
+		return auth.ErrConflict
+	}
+	s.removeRecord(key)
+	return nil
+}
+
+// sweepRecords looks at a few records, wherever the map begins this time, and
+// forgets those that have expired. As each write adds one at most, what has expired
+// stays a small part of all.
+func (s *Store) sweepRecords(now time.Time) {
+	looked := 0
+	for key, stored := range s.records {
+		if expired(stored(), now) {
+			s.removeRecord(key)
+		}
+		if looked++; looked == 8 {
+			return
+		}
+	}
+}
+
+// Records implements [auth.RecordStore].
+func (s *Store) Records(ctx context.Context, owner string) ([]auth.Record, error) {
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	now := time.Now()
+	var list []auth.Record
+	for key := range s.owned[owner] {
+		if r, lives := s.record(key, now); lives {
+			r.Value = slices.Clone(r.Value)
+			list = append(list, r)
+		}
+	}
+	return list, nil
+}
+
+// DeleteRecords implements [auth.RecordStore].
+func (s *Store) DeleteRecords(ctx context.Context, owner string) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key := range s.owned[owner] {
+		s.removeRecord(key)
+	}
+	return nil
+}
+
+// putRecord writes a record in the place of the one with its key.
+func (s *Store) putRecord(r auth.Record) {
+	s.removeRecord(r.Key)
+	s.records[r.Key] = func() auth.Record { return r }
+	if r.Owner != "" {
+		if s.owned[r.Owner] == nil {
+			s.owned[r.Owner] = make(map[string]bool)
+		}
+		s.owned[r.Owner][r.Key] = true
+	}
+}
+
+// removeRecord removes the record with a key, if there is one, expired or not.
+func (s *Store) removeRecord(key string) {
+	stored, there := s.records[key]
+	if !there {
+		return
+	}
+	delete(s.records, key)
+	owner := stored().Owner
+	delete(s.owned[owner], key)
+	if len(s.owned[owner]) == 0 {
+		delete(s.owned, owner)
+	}
+}

@@ -1,0 +1,261 @@
+package passwords
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/phc"
+)
+
+// Parameters for [NewArgon2id], in the notation of the hashes: memory in KiB,
+// passes over it, lanes.
+const (
+	Argon2idOWASP         = "m=19456,t=2,p=1"   // OWASP Password Storage Cheat Sheet; the zero Argon2id
+	Argon2idRFC9106First  = "m=2097152,t=1,p=4" // RFC 9106 section 4: 2 GiB for each hash under way
+	Argon2idRFC9106Second = "m=65536,t=3,p=4"   // RFC 9106 section 4: where memory is dear
+)
+
+// The bounds. What a stored hash may cost is bounded because the table may be
+// hostile; what a new one must cost at least, because the host may be careless.
+const (
+	argon2MaxStored = 1 << 20  // KiB: 1 GiB, or what new hashes take if that is more
+	argon2MaxMemory = 1 << 21  // KiB: RFC 9106's first recommendation
+	argon2MaxPasses = 20       //
+	argon2MaxLanes  = 16       // each a thread
+	argon2MaxWork   = 4 << 20  // KiB times passes: libsodium's "sensitive", about 4 s
+	argon2MinMemory = 7168     // KiB: the least that OWASP lists
+	argon2MinWork   = 5 * 7168 // KiB times passes: the least that OWASP lists
+	argon2SaltLen   = 16       // bytes of a new salt; RFC 9106 section 3.1
+	argon2DigestLen = 32       // bytes of a new digest
+	argon2MinSalt   = 8        // bytes of a stored one; RFC 9106 section 3.1
+	argon2MinDigest = 16       // less can be guessed
+	argon2MaxBytes  = 64       // of either
+	argon2Version   = "19"     // 0x13; x/crypto has no other
+	argon2Minimum   = "m=7168,t=5,p=1"
+)
+
+// Argon2id is a [Hasher] that makes Argon2id hashes (RFC 9106, version 0x13) as
+// PHC strings and reads those of other systems, Argon2i included. Its zero value
+// has the parameters [Argon2idOWASP].
+//
+// Passwords of any length count to the last byte, as received. A hash takes its
+// memory while it is made or checked: [Limit] bounds how many are at once. A
+// mismatch with a hash of less work takes as long as one with a hash of the
+// current work, so that a table in the middle of an upgrade does not tell its
+// users by time.
+type Argon2id struct {
+	params argon2Params // zero: Argon2idOWASP
+}
+
+// argon2Params is what an Argon2 hash costs.
+type argon2Params struct {
+	memory int // KiB
+	passes int
+	lanes  int
+}
+
+// NewArgon2id returns an Argon2id whose new hashes have the given parameters:
+// [Argon2idOWASP] (the same as ""), [Argon2idRFC9106First],
+// [Argon2idRFC9106Second] or others in the same notation, such as the answer of
+// [Argon2id.Calibrate]. The least is m=7168,t=5,p=1 or as much work with more
+// memory; the most is m=2097152, t=20, p=16, and m times t 4194304.
+//
+// Stored hashes are read up to 1 GiB (m=1048576), or what new ones take if that
+// is more, and the same t, p and m times t. It returns a [*cfgerr.Error] if params
+// is malformed or beyond the bounds.
+func NewArgon2id(params string) (Argon2id, error) {
+	if params == "" {
+		return Argon2id{}, nil
+	}
+	p, err := parseArgon2Params(params)
+	if err == nil {
+		err = p.check(argon2MaxMemory)
+	}
+	if err == nil && (p.memory < argon2MinMemory || p.work() < argon2MinWork) {
+		err = errors.New("weaker than " + argon2Minimum + ", OWASP's least")
+	}
+	if err != nil {
+		return Argon2id{}, &cfgerr.Error{Field: "passwords.NewArgon2id.params", Value: params, Reason: err.Error()}
+	}
+	return Argon2id{p}, nil
+}
+
+func (a Argon2id) current() argon2Params {
+	if a.params == (argon2Params{}) {
+		return argon2Params{memory: 19456, passes: 2, lanes: 1}
+	}
+	return a.params
+}
+
+// Hash implements [Hasher].
+func (a Argon2id) Hash(ctx context.Context, password string) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", fmt.Errorf("auth: argon2id: %w", err)
+	}
+	salt := make([]byte, argon2SaltLen)
+	rand.Read(salt) // never fails
+	p := a.current()
+	digest := argon2.IDKey([]byte(password), salt, uint32(p.passes), uint32(p.memory), uint8(p.lanes), argon2DigestLen)
+	return "$argon2id$v=" + argon2Version + "$" + p.String() +
+		"$" + argon2Base64.EncodeToString(salt) + "$" + argon2Base64.EncodeToString(digest), nil
+}
+
+// Verify implements [Hasher].
+func (a Argon2id) Verify(ctx context.Context, encoded, password string) error {
+	h, err := parseArgon2(encoded)
+	if err != nil {
+		return err
+	}
+	current := a.current()
+	if err := h.check(max(argon2MaxStored, current.memory)); err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformedHash, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("auth: argon2id: %w", err)
+	}
+	key := h.key(password, h.argon2Params, len(h.digest))
+	if subtle.ConstantTimeCompare(key, h.digest) == 1 {
+		return nil
+	}
+	for _, rest := range current.beyond(h.argon2Params) {
+		h.key(password, rest, argon2MinDigest)
+	}
+	return ErrMismatch
+}
+
+// NeedsRehash implements [Hasher]. It reports true for less memory or less work
+// (memory times passes), for a salt of less than 16 bytes, and for what is no
+// Argon2id hash.
+func (a Argon2id) NeedsRehash(encoded string) bool {
+	h, err := parseArgon2(encoded)
+	current := a.current()
+	return err != nil || !h.id || h.memory < current.memory || h.work() < current.work() || len(h.salt) < argon2SaltLen
+}
+
+// argon2Hash is a stored hash taken apart. Its salt and digest are of sound
+// length, its parameters are not yet checked.
+type argon2Hash struct {
+	argon2Params
+	id           bool // Argon2id, else Argon2i
+	salt, digest []byte
+}
+
+// key returns the Argon2 tag of password under the hash's salt.
+func (h *argon2Hash) key(password string, p argon2Params, size int) []byte {
+	f := argon2.Key
+	if h.id {
+		f = argon2.IDKey
+	}
+	return f([]byte(password), h.salt, uint32(p.passes), uint32(p.memory), uint8(p.lanes), uint32(size))
+}
+
+var argon2Base64 = base64.RawStdEncoding.Strict()
+
+func parseArgon2(encoded string) (h argon2Hash, err error) {
+	h.id = strings.HasPrefix(encoded, "$argon2id$")
+	if !h.id && !strings.HasPrefix(encoded, "$argon2i$") {
+		return argon2Hash{}, ErrUnknownHash
+	}
+	parsed, err := phc.Parse(encoded)
+	switch {
+	case err != nil:
+	case parsed.Version == "" || parsed.Version == "16": // sound, but of another algorithm
+		return argon2Hash{}, fmt.Errorf("%w: argon2 before version 0x13", ErrUnknownHash)
+	case parsed.Version != argon2Version:
+		err = errors.New("unknown argon2 version")
+	default:
+		err = h.parse(parsed)
+	}
+	if err != nil {
+		return argon2Hash{}, fmt.Errorf("%w: %w", ErrMalformedHash, err)
+	}
+	return h, nil
+}
+
+func (h *argon2Hash) parse(parsed phc.Hash) (err error) {
+	if h.argon2Params, err = newArgon2Params(parsed); err != nil {
+		return err
+	}
+	if h.salt, err = argon2Bytes(parsed.Salt, argon2MinSalt); err != nil {
+		return err
+	}
+	h.digest, err = argon2Bytes(parsed.Digest, argon2MinDigest)
+	// All sizes in use are multiples of 4. So a digest with a byte more or less is
+	// known for broken before the hashing and not by it.
+	if err == nil && len(h.digest)%4 != 0 {
+		err = errors.New("argon2 digest of an odd size")
+	}
+	return err
+}
+
+// argon2Bytes decodes a salt or digest in its one spelling.
+func argon2Bytes(text string, least int) ([]byte, error) {
+	decoded, err := argon2Base64.DecodeString(text)
+	if err != nil || len(decoded) < least || len(decoded) > argon2MaxBytes {
+		return nil, errors.New("argon2 salt or digest is not canonical, too short or too long")
+	}
+	return decoded, nil
+}
+
+// parseArgon2Params reads m=19456,t=2,p=1 by the one reader there is.
+func parseArgon2Params(text string) (argon2Params, error) {
+	parsed, err := phc.Parse("$argon2id$" + text + "$salt$digest")
+	if err != nil || strings.Contains(text, "$") {
+		return argon2Params{}, errArgon2Params
+	}
+	return newArgon2Params(parsed)
+}
+
+var errArgon2Params = errors.New("want parameters like " + Argon2idOWASP)
+
+func newArgon2Params(parsed phc.Hash) (p argon2Params, err error) {
+	values, ok := parsed.Values("m", "t", "p")
+	if !ok {
+		return argon2Params{}, errArgon2Params
+	}
+	for i, n := range []*int{&p.memory, &p.passes, &p.lanes} {
+		if *n, ok = phc.Number(values[i], 1<<31-1); !ok {
+			return argon2Params{}, errArgon2Params
+		}
+	}
+	return p, nil
+}
+
+// check holds p to what Argon2 takes and this package is willing to do. Beyond
+// it, x/crypto/argon2 panics, or wraps the number of lanes around at 256.
+func (p argon2Params) check(maxMemory int) error {
+	if p.lanes < 1 || p.lanes > argon2MaxLanes || p.passes < 1 || p.passes > argon2MaxPasses ||
+		p.memory < 8*p.lanes || p.memory > maxMemory || p.work() > argon2MaxWork {
+		return fmt.Errorf("argon2 parameters beyond p=1 to %d, t=1 to %d, m=8p to %d, m times t to %d",
+			argon2MaxLanes, argon2MaxPasses, maxMemory, argon2MaxWork)
+	}
+	return nil
+}
+
+// work is what the time of a hash is in proportion to.
+func (p argon2Params) work() int64 { return int64(p.memory) * int64(p.passes) }
+
+// beyond returns what is to be done after stored for as much work as p: whole
+// passes over the memory of p, and one over what is left.
+func (p argon2Params) beyond(stored argon2Params) (rest []argon2Params) {
+	missing := p.work() - stored.work()
+	if passes := missing / int64(p.memory); passes > 0 {
+		rest = append(rest, argon2Params{p.memory, int(passes), p.lanes})
+	}
+	if left := missing % int64(p.memory); left >= int64(8*p.lanes) {
+		rest = append(rest, argon2Params{int(left), 1, p.lanes})
+	}
+	return rest
+}
+
+func (p argon2Params) String() string {
+	return fmt.Sprintf("m=%d,t=%d,p=%d", p.memory, p.passes, p.lanes)
+}
