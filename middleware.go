@@ -50,8 +50,8 @@ type MiddlewareConfig struct {
 
 // Middleware lets verified callers pass. It never wraps the [http.ResponseWriter]
 // and touches only the responses that it writes itself. No method is exempt:
-// answer CORS preflights before it. It is immutable and safe for concurrent use;
-// its zero value refuses everything.
+// answer CORS preflights before it. Make one with [NewMiddleware]. It is immutable and safe for
+// concurrent use.
 type Middleware struct {
 	verifier     TokenVerifier
 	realm        string

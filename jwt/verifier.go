@@ -112,16 +112,17 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 func newVerifier(cfg VerifierConfig, faults *cfgerr.Faults) *Verifier {
 	checkName(faults, "Issuer", cfg.Issuer)
 	checkName(faults, "Audience", cfg.Audience)
-	if slices.Contains(cfg.OtherAudiences, "") {
-		faults.Add("OtherAudiences", "", "holds an empty audience")
-	}
 	faults.Require("Keys", cfg.Keys != nil)
+	leeway := leewayOf(faults, cfg.Leeway)
 	if cfg.VerifiedTokens > maxPlaces {
 		faults.Add("VerifiedTokens", fmt.Sprint(cfg.VerifiedTokens), fmt.Sprintf("must be at most %d", maxPlaces))
 	}
+	if slices.Contains(cfg.OtherAudiences, "") {
+		faults.Add("OtherAudiences", "", "holds an empty audience")
+	}
 	return &Verifier{
 		issuer: cfg.Issuer, audiences: append([]string{cfg.Audience}, cfg.OtherAudiences...),
-		types: acceptedTypes(faults, cfg), leeway: leewayOf(faults, cfg.Leeway), names: claimNamesOf(faults, cfg),
+		types: acceptedTypes(faults, cfg), leeway: leeway, names: claimNamesOf(faults, cfg),
 		check: cfg.Check, keys: cfg.Keys, places: cfg.VerifiedTokens,
 	}
 }
@@ -152,17 +153,11 @@ func leewayOf(faults *cfgerr.Faults, leeway time.Duration) clock.Instant {
 // acceptedTypes returns the media types that typ may name, where "" stands for no typ; nil accepts
 // any.
 func acceptedTypes(faults *cfgerr.Faults, cfg VerifierConfig) []string {
-	if cfg.DangerouslyAnyType {
-		if cfg.Types != nil {
-			faults.Add("Types", strings.Join(cfg.Types, " "), "contradicts DangerouslyAnyType")
-		}
+	if cfg.Types == nil && cfg.DangerouslyAnyType {
 		return nil
 	}
 	if cfg.Types == nil {
 		return []string{jose.AccessTokenType}
-	}
-	if len(cfg.Types) == 0 {
-		faults.Add("Types", "", "is empty: leave it nil for at+jwt")
 	}
 	types := make([]string, len(cfg.Types))
 	for i, t := range cfg.Types {
@@ -172,6 +167,12 @@ func acceptedTypes(faults *cfgerr.Faults, cfg VerifierConfig) []string {
 		case types[i] == "": // it would mean NoType
 			faults.Add("Types", t, "holds an empty type")
 		}
+	}
+	if len(types) == 0 {
+		faults.Add("Types", "", "is empty: leave it nil for at+jwt")
+	}
+	if cfg.DangerouslyAnyType {
+		faults.Add("Types", strings.Join(cfg.Types, " "), "contradicts DangerouslyAnyType")
 	}
 	return types
 }

@@ -86,7 +86,7 @@ func splitPeppered(encoded string) (id, inner string, err error) {
 	}
 	rest, ok = strings.CutPrefix(rest, pepperVersion)
 	id, inner, cut := strings.Cut(rest, "$")
-	if !ok || !cut || id == "" {
+	if !ok || !cut || !secrets.ValidID(id) {
 		return "", "", fmt.Errorf("%w: not of the form %s%sID$…", ErrMalformedHash, pepperPrefix, pepperVersion)
 	}
 	return id, inner, nil
