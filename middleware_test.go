@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/passwords"
 )
@@ -366,9 +367,9 @@ func TestMiddlewareConfig(t *testing.T) {
 		fields   []string // at fault
 	}{
 		"zero":        {v, auth.MiddlewareConfig{}, nil},
-		"no verifier": {nil, auth.MiddlewareConfig{}, []string{"NewMiddleware"}},
+		"no verifier": {nil, auth.MiddlewareConfig{}, []string{"NewMiddleware.v"}},
 		"all at once": {nil, auth.MiddlewareConfig{Realm: "\n", Extractors: []auth.Extractor{}, TrustedOrigins: []string{"*"}, ResourceMetadata: "x"}, []string{
-			"NewMiddleware", "MiddlewareConfig.Realm", "MiddlewareConfig.Extractors", "MiddlewareConfig.TrustedOrigins", "MiddlewareConfig.ResourceMetadata",
+			"NewMiddleware.v", "MiddlewareConfig.Extractors", "MiddlewareConfig.TrustedOrigins", "MiddlewareConfig.Realm", "MiddlewareConfig.ResourceMetadata",
 		}},
 
 		"realm":           {v, auth.MiddlewareConfig{Realm: "The shop: 24/7"}, nil},
@@ -404,25 +405,11 @@ func TestMiddlewareConfig(t *testing.T) {
 			if (m == nil) != (err != nil) || (err != nil) != (row.fields != nil) {
 				t.Fatalf("NewMiddleware returns %v, %v; want faults in %v", m, err, row.fields)
 			}
-			if got := faultFields(err); fmt.Sprint(got) != fmt.Sprint(row.fields) {
+			if got := testkit.FaultFields(err); fmt.Sprint(got) != fmt.Sprint(row.fields) {
 				t.Errorf("the faults are in %v, want %v: %v", got, row.fields, err)
 			}
 		})
 	}
-}
-
-// faultFields returns the Field of each joined ConfigError.
-func faultFields(err error) (fields []string) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return nil
-	}
-	for _, err := range joined.Unwrap() {
-		if fault, ok := errors.AsType[*auth.ConfigError](err); ok {
-			fields = append(fields, fault.Field)
-		}
-	}
-	return fields
 }
 
 // A slice that the host changes later changes nothing.
