@@ -65,7 +65,7 @@ func TestNewFaults(t *testing.T) {
 			t.Parallel()
 			row.cfg.Hasher = authtest.FastHasher(t)
 			a, err := auth.New(row.users, row.tokens, row.cfg)
-			if got := faultFields(err); fmt.Sprint(got) != fmt.Sprint(row.fields) || (a == nil) != (err != nil) || (err == nil) != (row.fields == nil) {
+			if got := testkit.FaultFields(err); fmt.Sprint(got) != fmt.Sprint(row.fields) || (a == nil) != (err != nil) || (err == nil) != (row.fields == nil) {
 				t.Errorf("New: %v, faults in %v, want %v", err, got, row.fields)
 			}
 		})
