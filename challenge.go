@@ -17,7 +17,7 @@ type answer struct {
 	status    int
 	challenge bool   // whether a WWW-Authenticate header goes with it
 	code      string // error of the challenge (RFC 6750 section 3.1), and code of the problem
-	detail    string // for people; says no more than status and code
+	detail    string // text for people; says no more than status and code
 }
 
 // answers maps errors to answers; the first row that fits counts. Infrastructure failures stand

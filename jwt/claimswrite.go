@@ -83,7 +83,7 @@ func (w *claimsWriter) actor(subject string) {
 
 // customs writes the custom claims, sorted by name.
 func (w *claimsWriter) customs(custom map[string]any) {
-	var few [8]string // on the stack
+	var few [8]string // stays on the stack
 	names := few[:0]
 	for name := range custom {
 		names = append(names, name)
