@@ -81,7 +81,8 @@ func TestModuleGraph(t *testing.T) {
 }
 
 // TestWorkspace holds that go.work names every module, so that `go test work`
-// leaves none out, and that each of them finds the root beside it.
+// leaves none out, that none replaces another, which would bind on this machine alone, and that
+// all that is published requires the root, and whatever else is ours, at one version.
 func TestWorkspace(t *testing.T) {
 	t.Parallel()
 	var work struct{ Use []struct{ DiskPath string } }
@@ -91,6 +92,7 @@ func TestWorkspace(t *testing.T) {
 		used = append(used, path.Clean(use.DiskPath))
 	}
 	var found []string
+	versions := map[string]string{} // version of ours: a go.mod that requires it
 	walk(t, func(file string) {
 		if path.Base(file) != "go.mod" {
 			return
@@ -99,21 +101,30 @@ func TestWorkspace(t *testing.T) {
 		found = append(found, dir)
 		var mod struct {
 			Module  struct{ Path string }
-			Replace []struct{ Old, New struct{ Path string } }
+			Replace []struct{ Old struct{ Path string } }
+			Require []struct{ Path, Version string }
 		}
 		decode(t, goCommand(t, "mod", "edit", "-json", file), &mod)
-		if dir == "." {
-			return
+		for _, r := range mod.Replace {
+			t.Errorf("%s replaces %s: a user's go command ignores that", file, r.Old.Path)
 		}
 		if want := path.Join(module, dir); mod.Module.Path != want {
 			t.Errorf("%s is module %s, want %s", file, mod.Module.Path, want)
 		}
-		if !slices.ContainsFunc(mod.Replace, func(r struct{ Old, New struct{ Path string } }) bool {
-			return r.Old.Path == module && path.Join(dir, r.New.Path) == "."
-		}) {
-			t.Errorf("%s does not replace %s by the root of the repository", file, module)
+		var root bool
+		for _, r := range mod.Require {
+			root = root || r.Path == module
+			if within(r.Path, module) {
+				versions[r.Version] = file
+			}
+		}
+		if !root && dir != "." && dir != "internal/release" {
+			t.Errorf("%s does not require %s", file, module)
 		}
 	})
+	if len(versions) != 1 {
+		t.Errorf("modules require each other at the versions %v, want one", versions)
+	}
 	slices.Sort(used)
 	slices.Sort(found)
 	if !slices.Equal(used, found) {

@@ -76,7 +76,7 @@ var rooms = []room{
 	{files: []string{"sqlstore/..."}, may: []string{"~", "database/sql/...", "net/netip"}},
 	{files: []string{"redisstore/..."}, may: []string{"~", "github.com/redis/go-redis/v9/...", "net/netip"}},
 	{files: []string{"smtpnotify/..."}, may: []string{"~", "~/recovery", "github.com/wneessen/go-mail", "net/mail", "net/netip"}},
-	{files: []string{"examples/...", "bench/..."}, free: true},
+	{files: []string{"examples/...", "bench/...", "internal/release/..."}, free: true},
 }
 
 // inner are the packages that a module beside the root never imports.
