@@ -25,7 +25,7 @@ func repository(t *testing.T, edits ...func(tree)) (dir string) {
 	for name, text := range map[string]string{
 		".gitignore":   "*.out\n",
 		"LICENSE":      "do what you like\n",
-		"CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-01-02\n\n### Added\n- All of it.\n\n## [0.0.1]\n",
+		"CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-01-02\n\n### Added\n- All of it.\n\n## [0.0.1]\n\n- Some of it.\n",
 		"go.mod":       "module " + lib + "\n\ngo 1.26.0\n",
 		"go.work": "go 1.26.0\n\nuse (\n\t.\n\t./internal/tool\n\t./store\n\t./store/disk\n)\n\n" +
 			"replace (\n\t" + lib + " v0.1.0 => ./\n\t" + lib + "/store v0.1.0 => ./store\n)\n",
@@ -146,10 +146,16 @@ func TestGet(t *testing.T) {
 }
 
 // TestZip holds what is in the downloads: what git tracks, as it is in the working tree, without the
-// modules in folders, and with a license.
+// modules in folders and without links, and with a license.
 func TestZip(t *testing.T) {
 	t.Parallel()
-	dir, scratch := repository(t), t.TempDir()
+	dir, scratch := repository(t, written("deleted.go", "package lib\n")), t.TempDir()
+	if err := os.Remove(filepath.Join(dir, "deleted.go")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("LICENSE", filepath.Join(dir, "link")); err == nil { // not everywhere allowed
+		command(t, dir, nil, "git", "add", "link")
+	}
 	changes := tree{
 		"lib.go":    []byte("package lib\n\nconst Name = \"changed\"\n"),
 		"other.go":  []byte("package lib\n\nconst Untracked = true\n"),
@@ -385,8 +391,8 @@ func TestCheck(t *testing.T) {
 		"all well":       {version: "v0.1.0"},
 		"another commit": {version: "v0.1.0", after: func(t *testing.T, dir string) { command(t, dir, nil, "git", "tag", "v0.0.9") }},
 		"no version":     {version: "0.1.0", want: `version "0.1.0": want the form v0.1.0`},
-		"short":          {version: "v0.1", want: `version "v0.1"`},
-		"build metadata": {version: "v0.1.0+a", want: `version "v0.1.0+a"`},
+		"short":          {version: "v0.1", want: `version "v0.1": want the form`},
+		"build metadata": {version: "v0.1.0+a", want: `version "v0.1.0+a": want the form`},
 		"major":          {version: "v2.0.0", want: "module paths end in the major version"},
 		"untracked file": {version: "v0.1.0", want: "not clean:\n?? new.go", after: func(t *testing.T, dir string) {
 			if err := (tree{"new.go": nil}).write(dir); err != nil {
