@@ -77,8 +77,9 @@ func TestModuleGraph(t *testing.T) {
 	}
 }
 
-// TestWorkspace holds that go.work names every module, so that `go test work` leaves none out, and
-// that each can be installed: without a replace.
+// TestWorkspace holds that go.work names every module, so that `go test work` leaves none out; that no
+// module replaces another, which a user's go command ignores; and that the modules require each other
+// at one version.
 func TestWorkspace(t *testing.T) {
 	t.Parallel()
 	var work struct{ Use []struct{ DiskPath string } }
@@ -88,6 +89,7 @@ func TestWorkspace(t *testing.T) {
 		used = append(used, path.Clean(use.DiskPath))
 	}
 	var found []string
+	versions := map[string]string{} // version of ours: a go.mod that requires it
 	walk(t, func(file string) {
 		if path.Base(file) != "go.mod" {
 			return
@@ -97,15 +99,29 @@ func TestWorkspace(t *testing.T) {
 		var mod struct {
 			Module  struct{ Path string }
 			Replace []struct{ Old struct{ Path string } }
+			Require []struct{ Path, Version string }
 		}
 		decode(t, goCommand(t, "mod", "edit", "-json", file), &mod)
+		for _, r := range mod.Replace {
+			t.Errorf("%s replaces %s: a user's go command ignores that", file, r.Old.Path)
+		}
 		if want := path.Join(module, dir); mod.Module.Path != want {
 			t.Errorf("%s is module %s, want %s", file, mod.Module.Path, want)
 		}
-		if len(mod.Replace) > 0 {
-			t.Errorf("%s has a replace, so that nobody can install it", file)
+		var root bool
+		for _, r := range mod.Require {
+			root = root || r.Path == module
+			if within(r.Path, module) {
+				versions[r.Version] = file
+			}
+		}
+		if !root && dir != "." && dir != "internal/release" {
+			t.Errorf("%s does not require %s", file, module)
 		}
 	})
+	if len(versions) != 1 {
+		t.Errorf("modules require each other at the versions %v, want one", versions)
+	}
 	slices.Sort(used)
 	slices.Sort(found)
 	if !slices.Equal(used, found) {
