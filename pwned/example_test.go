@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net/http/httptest"
 
-	"github.com/seed-e36e2130/auth/pwned"
 	"github.com/seed-e36e2130/auth/passwords"
+	"github.com/seed-e36e2130/auth/pwned"
 )
 
 func Example() {
@@ -20,7 +20,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	// auth.New(users, tokens, auth.Config{PasswordChecker: checker}) asks it from
+	// auth.New(users, tokens, auth.Config{Passwords: passwords.Policy{Checker: checker}}) asks it from
 	// now on about each new password, as here:
 	err = checker.CheckPassword(context.Background(), "password")
 	refused, ok := errors.AsType[*passwords.Error](err)

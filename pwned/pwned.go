@@ -4,7 +4,7 @@
 // the answer itself; nothing of the password is in an error or a log.
 //
 //	checker, err := pwned.New(pwned.Config{})
-//	accounts, err := auth.New(users, tokens, auth.Config{PasswordChecker: checker})
+//	accounts, err := auth.New(users, tokens, auth.Config{Passwords: passwords.Policy{Checker: checker}})
 package pwned
 
 import (

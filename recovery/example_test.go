@@ -16,6 +16,7 @@ import (
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/passwords"
 	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 // A user who forgot the password. In place of the notifier that prints, production
@@ -38,7 +39,11 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	accounts, err := auth.New(store, issuer, auth.Config{Hasher: hasher, Accounts: store, Sessions: store, RefreshKeys: ring})
+	refreshKeys, err := secrets.NewRing(secrets.Generate())
+	if err != nil {
+		log.Fatal(err)
+	}
+	accounts, err := auth.New(store, issuer, auth.Config{Hasher: hasher, Accounts: store, Sessions: store, RefreshKeys: refreshKeys})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -301,13 +301,13 @@ func (b *brokenSessions) CreateSession(ctx context.Context, s auth.Session) erro
 	if b.err != nil {
 		return b.err
 	}
-	return b.MemoryStore.CreateSession(ctx, s)
+	return b.Store.CreateSession(ctx, s)
 }
 
 // A link or code is good again if the login that it was used for could not be decided.
 func TestLoginThatBroke(t *testing.T) {
 	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		broken := &brokenSessions{MemoryStore: w.store}
+		broken := &brokenSessions{Store: w.store}
 		slow, err := throttle.New(w.records, throttle.Config{FreePerNetwork: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -316,21 +316,21 @@ func TestLoginThatBroke(t *testing.T) {
 		w.user(ada, true)
 		link := token(t, w.asks(recovery.KindLogin, ada))
 		challenge, code := w.code(ada)
-		from := w.recovery.From(at(1))
+		from := auth.WithDevice(t.Context(), at(1))
 		for name, login := range map[string]func(context.Context) (auth.Tokens, error){
-			"link": func(ctx context.Context) (auth.Tokens, error) { return from.LoginByLink(ctx, link) },
-			"code": func(ctx context.Context) (auth.Tokens, error) { return from.LoginByCode(ctx, challenge, code) },
+			"link": func(ctx context.Context) (auth.Tokens, error) { return w.recovery.LoginByLink(ctx, link) },
+			"code": func(ctx context.Context) (auth.Tokens, error) { return w.recovery.LoginByCode(ctx, challenge, code) },
 		} {
 			for _, broken.err = range []error{errors.New("the disk is full"), context.Canceled} {
-				if _, err := login(t.Context()); !errors.Is(err, broken.err) || auth.HTTPStatus(err) < 500 {
+				if _, err := login(from); !errors.Is(err, broken.err) || auth.HTTPStatus(err) < 500 {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
 			broken.err = nil
-			if tokens, err := login(t.Context()); err != nil || tokens.RefreshToken == "" {
+			if tokens, err := login(from); err != nil || tokens.RefreshToken == "" {
 				t.Errorf("%s afterwards: %v", name, err)
 			}
-			if _, err := login(t.Context()); !errors.Is(err, recovery.ErrInvalidToken) {
+			if _, err := login(from); !errors.Is(err, recovery.ErrInvalidToken) {
 				t.Errorf("%s again: %v", name, err)
 			}
 		}

@@ -7,9 +7,10 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 // A logout ends the access token, too: here at once, on other replicas within two
@@ -39,7 +40,11 @@ func ExampleFollow() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	accounts, err := auth.New(store, issuer, auth.Config{Sessions: store, RefreshKeys: keys, Revoked: revoked.Sync})
+	refreshKeys, err := secrets.NewRing(secrets.Generate())
+	if err != nil {
+		log.Fatal(err)
+	}
+	accounts, err := auth.New(store, issuer, auth.Config{Sessions: store, RefreshKeys: refreshKeys, Revoked: revoked.Sync})
 	if err != nil {
 		log.Fatal(err)
 	}

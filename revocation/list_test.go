@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/revocation"
 )
 
 // feed is a Feed whose numbers are its cursors.
@@ -161,12 +161,6 @@ func TestFollowFaults(t *testing.T) {
 		l, err := revocation.Follow(tt.feed, tt.cfg)
 		if fault, ok := errors.AsType[*auth.ConfigError](err); !ok || fault.Field != tt.field || l != nil {
 			t.Errorf("%+v: %v", tt.cfg, err)
-		}
-	}
-	for _, l := range []*revocation.List{nil, new(revocation.List)} {
-		check, sync := l.Check(t.Context(), of(t, sid(1))), l.Sync(t.Context())
-		if check == nil || sync == nil || l.Close() == nil || errors.Is(check, auth.ErrInvalidToken) {
-			t.Errorf("zero List: %v, %v", check, sync)
 		}
 	}
 }

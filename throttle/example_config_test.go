@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/throttle"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
 // slowed returns the throttle that cfg describes. An Authenticator asks its

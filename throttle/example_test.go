@@ -7,9 +7,9 @@ import (
 	"net/netip"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/throttle"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
 // Someone guesses at an account until they have to wait, and its owner logs in.
@@ -28,13 +28,13 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	stranger := accounts.From(auth.Device{IP: netip.MustParseAddr("203.0.113.9")})
+	stranger := auth.WithDevice(ctx, auth.Device{IP: netip.MustParseAddr("203.0.113.9")})
 	for range 6 {
-		_, err = stranger.Login(ctx, "ada", "123456789")
+		_, err = accounts.Login(stranger, "ada", "123456789")
 	}
 	fmt.Println(err)
-	owner := accounts.From(auth.Device{IP: netip.MustParseAddr("192.0.2.1")})
-	tokens, err := owner.Login(ctx, "ada", "correct horse battery")
+	owner := auth.WithDevice(ctx, auth.Device{IP: netip.MustParseAddr("192.0.2.1")})
+	tokens, err := accounts.Login(owner, "ada", "correct horse battery")
 	fmt.Println(err, tokens.DeviceToken != "")
 	// Output:
 	// auth: throttle: auth: too many attempts

@@ -10,9 +10,9 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
-	"github.com/seed-e36e2130/auth/throttle"
-	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
 // everybody is an auth.SecondFactor that all have, with one code that is always good.
@@ -30,14 +30,10 @@ func (everybody) Prove(_ context.Context, _, code string) ([]string, error) {
 const password = "correct horse battery"
 
 // withSecond returns accounts behind a throttle, of which ada has a second factor.
-func withSecond(t *testing.T) (*auth.Authenticator, auth.User) {
+func withSecond(t *testing.T) (context.Context, *auth.Authenticator, auth.User) {
 	t.Helper()
 	store := memstore.New()
-	secret, err := jwt.GenerateKey(jwt.HS256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := jwt.NewKeyRing(secret)
+	keys, err := secrets.NewRing(secrets.Generate())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,12 +48,12 @@ func withSecond(t *testing.T) (*auth.Authenticator, auth.User) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.From(auth.Device{IP: netip.MustParseAddr("192.0.2.1")}), u
+	return auth.WithDevice(t.Context(), auth.Device{IP: netip.MustParseAddr("192.0.2.1")}), a, u
 }
 
-func login(t *testing.T, a *auth.Authenticator) string {
+func login(ctx context.Context, t *testing.T, a *auth.Authenticator) string {
 	t.Helper()
-	_, err := a.Login(t.Context(), "ada", password)
+	_, err := a.Login(ctx, "ada", password)
 	waits, ok := errors.AsType[*auth.MFARequiredError](err)
 	if !ok {
 		t.Fatal(err)
@@ -70,9 +66,9 @@ func login(t *testing.T, a *auth.Authenticator) string {
 func TestSecondFactorAfterGuesses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a, _ := withSecond(t)
+		ctx, a, _ := withSecond(t)
 		for failed := 0; failed < 9; { // delays of 1, 2, 4 and 8 minutes have passed
-			_, err := a.Login(t.Context(), "ada", "wrong password")
+			_, err := a.Login(ctx, "ada", "wrong password")
 			switch retry, throttled := errors.AsType[*auth.RetryError](err); {
 			case throttled:
 				time.Sleep(retry.After)
@@ -83,7 +79,7 @@ func TestSecondFactorAfterGuesses(t *testing.T) {
 			}
 		}
 		time.Sleep(16 * time.Minute)
-		if _, err := a.LoginMFA(t.Context(), login(t, a), "right"); err != nil {
+		if _, err := a.LoginMFA(ctx, login(ctx, t, a), "right"); err != nil {
 			t.Errorf("the owner's code: %v", err)
 		}
 	})
@@ -94,9 +90,8 @@ func TestSecondFactorAfterGuesses(t *testing.T) {
 func TestPasswordForgivesNoCodes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a, u := withSecond(t)
-		ctx := t.Context()
-		in, err := a.LoginMFA(ctx, login(t, a), "right")
+		ctx, a, u := withSecond(t)
+		in, err := a.LoginMFA(ctx, login(ctx, t, a), "right")
 		if err != nil {
 			t.Fatal(err)
 		}
