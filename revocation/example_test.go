@@ -13,8 +13,7 @@ import (
 	"github.com/seed-e36e2130/auth/secrets"
 )
 
-// A logout ends the access token, too: here at once, on other replicas within two
-// seconds.
+// A logout also ends the access token: here at once, on other replicas within two seconds.
 func ExampleFollow() {
 	ctx := context.Background()
 	store := memstore.New() // a database, where there are several replicas
@@ -23,7 +22,8 @@ func ExampleFollow() {
 		log.Fatal(err)
 	}
 	defer revoked.Close()
-	if err := revoked.Sync(ctx); err != nil { // else the first requests may come too early: 503
+	// Until the first read Check cannot decide, and requests are answered with 503.
+	if err := revoked.Sync(ctx); err != nil {
 		log.Fatal(err)
 	}
 	key, err := jwt.GenerateKey(jwt.HS256)
