@@ -9,6 +9,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/secrets"
 )
@@ -40,11 +41,17 @@ func ExampleFollow() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	hasher, err := passwords.NewBcrypt(10)
+	if err != nil {
+		log.Fatal(err)
+	}
 	refreshKeys, err := secrets.NewRing(secrets.Generate())
 	if err != nil {
 		log.Fatal(err)
 	}
-	accounts, err := auth.New(store, issuer, auth.Config{Sessions: store, RefreshKeys: refreshKeys, Revoked: revoked.Sync})
+	accounts, err := auth.New(store, issuer, auth.Config{
+		Hasher: hasher, Sessions: store, RefreshKeys: refreshKeys, Revoked: revoked.Sync,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

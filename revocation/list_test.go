@@ -123,12 +123,15 @@ func TestFollow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := new(feed)
+		f.slowDown(func(context.Context) error { time.Sleep(time.Millisecond); return nil })
 		l, err := revocation.Follow(f, revocation.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		checks(t, l, inSession(t, sid(1)), auth.ErrRevocationUnknown) // the feed has not been read yet
+		checks(t, l, inSession(t, sid(1)), auth.ErrRevocationUnknown) // the first read takes a millisecond
+		time.Sleep(time.Millisecond)
 		synctest.Wait()
+		f.slowDown(nil)
 		checks(t, l, inSession(t, sid(1)), nil)
 		for n := range 3 {
 			f.record(auth.Revocation{SessionID: sid(n), Expiry: time.Now().Add(time.Hour)})

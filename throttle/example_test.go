@@ -9,17 +9,22 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 	"github.com/seed-e36e2130/auth/throttle"
 )
 
-// Someone guesses at an account until they have to wait, and its owner logs in.
+// A stranger guesses at an account until the throttle refuses, and the owner logs in from elsewhere.
 func Example() {
 	store := memstore.New() // a database, where there are several replicas
-	slow, err := throttle.New(store, throttle.Config{})
+	hasher, err := passwords.NewBcrypt(10)
 	if err != nil {
 		log.Fatal(err)
 	}
-	accounts, err := auth.New(store, newIssuer(), auth.Config{Throttle: slow})
+	limits, err := throttle.New(store, throttle.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	accounts, err := auth.New(store, newIssuer(), auth.Config{Hasher: hasher, Throttle: limits})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -41,7 +46,7 @@ func Example() {
 	// <nil> true
 }
 
-// newIssuer returns an issuer with a key that nobody keeps.
+// newIssuer returns an issuer with a new key.
 func newIssuer() auth.TokenIssuer {
 	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {
@@ -51,7 +56,9 @@ func newIssuer() auth.TokenIssuer {
 	if err != nil {
 		log.Fatal(err)
 	}
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{
+		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
