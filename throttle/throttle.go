@@ -87,7 +87,8 @@ func New(store auth.RecordStore, cfg Config) (*Throttle, error) {
 	return t, nil
 }
 
-// counter is one of the counts that an attempt is added to.
+// counter is one of the counts that an attempt is added to. Its record has no Owner: an attempt names a
+// username, which may be nobody's, and no user ID.
 type counter struct {
 	key    string
 	bucket bucket
