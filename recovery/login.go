@@ -127,7 +127,8 @@ func (r *Recovery) countTry(ctx context.Context, t token) (entry, auth.Record, e
 			return e, record, nil
 		}
 	}
-	return entry{}, auth.Record{}, fmt.Errorf("recovery: try code: %w", &auth.RetryError{Err: auth.ErrBusy, After: time.Second})
+	busy := &auth.RetryError{Err: auth.ErrBusy, After: time.Second}
+	return entry{}, auth.Record{}, fmt.Errorf("recovery: try code: %w", busy)
 }
 
 // spareEntry returns the entry of a spare record, as long as that of a challenge.

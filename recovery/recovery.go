@@ -70,7 +70,9 @@ type Recovery struct {
 // New returns a Recovery for these accounts, or every fault of the configuration as a
 // [*cfgerr.Error]. Messages go to addresses. The store of records keeps tokens, and how many messages
 // were sent.
-func New(accounts *auth.Authenticator, addresses Addresses, records auth.RecordStore, notifier Notifier, cfg Config) (*Recovery, error) {
+func New(
+	accounts *auth.Authenticator, addresses Addresses, records auth.RecordStore, notifier Notifier, cfg Config,
+) (*Recovery, error) {
 	faults := cfgerr.Faults{Prefix: "recovery.New."}
 	faults.Require("accounts", accounts != nil)
 	faults.Require("addresses", addresses != nil)

@@ -91,8 +91,10 @@ func (r *Recovery) respond(ctx context.Context, kind Kind, address string, chall
 		err = fmt.Errorf("recovery: look up address: %w", err)
 	}
 	if kind == KindCode && (isGone(err) || errors.Is(err, errNotVerified)) {
-		if failed := r.issueToNobody(ctx, address, challenge); failed != nil && !errors.Is(failed, errTooMany) {
-			r.config.Logger.ErrorContext(ctx, "recovery: the record of a challenge without a code was not written", "error", failed)
+		failed := r.issueToNobody(ctx, address, challenge)
+		if failed != nil && !errors.Is(failed, errTooMany) {
+			r.config.Logger.ErrorContext(ctx, "recovery: the record of a challenge without a code was not written",
+				"error", failed)
 		}
 	}
 	r.report(ctx, kind, userID, err)
