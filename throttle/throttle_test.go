@@ -492,11 +492,19 @@ type conflicted struct{ auth.RecordStore }
 
 func (conflicted) ReplaceRecord(context.Context, int64, auth.Record) error { return auth.ErrConflict }
 
+// crowded is a store in which others always get in between a look and a change.
+type crowded struct{ auth.RecordStore }
+
+func (c crowded) Record(ctx context.Context, key string) (auth.Record, time.Time, error) {
+	defer time.Sleep(time.Millisecond)
+	return c.RecordStore.Record(ctx, key)
+}
+
 // Many at once get no more than one after the other.
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // where all are made within no time
-		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{})
+	synctest.Test(t, func(t *testing.T) {
+		slow := newThrottle(t, crowded{auth.NewMemoryStore()}, throttle.Config{})
 		var passed atomic.Int64
 		var all sync.WaitGroup
 		for i := range 256 {
