@@ -487,11 +487,19 @@ type conflicted struct{ auth.RecordStore }
 
 func (conflicted) ReplaceRecord(context.Context, int64, auth.Record) error { return auth.ErrConflict }
 
+// crowded is a RecordStore in which a concurrent call always comes between a read and the write after it.
+type crowded struct{ auth.RecordStore }
+
+func (c crowded) Record(ctx context.Context, key string) (auth.Record, time.Time, error) {
+	defer time.Sleep(time.Millisecond)
+	return c.RecordStore.Record(ctx, key)
+}
+
 // Concurrent guesses get no more attempts than guesses one after another.
-func TestAtOnce(t *testing.T) {
+func TestConcurrentGuesses(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // in a bubble no time passes between the guesses
-		limits := newThrottle(t, memstore.New(), throttle.Config{})
+	synctest.Test(t, func(t *testing.T) {
+		limits := newThrottle(t, crowded{memstore.New()}, throttle.Config{})
 		var passed atomic.Int64
 		var guesses sync.WaitGroup
 		for i := range 256 {
