@@ -138,16 +138,26 @@ func (s *Store) DeleteRecords(ctx context.Context, owner string) error {
 	return nil
 }
 
-// putRecord writes a record in the place of the one with its key.
+// putRecord writes a record in the place of the one with its key. A record whose owner stays the same
+// keeps its place in the index: a write then takes the same time whether the record has an owner or
+// not.
 func (s *Store) putRecord(r auth.Record) {
-	s.removeRecord(r.Key)
-	s.records[r.Key] = func() auth.Record { return r }
-	if r.Owner != "" {
-		if s.owned[r.Owner] == nil {
-			s.owned[r.Owner] = make(map[string]bool)
-		}
-		s.owned[r.Owner][r.Key] = true
+	if stored, there := s.records[r.Key]; !there || stored().Owner != r.Owner {
+		s.removeRecord(r.Key)
+		s.addToOwner(r)
 	}
+	s.records[r.Key] = func() auth.Record { return r }
+}
+
+// addToOwner adds a record to those of its owner, if it has one.
+func (s *Store) addToOwner(r auth.Record) {
+	if r.Owner == "" {
+		return
+	}
+	if s.owned[r.Owner] == nil {
+		s.owned[r.Owner] = make(map[string]bool)
+	}
+	s.owned[r.Owner][r.Key] = true
 }
 
 // removeRecord removes the record with a key, if there is one, expired or not.
