@@ -12,7 +12,8 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 )
 
-func (a *accounts) EndSession(_ context.Context, userID, sessionID string) error {
+func (a *accounts) EndSession(ctx context.Context, userID, sessionID string) error {
+	a.device = deviceOf(ctx)
 	a.token = userID + " " + sessionID
 	a.calls++
 	return a.err

@@ -31,11 +31,6 @@ type accounts struct {
 	calls              int
 }
 
-func (a *accounts) From(d auth.Device) *accounts {
-	a.device = d
-	return a
-}
-
 func (a *accounts) Verify(ctx context.Context, token string) (*auth.Principal, error) {
 	if a.TokenVerifier == nil {
 		return nil, auth.ErrInvalidToken
@@ -43,13 +38,15 @@ func (a *accounts) Verify(ctx context.Context, token string) (*auth.Principal, e
 	return a.TokenVerifier.Verify(ctx, token)
 }
 
-func (a *accounts) Register(_ context.Context, username, password string) (auth.User, error) {
+func (a *accounts) Register(ctx context.Context, username, password string) (auth.User, error) {
+	a.device = deviceOf(ctx)
 	a.username, a.password = username, password
 	a.calls++
 	return auth.User{ID: "u-1", Username: strings.ToLower(username), PasswordHash: "$2b$hash"}, a.err
 }
 
-func (a *accounts) Login(_ context.Context, username, password string) (auth.Tokens, error) {
+func (a *accounts) Login(ctx context.Context, username, password string) (auth.Tokens, error) {
+	a.device = deviceOf(ctx)
 	a.username, a.password = username, password
 	a.calls++
 	if a.tokens.AccessToken != "" {

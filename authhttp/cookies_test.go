@@ -298,11 +298,13 @@ func TestDeviceToken(t *testing.T) {
 	}
 }
 
-func (a *accounts) ChangePassword(context.Context, string, string, string) (auth.Tokens, error) {
+func (a *accounts) ChangePassword(ctx context.Context, _, _, _ string) (auth.Tokens, error) {
+	a.device = deviceOf(ctx)
 	return a.tokens, a.err
 }
 
-func (a *accounts) StepUp(context.Context, *auth.Principal, string, string) (auth.Tokens, error) {
+func (a *accounts) StepUp(ctx context.Context, _ *auth.Principal, _, _ string) (auth.Tokens, error) {
+	a.device = deviceOf(ctx)
 	return a.tokens, a.err
 }
 

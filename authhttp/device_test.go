@@ -1,13 +1,53 @@
 package authhttp_test
 
 import (
+	"context"
+	"errors"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
+
+// deviceOf returns the device of a call with its device token, as a throttle gets it: the context
+// does not give the token to other packages.
+func deviceOf(ctx context.Context) auth.Device {
+	var device auth.Device
+	_, err := deviceProbe().Login(context.WithValue(ctx, probeKey{}, &device), "ada", "correct horse")
+	if !errors.Is(err, errProbed) {
+		panic(err)
+	}
+	return device
+}
+
+var errProbed = errors.New("the device was recorded")
+
+type probeKey struct{}
+
+// probe is a throttle that records the device of an attempt, and ends the attempt.
+type probe struct{ auth.Throttle }
+
+func (probe) Begin(ctx context.Context, a auth.Attempt) error {
+	*ctx.Value(probeKey{}).(*auth.Device) = a.Device
+	return errProbed
+}
+
+var deviceProbe = sync.OnceValue(func() *auth.Authenticator {
+	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
+	return must(auth.New(memstore.New(), tokens, auth.Config{
+		Hasher: testkit.LowCostBcrypt(bcrypt.MinCost), Throttle: probe{},
+	}))
+})
 
 func TestTrustProxies(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/passwords"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 // All endpoints for a site whose pages keep tokens in cookies: the Middleware has to
@@ -23,7 +24,7 @@ func ExampleMount() {
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256))))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
 	store := memstore.New()
-	accounts := must(auth.New(store, tokens, auth.Config{Sessions: store, RefreshKeys: keys, Hasher: must(passwords.NewBcrypt(10))}))
+	accounts := must(auth.New(store, tokens, auth.Config{Sessions: store, RefreshKeys: must(secrets.NewRing(secrets.Generate())), Hasher: must(passwords.NewBcrypt(10))}))
 	cookies := must(authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/auth/refresh", SameSite: http.SameSiteStrictMode}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{cookies.Extractor()}}))
 	mux := http.NewServeMux()

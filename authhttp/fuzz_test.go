@@ -13,6 +13,7 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 // Whatever is sent, to whatever endpoint, there is an answer that is JSON and no 5xx.
@@ -20,7 +21,7 @@ func FuzzEndpoints(f *testing.F) {
 	store := memstore.New()
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey("HS256"))))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
-	accounts := must(auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(f), Sessions: store, RefreshKeys: keys, Accounts: store}))
+	accounts := must(auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(f), Sessions: store, RefreshKeys: must(secrets.NewRing(secrets.Generate())), Accounts: store}))
 	jar := must(authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/c/refresh"}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.BearerToken(), jar.Extractor()}}))
 	flows := must(recovery.New(accounts, recovery.NewMemoryAddresses(), store, make(outbox), recovery.Config{BaseURL: "https://app.test", Queue: 65_536}))

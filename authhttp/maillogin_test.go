@@ -409,14 +409,14 @@ func (f *frail) CreateSession(ctx context.Context, s auth.Session) error {
 	if err := f.fails(); err != nil {
 		return err
 	}
-	return f.MemoryStore.CreateSession(ctx, s)
+	return f.Store.CreateSession(ctx, s)
 }
 
 func (f *frail) DeleteUser(ctx context.Context, id string) error {
 	if err := f.fails(); err != nil {
 		return err
 	}
-	return f.MemoryStore.DeleteUser(ctx, id)
+	return f.Store.DeleteUser(ctx, id)
 }
 
 // What breaks in the middle is 5xx, whatever it is, and can be asked for again: links,
@@ -425,7 +425,7 @@ func TestMailsAndStoresThatBreak(t *testing.T) {
 	t.Parallel()
 	f := new(frail)
 	s := newServerOf(t, cookies(t, authhttp.CookieConfig{}), func(s *server, cfg *auth.Config) {
-		f.MemoryStore, cfg.Sessions, cfg.Accounts = s.store, f, f
+		f.Store, cfg.Sessions, cfg.Accounts = s.store, f, f
 		cfg.Throttle = must(throttle.New(s.store, throttle.Config{FreePerNetwork: 1})) // nothing that broke is held against anybody
 	})
 	s.call(s.Client(), "POST", "/auth/login/link/request", object("address", adaMail), nil)

@@ -140,8 +140,6 @@ type mails struct {
 	said string
 }
 
-func (m *mails) From(auth.Device) *mails { return m }
-
 func (m *mails) RequestReset(_ context.Context, address string) error {
 	return m.note("reset", address)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 const (
@@ -68,7 +69,7 @@ func newServerOf(t *testing.T, cfg authhttp.Config, change func(*server, *auth.C
 	}
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys, Check: list.Check}))
 	of := auth.Config{
-		Hasher: authtest.FastHasher(t), Sessions: s.store, RefreshKeys: must(jwt.NewKeyRing(must(jwt.GenerateKey("HS256")))), Revoked: list.Sync,
+		Hasher: authtest.FastHasher(t), Sessions: s.store, RefreshKeys: must(secrets.NewRing(secrets.Generate())), Revoked: list.Sync,
 		SecondFactor: s.codes, Records: s.store, Throttle: anybody{}, Accounts: s.store,
 	}
 	change(s, &of)

@@ -27,7 +27,7 @@ func TestGuessingTellsNothing(t *testing.T) {
 		if err := store.SetDisabled(ctx, off.ID, true); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.CreateUser(ctx, auth.User{ID: "bare", Username: "passwordless"}); err != nil {
+		if _, err := store.CreateUser(ctx, auth.User{ID: "bare", Username: "passwordless"}); err != nil {
 			t.Fatal(err)
 		}
 		login := authhttp.Login(a, authhttp.Config{})

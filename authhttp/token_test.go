@@ -12,13 +12,15 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-func (a *accounts) Refresh(_ context.Context, token string) (auth.Tokens, error) {
+func (a *accounts) Refresh(ctx context.Context, token string) (auth.Tokens, error) {
+	a.device = deviceOf(ctx)
 	a.token = token
 	a.calls++
 	return auth.Tokens{AccessToken: "eyJ", ExpiresIn: time.Minute, RefreshToken: "next"}, a.err
 }
 
-func (a *accounts) Logout(_ context.Context, token string) error {
+func (a *accounts) Logout(ctx context.Context, token string) error {
+	a.device = deviceOf(ctx)
 	a.token = token
 	a.calls++
 	return a.err
