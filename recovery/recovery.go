@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
 // Config is what [New] may be told, beside BaseURL, which is required.
@@ -127,12 +126,7 @@ func within[T int | time.Duration](fault func(field, value, reason string), name
 }
 
 func isBaseURL(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, "?#\" \\<>") {
-		return false
-	}
-	ip, _ := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip.IsLoopback())
+	return origin.IsSecureURL(s) && !strings.ContainsAny(s, "?\" \\<>")
 }
 
 // Close takes no more requests, and returns when all messages that wait have been
