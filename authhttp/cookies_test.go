@@ -29,13 +29,14 @@ func cookies(t *testing.T, cfg authhttp.CookieConfig) authhttp.Config {
 func TestCookieConfig(t *testing.T) {
 	t.Parallel()
 	for field, cfg := range map[string]authhttp.CookieConfig{
-		"":                            {RefreshPath: "/auth/refresh", SameSite: http.SameSiteStrictMode, TrustedOrigins: []string{"https://app.test"}},
-		"CookieConfig.SameSite":       {RefreshPath: "/refresh", SameSite: http.SameSiteNoneMode},
-		"CookieConfig.TrustedOrigins": {RefreshPath: "/refresh", TrustedOrigins: []string{"https://App.test"}},
+		"":               {RefreshPath: "/auth/refresh", SameSite: http.SameSiteStrictMode, TrustedOrigins: []string{"https://app.test"}},
+		"SameSite":       {RefreshPath: "/refresh", SameSite: http.SameSiteNoneMode},
+		"TrustedOrigins": {RefreshPath: "/refresh", TrustedOrigins: []string{"https://App.test"}},
 	} {
 		_, err := authhttp.NewCookies(cfg)
-		if fault, found := errors.AsType[*auth.ConfigError](err); found != (field != "") || found && fault.Field != field {
-			t.Errorf("want fault in %q, got %v", field, err)
+		fault, hasFault := errors.AsType[*auth.ConfigError](err)
+		if hasFault != (field != "") || hasFault && fault.Field != "authhttp.CookieConfig."+field {
+			t.Errorf("field %q: got %v", field, err)
 		}
 	}
 	for _, path := range []string{"", "/", "refresh", "/auth/refresh/", "/auth//refresh", "/a;b", "/a b", "/ä", "/../x", "/a%41", "/a\n", "/a,b"} {

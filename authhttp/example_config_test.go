@@ -115,5 +115,5 @@ func ExampleIntrospect() {
 	}
 	// Output:
 	// 200 {"active":false}
-	// 401 {"error":"invalid_client","error_description":"one of the registered resource servers is asked for, by HTTP Basic"}
+	// 401 {"error":"invalid_client","error_description":"authenticate as a registered resource server, with HTTP Basic"}
 }

@@ -68,5 +68,5 @@ func ExampleLoginByLink() {
 	// 202
 	// to ada@example.com a link to example.com/account/login
 	// 200 true
-	// 400 {"title":"Bad Request","status":400,"code":"invalid_link","detail":"the link is wrong, used or expired"}
+	// 400 {"title":"Bad Request","status":400,"code":"invalid_link","detail":"the link is invalid, has been used or has expired"}
 }
