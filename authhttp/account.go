@@ -12,8 +12,8 @@ import (
 )
 
 // Guard lets verified callers pass and answers all other requests itself. [auth.Middleware]
-// implements it. Its callers count as users of this service, so it must accept only tokens that this
-// service issued.
+// implements it. Its callers count as users of this service, so it must accept only tokens that
+// this service issued.
 type Guard interface {
 	Require(next http.Handler) http.Handler
 }
@@ -26,7 +26,9 @@ type GuardFunc func(next http.Handler) http.Handler
 func (f GuardFunc) Require(next http.Handler) http.Handler { return f(next) }
 
 // guarded returns a handler for requests with an allowed method whose caller the guard lets pass.
-func (cfg Config) guarded(guard Guard, next func(w http.ResponseWriter, r *http.Request, p *auth.Principal), allowed ...string) http.Handler {
+func (cfg Config) guarded(
+	guard Guard, next func(w http.ResponseWriter, r *http.Request, p *auth.Principal), allowed ...string,
+) http.Handler {
 	verified := guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := auth.FromContext(r.Context())
 		if !ok {
@@ -49,8 +51,8 @@ type Users interface {
 	UserByID(ctx context.Context, id string) (auth.User, error)
 }
 
-// Me returns the endpoint for the caller's own account: GET answers with its id and username, or with
-// 401 if the account has been deleted or disabled.
+// Me returns the endpoint for the caller's own account: GET answers with its id and username, or
+// with 401 if the account has been deleted or disabled.
 func Me(users Users, guard Guard, cfg Config) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		u, err := users.UserByID(r.Context(), p.Subject())
@@ -130,9 +132,9 @@ type SessionEnder interface {
 // sessionID matches the ID of a [session.Session]. A store is asked for no other.
 var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 
-// Session returns the endpoint for one session of the caller. The wildcard {id} of the pattern that it
-// is mounted at is the session's ID. DELETE ends the session. An unknown ID and the ID of another
-// user's session have the same answer, 404.
+// Session returns the endpoint for one session of the caller. The wildcard {id} of the pattern that
+// it is mounted at is the session's ID. DELETE ends the session. An unknown ID and the ID of
+// another user's session have the same answer, 404.
 func Session(a SessionEnder, guard Guard, cfg Config) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		id, err := r.PathValue("id"), auth.ErrSessionNotFound
@@ -156,11 +158,11 @@ type LogoutAuthenticator interface {
 	Logout(ctx context.Context, refreshToken string) error
 }
 
-// Logout returns the endpoint that ends a session. It takes the JSON object {"refresh_token": …}, or no
-// body and the access token, and answers 204, also if the session has already ended. With
-// [Config].Cookies it takes no body, and removes the cookies from the browser. A browser whose access
-// token has expired is answered 401 and must refresh first, because its refresh token is sent to
-// [Refresh] alone.
+// Logout returns the endpoint that ends a session. It takes the JSON object {"refresh_token": …},
+// or no body and the access token, and answers 204, also if the session has already ended. With
+// [Config].Cookies it takes no body, and removes the cookies from the browser. A browser whose
+// access token has expired is answered 401 and must refresh first, because its refresh token is
+// sent to [Refresh] alone.
 func Logout(a LogoutAuthenticator, guard Guard, cfg Config) http.Handler {
 	acceptedBody := logoutBody
 	if cfg.Cookies != nil {
@@ -203,16 +205,17 @@ var wrongPassword = &refusal{http.StatusForbidden, "invalid_credentials", "", "t
 
 // ChangePassword returns the endpoint that changes the caller's password. It takes the JSON object
 // {"current_password": …, "new_password": …}, ends all sessions, and gives the tokens of a new one
-// as [Login] does, or as cookies if the caller's access token came in a cookie. The object may hold a
-// device_token, as for Login. A wrong current password is answered 403 and not 401, because the access
-// token is valid: a client would try to refresh it after a 401.
+// as [Login] does, or as cookies if the caller's access token came in a cookie. The object may hold
+// a device_token, as for Login. A wrong current password is answered 403 and not 401, because the
+// access token is valid: a client would try to refresh it after a 401.
 func ChangePassword(a PasswordChanger, guard Guard, cfg Config) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		c := cfg.Cookies.usedBy(r)
 		in, err := cfg.readChecked(w, r, changePasswordBody)
 		var t auth.Tokens
 		if err == nil {
-			t, err = a.ChangePassword(cfg.withDevice(r, in, c), p.Subject(), in.values["current_password"], in.values["new_password"])
+			ctx := cfg.withDevice(r, in, c)
+			t, err = a.ChangePassword(ctx, p.Subject(), in.values["current_password"], in.values["new_password"])
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrongPassword
@@ -232,9 +235,9 @@ type AccountDeleter interface {
 
 // DeleteAccount returns the endpoint that deletes the caller's account. It takes the JSON object
 // {"current_password": …}, ends all sessions, and answers 204, also if another request has just
-// deleted the account. With [Config].Cookies it removes the cookies from the browser. The object may
-// hold a device_token, and a wrong current password is answered 403, as in [ChangePassword]. To ask
-// for a second factor or a recent login as well, give it a [GuardFunc].
+// deleted the account. With [Config].Cookies it removes the cookies from the browser. The object
+// may hold a device_token, and a wrong current password is answered 403, as in [ChangePassword]. To
+// ask for a second factor or a recent login as well, give it a [GuardFunc].
 func DeleteAccount(a AccountDeleter, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, currentPasswordBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
 		err := a.DeleteAccount(ctx, p.Subject(), in.values["current_password"])
@@ -248,9 +251,12 @@ func DeleteAccount(a AccountDeleter, guard Guard, cfg Config) http.Handler {
 	})
 }
 
-// confirmed returns a handler for callers who send their current password in a body. It calls do, with
-// the caller's device in ctx, and answers with the result of do.
-func (cfg Config) confirmed(guard Guard, b body, do func(ctx context.Context, p *auth.Principal, in input) (any, error), answer func(http.ResponseWriter, any)) http.Handler {
+// confirmed returns a handler for callers who send their current password in a body. It calls do,
+// with the caller's device in ctx, and answers with the result of do.
+func (cfg Config) confirmed(
+	guard Guard, b body, do func(ctx context.Context, p *auth.Principal, in input) (result any, err error),
+	answer func(w http.ResponseWriter, result any),
+) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		in, err := cfg.readChecked(w, r, b)
 		var result any

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// refusal is an error with its answer. It holds nothing of the request, and its detail only characters
-// that RFC 6749 section 5.2 allows.
+// refusal is an error with its answer. It holds nothing of the request, and its detail only
+// characters that RFC 6749 section 5.2 allows.
 type refusal struct {
 	status int
 	code   string // code of the problem details; "": the one of the status
@@ -56,13 +56,14 @@ var refusals = [...]struct {
 	{auth.ErrInvalidToken, "invalid_token", "", "the access token is invalid or has expired"},
 	{auth.ErrCrossOrigin, "cross_origin", "", "cross-origin requests are refused, because this endpoint uses cookies"},
 	{auth.ErrUserExists, "username_taken", "", "this username is taken"},
-	{auth.ErrInvalidUsername, "invalid_username", "", "this username is not allowed: it is empty, has spaces or other characters that are not allowed, or is confusable with another name"},
+	{auth.ErrInvalidUsername, "invalid_username", "",
+		"this username is not allowed: it is empty, has characters that usernames may not have, or looks like another name"},
 	{auth.ErrSessionNotFound, "session_not_found", "", "there is no such session"},
 	{auth.ErrConflict, "", "", "another request changed the account at the same time: try again"},
 }
 
-// explain returns the answer to an error. An error that both blames the request and says that it could
-// not be decided counts as undecided, as in [auth.HTTPStatus].
+// explain returns the answer to an error. An error that both blames the request and says that it
+// could not be decided counts as undecided, as in [auth.HTTPStatus].
 func explain(err error) *refusal {
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		return refused

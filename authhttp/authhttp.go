@@ -1,21 +1,21 @@
-// Package authhttp has ready-made endpoints for an [auth.Authenticator] and for package recovery. Each
-// is an [http.Handler] of its own, so that a host mounts those that it wants where it wants them.
-// [Mount] mounts several at once.
+// Package authhttp has ready-made endpoints for an [auth.Authenticator] and for package recovery.
+// Each is an [http.Handler] of its own, so that a host mounts those that it wants where it wants
+// them. [Mount] mounts several at once.
 //
-// All bodies are read strictly, up to 64 KiB: a duplicate member or parameter is refused, and so is an
-// unknown member of a JSON object. Credentials in a URL are refused, because logs, browser histories
-// and proxies keep URLs. No answer may be stored, except the published keys.
+// All bodies are read strictly, up to 64 KiB: a duplicate member or parameter is refused, and so is
+// an unknown member of a JSON object. Credentials in a URL are refused, because logs, browser
+// histories and proxies keep URLs. No answer may be stored, except the published keys.
 //
-// The OAuth endpoints ([Token], [Revoke], [Introspect]) refuse with the body of RFC 6749 section 5.2.
-// All others refuse with problem details (RFC 9457): their code is for programs and never changes,
-// their detail is for people.
+// The OAuth endpoints ([Token], [Revoke], [Introspect]) refuse with the body of RFC 6749 section
+// 5.2. All others refuse with problem details (RFC 9457): their code is for programs and never
+// changes, their detail is for people.
 //
-// No endpoint answers CORS preflights. If pages of another origin call the endpoints with tokens in a
-// header, put the host's own CORS middleware in front of the mux.
+// No endpoint answers CORS preflights. If pages of another origin call the endpoints with tokens in
+// a header, put the host's own CORS middleware in front of the mux.
 //
 // [Mount] puts these endpoints below its prefix, except that the paths of /.well-known stand at the
-// root of the mux and the metadata stands at [MetadataPath]. The first column is the [Endpoint] that
-// an endpoint is chosen by:
+// root of the mux and the metadata stands at [MetadataPath]. The first column is the [Endpoint]
+// that an endpoint is chosen by:
 //
 //	register   POST   /register           Create an account
 //	login      POST   /login              Log in
@@ -68,13 +68,13 @@ type Config struct {
 	// endpoints that log in then serve browsers only: other clients use [Token] and [Revoke].
 	Cookies *Cookies
 
-	// PasswordGrant lets [Token] accept the password grant, for clients of the host's own. OAuth 2.1
-	// no longer has this grant.
+	// PasswordGrant lets [Token] accept the password grant, for clients of the host's own. OAuth
+	// 2.1 no longer has this grant.
 	PasswordGrant bool
 
-	// ClientIP returns the address of the client, or the zero Addr if it is unknown. Sessions, events
-	// and the throttle use it. nil: the address that the connection comes from. Behind proxies use
-	// [TrustProxies].
+	// ClientIP returns the address of the client, or the zero Addr if it is unknown. Sessions,
+	// events and the throttle use it. nil: the address that the connection comes from. Behind
+	// proxies use [TrustProxies].
 	ClientIP func(r *http.Request) netip.Addr
 
 	// Logger receives failures that the caller did not cause. nil: nothing is logged.
@@ -91,10 +91,10 @@ type Authenticator interface {
 	Login(ctx context.Context, username, password string) (auth.Tokens, error)
 }
 
-// Register returns the endpoint that creates an account. It takes the JSON object
-// {"username": …, "password": …} and answers 201 with the id and username of the account as they are
-// stored. It logs nobody in, and gives the account no address for package recovery; a Registrar of
-// the host's own can do that.
+// Register returns the endpoint that creates an account. It takes the JSON object {"username": …,
+// "password": …} and answers 201 with the id and username of the account as they are stored. It
+// logs nobody in, and gives the account no address for package recovery; a Registrar of the host's
+// own can do that.
 func Register(a Registrar, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := registerBody.read(w, r)
@@ -118,16 +118,16 @@ type account struct {
 }
 
 // Login returns the endpoint that gives tokens for a username and a password, and answers 200 with
-// the body of RFC 6749 section 5.1. It takes a JSON object like [Register], or the form of the OAuth
-// 2.0 password grant (RFC 6749 section 4.3.2), also as the multipart/form-data that browsers make of
-// a FormData. In a form grant_type may be missing, and client_id and scope are ignored: the host grants
-// scopes with [auth.Config].Claims, and the answer names them. Either may hold the device_token of an
-// earlier answer, for the throttle.
+// the body of RFC 6749 section 5.1. It takes a JSON object like [Register], or the form of the
+// OAuth 2.0 password grant (RFC 6749 section 4.3.2), also as the multipart/form-data that browsers
+// make of a FormData. In a form grant_type may be missing, and client_id and scope are ignored: the
+// host grants scopes with [auth.Config].Claims, and the answer names them. Either may hold the
+// device_token of an earlier answer, for the throttle.
 //
-// An unknown user, a wrong password and a disabled account have the same answer: 401 to JSON, and to
-// a form the 400 invalid_grant of section 5.2. A refusal has problem details and the members error
-// and error_description of section 5.2. For an account with a second factor the answer is 403 with
-// the code mfa_required and an mfa_token for [LoginMFA].
+// An unknown user, a wrong password and a disabled account have the same answer: 401 to JSON, and
+// to a form the 400 invalid_grant of section 5.2. A refusal has problem details and the members
+// error and error_description of section 5.2. For an account with a second factor the answer is 403
+// with the code mfa_required and an mfa_token for [LoginMFA].
 func Login(a Authenticator, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.readChecked(w, r, loginBody)
@@ -146,7 +146,8 @@ func Login(a Authenticator, cfg Config) http.Handler {
 // passwordGrant logs in by the OAuth 2.0 password grant, whose grant_type may be missing.
 func passwordGrant(ctx context.Context, a Authenticator, in input) (auth.Tokens, error) {
 	if grant := in.values["grant_type"]; grant != "" && grant != "password" {
-		return auth.Tokens{}, &refusal{http.StatusBadRequest, "", "unsupported_grant_type", "grant_type must be password"}
+		return auth.Tokens{}, &refusal{http.StatusBadRequest, "", "unsupported_grant_type",
+			"grant_type must be password"}
 	}
 	if err := in.need("username", "password"); err != nil {
 		return auth.Tokens{}, err
@@ -154,8 +155,8 @@ func passwordGrant(ctx context.Context, a Authenticator, in input) (auth.Tokens,
 	return a.Login(ctx, in.values["username"], in.values["password"])
 }
 
-// refuseLogin answers with problem details that are an error body of RFC 6749 section 5.2 as well. A
-// form gets the media type and the status of that section.
+// refuseLogin answers with problem details that are an error body of RFC 6749 section 5.2 as well.
+// A form gets the media type and the status of that section.
 func (cfg Config) refuseLogin(w http.ResponseWriter, r *http.Request, form bool, err error) {
 	mediaType := problem.Type
 	if form {

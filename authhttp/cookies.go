@@ -15,8 +15,8 @@ import (
 	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
-// maxCookie is the greatest length of a cookie's name and value together. Browsers drop longer cookies
-// without an error.
+// maxCookie is the greatest length of a cookie's name and value together. Browsers drop longer
+// cookies without an error.
 const maxCookie = 4096
 
 // deviceLife is how long a browser keeps a device token. It is as long as browsers keep any cookie.
@@ -28,25 +28,26 @@ type CookieConfig struct {
 	// "/auth/refresh". Browsers send the refresh token there and nowhere else. Required.
 	RefreshPath string
 
-	// SameSite is the attribute of the access token's cookie. 0: Lax, so that a user who follows a link
-	// from another site is logged in; or Strict. The cookies of the refresh token and of the device
-	// token are always Strict.
+	// SameSite is the attribute of the access token's cookie. 0: Lax, so that a user who follows a
+	// link from another site is logged in; or Strict. The cookies of the refresh token and of the
+	// device token are always Strict.
 	SameSite http.SameSite
 
 	// TrustedOrigins are other origins whose pages may call the endpoints, as in
 	// [auth.MiddlewareConfig].
 	TrustedOrigins []string
 
-	// DangerouslyInsecureLocalhost leaves out the attribute Secure, and therefore the prefixes of the
-	// names, for browsers that keep no secure cookies of http://localhost. Requests for any other host
-	// are refused.
+	// DangerouslyInsecureLocalhost leaves out the attribute Secure, and therefore the prefixes of
+	// the names, for browsers that keep no secure cookies of http://localhost. Requests for any
+	// other host are refused.
 	DangerouslyInsecureLocalhost bool
 }
 
 // Cookies keeps tokens in a browser where no script can read them: the access token in the cookie
-// __Host-access, the refresh token in __Secure-refresh and, if there is a throttle, the device token in
-// __Host-device. All are HttpOnly and Secure. If [Config].Cookies is set, endpoints give tokens as
-// cookies and never in a body. Cookies is immutable and safe for concurrent use.
+// __Host-access, the refresh token in __Secure-refresh and, if there is a throttle, the device
+// token in __Host-device. All are HttpOnly and Secure. If [Config].Cookies is set, the endpoints
+// that log in give tokens as cookies and never in a body. Cookies is immutable and safe for
+// concurrent use.
 type Cookies struct {
 	access, refresh, device string // names of the cookies
 	refreshPath             string
@@ -82,40 +83,44 @@ func NewCookies(cfg CookieConfig) (*Cookies, error) {
 	return c, nil
 }
 
-// isCookiePath reports whether p is an absolute path other than the root, in its shortest form, that
-// needs no escaping in a URL or in the Path attribute of a cookie.
+// isCookiePath reports whether p is an absolute path other than the root, in its shortest form,
+// that needs no escaping in a URL or in the Path attribute of a cookie.
 func isCookiePath(p string) bool {
 	unescaped := (&url.URL{Path: p}).EscapedPath() == p && !strings.ContainsAny(p, ";,")
 	return strings.HasPrefix(p, "/") && p != "/" && path.Clean(p) == p && unescaped
 }
 
-// Extractor returns an extractor of the access token's cookie, for [auth.MiddlewareConfig].Extractors.
+// Extractor returns an extractor of the access token's cookie, for
+// [auth.MiddlewareConfig].Extractors.
 func (c *Cookies) Extractor() auth.Extractor { return auth.Cookie(c.access) }
 
 // readBy reports whether guard reads the access token's cookie.
 func (c *Cookies) readBy(guard *auth.Middleware) bool {
-	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: http.Header{"Cookie": {c.access + "=token"}}}
+	cookie := http.Header{"Cookie": {c.access + "=token"}}
+	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: cookie}
 	return slices.ContainsFunc(guard.Extractors(), func(e auth.Extractor) bool {
 		_, err := e.Extract(r)
 		return !errors.Is(err, auth.ErrNoCredentials)
 	})
 }
 
-// check refuses a request that another origin may have caused, also if it carries no cookies, because
-// a login sets some. It refuses a request that carries a bearer token and a token cookie, and, if the
-// cookies are insecure, one that is not for localhost. A nil c refuses none.
+// check refuses a request that another origin may have caused, also if it carries no cookies,
+// because a login sets some. It refuses a request that carries a bearer token and a token cookie,
+// and, if the cookies are insecure, one that is not for localhost. A nil c refuses none.
 func (c *Cookies) check(r *http.Request) error {
 	if c == nil {
 		return nil
 	}
 	if c.insecure && !isLocalhost(r.Host) {
-		return &refusal{http.StatusMisdirectedRequest, "", "", "insecure cookies are enabled, so only requests for localhost are answered"}
+		return &refusal{http.StatusMisdirectedRequest, "", "",
+			"insecure cookies are enabled, so only requests for localhost are answered"}
 	}
 	if c.origins.Check(r) != nil {
 		return auth.ErrCrossOrigin
 	}
 	_, err := auth.BearerToken().Extract(r)
-	if hasBearer := !errors.Is(err, auth.ErrNoCredentials); hasBearer && (hasCookie(r, c.access) || hasCookie(r, c.refresh)) {
+	hasBearer := !errors.Is(err, auth.ErrNoCredentials)
+	if hasBearer && (hasCookie(r, c.access) || hasCookie(r, c.refresh)) {
 		return auth.ErrInvalidRequest
 	}
 	return nil
@@ -127,8 +132,8 @@ func hasCookie(r *http.Request, name string) bool {
 	return !errors.Is(err, auth.ErrNoCredentials)
 }
 
-// usedBy returns c if the access token of r came in its cookie, else nil, so that new tokens go back the
-// way that the old one came.
+// usedBy returns c if the access token of r came in its cookie, else nil, so that new tokens go
+// back the way that the old one came.
 func (c *Cookies) usedBy(r *http.Request) *Cookies {
 	if c == nil || !hasCookie(r, c.access) {
 		return nil
@@ -142,8 +147,8 @@ func isLocalhost(host string) bool {
 	return origin.IsLoopback(name) || strings.HasSuffix(name, ".localhost")
 }
 
-// set sets the cookies of t, each for the life of its token. It returns an error, and sets none, if a
-// browser would drop one.
+// set sets the cookies of t, each for the life of its token. It returns an error, and sets none, if
+// a browser would drop one.
 func (c *Cookies) set(w http.ResponseWriter, t auth.Tokens) error {
 	cookies := []*http.Cookie{c.cookie(c.access, t.AccessToken, t.ExpiresIn)}
 	if t.RefreshToken != "" {
@@ -154,7 +159,7 @@ func (c *Cookies) set(w http.ResponseWriter, t auth.Tokens) error {
 	}
 	for _, cookie := range cookies {
 		if err := cookie.Valid(); err != nil || len(cookie.Name)+len(cookie.Value) > maxCookie {
-			return fmt.Errorf("authhttp: the value of cookie %s is too long or has characters that cookies may not have", cookie.Name)
+			return fmt.Errorf("authhttp: the token for cookie %s is too long, or has characters that a cookie may not have", cookie.Name)
 		}
 	}
 	for _, cookie := range cookies {
@@ -163,8 +168,8 @@ func (c *Cookies) set(w http.ResponseWriter, t auth.Tokens) error {
 	return nil
 }
 
-// clear removes the tokens of a session from the browser, but keeps the device token: the browser still
-// counts as a known device. A nil c does nothing.
+// clear removes the tokens of a session from the browser, but keeps the device token: the browser
+// still counts as a known device. A nil c does nothing.
 func (c *Cookies) clear(w http.ResponseWriter) {
 	if c == nil {
 		return
@@ -197,7 +202,8 @@ type tokenLifetimes struct {
 	RefreshExpiresIn int64 `json:"refresh_expires_in,omitempty"`
 }
 
-// writeTokens answers with tokens: as cookies if c is not nil, else in the body of RFC 6749 section 5.1.
+// writeTokens answers with tokens: as cookies if c is not nil, else in the body of RFC 6749 section
+// 5.1.
 func (cfg Config) writeTokens(w http.ResponseWriter, r *http.Request, c *Cookies, t auth.Tokens) {
 	w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
 	if c == nil {

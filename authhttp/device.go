@@ -14,11 +14,11 @@ import (
 // maxHops is how many of the host's own proxies a request may come through.
 const maxHops = 16
 
-// TrustProxies returns a [Config].ClientIP that reads X-Forwarded-For, and believes only the entries
-// that the host's own proxies wrote: those whose addresses are in trusted. It reads the list from
-// its end, 16 addresses at most, and returns the first address that is not a trusted proxy's. Any
-// client can write the entries before that one. Each proxy must append the address that it was called
-// from.
+// TrustProxies returns a [Config].ClientIP that reads X-Forwarded-For, and believes only the
+// entries that the host's own proxies wrote: those whose addresses are in trusted. It reads the
+// list from its end, 16 addresses at most, and returns the first address that is not a trusted
+// proxy's. Any client can write the entries before that one. Each proxy must append the address
+// that it was called from.
 //
 // It returns a [*cfgerr.Error] for each prefix that is invalid, has host bits set, or covers all
 // addresses, and one if there is no prefix.
@@ -30,7 +30,7 @@ func TrustProxies(trusted ...netip.Prefix) (func(*http.Request) netip.Addr, erro
 	}
 	for _, p := range trusted {
 		if !p.IsValid() || p != p.Masked() || p.Bits() == 0 || p.Addr().Is4In6() {
-			faults.Add("trusted", p.String(), "must be a prefix like 10.0.0.0/8, without host bits, that does not cover all addresses")
+			faults.Add("trusted", p.String(), "must be a prefix like 10.0.0.0/8, without host bits, that leaves out some addresses")
 		}
 	}
 	if err := faults.Err(); err != nil {
@@ -81,8 +81,8 @@ func (cfg Config) device(r *http.Request) auth.Device {
 	return auth.Device{UserAgent: r.UserAgent(), IP: clientIP(r)}
 }
 
-// withDevice returns the context of r with the device that r comes from. Its device token is the one
-// in the cookie of c, or in the body if c is nil.
+// withDevice returns the context of r with the device that r comes from. Its device token is the
+// one in the cookie of c, or in the body if c is nil.
 func (cfg Config) withDevice(r *http.Request, in input, c *Cookies) context.Context {
 	device := cfg.device(r)
 	device.Known = auth.DeviceToken(in.values["device_token"])

@@ -6,8 +6,9 @@ import (
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// endpoint is one row of the table: one method at one path. Mount, the metadata and the OpenAPI document
-// are made from these rows, and tests hold docs/endpoints.md and the package comment against them.
+// endpoint is one row of the table: one method at one path. Mount, the metadata and the OpenAPI
+// document are made from these rows, and tests hold docs/endpoints.md and the package comment
+// against them.
 type endpoint struct {
 	name    Endpoint // what a host chooses it by
 	method  string   // a handler of GET takes HEAD as well
@@ -46,15 +47,18 @@ type requirement struct {
 }
 
 var (
-	needsSessions        = requirement{"an Authenticator with auth.Config.Sessions", func(m *mount) bool { return m.a.Capabilities().Sessions }}
-	needsSecondFactor    = requirement{"an Authenticator with auth.Config.SecondFactor", func(m *mount) bool { return m.a.Capabilities().SecondFactor }}
-	needsAccounts        = requirement{"an Authenticator with auth.Config.Accounts", func(m *mount) bool { return m.a.Capabilities().Accounts }}
-	needsUsers           = requirement{"MountConfig.Users", func(m *mount) bool { return m.cfg.Users != nil }}
-	needsEnroller        = requirement{"MountConfig.Factor", func(m *mount) bool { return m.cfg.Factor != nil }}
-	needsRecovery        = requirement{"MountConfig.Recovery", func(m *mount) bool { return m.cfg.Recovery != nil }}
-	needsResourceServers = requirement{"MountConfig.ResourceServers", func(m *mount) bool { return m.cfg.ResourceServers != nil }}
-	needsKeys            = requirement{"MountConfig.Keys", func(m *mount) bool { return m.cfg.Keys != nil }}
-	needsURLs            = requirement{"MountConfig.Issuer and BaseURL", func(m *mount) bool { return m.cfg.Issuer != "" && m.cfg.BaseURL != "" }}
+	needsSessions     = requirement{"auth.Config.Sessions", func(m *mount) bool { return m.a.Capabilities().Sessions }}
+	needsSecondFactor = requirement{"auth.Config.SecondFactor", func(m *mount) bool { return m.a.Capabilities().SecondFactor }}
+	needsAccounts     = requirement{"auth.Config.Accounts", func(m *mount) bool { return m.a.Capabilities().Accounts }}
+
+	needsUsers    = requirement{"MountConfig.Users", func(m *mount) bool { return m.cfg.Users != nil }}
+	needsEnroller = requirement{"MountConfig.Factor", func(m *mount) bool { return m.cfg.Factor != nil }}
+	needsRecovery = requirement{"MountConfig.Recovery", func(m *mount) bool { return m.cfg.Recovery != nil }}
+	needsServers  = requirement{"MountConfig.ResourceServers", func(m *mount) bool { return m.cfg.ResourceServers != nil }}
+	needsKeys     = requirement{"MountConfig.Keys", func(m *mount) bool { return m.cfg.Keys != nil }}
+	needsURLs     = requirement{"MountConfig.Issuer and BaseURL", func(m *mount) bool {
+		return m.cfg.Issuer != "" && m.cfg.BaseURL != ""
+	}}
 )
 
 // credential is what an endpoint asks a client for, in addition to what its body holds.
@@ -74,7 +78,8 @@ type codes map[int][]string
 // passwordCodes returns the codes of new passwords that break a rule, and more.
 func passwordCodes(more ...string) []string {
 	for _, rule := range []passwords.Rule{
-		passwords.TooShort, passwords.TooLong, passwords.Encoding, passwords.Common, passwords.Context, passwords.Breached,
+		passwords.TooShort, passwords.TooLong, passwords.Encoding,
+		passwords.Common, passwords.Context, passwords.Breached,
 	} {
 		more = append(more, passwordCode(rule))
 	}
@@ -118,7 +123,8 @@ var table = []endpoint{
 		refusals: codes{403: {"invalid_credentials"}, 409: {"mfa_enrolled"}, 429: {""}},
 	},
 	{
-		name: EndpointEnrol, method: "POST", path: "/mfa/confirm", summary: "Activate the second factor with its first code",
+		name: EndpointEnrol, method: "POST", path: "/mfa/confirm",
+		summary:    "Activate the second factor with its first code",
 		needs:      []requirement{needsSecondFactor, needsEnroller, needsUsers},
 		handler:    func(m *mount) http.Handler { return ConfirmFactor(m.a, m.cfg.Factor, m.guard, m.cfg.Config) },
 		credential: accessToken, body: bothFactorsBody, cookies: true, status: 200, schema: "RecoveryCodes",
@@ -264,7 +270,8 @@ var table = []endpoint{
 		refusals: codes{400: {"invalid_link"}, 409: {"address_taken"}},
 	},
 	{
-		name: EndpointDelete, method: "POST", path: "/account/delete", summary: "Delete the account and end all its sessions",
+		name: EndpointDelete, method: "POST", path: "/account/delete",
+		summary:    "Delete the account and end all its sessions",
 		needs:      []requirement{needsRecovery, needsAccounts},
 		handler:    func(m *mount) http.Handler { return DeleteAccount(m.cfg.Recovery, m.guard, m.cfg.Config) },
 		credential: accessToken, body: currentPasswordBody, cookies: true, status: 204,
@@ -279,7 +286,7 @@ var table = []endpoint{
 	},
 	{
 		name: EndpointIntrospect, method: "POST", path: "/introspect", summary: "Return the state of a token (RFC 7662)",
-		needs:      []requirement{needsResourceServers},
+		needs:      []requirement{needsServers},
 		handler:    func(m *mount) http.Handler { return Introspect(m.a, m.cfg.ResourceServers, m.cfg.Config) },
 		credential: resourceServer, body: introspectBody, status: 200, schema: "Introspection",
 		refusals: codes{401: {"invalid_client"}},

@@ -9,8 +9,8 @@ import (
 )
 
 // Enroller gives users a second factor and removes it. totp.Factor implements it. Begin returns an
-// [auth.ErrConflict] if the user already has one. Confirm and RecoveryCodes return it if there is no
-// second factor to confirm or to make codes for.
+// [auth.ErrConflict] if the user already has one. Confirm and RecoveryCodes return it if there is
+// no second factor to confirm or to make codes for.
 type Enroller interface {
 	Begin(ctx context.Context, userID, account string) (secret, url string, err error)
 	Confirm(ctx context.Context, userID, code string) (recovery []string, err error)
@@ -18,7 +18,8 @@ type Enroller interface {
 	Disable(ctx context.Context, userID string) error
 }
 
-// PasswordConfirmer is what [BeginFactor] and [ConfirmFactor] call. [auth.Authenticator] implements it.
+// PasswordConfirmer is what [BeginFactor] and [ConfirmFactor] call. [auth.Authenticator] implements
+// it.
 type PasswordConfirmer interface {
 	ConfirmPassword(ctx context.Context, userID, password string) error
 }
@@ -36,17 +37,20 @@ type recoveryCodes struct {
 
 // The refusals of enrolment.
 var (
-	wrongPasswordOrCode = &refusal{http.StatusForbidden, "invalid_credentials", "", "the current password or the code is wrong"}
-	alreadyEnrolled     = &refusal{http.StatusConflict, "mfa_enrolled", "", "the account already has a second factor: remove it first"}
-	enrolmentNotBegun   = &refusal{http.StatusConflict, "mfa_not_begun", "", "there is no second factor to confirm: begin the enrolment again"}
+	wrongPasswordOrCode = &refusal{http.StatusForbidden, "invalid_credentials", "",
+		"the current password or the code is wrong"}
+	alreadyEnrolled = &refusal{http.StatusConflict, "mfa_enrolled", "",
+		"the account already has a second factor: remove it first"}
+	enrolmentNotBegun = &refusal{http.StatusConflict, "mfa_not_begun", "",
+		"there is no second factor to confirm: begin the enrolment again"}
 )
 
-// BeginFactor returns the endpoint that begins to enrol a second factor for the caller. It takes the JSON
-// object {"current_password": …} and answers 200 with a secret, and the otpauth_url to show as a QR
-// code, which names the account by its username in users. The factor takes effect with
+// BeginFactor returns the endpoint that begins to enrol a second factor for the caller. It takes
+// the JSON object {"current_password": …} and answers 200 with a secret, and the otpauth_url to
+// show as a QR code, which names the account by its username in users. The factor takes effect with
 // [ConfirmFactor]. A caller who already has a second factor is answered 409 with the code
-// mfa_enrolled. The object may hold a device_token, and a wrong current password is answered 403, as in
-// [ChangePassword]. To ask for a recent login as well, give it a [GuardFunc].
+// mfa_enrolled. The object may hold a device_token, and a wrong current password is answered 403,
+// as in [ChangePassword]. To ask for a recent login as well, give it a [GuardFunc].
 func BeginFactor(a PasswordConfirmer, users Users, f Enroller, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, currentPasswordBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
 		if err := a.ConfirmPassword(ctx, p.Subject(), in.values["current_password"]); err != nil {
@@ -67,11 +71,11 @@ func BeginFactor(a PasswordConfirmer, users Users, f Enroller, guard Guard, cfg 
 	}, writeResult)
 }
 
-// ConfirmFactor returns the endpoint that activates the second factor of [BeginFactor]. It takes the
-// JSON object {"current_password": …, "code": …}, with a code from the app, and answers 200 with
-// recovery_codes, which are shown only once. It asks for the password so that a stolen access token is not
-// enough to guess the code. A wrong password or code is answered 403. If no enrolment has begun, or it
-// is already complete, the answer is 409 with the code mfa_not_begun.
+// ConfirmFactor returns the endpoint that activates the second factor of [BeginFactor]. It takes
+// the JSON object {"current_password": …, "code": …}, with a code from the app, and answers 200
+// with recovery_codes, which are shown only once. It asks for the password so that a stolen access
+// token is not enough to guess the code. A wrong password or code is answered 403. If no enrolment
+// has begun, or it is already complete, the answer is 409 with the code mfa_not_begun.
 func ConfirmFactor(a PasswordConfirmer, f Enroller, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, bothFactorsBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
 		if err := a.ConfirmPassword(ctx, p.Subject(), in.values["current_password"]); err != nil {
@@ -88,11 +92,11 @@ func ConfirmFactor(a PasswordConfirmer, f Enroller, guard Guard, cfg Config) htt
 	}, writeResult)
 }
 
-// RenewRecoveryCodes returns the endpoint that replaces all recovery codes. It takes the JSON object
-// {"current_password": …, "code": …}, with a code of the second factor or an old recovery code, and
-// answers 200 with recovery_codes. A wrong password or code is answered 403, and so is every request of
-// a caller without a second factor. A session that has ended is answered 401. f must be the
-// [auth.Config].SecondFactor of a.
+// RenewRecoveryCodes returns the endpoint that replaces all recovery codes. It takes the JSON
+// object {"current_password": …, "code": …}, with a code of the second factor or an old recovery
+// code, and answers 200 with recovery_codes. A wrong password or code is answered 403, and so is
+// every request of a caller without a second factor. A session that has ended is answered 401. f
+// must be the [auth.Config].SecondFactor of a.
 func RenewRecoveryCodes(a StepUpAuthenticator, f Enroller, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, bothFactorsBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
 		if err := proveBothFactors(ctx, a, p, in); err != nil {
@@ -103,8 +107,8 @@ func RenewRecoveryCodes(a StepUpAuthenticator, f Enroller, guard Guard, cfg Conf
 	}, writeResult)
 }
 
-// RemoveFactor returns the endpoint that removes the caller's second factor. It takes and refuses what
-// [RenewRecoveryCodes] does, and answers 204.
+// RemoveFactor returns the endpoint that removes the caller's second factor. It takes and refuses
+// what [RenewRecoveryCodes] does, and answers 204.
 func RemoveFactor(a StepUpAuthenticator, f Enroller, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, bothFactorsBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
 		if err := proveBothFactors(ctx, a, p, in); err != nil {

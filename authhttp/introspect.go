@@ -12,15 +12,15 @@ import (
 	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
-// ResourceServers holds the services that may call [Introspect]. It keeps digests of their secrets, not
-// the secrets. It is immutable and safe for concurrent use.
+// ResourceServers holds the services that may call [Introspect]. It keeps digests of their secrets,
+// not the secrets. It is immutable and safe for concurrent use.
 type ResourceServers struct {
 	digests map[string][sha256.Size]byte // digest of each secret, by the server's name
 }
 
 // NewResourceServers returns the servers with these secrets by name, or every fault as a
-// [*cfgerr.Error]. Names and secrets are printable ASCII: a name has 1 to 128 characters, a secret 32
-// to 256. Secrets must be random. crypto/rand.Text returns 26 characters, so concatenate two.
+// [*cfgerr.Error]. Names and secrets are printable ASCII: a name has 1 to 128 characters, a secret
+// 32 to 256. Secrets must be random. crypto/rand.Text returns 26 characters, so concatenate two.
 func NewResourceServers(secrets map[string]string) (*ResourceServers, error) {
 	s := &ResourceServers{digests: make(map[string][sha256.Size]byte, len(secrets))}
 	faults := cfgerr.Faults{Prefix: "authhttp.NewResourceServers."}
@@ -52,8 +52,8 @@ func isPrintable(s string) bool {
 	return true
 }
 
-// authenticate reports whether r authenticates as one of the servers with client_secret_basic (RFC 6749
-// section 2.3.1). Its duration does not depend on the secret.
+// authenticate reports whether r authenticates as one of the servers with client_secret_basic (RFC
+// 6749 section 2.3.1). Its duration does not depend on the secret.
 func (s *ResourceServers) authenticate(r *http.Request) bool {
 	if len(r.Header["Authorization"]) != 1 {
 		return false
@@ -68,7 +68,8 @@ func (s *ResourceServers) authenticate(r *http.Request) bool {
 }
 
 // unknownServer refuses a request that does not authenticate as a resource server.
-var unknownServer = &refusal{http.StatusUnauthorized, "", "invalid_client", "authenticate as a registered resource server, with HTTP Basic"}
+var unknownServer = &refusal{http.StatusUnauthorized, "", "invalid_client",
+	"authenticate as a registered resource server, with HTTP Basic"}
 
 // introspection is the answer about a token (RFC 7662 section 2.2).
 type introspection struct {
@@ -84,10 +85,10 @@ type introspection struct {
 	Session  string   `json:"sid,omitempty"`
 }
 
-// Introspect returns the introspection endpoint of OAuth 2.0 (RFC 7662). It takes a form with token from
-// one of the servers, and answers what v says of the token. The answer for a token that is not active now
-// is {"active":false} and nothing else: if it has expired or been revoked, is another issuer's, is a
-// refresh token, or is no token at all. If v cannot decide, the answer is 5xx.
+// Introspect returns the introspection endpoint of OAuth 2.0 (RFC 7662). It takes a form with token
+// from one of the servers, and answers what v says of the token. The answer for a token that is not
+// active now is {"active":false} and nothing else: if it has expired or been revoked, is another
+// issuer's, is a refresh token, or is no token at all. If v cannot decide, the answer is 5xx.
 func Introspect(v auth.TokenVerifier, servers *ResourceServers, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := introspectBody.read(w, r)

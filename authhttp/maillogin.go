@@ -21,10 +21,11 @@ func RequestLoginLink(a LinkAuthenticator, cfg Config) http.Handler {
 	})
 }
 
-// LoginByLink returns the endpoint that logs in with a link. It takes the JSON object {"token": …} with
-// the token of the link, and may take a device_token. It gives tokens, or asks for a second factor, as
-// [Login] does. An invalid link is answered 400 with the code invalid_link. The page that the link
-// leads to must show a form that sends the token: programs that scan mails open every link.
+// LoginByLink returns the endpoint that logs in with a link. It takes the JSON object {"token": …}
+// with the token of the link, and may take a device_token. It gives tokens, or asks for a second
+// factor, as [Login] does. An invalid link is answered 400 with the code invalid_link. The page
+// that the link leads to must show a form that sends the token: programs that scan mails open every
+// link.
 func LoginByLink(a LinkAuthenticator, cfg Config) http.Handler {
 	return cfg.loginWith(loginLinkBody, func(ctx context.Context, in input) (auth.Tokens, error) {
 		return a.LoginByLink(ctx, in.values["token"])
@@ -60,12 +61,13 @@ func RequestLoginCode(a CodeAuthenticator, cfg Config) http.Handler {
 	})
 }
 
-// LoginByCode returns the endpoint that logs in with a code. It takes the JSON object
-// {"challenge": …, "code": …}, with the challenge that [RequestLoginCode] answered, and may take a
-// device_token. It gives tokens, or asks for a second factor, as [Login] does. A wrong code, and a code
-// for a login that has expired, is answered 401.
+// LoginByCode returns the endpoint that logs in with a code. It takes the JSON object {"challenge":
+// …, "code": …}, with the challenge that [RequestLoginCode] answered, and may take a device_token.
+// It gives tokens, or asks for a second factor, as [Login] does. A wrong code, and a code for a
+// login that has expired, is answered 401.
 func LoginByCode(a CodeAuthenticator, cfg Config) http.Handler {
-	wrongCode := &refusal{http.StatusUnauthorized, "invalid_credentials", "", "the code is wrong, or the login has expired: request another code"}
+	wrongCode := &refusal{http.StatusUnauthorized, "invalid_credentials", "",
+		"the code is wrong, or the login has expired: request another code"}
 	return cfg.loginWith(loginCodeBody, func(ctx context.Context, in input) (auth.Tokens, error) {
 		return a.LoginByCode(ctx, in.values["challenge"], in.values["code"])
 	}, wrongCode)

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
-// MetadataConfig has the URLs of the endpoints as clients see them: https, or http to this machine. An
-// empty one says that there is no such endpoint.
+// MetadataConfig has the URLs of the endpoints as clients see them: https, or http to this machine.
+// An empty one says that there is no such endpoint.
 type MetadataConfig struct {
 	Issuer        string   // required; issuer of the tokens: [jwt.IssuerConfig].Issuer
 	Token         string   // [Token]
@@ -22,13 +22,14 @@ type MetadataConfig struct {
 	Scopes        []string // scopes that the tokens may have
 }
 
-// Metadata returns the handler of the authorization server's metadata (RFC 8414), which tells clients
-// where its endpoints are. Mount it at [MetadataPath]. It answers what cfg says, and nothing that a
-// request says. It returns every fault of cfg as a [*cfgerr.Error].
+// Metadata returns the handler of the authorization server's metadata (RFC 8414), which tells
+// clients where its endpoints are. Mount it at [MetadataPath]. It answers what cfg says, and
+// nothing that a request says. It returns every fault of cfg as a [*cfgerr.Error].
 func Metadata(cfg MetadataConfig) (http.Handler, error) {
 	faults := cfgerr.Faults{Prefix: "authhttp.MetadataConfig."}
 	for _, endpoint := range []struct{ field, url string }{
-		{"Issuer", cfg.Issuer}, {"Token", cfg.Token}, {"Revoke", cfg.Revoke}, {"Introspect", cfg.Introspect}, {"JWKS", cfg.JWKS},
+		{"Issuer", cfg.Issuer}, {"Token", cfg.Token}, {"Revoke", cfg.Revoke},
+		{"Introspect", cfg.Introspect}, {"JWKS", cfg.JWKS},
 	} {
 		if !isServiceURL(endpoint.url) && (endpoint.url != "" || endpoint.field == "Issuer") {
 			faults.Add(endpoint.field, endpoint.url, serviceURLFault)
@@ -46,7 +47,7 @@ type metadata struct {
 	Token         string   `json:"token_endpoint,omitempty"`
 	JWKS          string   `json:"jwks_uri,omitempty"`
 	Scopes        []string `json:"scopes_supported,omitempty"`
-	ResponseTypes []string `json:"response_types_supported"` // required; empty, because there is no authorization endpoint
+	ResponseTypes []string `json:"response_types_supported"` // required; empty: no authorization endpoint
 	Grants        []string `json:"grant_types_supported"`
 	TokenAuth     []string `json:"token_endpoint_auth_methods_supported,omitempty"`
 	Revoke        string   `json:"revocation_endpoint,omitempty"`
@@ -76,7 +77,8 @@ func newMetadata(cfg MetadataConfig) metadata {
 	return m
 }
 
-// MetadataPath returns the path where clients look for the metadata of issuer (RFC 8414 section 3.1).
+// MetadataPath returns the path where clients look for the metadata of issuer (RFC 8414 section
+// 3.1).
 func MetadataPath(issuer string) string {
 	const wellKnown = "/.well-known/oauth-authorization-server"
 	u, err := url.Parse(issuer)

@@ -17,18 +17,22 @@ type MFAAuthenticator interface {
 
 // LoginMFA returns the endpoint that completes a login that was answered 403 with the code
 // mfa_required. It takes the JSON object {"mfa_token": …, "code": …}, with the mfa_token of that
-// answer, and gives tokens as [Login] does. A wrong code, and a code for a login that has expired, is
-// answered 401.
+// answer, and gives tokens as [Login] does. A wrong code, and a code for a login that has expired,
+// is answered 401.
 func LoginMFA(a MFAAuthenticator, cfg Config) http.Handler {
-	wrongCode := &refusal{http.StatusUnauthorized, "invalid_credentials", "", "the code is wrong, or the login has expired: log in again"}
+	wrongCode := &refusal{http.StatusUnauthorized, "invalid_credentials", "",
+		"the code is wrong, or the login has expired: log in again"}
 	return cfg.loginWith(loginMFABody, func(ctx context.Context, in input) (auth.Tokens, error) {
 		return a.LoginMFA(ctx, in.values["mfa_token"], in.values["code"])
 	}, wrongCode)
 }
 
-// loginWith returns a handler that reads a body, logs in with it by calling login, with the client's
-// device in ctx, and gives tokens as [Login] does. It answers [auth.ErrInvalidCredentials] with wrong.
-func (cfg Config) loginWith(b body, login func(ctx context.Context, in input) (auth.Tokens, error), wrong *refusal) http.Handler {
+// loginWith returns a handler that reads a body, logs in with it by calling login, with the
+// client's device in ctx, and gives tokens as [Login] does. It answers [auth.ErrInvalidCredentials]
+// with wrong.
+func (cfg Config) loginWith(
+	b body, login func(ctx context.Context, in input) (auth.Tokens, error), wrong *refusal,
+) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.readChecked(w, r, b)
 		var t auth.Tokens
@@ -46,8 +50,8 @@ func (cfg Config) loginWith(b body, login func(ctx context.Context, in input) (a
 	})
 }
 
-// mfaRequired is the body of the answer to a login that still needs its second factor: problem details
-// that are an error body of RFC 6749 section 5.2 as well.
+// mfaRequired is the body of the answer to a login that still needs its second factor: problem
+// details that are an error body of RFC 6749 section 5.2 as well.
 type mfaRequired struct {
 	problem.Details
 	Error       string `json:"error"`
@@ -78,12 +82,13 @@ type StepUpAuthenticator interface {
 }
 
 // StepUp returns the endpoint that proves the caller's identity again (RFC 9470), for routes that
-// answered insufficient_user_authentication. It takes the JSON object {"password": …, "code": …}, of
-// which one may be missing, and gives another access token of the same session: in the body, or as
-// a cookie if the caller's access token came in a cookie. The object may hold a device_token, and wrong
-// credentials are answered 403, as in [ChangePassword].
+// answered insufficient_user_authentication. It takes the JSON object {"password": …, "code": …},
+// of which one may be missing, and gives another access token of the same session: in the body, or
+// as a cookie if the caller's access token came in a cookie. The object may hold a device_token,
+// and wrong credentials are answered 403, as in [ChangePassword].
 func StepUp(a StepUpAuthenticator, guard Guard, cfg Config) http.Handler {
-	wrongCredentials := &refusal{http.StatusForbidden, "invalid_credentials", "", "the password or the code is wrong, or both are missing"}
+	wrongCredentials := &refusal{http.StatusForbidden, "invalid_credentials", "",
+		"the password or the code is wrong, or both are missing"}
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		c := cfg.Cookies.usedBy(r)
 		in, err := cfg.readChecked(w, r, stepUpBody)
@@ -102,8 +107,8 @@ func StepUp(a StepUpAuthenticator, guard Guard, cfg Config) http.Handler {
 	}, http.MethodPost)
 }
 
-// refuseEndedSession returns the error to refuse a caller with: if the session has ended, the access
-// token is not valid any more.
+// refuseEndedSession returns the error to refuse a caller with: if the session has ended, the
+// access token is not valid any more.
 func refuseEndedSession(w http.ResponseWriter, err error) error {
 	if errors.Is(err, auth.ErrInvalidGrant) {
 		return challengeInvalidToken(w)

@@ -57,13 +57,15 @@ type MountConfig struct {
 	Issuer, BaseURL string
 }
 
-// Mount puts endpoints on mux, below prefix, which is empty or a path like "/auth". They are those with
-// the given names or, without names, all whose requirements cfg and a meet. With cookies, guard must read
-// them: see [Cookies.Extractor].
+// Mount puts endpoints on mux, below prefix, which is empty or a path like "/auth". Without names of
+// endpoints it mounts every endpoint whose requirements a and cfg meet. With cookies, guard must
+// read them: see [Cookies.Extractor].
 //
 // It returns every fault as a [*cfgerr.Error]. Then nothing is mounted, unless the fault is that a
 // pattern collides with one that is on mux.
-func Mount(mux *http.ServeMux, prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg MountConfig, endpoints ...Endpoint) error {
+func Mount(
+	mux *http.ServeMux, prefix string, a *auth.Authenticator, guard *auth.Middleware, cfg MountConfig, endpoints ...Endpoint,
+) error {
 	faults := cfgerr.Faults{Prefix: "authhttp."}
 	faults.Require("Mount.mux", mux != nil)
 	faults.Require("Mount.a", a != nil)
@@ -89,8 +91,8 @@ type mount struct {
 	mounted []endpoint // rows of the table, in its order
 }
 
-// choose sets m.mounted, and adds a fault for each name that is unknown or whose requirements are not
-// met.
+// choose sets m.mounted, and adds a fault for each name that is unknown or whose requirements are
+// not met.
 func (m *mount) choose(names []Endpoint, faults *cfgerr.Faults) {
 	for _, name := range names {
 		i := slices.IndexFunc(table, func(e endpoint) bool { return e.name == name })
@@ -107,9 +109,9 @@ func (m *mount) choose(names []Endpoint, faults *cfgerr.Faults) {
 	}
 }
 
-// check adds a fault for everything but the choice of endpoints that makes it impossible to mount them.
+// check adds a fault for each part that does not fit the endpoints to mount.
 func (m *mount) check(faults *cfgerr.Faults) {
-	if m.prefix != "" && (m.prefix[0] != '/' || path.Clean(m.prefix) != m.prefix || m.prefix == "/" || strings.ContainsAny(m.prefix, "{} ")) {
+	if !isPrefix(m.prefix) {
 		faults.Add("Mount.prefix", m.prefix, "must be empty or a path like /auth")
 	}
 	if c := m.cfg.Cookies; c != nil {
@@ -127,6 +129,12 @@ func (m *mount) check(faults *cfgerr.Faults) {
 	if base := m.cfg.BaseURL; (metadata || m.mounts(EndpointOpenAPI) && base != "") && !isServiceURL(base) {
 		faults.Add("MountConfig.BaseURL", base, serviceURLFault)
 	}
+}
+
+// isPrefix reports whether s is empty, or a path other than the root, in its shortest form and
+// without wildcards.
+func isPrefix(s string) bool {
+	return s == "" || s[0] == '/' && s != "/" && path.Clean(s) == s && !strings.ContainsAny(s, "{} ")
 }
 
 // mounts reports whether an endpoint is among those to mount.
@@ -181,12 +189,14 @@ func (m *mount) register(mux *http.ServeMux) error {
 	return nil
 }
 
-// handle registers a handler. A mux panics if patterns collide, which is a fault of the configuration
-// like any other.
+// handle registers a handler. A mux panics if patterns collide, which is a fault of the
+// configuration like any other.
 func handle(mux *http.ServeMux, path string, h http.Handler) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			err = &cfgerr.Error{Field: "authhttp.Mount.mux", Value: path, Reason: fmt.Sprint("has a pattern that collides: ", reason)}
+			err = &cfgerr.Error{
+				Field: "authhttp.Mount.mux", Value: path, Reason: fmt.Sprint("has a pattern that collides: ", reason),
+			}
 		}
 	}()
 	mux.Handle(path, h)

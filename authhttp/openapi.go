@@ -139,8 +139,8 @@ func (b body) requestBody() node {
 	return node{"content": content, "required": !b.mayBeAbsent}
 }
 
-// schema returns the schema of an object with the members of b, whose required members have at least
-// minLength characters: an empty parameter of a form counts as absent.
+// schema returns the schema of an object with the members of b, whose required members have at
+// least minLength characters: an empty parameter of a form counts as absent.
 func (b body) schema(minLength int) node {
 	properties := node{}
 	for _, name := range b.members() {
@@ -266,8 +266,8 @@ func (e endpoint) refusalSchema(status int, list []string) any {
 	return node{"anyOf": alternatives}
 }
 
-// codeValues returns the values that the member of a refusal's code may have, sorted. mfa_required is
-// not among them, because it has a schema of its own.
+// codeValues returns the values that the member of a refusal's code may have, sorted. mfa_required
+// is not among them, because it has a schema of its own.
 func (e endpoint) codeValues(status int, list []string) []string {
 	var values []string
 	for _, code := range list {

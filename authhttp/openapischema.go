@@ -21,14 +21,15 @@ func schemas() node {
 		"Enrolment":      object("secret string", "otpauth_url string"),
 		"RecoveryCodes":  object("recovery_codes []string"),
 		"Account":        object("id string", "username string"),
-		"Session": object("id string", "current boolean", "created_at date-time", "last_used_at date-time", "expires_at date-time",
-			"user_agent? string", "ip? string"),
+		"Session": object("id string", "current boolean", "created_at date-time", "last_used_at date-time",
+			"expires_at date-time", "user_agent? string", "ip? string"),
 		"Sessions": object("sessions []Session"),
-		"Introspection": object("active boolean", "sub? string", "scope? string", "token_type? string", "iss? string", "aud? []string",
-			"exp? integer", "iat? integer", "jti? string", "sid? string"),
+		"Introspection": object("active boolean", "sub? string", "scope? string", "token_type? string", "iss? string",
+			"aud? []string", "exp? integer", "iat? integer", "jti? string", "sid? string"),
 		"JWKSet": object("keys []object"),
 		"Metadata": object("issuer string", "token_endpoint? string", "jwks_uri? string", "scopes_supported? []string",
-			"response_types_supported []string", "grant_types_supported []string", "token_endpoint_auth_methods_supported? []string",
+			"response_types_supported []string", "grant_types_supported []string",
+			"token_endpoint_auth_methods_supported? []string",
 			"revocation_endpoint? string", "revocation_endpoint_auth_methods_supported? []string",
 			"introspection_endpoint? string", "introspection_endpoint_auth_methods_supported? []string"),
 		"Document": node{"type": "object"},
@@ -54,8 +55,8 @@ func object(members ...string) node {
 	return schema
 }
 
-// typeSchema returns the schema of a type: a JSON type, date-time, the name of a schema, or [] and one of
-// those.
+// typeSchema returns the schema of a type: a JSON type, date-time, the name of a schema, or [] and
+// one of those.
 func typeSchema(kind string) node {
 	item, isList := strings.CutPrefix(kind, "[]")
 	switch {

@@ -20,13 +20,16 @@ const maxBody = 64 << 10
 // body describes the body of a request.
 type body struct {
 	json, form, multipart bool     // media types that are accepted
-	required              []string // members of the JSON object that must be there; a handler checks those of a form itself
-	optional              []string // members of the JSON object that may be absent; there are no others
+	required              []string // members that must be there; read checks those of a JSON object alone
+	optional              []string // members that may be absent; a JSON object may have no others
 	mayBeAbsent           bool     // a request without a body is accepted
 }
 
-// The bodies of the endpoints. Those that log in, and those that take a current password, accept the
-// device token of an earlier login.
+// deviceToken is the optional member of bodies that log in or have a current password: the device
+// token of an earlier login.
+var deviceToken = []string{"device_token"}
+
+// The bodies of the endpoints.
 var (
 	emptyBody   = body{json: true, mayBeAbsent: true}
 	addressBody = body{json: true, required: []string{"address"}}
@@ -34,25 +37,26 @@ var (
 
 	registerBody = body{json: true, required: []string{"username", "password"}}
 	loginBody    = body{
-		json: true, form: true, multipart: true,
-		required: []string{"username", "password"}, optional: []string{"device_token"},
+		json: true, form: true, multipart: true, required: []string{"username", "password"}, optional: deviceToken,
 	}
-	loginMFABody  = body{json: true, required: []string{"mfa_token", "code"}, optional: []string{"device_token"}}
-	loginLinkBody = body{json: true, required: []string{"token"}, optional: []string{"device_token"}}
-	loginCodeBody = body{json: true, required: []string{"challenge", "code"}, optional: []string{"device_token"}}
+	loginMFABody  = body{json: true, required: []string{"mfa_token", "code"}, optional: deviceToken}
+	loginLinkBody = body{json: true, required: []string{"token"}, optional: deviceToken}
+	loginCodeBody = body{json: true, required: []string{"challenge", "code"}, optional: deviceToken}
 	stepUpBody    = body{json: true, optional: []string{"password", "code", "device_token"}}
 
 	refreshBody = body{json: true, required: []string{"refresh_token"}}
 	logoutBody  = body{json: true, required: []string{"refresh_token"}, mayBeAbsent: true}
 
-	tokenBody      = body{form: true, required: []string{"grant_type"}, optional: []string{"refresh_token", "client_id", "scope"}}
+	tokenBody = body{
+		form: true, required: []string{"grant_type"}, optional: []string{"refresh_token", "client_id", "scope"},
+	}
 	revokeBody     = body{form: true, required: []string{"token"}, optional: []string{"token_type_hint", "client_id"}}
 	introspectBody = body{form: true, required: []string{"token"}, optional: []string{"token_type_hint"}}
 
-	currentPasswordBody = body{json: true, required: []string{"current_password"}, optional: []string{"device_token"}}
-	bothFactorsBody     = body{json: true, required: []string{"current_password", "code"}, optional: []string{"device_token"}}
-	changePasswordBody  = body{json: true, required: []string{"current_password", "new_password"}, optional: []string{"device_token"}}
-	changeAddressBody   = body{json: true, required: []string{"current_password", "address"}, optional: []string{"device_token"}}
+	currentPasswordBody = body{json: true, required: []string{"current_password"}, optional: deviceToken}
+	bothFactorsBody     = body{json: true, required: []string{"current_password", "code"}, optional: deviceToken}
+	changePasswordBody  = body{json: true, required: []string{"current_password", "new_password"}, optional: deviceToken}
+	changeAddressBody   = body{json: true, required: []string{"current_password", "address"}, optional: deviceToken}
 	resetPasswordBody   = body{json: true, required: []string{"token", "new_password"}}
 )
 
@@ -175,8 +179,8 @@ func hasCredentials(query string) bool {
 	return err != nil
 }
 
-// contentType returns the media type of a body and the boundary of its parts. The media type is "" if
-// there is not exactly one, or if the body is compressed or declares a charset other than UTF-8.
+// contentType returns the media type of a body and the boundary of its parts. The media type is ""
+// if there is not exactly one, or if the body is compressed or declares a charset other than UTF-8.
 func contentType(h http.Header) (mediaType, boundary string) {
 	if len(h["Content-Type"]) != 1 || h["Content-Encoding"] != nil {
 		return "", ""
@@ -218,8 +222,8 @@ func (b body) decodeJSON(text string) (input, error) {
 	return in, in.need(b.required...)
 }
 
-// decodeForm decodes a form by RFC 6749 section 3.2: an empty parameter counts as absent, an unknown
-// one is ignored, and a duplicate one is malformed.
+// decodeForm decodes a form by RFC 6749 section 3.2: an empty parameter counts as absent, an
+// unknown one is ignored, and a duplicate one is malformed.
 func decodeForm(text string) (input, error) {
 	values, err := url.ParseQuery(text)
 	if err != nil {
@@ -228,8 +232,8 @@ func decodeForm(text string) (input, error) {
 	return formInput(values)
 }
 
-// decodeMultipart decodes the form that browsers make of a FormData (RFC 7578), by the same rules as
-// decodeForm.
+// decodeMultipart decodes the form that browsers make of a FormData (RFC 7578), by the same rules
+// as decodeForm.
 func decodeMultipart(text, boundary string) (input, error) {
 	form, err := multipart.NewReader(strings.NewReader(text), boundary).ReadForm(maxBody)
 	if err != nil {

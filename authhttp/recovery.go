@@ -45,8 +45,8 @@ func RequestVerification(a AddressVerifier, cfg Config) http.Handler {
 	})
 }
 
-// VerifyAddress returns the endpoint that verifies an address. It takes the JSON object {"token": …}
-// with the token of the link, logs nobody in and answers 204. An invalid link is answered as in
+// VerifyAddress returns the endpoint that verifies an address. It takes the JSON object {"token":
+// …} with the token of the link, logs nobody in and answers 204. An invalid link is answered as in
 // [ResetPassword].
 func VerifyAddress(a AddressVerifier, cfg Config) http.Handler {
 	return cfg.accept(linkBody, http.StatusNoContent, func(ctx context.Context, in input) error {
@@ -60,21 +60,21 @@ type AddressChanger interface {
 	ChangeAddress(ctx context.Context, token string) error
 }
 
-// RequestAddressChange returns the endpoint that sends a link to the caller's new address. It takes the
-// JSON object {"current_password": …, "address": …} and answers 202, whether or not the address
-// belongs to an account. The object may hold a device_token, and a wrong current password is answered
-// 403, as in [ChangePassword]. To ask for a second factor or a recent login as well, give it a
-// [GuardFunc].
+// RequestAddressChange returns the endpoint that sends a link to the caller's new address. It takes
+// the JSON object {"current_password": …, "address": …} and answers 202, whether or not the address
+// belongs to an account. The object may hold a device_token, and a wrong current password is
+// answered 403, as in [ChangePassword]. To ask for a second factor or a recent login as well, give
+// it a [GuardFunc].
 func RequestAddressChange(a AddressChanger, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, changeAddressBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
 		return nil, a.RequestAddressChange(ctx, p.Subject(), in.values["current_password"], in.values["address"])
 	}, func(w http.ResponseWriter, _ any) { writeEmpty(w, http.StatusAccepted) })
 }
 
-// ChangeAddress returns the endpoint that changes an address. It takes the JSON object {"token": …} with
-// the token of the link, from any client that has it, logs nobody in and answers 204. An invalid link
-// is answered as in [ResetPassword]. If the address now belongs to another account, the answer is 409
-// with the code address_taken, and the link is used up.
+// ChangeAddress returns the endpoint that changes an address. It takes the JSON object {"token": …}
+// with the token of the link, from any client that has it, logs nobody in and answers 204. An
+// invalid link is answered as in [ResetPassword]. If the address now belongs to another account,
+// the answer is 409 with the code address_taken, and the link is used up.
 func ChangeAddress(a AddressChanger, cfg Config) http.Handler {
 	return cfg.accept(linkBody, http.StatusNoContent, func(ctx context.Context, in input) error {
 		return a.ChangeAddress(ctx, in.values["token"])
@@ -83,13 +83,16 @@ func ChangeAddress(a AddressChanger, cfg Config) http.Handler {
 
 // The refusals of links and addresses.
 var (
-	invalidLink    = &refusal{http.StatusBadRequest, "invalid_link", "", "the link is invalid, has been used or has expired"}
-	addressTaken   = &refusal{http.StatusConflict, "address_taken", "", "this address now belongs to another account"}
-	invalidAddress = &refusal{http.StatusUnprocessableEntity, "invalid_address", "", "this address is not valid"}
+	invalidLink = &refusal{http.StatusBadRequest, "invalid_link", "",
+		"the link is invalid, has been used or has expired"}
+	addressTaken = &refusal{http.StatusConflict, "address_taken", "",
+		"this address now belongs to another account"}
+	invalidAddress = &refusal{http.StatusUnprocessableEntity, "invalid_address", "",
+		"this address is not valid"}
 )
 
-// accept returns a handler that reads a body, calls do, with the client's device in ctx, and answers with
-// the status and no body.
+// accept returns a handler that reads a body, calls do, with the client's device in ctx, and
+// answers with the status and no body.
 func (cfg Config) accept(b body, status int, do func(ctx context.Context, in input) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := b.read(w, r)
@@ -110,7 +113,8 @@ func (cfg Config) accept(b body, status int, do func(ctx context.Context, in inp
 	})
 }
 
-// refuseInvalidAddress returns the error to refuse a request with that has an address and no username.
+// refuseInvalidAddress returns the error to refuse a request with that has an address and no
+// username.
 func refuseInvalidAddress(err error) error {
 	if errors.Is(err, auth.ErrInvalidUsername) {
 		return invalidAddress

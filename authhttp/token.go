@@ -19,10 +19,11 @@ type Granter interface {
 	Refresher
 }
 
-// Token returns the token endpoint of OAuth 2.0 (RFC 6749 section 3.2) for public clients of the host's
-// own: it does not authenticate the client, and ignores client_id. It takes a form with the grant_type
-// refresh_token (section 6) and, where [Config].PasswordGrant is set, password (section 4.3.2). It
-// ignores scope, as [Login] does. Tokens are always in the body, whatever [Config].Cookies says.
+// Token returns the token endpoint of OAuth 2.0 (RFC 6749 section 3.2) for public clients of the
+// host's own: it does not authenticate the client, and ignores client_id. It takes a form with the
+// grant_type refresh_token (section 6) and, where [Config].PasswordGrant is set, password (section
+// 4.3.2). It ignores scope, as [Login] does. Tokens are always in the body, whatever
+// [Config].Cookies says.
 func Token(a Granter, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := tokenBody.read(w, r)
@@ -53,13 +54,15 @@ func grant(ctx context.Context, a Granter, in input, withPasswords bool) (auth.T
 	case grantType == "password" && withPasswords:
 		return passwordGrant(ctx, a, in)
 	}
-	return auth.Tokens{}, &refusal{http.StatusBadRequest, "", "unsupported_grant_type", "this grant_type is not supported here"}
+	return auth.Tokens{}, &refusal{http.StatusBadRequest, "", "unsupported_grant_type",
+		"this grant_type is not supported here"}
 }
 
-// Refresh returns the endpoint that exchanges a refresh token for new tokens. It takes the JSON object
-// {"refresh_token": …} and answers as [Login] does. With [Config].Cookies it takes the cookie and nothing
-// else, and removes the cookies from the browser if the session has ended. A request without a refresh
-// token is answered 401, and an invalid one 400 with the code invalid_grant.
+// Refresh returns the endpoint that exchanges a refresh token for new tokens. It takes the JSON
+// object {"refresh_token": …} and answers as [Login] does. With [Config].Cookies it takes the
+// cookie and nothing else, and removes the cookies from the browser if the session has ended. A
+// request without a refresh token is answered 401, and an invalid one 400 with the code
+// invalid_grant.
 func Refresh(a Refresher, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := cfg.refreshToken(w, r)
@@ -78,8 +81,8 @@ func Refresh(a Refresher, cfg Config) http.Handler {
 	})
 }
 
-// refreshToken returns the refresh token of r: with cookies the one in the cookie, else the one in the
-// body.
+// refreshToken returns the refresh token of r: with cookies the one in the cookie, else the one in
+// the body.
 func (cfg Config) refreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	if cfg.Cookies == nil {
 		in, err := refreshBody.read(w, r)
@@ -97,11 +100,11 @@ type Revoker interface {
 	LogoutAuthenticator
 }
 
-// Revoke returns the revocation endpoint of OAuth 2.0 (RFC 7009) for public clients: any client that has
-// a token may revoke it. It takes a form with token, a refresh token or an access token, and ends the
-// token's session. It ignores token_type_hint. An invalid token is answered 200 as well (section 2.2).
-// An access token that belongs to no session is answered 400 unsupported_token_type, because it
-// remains valid until it expires.
+// Revoke returns the revocation endpoint of OAuth 2.0 (RFC 7009) for public clients: any client
+// that has a token may revoke it. It takes a form with token, a refresh token or an access token,
+// and ends the token's session. It ignores token_type_hint. An invalid token is answered 200 as
+// well (section 2.2). An access token that belongs to no session is answered 400
+// unsupported_token_type, because it remains valid until it expires.
 func Revoke(a Revoker, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := revokeBody.read(w, r)
@@ -128,7 +131,8 @@ func revoke(ctx context.Context, a Revoker, token string) error {
 	case err != nil:
 		return err
 	case p.SessionID() == "":
-		return &refusal{http.StatusBadRequest, "", "unsupported_token_type", "this access token belongs to no session: it remains valid until it expires"}
+		return &refusal{http.StatusBadRequest, "", "unsupported_token_type",
+			"this access token belongs to no session: it remains valid until it expires"}
 	}
 	err = a.EndSession(ctx, p.Subject(), p.SessionID())
 	if errors.Is(err, auth.ErrSessionNotFound) {

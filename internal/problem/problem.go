@@ -22,8 +22,9 @@ type Details struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Of returns the details of a refusal. An empty code stands for the [Code] of the status, and detail
-// may be empty. Both must be constants of the program, never text from a request or an error.
+// Of returns the details of a refusal. An empty code stands for the [Code] of the status, and
+// detail may be empty. Both must be constants of the program, never text from a request or an
+// error.
 func Of(status int, code, detail string) Details {
 	if code == "" {
 		code = Code(status)
