@@ -191,8 +191,8 @@ func TestMountFaults(t *testing.T) {
 	}
 }
 
-// statusOfPUT returns the status that a PUT is answered with: 405 where an endpoint is mounted, and 404
-// where none is.
+// statusOfPUT returns the status that a PUT is answered with: 405 where an endpoint is mounted, and
+// 404 where none is.
 func statusOfPUT(h http.Handler, path string) int {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("PUT", path, nil))
@@ -206,8 +206,8 @@ func withoutOptions(t *testing.T, keys *jwt.KeyRing) *auth.Authenticator {
 	return must(auth.New(memstore.New(), tokens, auth.Config{Hasher: authtest.FastHasher(t)}))
 }
 
-// recordingStore is a store that ignores contexts, whose errors are its driver's, and that records the
-// names of the methods that are called.
+// recordingStore is a store that ignores contexts, whose errors are its driver's, and that records
+// the names of the methods that are called.
 type recordingStore struct {
 	*memstore.Store
 	calls []string
@@ -253,9 +253,9 @@ func (i *recordingIssuer) Verify(ctx context.Context, token string) (*auth.Princ
 	return i.Issuer.Verify(ctx, token)
 }
 
-// Mount asks an Authenticator and a Middleware what they have. It calls none of their methods that work
-// on accounts or tokens: a store that is down when a server starts makes no endpoint disappear, nothing
-// is written, and no event is emitted.
+// Mount asks an Authenticator and a Middleware what they have. It calls none of their methods that
+// work on accounts or tokens: a store that is down when a server starts makes no endpoint
+// disappear, nothing is written, and no event is emitted.
 func TestMountCallsNothing(t *testing.T) {
 	t.Parallel()
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256))))
