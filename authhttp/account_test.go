@@ -66,7 +66,7 @@ func TestMe(t *testing.T) {
 	if me.Username != "ada" || me.ID == "" || strings.Contains(me.text, "$") {
 		t.Errorf("me: got %s, want id and username of ada, and no hash", me.text)
 	}
-	s.call(s.Client(), "GET", "/auth/me", "", nil).want(t, "me of nobody", 401, "no_credentials")
+	s.call(s.Client(), "GET", "/auth/me", "", nil).want(t, "me without a token", 401, "no_credentials")
 	s.call(s.Client(), "GET", "/auth/me", "", bearer("x")).want(t, "me of a bad token", 401, "invalid_token")
 	if err := s.store.SetDisabled(t.Context(), me.ID, true); err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestChangePassword(t *testing.T) {
 	change := func(current, replacement string, h header) answer {
 		return s.call(c, "POST", "/auth/password", object("current_password", current, "new_password", replacement), h)
 	}
-	change(password, "battery staple", nil).want(t, "change by nobody", 401, "no_credentials")
+	change(password, "battery staple", nil).want(t, "change without a token", 401, "no_credentials")
 	change("wrong horse", "battery staple", bearer(in.Access)).want(t, "wrong password", 403, "invalid_credentials")
 	change(password, "short", bearer(in.Access)).want(t, "short password", 422, "password_too_short")
 	change(password, strings.Repeat("x", 1025), bearer(in.Access)).want(t, "long password", 422, "password_too_long")

@@ -14,7 +14,7 @@
 // a header, put the host's own CORS middleware in front of the mux.
 //
 // [Mount] puts these endpoints below its prefix, except that the paths of /.well-known stand at the
-// root of the mux and the metadata stands at [MetadataPath]. The first column is the [Endpoint]
+// root of the mux and the metadata is at [MetadataPath]. The first column is the [Endpoint]
 // that an endpoint is chosen by:
 //
 //	register   POST   /register           Create an account
@@ -143,7 +143,7 @@ func Login(a Authenticator, cfg Config) http.Handler {
 	})
 }
 
-// passwordGrant logs in by the OAuth 2.0 password grant, whose grant_type may be missing.
+// passwordGrant logs in with the OAuth 2.0 password grant, whose grant_type may be missing.
 func passwordGrant(ctx context.Context, a Authenticator, in input) (auth.Tokens, error) {
 	if grant := in.values["grant_type"]; grant != "" && grant != "password" {
 		return auth.Tokens{}, &refusal{http.StatusBadRequest, "", "unsupported_grant_type",

@@ -52,8 +52,8 @@ type MountConfig struct {
 
 	// Issuer is the issuer of the tokens, and BaseURL the URL of the mux as clients see it, such as
 	// "https://example.com". EndpointMetadata needs and publishes both. EndpointOpenAPI publishes
-	// BaseURL; without it, the document describes the server that it comes from. That document does
-	// not know the answers of the Middleware's ErrorHandler.
+	// BaseURL; without it, the document describes the server that it comes from. The document does
+	// not describe answers of the Middleware's ErrorHandler.
 	Issuer, BaseURL string
 }
 
@@ -115,8 +115,8 @@ func (m *mount) check(faults *cfgerr.Faults) {
 		faults.Add("Mount.prefix", m.prefix, "must be empty or a path like /auth")
 	}
 	if c := m.cfg.Cookies; c != nil {
-		if at := m.prefix + "/refresh"; !strings.HasSuffix(c.refreshPath, at) {
-			faults.Add("CookieConfig.RefreshPath", c.refreshPath, "must end with "+at+", where Refresh is mounted")
+		if refresh := m.prefix + "/refresh"; !strings.HasSuffix(c.refreshPath, refresh) {
+			faults.Add("CookieConfig.RefreshPath", c.refreshPath, "must end with "+refresh+", where Refresh is mounted")
 		}
 		if slices.ContainsFunc(m.mounted, endpoint.guarded) && !c.readBy(m.guard) {
 			faults.Add("Mount.guard", "", "must read the cookies: put Cookies.Extractor() into MiddlewareConfig.Extractors")

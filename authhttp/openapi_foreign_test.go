@@ -17,14 +17,14 @@ const openapiSchemaValidator = `
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { readFileSync } from "node:fs";
 
-const found = {};
+const results = {};
 for (const [name, text] of Object.entries(JSON.parse(readFileSync(0, "utf8")))) {
 	const validator = new Validator();
 	const result = await validator.validate(JSON.parse(text));
 	if (result.valid) validator.resolveRefs(); // throws if a reference leads nowhere
-	found[name] = result.valid ? validator.version : JSON.stringify(result.errors);
+	results[name] = result.valid ? validator.version : JSON.stringify(result.errors);
 }
-process.stdout.write(JSON.stringify(found));
+process.stdout.write(JSON.stringify(results));
 `
 
 func TestOpenAPIValidator(t *testing.T) {

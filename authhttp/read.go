@@ -192,7 +192,7 @@ func contentType(h http.Header) (mediaType, boundary string) {
 	return mediaType, params["boundary"]
 }
 
-// decodeJSON decodes one object whose members are those of b, each a string and there once.
+// decodeJSON decodes one object with the members of b, which must be strings.
 func (b body) decodeJSON(text string) (input, error) {
 	in := input{values: make(map[string]string, len(b.required))}
 	members := b.members()
