@@ -9,8 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/internal/testkit"
@@ -45,7 +43,7 @@ var deviceProbe = sync.OnceValue(func() *auth.Authenticator {
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256))))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
 	return must(auth.New(memstore.New(), tokens, auth.Config{
-		Hasher: testkit.LowCostBcrypt(bcrypt.MinCost), Throttle: probe{},
+		Hasher: testkit.LowCostBcrypt(4), Throttle: probe{},
 	}))
 })
 
