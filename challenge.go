@@ -3,11 +3,9 @@ package auth
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
-	"net/url"
-	"strings"
 
+	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
@@ -99,10 +97,5 @@ func isQuotable(s string) bool {
 
 // isMetadataURL reports whether a challenge may name s as the URL of the metadata.
 func isMetadataURL(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || !isQuotable(s) || u.Hostname() == "" || u.User != nil || strings.Contains(s, "#") {
-		return false
-	}
-	loopback := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
-	return u.Scheme == "https" || u.Scheme == "http" && loopback
+	return isQuotable(s) && origin.IsSecureURL(s)
 }

@@ -301,3 +301,6 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, p
 	}
 	problem.Write(w, a.status, a.code, a.detail)
 }
+
+// Extractors returns the places where m looks for tokens.
+func (m *Middleware) Extractors() []Extractor { return slices.Clone(m.extractors) }

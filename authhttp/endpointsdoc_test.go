@@ -16,21 +16,17 @@ import (
 	"github.com/seed-e36e2130/auth/internal/testenv"
 )
 
-// TestEndpointsPage holds that docs/endpoints.md has a row for each endpoint that is
-// mounted, with its status of success and every code that is particular to it.
+// docs/endpoints.md has a row for each endpoint that Mount mounts, with the status of success and
+// every code that is particular to the endpoint.
 func TestEndpointsPage(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(filepath.Join(testenv.Checkout(t), "docs", "endpoints.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := os.ReadFile("authhttp.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	chosenBy := map[string]string{} // "METHOD /path": the name of its Endpoint
-	for _, line := range regexp.MustCompile(`(?m)^//\t(\S+) +([A-Z]+) +(/\S+)`).FindAllStringSubmatch(string(source), -1) {
-		chosenBy[line[2]+" "+line[3]] = line[1]
+	chosenBy := map[string]string{} // name of the Endpoint, by "METHOD /path"
+	for _, row := range authhttp.Table() {
+		chosenBy[row.Method+" "+row.Path] = string(row.Name)
 	}
 
 	type row struct{ by, success, refuses string }
@@ -56,20 +52,20 @@ func TestEndpointsPage(t *testing.T) {
 		if g, found := got[name]; !found {
 			t.Errorf("docs/endpoints.md has no row for %s", name)
 		} else if g != w {
-			t.Errorf("docs/endpoints.md says of %s\n%+v\nwant\n%+v", name, g, w)
+			t.Errorf("row of %s: got\n%+v, want\n%+v", name, g, w)
 		}
 		delete(got, name)
 	}
 	for name := range got {
-		t.Errorf("docs/endpoints.md has a row for %s, which is not mounted", name)
+		t.Errorf("docs/endpoints.md has a row for %s, which Mount does not mount", name)
 	}
 	if len(want) < len(chosenBy) {
-		t.Errorf("%d endpoints are mounted, the package comment has %d", len(want), len(chosenBy))
+		t.Errorf("got %d mounted endpoints, want the %d of the table", len(want), len(chosenBy))
 	}
 }
 
-// refusals reads a cell like "409 `username_taken`, 429" as one "status code" for each
-// code, or as the status alone if the cell names none.
+// refusals reads a cell such as "409 `username_taken`, 429". It returns "status code" for each
+// code, and the status alone if the cell has no code for it.
 func refusals(cell string) (list []string) {
 	for _, m := range regexp.MustCompile("(\\d{3})|`([a-z_*]+)`").FindAllStringSubmatch(cell, -1) {
 		last := len(list) - 1
@@ -86,8 +82,8 @@ func refusals(cell string) (list []string) {
 	return list
 }
 
-// answersOf returns an operation's status of success, and its refusals but for those
-// that the page lists once for all endpoints.
+// answersOf returns the status of success of an operation, and its refusals, except those that the
+// page lists once for all endpoints.
 func answersOf(op node) (success string, refuses []string) {
 	for status, answer := range op["responses"].(node) {
 		if status < "300" {

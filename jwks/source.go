@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
@@ -95,14 +95,10 @@ func (s *source) check(text string) (*url.URL, error) {
 		return nil, errors.New("must hold no user or password")
 	case strings.Contains(text, "#"):
 		return nil, errors.New("must have no fragment")
-	case u.Scheme == "https", u.Scheme == "http" && (s.plainHTTP || isLoopback(u.Hostname())):
+	case origin.IsSecure(u), u.Scheme == "http" && s.plainHTTP:
 		return u, nil
 	}
 	return nil, errors.New("must be https, or http on this machine")
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // hostOf returns the host as it is compared: in lower case, without the port that

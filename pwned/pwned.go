@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -27,6 +26,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
@@ -127,7 +127,7 @@ func checkURL(text string) string {
 		return "must be an https URL"
 	case u.User != nil || strings.ContainsAny(text, "?#"):
 		return "must have no user, query or fragment"
-	case u.Scheme == "https", u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()):
+	case origin.IsSecure(u):
 		return ""
 	}
 	return "must be https, or http on this machine"

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
 // Config configures a [Recovery]. BaseURL is required. For the rest the zero value is the safe choice.
@@ -114,12 +113,7 @@ func (c *Config) check(faults *cfgerr.Faults) {
 }
 
 func isBaseURL(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, "?#\" \\<>") {
-		return false
-	}
-	ip, _ := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip.IsLoopback())
+	return origin.IsSecureURL(s) && !strings.ContainsAny(s, "?\" \\<>")
 }
 
 // Close accepts no more requests and returns when every message that waits has been sent and no
