@@ -70,7 +70,8 @@ func BenchmarkMiddleware(b *testing.B) {
 	}
 }
 
-// BenchmarkVerify measures verification without a middleware. The floor is the signature check alone.
+// BenchmarkVerify measures verification without a middleware. The floor is the signature check
+// alone.
 func BenchmarkVerify(b *testing.B) {
 	for _, alg := range []string{"HS256", "ES256", "EdDSA", "RS256"} {
 		f := newFixture(alg)
@@ -200,9 +201,9 @@ func BenchmarkRing(b *testing.B) {
 	}
 }
 
-// BenchmarkParallel shows how verification scales with cores: run it with -cpu 1,2. It keeps its own
-// counters, because those of b.RunParallel may share a cache line. It keeps a heap of the size that a
-// server has, because a heap of 4 MiB is collected every few milliseconds.
+// BenchmarkParallel shows how verification scales with cores: run it with -cpu 1,2. It keeps its
+// own counters, because those of b.RunParallel may share a cache line. It keeps a heap of the size
+// that a server has, because a heap of 4 MiB is collected every few milliseconds.
 func BenchmarkParallel(b *testing.B) {
 	heap := make([]byte, 64<<20)
 	defer runtime.KeepAlive(heap)

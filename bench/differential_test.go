@@ -39,9 +39,9 @@ var oneKey = map[string]struct {
 	leeway time.Duration
 }{"HS": {"hs-1", 0}, "HS60": {"hs-1", time.Minute}, "RS": {"rs-1", 0}, "ES": {"es-1", 0}}
 
-// TestDifferential compares this library with others, each configured as strictly as it can be, case by
-// case. testdata/differential.tsv lists every difference and its reason. The test fails for a difference
-// that is missing from the list, and for one in the list that is gone.
+// TestDifferential compares this library with others, each configured as strictly as it can be,
+// case by case. testdata/differential.tsv lists every difference and its reason. The test fails for
+// a difference that is missing from the list, and for one in the list that is gone.
 func TestDifferential(t *testing.T) {
 	var cases []tokenCase
 	text, err := os.ReadFile("../testdata/vectors/tokens.jsonl")

@@ -20,8 +20,9 @@ import (
 	"github.com/seed-e36e2130/auth/memstore"
 )
 
-// BenchmarkLoginFlood runs a server whose /login is flooded with wrong passwords (bcrypt, cost 12) while
-// four clients use a protected route, all on the processors of this machine. Run it alone, with
+// BenchmarkLoginFlood runs a server whose /login is flooded with wrong passwords (bcrypt, cost 12)
+// while four clients use a protected route, all on the processors of this machine. Run it alone,
+// with
 // -benchtime 1x. Its metrics are the 99th percentile of the protected route without and with the flood,
 // in milliseconds, and their ratio; the number of 503s and the 99th percentile of their time, in
 // milliseconds; and the largest growth of the heap, in MiB.

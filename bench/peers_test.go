@@ -108,8 +108,8 @@ func (f *fixture) golangParser() *golangjwt.Parser {
 		golangjwt.WithAudience(audience), golangjwt.WithExpirationRequired(), golangjwt.WithIssuedAt(), golangjwt.WithStrictDecoding())
 }
 
-// katarasHeader accepts a header with members beyond alg and typ, which the library's own comparison
-// refuses.
+// katarasHeader accepts a header with members beyond alg and typ, which the library's own
+// comparison refuses.
 func katarasHeader(alg string, text []byte) (kataras.Alg, kataras.PublicKey, kataras.InjectFunc, error) {
 	var h struct{ Alg string }
 	if err := json.Unmarshal(text, &h); err != nil {
@@ -140,8 +140,8 @@ func minimal(verify func(token string) (any, error), next http.Handler) http.Han
 	})
 }
 
-// verifiers returns for each library a function that verifies a token, with issuer, audience, expiry
-// and algorithm.
+// verifiers returns for each library a function that verifies a token, with issuer, audience,
+// expiry and algorithm.
 func (f *fixture) verifiers() []named[func(token string) (any, error)] {
 	list := []named[func(string) (any, error)]{{"golang-jwt", func() func(string) (any, error) {
 		parser, key := f.golangParser(), f.verification()

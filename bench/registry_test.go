@@ -21,8 +21,8 @@ func (credulous) Algorithm() jwa.SignatureAlgorithm      { return "" }
 func (c credulous) verifier() (jws.Verifier, error)      { return c, nil }
 func (c credulous) signer() (signer jws.Signer, _ error) { return c, nil }
 
-// TestRegistry checks that a verifier which another package puts into jwx's registry, of which there is
-// one for the whole process, has no influence on the tokens of this library.
+// TestRegistry checks that a verifier which another package puts into jwx's registry, of which
+// there is one for the whole process, has no influence on the tokens of this library.
 func TestRegistry(t *testing.T) {
 	for alg, ours := range map[jwa.SignatureAlgorithm]string{jwa.RS256: jwt.RS256, jwa.ES256: jwt.ES256, jwa.EdDSA: jwt.EdDSA} {
 		verifier, err := jws.NewVerifier(alg)

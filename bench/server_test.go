@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkServer runs a whole server in a process of its own. The metric cpu-ns/op is the processor
-// time that the process spends on a request over loopback.
+// BenchmarkServer runs a whole server in a process of its own. The metric cpu-ns/op is the
+// processor time that the process spends on a request over loopback.
 func BenchmarkServer(b *testing.B) {
 	f := newFixture("HS256")
 	for _, lib := range []string{"none", "auth-first", "auth-repeat", "golang-jwt", "jwx"} {

@@ -1,4 +1,5 @@
-// Package clients_test runs OAuth clients of other projects against the endpoints of package authhttp.
+// Package clients_test runs OAuth clients of other projects against the endpoints of package
+// authhttp.
 package clients_test
 
 import (
@@ -75,7 +76,7 @@ func serve(t *testing.T, lifetime time.Duration) *server {
 	accounts, err := auth.New(store, tokens, auth.Config{
 		Hasher: authtest.FastHasher(t), Sessions: store, RefreshKeys: refreshKeys, Revoked: ended.Sync,
 		Claims: func(_ context.Context, _ auth.User, c *auth.Claims) error {
-			c.Custom = map[string]any{"client_id": "app"} // required by RFC 9068 section 2.2 where there are clients
+			c.Custom = map[string]any{"client_id": "app"} // required by RFC 9068 section 2.2
 			return nil
 		},
 		Events: func(_ context.Context, e auth.Event) {
@@ -111,8 +112,8 @@ func serve(t *testing.T, lifetime time.Duration) *server {
 	return s
 }
 
-// TestOAuth2TokenSource checks that golang.org/x/oauth2 keeps calling for longer than two access tokens
-// live, and refreshes by itself.
+// TestOAuth2TokenSource checks that golang.org/x/oauth2 keeps calling for longer than two access
+// tokens live, and refreshes by itself.
 func TestOAuth2TokenSource(t *testing.T) {
 	t.Parallel()
 	s := serve(t, shortLife)
@@ -157,7 +158,7 @@ type report struct {
 	Refused string `json:"refused"` // error of a login with a wrong password
 	After   string `json:"after"`   // error of a refresh after the revocation
 	Active  []bool `json:"active"`  // result of introspection before the revocation and after it
-	Issuer  string `json:"issuer"`  // issuer of an access token that the client verified, or why it could not
+	Issuer  string `json:"issuer"`  // issuer of the token that the client verified, or its error
 }
 
 func (s *server) check(t *testing.T, got report) {
@@ -178,8 +179,8 @@ func (s *server) input() map[string]string {
 	return map[string]string{"url": s.url, "username": "ada", "password": password, "server": shop, "secret": shopSecret}
 }
 
-// The session refreshes by itself when its token has expired. On a slow machine a token may expire in
-// transit: then the script tries again with another one.
+// The session refreshes by itself when its token has expired. On a slow machine a token may expire
+// in transit: then the script tries again with another one.
 const requestsOAuthlib = `
 import json, sys, time
 from urllib.parse import quote_plus
@@ -240,8 +241,8 @@ func TestRequestsOAuthlib(t *testing.T) {
 	s.check(t, got)
 }
 
-// The client is configured with the issuer alone: it finds the endpoints in the metadata, and verifies
-// an access token with the published keys.
+// The client is configured with the issuer alone: it finds the endpoints in the metadata, and
+// verifies an access token with the published keys.
 const oauth4webapi = `
 import { webcrypto } from "node:crypto";
 import fs from "node:fs";

@@ -1,5 +1,5 @@
-// Command existing is a shop whose users table is older than its use of this library: e-mail addresses
-// in lower case and bcrypt hashes. What the library added stands between marks.
+// Command existing is a shop whose users table is older than its use of this library: e-mail
+// addresses in lower case and bcrypt hashes. What the library added stands between marks.
 package main
 
 import (

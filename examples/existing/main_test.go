@@ -16,8 +16,8 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 )
 
-// TestShop checks that an old customer logs in with the password that they had, sees their own orders
-// alone, and has a stronger hash afterwards.
+// TestShop checks that an old customer logs in with the password that they had, sees their own
+// orders alone, and has a stronger hash afterwards.
 func TestShop(t *testing.T) {
 	t.Parallel()
 	s := newShop(t.TempDir())
@@ -83,8 +83,8 @@ func get(h http.Handler, path, token string) *httptest.ResponseRecorder {
 	return w
 }
 
-// TestUsers runs the suite of authtest. The suite also checks Disabled and CreatedAt, for which the table
-// has no columns, so the test keeps them in memory.
+// TestUsers runs the suite of authtest. The suite also checks Disabled and CreatedAt, for which the
+// table has no columns, so the test keeps them in memory.
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	authtest.TestUserStore(t, func(t *testing.T) auth.UserStore {

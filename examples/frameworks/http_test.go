@@ -44,8 +44,8 @@ func reference(t *testing.T) string {
 	return server.URL
 }
 
-// TestAnswers checks that each framework refuses requests with the same status, header and body as the
-// middleware alone, and accepts the same callers.
+// TestAnswers checks that each framework refuses requests with the same status, header and body as
+// the middleware alone, and accepts the same callers.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	alone := reference(t)

@@ -1,5 +1,5 @@
-// Package frameworks_test runs each program of this module as a process and compares its answers with
-// those of the middleware alone.
+// Package frameworks_test runs each program of this module as a process and compares its answers
+// with those of the middleware alone.
 package frameworks_test
 
 import (
@@ -222,9 +222,9 @@ func (p *program) expiry(t *testing.T) time.Time {
 	return time.Unix(claims.Expiry, 0)
 }
 
-// expiring calls test with a program whose access tokens live for 4 seconds. On a slow machine a token
-// may expire before a stream has begun; then test returns false and is called again, with twice the
-// lifetime.
+// expiring calls test with a program whose access tokens live for 4 seconds. On a slow machine a
+// token may expire before a stream has begun; then test returns false and is called again, with
+// twice the lifetime.
 func expiring(t *testing.T, name string, test func(p *program, lifetime time.Duration) (begun bool)) {
 	t.Helper()
 	for lifetime := 4 * time.Second; lifetime < patience; lifetime *= 2 {
@@ -238,10 +238,10 @@ func expiring(t *testing.T, name string, test func(p *program, lifetime time.Dur
 // interval is the time between two messages of each program's streams.
 const interval = 100 * time.Millisecond
 
-// checkEnd reads a stream of p, opened with ada's token, to its end, and returns the error that ended
-// it. The stream must not end before the token expires. It must not go on afterwards either: the
-// number of messages shows that on a machine of any speed. checkEnd reports false if the token had
-// expired before the third message.
+// checkEnd reads a stream of p, opened with ada's token, to its end, and returns the error that
+// ended it. The stream must not end before the token expires. It must not go on afterwards either:
+// the number of messages shows that on a machine of any speed. checkEnd reports false if the token
+// had expired before the third message.
 func checkEnd(t *testing.T, p *program, lifetime time.Duration, read func() error) (begun bool, end error) {
 	t.Helper()
 	expiry, messages := p.expiry(t), 0

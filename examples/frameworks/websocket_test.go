@@ -167,8 +167,8 @@ func TestWebSocketTicketOnce(t *testing.T) {
 	}
 }
 
-// TestWebSocketCloses checks that a WebSocket is closed for its policy when its token expires, also if
-// it was opened by a ticket.
+// TestWebSocketCloses checks that a WebSocket is closed for its policy when its token expires, also
+// if it was opened by a ticket.
 func TestWebSocketCloses(t *testing.T) {
 	t.Parallel()
 	expiring(t, "websocket", func(p *program, _ time.Duration) bool {
@@ -206,9 +206,9 @@ func echoesBefore(t *testing.T, expiry time.Time, conns ...*websocket.Conn) bool
 	return true
 }
 
-// checkClose waits for the end of a WebSocket, which must not be before the token expires. To see that
-// it does not stay open either, it sends messages from then on, of which few are echoed on a machine
-// of any speed.
+// checkClose waits for the end of a WebSocket, which must not be before the token expires. To see
+// that it does not stay open either, it sends messages from then on, of which few are echoed on a
+// machine of any speed.
 func checkClose(t *testing.T, expiry time.Time, conn *websocket.Conn) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestFastAPIClient does what a client of FastAPI's tutorial does: it sends a form in either encoding,
-// uses the token by its type, and reads the detail of a refusal.
+// TestFastAPIClient does what a client of FastAPI's tutorial does: it sends a form in either
+// encoding, uses the token by its type, and reads the detail of a refusal.
 func TestFastAPIClient(t *testing.T) {
 	t.Parallel()
 	base := serveTest(t)

@@ -35,7 +35,7 @@ func serveUsers(t *testing.T, file string) (url string, users *sqlite.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { users.Close() })
-	revoked, err := revocation.Follow(users, revocation.Config{Bound: time.Minute}) // a busy machine may read late
+	revoked, err := revocation.Follow(users, revocation.Config{Bound: time.Minute}) // for slow machines
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,8 +182,9 @@ func concurrently(n int, f func(i int) int) []int {
 	return results
 }
 
-// TestDatabaseFails checks that a database which refuses writes, or is closed, loses no account: requests
-// are answered with 5xx, and every registration that was acknowledged is still there afterwards.
+// TestDatabaseFails checks that a database which refuses writes, or is closed, loses no account:
+// requests are answered with 5xx, and every registration that was acknowledged is still there
+// afterwards.
 func TestDatabaseFails(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(*sqlite.Store) error{
@@ -215,7 +216,8 @@ func TestDatabaseFails(t *testing.T) {
 			if status, body := register(url, "late", "correct horse"); status != 500 || strings.Contains(body, "sql") {
 				t.Errorf("register: %d %s, want 500", status, body)
 			}
-			if status, body := post(url+"/login", asForm, "username=ada&password=correct+horse"); status != 500 { // no session can be created
+			// No session can be created.
+			if status, body := post(url+"/login", asForm, "username=ada&password=correct+horse"); status != 500 {
 				t.Errorf("login: %d %s, want 500", status, body)
 			}
 

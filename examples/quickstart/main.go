@@ -1,6 +1,6 @@
-// Command quickstart is a complete server: it registers users, logs them in, keeps their sessions and
-// protects a route. It keeps users, sessions and keys in a folder, so a restart loses nothing. It prints
-// the curl commands to type next.
+// Command quickstart is a complete server: it registers users, logs them in, keeps their sessions
+// and protects a route. It keeps users, sessions and keys in a folder, so a restart loses nothing.
+// It prints the curl commands to type next.
 package main
 
 import (
@@ -48,7 +48,7 @@ func run(ctx context.Context, addr, data string) error {
 		return err
 	}
 	defer store.Close()
-	revoked, err := revocation.Follow(store, revocation.Config{}) // lets a logout end access tokens at once
+	revoked, err := revocation.Follow(store, revocation.Config{}) // ends access tokens with their session
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,8 @@ func prune(ctx context.Context, store *sqlite.Store) {
 	}
 }
 
-// newHandler returns the routes: the endpoints of package authhttp, and a profile behind the middleware.
+// newHandler returns the routes: the endpoints of package authhttp, and a profile behind the
+// middleware.
 func newHandler(store *sqlite.Store, revoked *revocation.List, key jwt.Key, refreshKey secrets.Key, cfg auth.Config) (http.Handler, error) {
 	keys, err := jwt.NewKeyRing(key)
 	if err != nil {

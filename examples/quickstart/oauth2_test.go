@@ -8,7 +8,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// TestOAuth2Client checks that golang.org/x/oauth2 gets a token and calls a protected route with it.
+// TestOAuth2Client checks that golang.org/x/oauth2 gets a token and calls a protected route with
+// it.
 func TestOAuth2Client(t *testing.T) {
 	t.Parallel()
 	url := serveTest(t)

@@ -115,8 +115,8 @@ func TestPrintedLines(t *testing.T) {
 	}
 }
 
-// TestRestart checks that a restart loses neither users nor tokens, and that other users of the machine
-// can read none of the files.
+// TestRestart checks that a restart loses neither users nor tokens, and that other users of the
+// machine can read none of the files.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
@@ -179,8 +179,8 @@ func TestPrune(t *testing.T) {
 	t.Error("a session that expired two hours ago is still there")
 }
 
-// TestGracefulStop checks that SIGTERM ends the program after the request in progress. On a slow machine
-// that request may hit the server's own timeout: then the test starts over.
+// TestGracefulStop checks that SIGTERM ends the program after the request in progress. On a slow
+// machine that request may hit the server's own timeout: then the test starts over.
 func TestGracefulStop(t *testing.T) {
 	t.Parallel()
 	for {
@@ -194,8 +194,8 @@ func TestGracefulStop(t *testing.T) {
 	}
 }
 
-// stopDuringRequest stops a program that waits for the body of a request, sends the body, and returns
-// how long the request took and what is wrong with the answer.
+// stopDuringRequest stops a program that waits for the body of a request, sends the body, and
+// returns how long the request took and what is wrong with the answer.
 func stopDuringRequest(t *testing.T) (took time.Duration, problem error) {
 	t.Helper()
 	p := start(t, t.TempDir())

@@ -29,10 +29,10 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 )
 
-// BenchmarkWrk runs wrk against GET /profile of this program, of the same route without authentication,
-// and of FastAPI's tutorial, one after the other in each round. The tutorial runs twice: as Debian
-// packages it, and with uvloop and httptools, which make it faster. A round takes three quarters of a
-// minute:
+// BenchmarkWrk runs wrk against GET /profile of this program, of the same route without
+// authentication, and of FastAPI's tutorial, one after the other in each round. The tutorial runs
+// twice: as Debian packages it, and with uvloop and httptools, which make it faster. A round takes
+// three quarters of a minute:
 //
 //	go test -run '^$' -bench Wrk -benchtime 3x ./examples/quickstart
 func BenchmarkWrk(b *testing.B) {
@@ -56,8 +56,8 @@ func BenchmarkWrk(b *testing.B) {
 	}
 }
 
-// load is what wrk measured of a server. On a machine with other work, the processor time says more than
-// the rate.
+// load is what wrk measured of a server. On a machine with other work, the processor time says more
+// than the rate.
 type load struct {
 	rate      float64       // requests a second
 	p99       time.Duration // 99th percentile of the time of a request
@@ -142,7 +142,8 @@ func startQuickstart(b *testing.B) server {
 	return server{url: p.url, token: login(b, p.url, "ada", "correct horse battery"), pid: p.pid, stop: func() { _ = p.stop() }}
 }
 
-// startOpen serves the same answer from the same kind of file in this process, without authentication.
+// startOpen serves the same answer from the same kind of file in this process, without
+// authentication.
 func startOpen(b *testing.B) server {
 	ctx, end := context.WithCancel(context.Background())
 	store, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "users.db"), sqlstore.Config{})
@@ -176,9 +177,9 @@ func startOpen(b *testing.B) server {
 	}}
 }
 
-// startTutorial starts FastAPI's tutorial with one worker for each core and no access log. Its users are
-// in memory. Debian's uvicorn depends on h11 alone, so it runs on asyncio and h11 unless more is
-// installed.
+// startTutorial starts FastAPI's tutorial with one worker for each core and no access log. Its
+// users are in memory. Debian's uvicorn depends on h11 alone, so it runs on asyncio and h11 unless
+// more is installed.
 func startTutorial(b *testing.B, loop, parser string) server {
 	python := testenv.Python(b, "fastapi", "jose", "passlib", "bcrypt", "multipart", "uvicorn", "uvloop", "httptools")
 	free, err := net.Listen("tcp", "127.0.0.1:0")

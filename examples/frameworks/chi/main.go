@@ -40,7 +40,8 @@ func main() {
 		r.Get("/profile", profile)
 		r.Get("/events", events)
 	})
-	r.With(guard.RequireScope("admin")).Get("/admin", profile) // Config.Claims grants scopes; nobody has one here
+	// Config.Claims grants scopes; nobody has one here.
+	r.With(guard.RequireScope("admin")).Get("/admin", profile)
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
 	log.Printf("http://%s", listener.Addr())

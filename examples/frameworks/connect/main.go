@@ -46,7 +46,8 @@ func main() {
 	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
 	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
 	mux.Handle(path, guard.Require(handler))
-	mux.Handle(profilev1connect.ProfileServicePurgeProcedure, guard.RequireScope("admin")(handler)) // Config.Claims grants scopes; nobody has one here
+	// Config.Claims grants scopes; nobody has one here.
+	mux.Handle(profilev1connect.ProfileServicePurgeProcedure, guard.RequireScope("admin")(handler))
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
 	log.Printf("http://%s", listener.Addr())
@@ -77,7 +78,8 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusServiceUnavailable:
 		code = connect.CodeUnavailable
 	}
-	_ = refusals.Write(w, r, connect.NewError(code, errors.New(http.StatusText(status)))) // fails if the client has disconnected
+	// An error means that the client has disconnected.
+	_ = refusals.Write(w, r, connect.NewError(code, errors.New(http.StatusText(status))))
 }
 
 // auth: end

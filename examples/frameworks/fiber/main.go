@@ -37,7 +37,8 @@ func main() {
 	app.All("/register", handler(authhttp.Register(accounts, authhttp.Config{})))
 	app.All("/login", handler(authhttp.Login(accounts, authhttp.Config{})))
 	app.Get("/profile", use(guard.Require), profile)
-	app.Get("/admin", use(guard.RequireScope("admin")), profile) // Config.Claims grants scopes; nobody has one here
+	// Config.Claims grants scopes; nobody has one here.
+	app.Get("/admin", use(guard.RequireScope("admin")), profile)
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
 	log.Printf("http://%s", listener.Addr())

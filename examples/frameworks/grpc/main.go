@@ -1,5 +1,5 @@
-// Command grpc is a gRPC server whose interceptors verify the caller of every method. Users register
-// and log in over HTTP, on another address.
+// Command grpc is a gRPC server whose interceptors verify the caller of every method. Users
+// register and log in over HTTP, on another address.
 package main
 
 import (
@@ -57,8 +57,8 @@ func main() {
 
 // auth: begin
 
-// scopes holds the scope that a method requires, by its name. Config.Claims grants scopes; nobody has
-// one here.
+// scopes holds the scope that a method requires, by its name. Config.Claims grants scopes; nobody
+// has one here.
 var scopes = map[string]string{profilev1.ProfileService_Purge_FullMethodName: "admin"}
 
 // interceptor accepts the callers that the middleware accepts.

@@ -27,8 +27,8 @@ type stream struct {
 
 func (s stream) Context() context.Context { return s.ctx }
 
-// TestUndecided checks that an infrastructure failure is not reported as the caller's fault, and that
-// no error's text is disclosed.
+// TestUndecided checks that an infrastructure failure is not reported as the caller's fault, and
+// that no error's text is disclosed.
 func TestUndecided(t *testing.T) {
 	t.Parallel()
 	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer x"))

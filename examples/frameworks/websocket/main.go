@@ -44,7 +44,7 @@ func main() {
 
 	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
 	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
-	mux.Handle("POST /ticket", guard.Require(http.HandlerFunc(issued.issue))) // needs a token: a ticket is not accepted here
+	mux.Handle("POST /ticket", guard.Require(http.HandlerFunc(issued.issue))) // refuses tickets
 	mux.Handle("GET /echo", socketGuard.Require(http.HandlerFunc(echo)))
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
@@ -58,8 +58,8 @@ func main() {
 
 // echo sends back each message that it receives.
 func echo(w http.ResponseWriter, r *http.Request) {
-	// Accept refuses pages of other origins. Of the sub-protocols offered it can only choose "bearer",
-	// so the reply never holds the token.
+	// Accept refuses pages of other origins. Of the sub-protocols offered it can only choose
+	// "bearer", so the reply never holds the token.
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{bearer}})
 	if err != nil {
 		return // Accept has answered

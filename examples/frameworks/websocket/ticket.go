@@ -38,8 +38,8 @@ func (subprotocol) Extract(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// ticketInURL extracts the ticket from ?ticket=<ticket>. It refuses everything else, because an access
-// token does not belong in a URL.
+// ticketInURL extracts the ticket from ?ticket=<ticket>. It refuses everything else, because an
+// access token does not belong in a URL.
 type ticketInURL struct{}
 
 func (ticketInURL) Ambient() bool { return false }
@@ -57,9 +57,9 @@ func (ticketInURL) Extract(r *http.Request) (string, error) {
 }
 
 // tickets verifies tickets and access tokens. A ticket stands for the access token that it was
-// exchanged for. That token is verified again when the ticket is used, because it may have expired or
-// been revoked since. Tickets are kept in memory, so a WebSocket must open on the replica that issued
-// its ticket.
+// exchanged for. That token is verified again when the ticket is used, because it may have expired
+// or been revoked since. Tickets are kept in memory, so a WebSocket must open on the replica that
+// issued its ticket.
 type tickets struct {
 	verifier auth.TokenVerifier
 	mu       sync.Mutex
@@ -117,7 +117,8 @@ func (t *tickets) take(name string) (token string, ok bool) {
 	return granted.token, true
 }
 
-// Verify returns the principal of an access token, or of the token behind a ticket, which it uses up.
+// Verify returns the principal of an access token, or of the token behind a ticket, which it uses
+// up.
 func (t *tickets) Verify(ctx context.Context, token string) (*auth.Principal, error) {
 	if strings.HasPrefix(token, ticketPrefix) {
 		var ok bool
