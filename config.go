@@ -127,6 +127,9 @@ func (a *Authenticator) check(cfg Config) (err error) {
 	var faults cfgerr.Faults
 	faults.Require("New.users", a.users != nil)
 	faults.Require("New.tokens", a.tokens != nil)
+	if a.tokens != nil && a.tokens.MaxLifetime() <= 0 {
+		faults.Add("New.tokens", a.tokens.MaxLifetime().String(), "has a MaxLifetime that is not positive: revocations would not be kept")
+	}
 	if (cfg.SecondFactor == nil) != (cfg.Records == nil) {
 		faults.Add("Config.Records", "", "is required with SecondFactor, and of no use without")
 	}
@@ -204,6 +207,9 @@ func (a *Authenticator) selfTest(ctx context.Context) (err error) {
 	refused := errors.Is(err, ErrInvalidToken) && !errors.Is(err, ErrRevokedToken)
 	if refused || err == nil && p.Subject() != subject {
 		return &ConfigError{Field: "New.tokens", Reason: "does not verify the token that it has just issued"}
+	}
+	if err == nil && time.Until(p.Expiry()) > a.tokens.MaxLifetime() {
+		return &ConfigError{Field: "New.tokens", Value: a.tokens.MaxLifetime().String(), Reason: "has a MaxLifetime that the token it has just issued outlives"}
 	}
 	return nil
 }

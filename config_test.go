@@ -73,6 +73,26 @@ func TestNewFaults(t *testing.T) {
 }
 
 // TestNewTriesItsParts: what cannot work shows at the start.
+// shortLived is an issuer that says that its tokens live for another time than they do.
+type shortLived struct {
+	auth.TokenIssuer
+	life time.Duration
+}
+
+func (i shortLived) MaxLifetime() time.Duration { return i.life }
+
+// A revocation is kept as long as MaxLifetime says, so that must be true.
+func TestMaxLifetimeIsChecked(t *testing.T) {
+	t.Parallel()
+	issuer := testkit.NewIssuer(t, jwt.IssuerConfig{Lifetime: time.Hour})
+	for life, faulty := range map[time.Duration]bool{-1: true, 0: true, time.Minute: true, time.Hour: false, 48 * time.Hour: false} {
+		_, err := auth.New(memstore.New(), shortLived{issuer, life}, auth.Config{Hasher: authtest.FastHasher(t)})
+		if got := testkit.FaultFields(err); (len(got) == 1 && got[0] == "New.tokens") != faulty || !faulty && err != nil {
+			t.Errorf("a MaxLifetime of %v: %v", life, err)
+		}
+	}
+}
+
 func TestNewTriesItsParts(t *testing.T) {
 	t.Parallel()
 	issuer := func(cfg jwt.IssuerConfig) auth.TokenIssuer { return testkit.NewIssuer(t, cfg) }
