@@ -95,9 +95,9 @@ var mutants = map[string]map[string]func() auth.UserStore{
 	},
 	"Bytes/Quotes": folding(strings.NewReplacer("''", "'", `\\`, `\`).Replace),
 	"Bytes/Lengths": {
-		"VARCHAR(200), strict": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		"VARCHAR(200), strict": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 			if len(u.Username) > 200 {
-				return errDown
+				return "", errDown
 			}
 			return s.CreateUser(ctx, u)
 		}}),
@@ -109,9 +109,9 @@ var mutants = map[string]map[string]func() auth.UserStore{
 		"ends strings at it": func() auth.UserStore {
 			return &scan{username: func(s string) string { s, _, _ = strings.Cut(s, "\x00"); return s }}
 		},
-		"says that such a user exists": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		"says that such a user exists": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 			if strings.Contains(u.Username, "\x00") {
-				return auth.ErrUserExists
+				return "", auth.ErrUserExists
 			}
 			return s.CreateUser(ctx, u)
 		}}),
@@ -146,15 +146,16 @@ var mutants = map[string]map[string]func() auth.UserStore{
 		"looks, then updates": func() auth.UserStore { return &scan{raceReplace: true} },
 	},
 	"Context/Create": {
-		"ignores it": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		"ignores it": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 			return s.CreateUser(context.WithoutCancel(ctx), u)
 		}}),
-		"does it all the same": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
-			return errors.Join(s.CreateUser(context.WithoutCancel(ctx), u), ctx.Err())
+		"does it all the same": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
+			id, err := s.CreateUser(context.WithoutCancel(ctx), u)
+			return id, errors.Join(err, ctx.Err())
 		}}),
-		"hides the cause": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		"hides the cause": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 			if ctx.Err() != nil {
-				return errDown
+				return "", errDown
 			}
 			return s.CreateUser(ctx, u)
 		}}),
@@ -199,8 +200,8 @@ func wrong(p patched) func() auth.UserStore {
 }
 
 // changing is a CreateUser that changes the user on the way in.
-func changing(change func(*auth.User)) func(auth.UserStore, context.Context, auth.User) error {
-	return func(s auth.UserStore, ctx context.Context, u auth.User) error {
+func changing(change func(*auth.User)) func(auth.UserStore, context.Context, auth.User) (string, error) {
+	return func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 		change(&u)
 		return s.CreateUser(ctx, u)
 	}

@@ -42,9 +42,9 @@ func (s *scan) later(f func()) {
 	f()
 }
 
-func (s *scan) CreateUser(ctx context.Context, u auth.User) error {
+func (s *scan) CreateUser(ctx context.Context, u auth.User) (string, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return "", err
 	}
 	idTaken := func(have auth.User) bool { return same(s.id, have.ID, u.ID) && !(s.freeIDs && have.Disabled) }
 	nameTaken := func(have auth.User) bool {
@@ -57,7 +57,7 @@ func (s *scan) CreateUser(ctx context.Context, u auth.User) error {
 		if s.overwrites {
 			s.users[i].Disabled, s.users[i].CreatedAt = u.Disabled, u.CreatedAt
 		}
-		return auth.ErrUserExists
+		return "", auth.ErrUserExists
 	}
 	index := taken
 	switch {
@@ -78,9 +78,9 @@ func (s *scan) CreateUser(ctx context.Context, u auth.User) error {
 		insert()
 	}
 	if refused {
-		return auth.ErrUserExists
+		return "", auth.ErrUserExists
 	}
-	return nil
+	return u.ID, nil
 }
 
 func (s *scan) find(ctx context.Context, match func(auth.User) bool) (auth.User, error) {

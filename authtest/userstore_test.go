@@ -20,7 +20,7 @@ const brokenStore = "AUTH_TEST_BROKEN_STORE"
 func TestSuiteFails(t *testing.T) {
 	t.Parallel()
 	factory := func(*testing.T) auth.UserStore {
-		return patched{UserStore: memstore.New(), createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		return patched{UserStore: memstore.New(), createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 			u.Disabled = false
 			return s.CreateUser(ctx, u)
 		}}
@@ -46,14 +46,14 @@ func TestSuiteFails(t *testing.T) {
 // patched is a store with some methods replaced; each gets the store beneath.
 type patched struct {
 	auth.UserStore
-	createUser          func(auth.UserStore, context.Context, auth.User) error
+	createUser          func(auth.UserStore, context.Context, auth.User) (string, error)
 	userByID            func(auth.UserStore, context.Context, string) (auth.User, error)
 	userByUsername      func(auth.UserStore, context.Context, string) (auth.User, error)
 	found               func(auth.User) auth.User
 	replacePasswordHash func(s auth.UserStore, ctx context.Context, id, old, replacement string) error
 }
 
-func (p patched) CreateUser(ctx context.Context, u auth.User) error {
+func (p patched) CreateUser(ctx context.Context, u auth.User) (string, error) {
 	if p.createUser != nil {
 		return p.createUser(p.UserStore, ctx, u)
 	}

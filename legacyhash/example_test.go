@@ -57,7 +57,7 @@ func ExampleAll() {
 		{ID: "1", Username: "ada", PasswordHash: "$pbkdf2-sha256$1000$tpZSKqUUIoSwlvI.5/xfqw$fc81oamYlJlaSJykr8dMgjccQmdodMIOIQ4Ld08H6jc"},
 		{ID: "2", Username: "grace", PasswordHash: "pbkdf2_sha256$1000$suVwr32TorychDkvN7GJMF$ZC1KXQlQiPzGFaJmaGK04rpTEnJ6bY5iSMIPM9L9RZ8="},
 	} {
-		if err := users.CreateUser(ctx, u); err != nil {
+		if _, err := users.CreateUser(ctx, u); err != nil {
 			log.Fatal(err)
 		}
 	}

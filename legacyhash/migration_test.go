@@ -47,7 +47,7 @@ func TestMigration(t *testing.T) {
 	}
 	for i, hash := range hashes {
 		name, q := fmt.Sprintf("user%d", i), questions[i]
-		if err := users.CreateUser(t.Context(), auth.User{ID: name, Username: name, PasswordHash: hash}); err != nil {
+		if _, err := users.CreateUser(t.Context(), auth.User{ID: name, Username: name, PasswordHash: hash}); err != nil {
 			t.Fatal(err)
 		}
 		stored := func() string {
