@@ -12,8 +12,8 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// A token that was verified before costs one reading of the clock more than with [jwt.Verifier], and
-// no allocation.
+// A token that was verified before costs one reading of the clock more than with [jwt.Verifier],
+// and no allocation.
 func TestVerifyAllocations(t *testing.T) {
 	key := newKey(t, "EdDSA", "1")
 	i := newIssuer(t, issuerURL, key)

@@ -285,8 +285,8 @@ func TestNewKeyDuringFetch(t *testing.T) {
 	})
 }
 
-// A key that replaces another under the same ID, which an issuer should not do, is noticed at the next
-// scheduled fetch.
+// A key that replaces another under the same ID, which an issuer should not do, is noticed at the
+// next scheduled fetch.
 func TestKeyReplacedUnderItsID(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,7 @@
 // notices it, and when a token names an unknown key, so that a new key works at once. However many
 // tokens a caller sends, unknown keys cause at most one fetch per Cooldown.
 //
-// While the issuer is down, the keys that were fetched last stay in use, up to MaxStale. After that,
-// and before the first fetch has succeeded, Verify returns [jwt.ErrKeysUnavailable]. The middleware
-// answers it with 503 and Retry-After, never with 401.
+// While the issuer is down, the keys that were fetched last stay in use, up to MaxStale. After
+// that, and before the first fetch has succeeded, Verify returns [jwt.ErrKeysUnavailable]. The
+// middleware answers it with 503 and Retry-After, never with 401.
 package jwks

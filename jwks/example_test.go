@@ -29,8 +29,8 @@ func ExampleNew() {
 	// Output: https://id.example.com/realms/acme
 }
 
-// Sign in with Google: the tokens are ID tokens for the application that requested them, and another
-// host than the issuer publishes the keys.
+// Sign in with Google: the tokens are ID tokens for the application that requested them, and
+// another host than the issuer publishes the keys.
 func ExampleConfig() {
 	google, err := jwks.New(jwks.Config{
 		Tokens: jwt.VerifierConfig{
@@ -47,8 +47,8 @@ func ExampleConfig() {
 	// Output: https://accounts.google.com
 }
 
-// A service that accepts its own tokens and those of two tenants. Each token is verified only by the
-// verifier of its issuer.
+// A service that accepts its own tokens and those of two tenants. Each token is verified only by
+// the verifier of its issuer.
 func ExampleVerifier_Issuer() {
 	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {

@@ -21,7 +21,8 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// node runs a program with npm's jose until the test ends, and returns the first line of its output.
+// node runs a program with npm's jose until the test ends, and returns the first line of its
+// output.
 func node(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(testenv.Command(t, "node"), append([]string{"--input-type=module", "-e", program}, args...)...)
@@ -139,8 +140,8 @@ func TestForeignIssuer(t *testing.T) {
 	}
 }
 
-// nodeService keeps a key set for half a second. For an unknown key, jose fetches again only after its
-// cooldown of 30 s. So a key of a token that it accepts was published in time.
+// nodeService keeps a key set for half a second. For an unknown key, jose fetches again only after
+// its cooldown of 30 s. So a key of a token that it accepts was published in time.
 const nodeService = `
 import * as jose from "jose";
 import http from "node:http";
@@ -158,10 +159,10 @@ async function answer(request) {
 }
 ` + nodeServer
 
-// A service with npm's jose reads our keys from a URL while they rotate under load, in the steps that
-// the documentation of KeyRing describes. No request fails. Each step waits until it is safe, however
-// long that takes: until the service has read the published keys, and until no client holds a token of
-// the old key.
+// A service with npm's jose reads our keys from a URL while they rotate under load, in the steps
+// that the documentation of KeyRing describes. No request fails. Each step waits until it is safe,
+// however long that takes: until the service has read the published keys, and until no client holds
+// a token of the old key.
 func TestForeignServiceDuringRotation(t *testing.T) {
 	t.Parallel()
 	rotations, clients := 3, 16

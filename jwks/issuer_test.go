@@ -35,8 +35,8 @@ const (
 
 var encode = base64.RawURLEncoding.EncodeToString
 
-// testKey is a key of another issuer. It uses only the standard library, so that the code under test
-// does not verify what it made itself.
+// testKey is a key of another issuer. It uses only the standard library, so that the code under
+// test does not verify what it made itself.
 type testKey struct {
 	alg, kid string
 	signer   crypto.Signer

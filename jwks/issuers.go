@@ -86,9 +86,9 @@ func Cognito(userPoolID, clientID string, otherClientIDs ...string) Config {
 }
 
 // Supabase returns the settings for the users of a project, whose URL is like
-// "https://abcdefghijkl.supabase.co". The project must sign with an asymmetric key: tokens under its
-// legacy secret are refused. Users who signed in anonymously are accepted like others; their tokens
-// have the claim is_anonymous.
+// "https://abcdefghijkl.supabase.co". The project must sign with an asymmetric key: tokens under
+// its legacy secret are refused. Users who signed in anonymously are accepted like others; their
+// tokens have the claim is_anonymous.
 // https://supabase.com/docs/guides/auth/jwt-fields
 func Supabase(projectURL string) Config {
 	issuer := strings.TrimSuffix(projectURL, "/") + "/auth/v1"

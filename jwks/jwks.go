@@ -48,7 +48,8 @@ type Config struct {
 	// 24 hours; otherwise 10 minutes to 7 days.
 	MaxStale time.Duration
 
-	// Timeout bounds one fetch, including that of the metadata. 0 means 10 s; otherwise 1 s to 60 s.
+	// Timeout bounds one fetch, including that of the metadata. 0 means 10 s; otherwise 1 s to 60
+	// s.
 	Timeout time.Duration
 
 	// Transport makes the requests, for proxies and private certificate authorities. With every

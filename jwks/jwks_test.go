@@ -50,8 +50,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// A token of another issuer, or a text that is not a token, causes no request to the issuer: neither
-// before there are keys, nor for an unknown key, nor when the keys are old.
+// A token of another issuer, or a text that is not a token, causes no request to the issuer:
+// neither before there are keys, nor for an unknown key, nor when the keys are old.
 func TestForeignTokensCauseNoFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -181,8 +181,8 @@ func TestWaitersHaveTheirOwnContext(t *testing.T) {
 	})
 }
 
-// No goroutine and no connection outlives its fetch, over HTTP/1.1 with the verifier's own transport
-// and over HTTP/2 with one of the host.
+// No goroutine and no connection outlives its fetch, over HTTP/1.1 with the verifier's own
+// transport and over HTTP/2 with one of the host.
 func TestNothingIsLeftBehind(t *testing.T) {
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {

@@ -15,10 +15,10 @@ import (
 // maxKeys bounds a set. Issuers publish two to six keys, and a few of them some dozens.
 const maxKeys = 100
 
-// keySet is what an issuer published.
+// keySet holds the usable keys of a set that an issuer published.
 type keySet struct {
 	keys   []jwt.Key     // at least one
-	prints []string      // what identifies each key, sorted: the same for the same keys in any order
+	prints []string      // fingerprint, algorithm and ID of each key, sorted: equal for equal keys in any order
 	faults []error       // one for each key that was refused
 	maxAge time.Duration // how long the response may be cached; -1 if it does not say
 }
@@ -98,8 +98,8 @@ func withoutSecrets(text string) (public string, faults []error, err error) {
 	return `{"keys":[` + strings.Join(keep, ",") + `]}`, faults, nil
 }
 
-// privateMembers are the names of RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1 and of RFC 8037 section 2
-// that make a JWK private or secret.
+// privateMembers are the names of RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1 and of RFC 8037 section
+// 2 that make a JWK private or secret.
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
 // verifyingKey returns k as the key of package jwt that can only verify.

@@ -44,7 +44,8 @@ func newSource(cfg *Config, faults *cfgerr.Faults) *source {
 		rsaAlgorithm: cfg.RSAAlgorithm,
 		client: &http.Client{
 			Transport: cfg.Transport,
-			// A redirect would let a host that is not configured supply the keys (CWE-601, CWE-918).
+			// A redirect would let a host that is not configured supply the keys (CWE-601,
+			// CWE-918).
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}

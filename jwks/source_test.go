@@ -16,8 +16,8 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// Responses that are not a usable key set: each counts as an outage, none is followed elsewhere, and
-// no error repeats what the response said.
+// Responses that are not a usable key set: each counts as an outage, none is followed elsewhere,
+// and no error repeats what the response said.
 func TestBadAnswers(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, "EdDSA", "1")
