@@ -33,13 +33,13 @@ var published = []string{
 // not random (RFC 8725 section 3.5). The error never contains the secret. See decision 0021.
 func checkSecret(secret []byte, size int) error {
 	if len(secret) < size {
-		return fmt.Errorf("the secret of %d bytes is too short: use at least %d random bytes", len(secret), size)
+		return fmt.Errorf("a secret of %d bytes is too short: at least %d random bytes", len(secret), size)
 	}
 	if what := keyText(secret); what != "" {
 		return fmt.Errorf("the secret is %s: use random bytes", what)
 	}
 	if len(secret) > maxSecret {
-		return fmt.Errorf("the secret of %d bytes is too long: use at most %d", len(secret), maxSecret)
+		return fmt.Errorf("a secret of %d bytes is too long: at most %d", len(secret), maxSecret)
 	}
 	if !looksRandom(secret) {
 		return errors.New("the secret repeats itself: use random bytes")
