@@ -12,8 +12,8 @@ import (
 )
 
 // Bounds on the modulus of RSA keys. RFC 7518 section 3.3 requires the lower one. The upper one
-// limits the cost of one verification, because a key may come from another party: see
-// CVE-2023-29409.
+// limits the cost of one verification, because a key may come from another party. crypto/tls
+// lacked such a bound: CVE-2023-29409.
 const (
 	minRSABits = 2048
 	maxRSABits = 16384

@@ -9,8 +9,8 @@ import (
 )
 
 // MaxTokenBytes is the greatest length of a token. It is checked before anything is parsed, so that
-// the work and memory for a hostile token are bounded (CWE-400; CVE-2025-30204 is that fault in
-// another library). RFC 7519 sets no bound; servers commonly accept 8 KiB for all header fields
+// the work and memory for a hostile token are bounded (CWE-400; golang-jwt lacked such a bound:
+// CVE-2025-30204). RFC 7519 sets none. Servers commonly accept 8 KiB for all header fields
 // together.
 const MaxTokenBytes = 8192
 

@@ -9,9 +9,10 @@ import (
 )
 
 // See decision 0002. Only this file imports jwx, and no type of jwx leaves it, so that a move to
-// another version or library changes this file alone. jwx only computes and verifies signatures;
-// this package has checked keys and lengths before. It never parses a token and never writes
-// claims, because jwx/v2 writes claim names unescaped (GHSA-4cf7-xm37-g63h).
+// another version or library changes this file alone. jwx only computes and verifies signatures,
+// with keys and lengths that this package has checked. This module parses tokens and writes claims
+// itself, because jwx/v2 accepts malformed tokens and writes claim names unescaped
+// (GHSA-4cf7-xm37-g63h).
 
 // The implementations that jwx has registered when the program starts. Other code in the process
 // can replace them later by jws.RegisterVerifier and jws.RegisterSigner, which then has no effect
