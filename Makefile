@@ -1,4 +1,4 @@
-.PHONY: all test fuzz bench
+.PHONY: all test fuzz bench tidy release
 
 # All that CI runs.
 all:
@@ -13,3 +13,14 @@ fuzz:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# The command go mod tidy needs the published version of our modules, which may be yet to come.
+tidy:
+	bash .ci/run tidy
+
+# Sets what the modules require of each other, once everything passes, and prints the commands that
+# commit, tag and push: make release VERSION=v0.1.0
+release:
+	go run ./internal/release check $(VERSION)
+	bash .ci/run
+	go run ./internal/release set $(VERSION)

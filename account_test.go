@@ -20,7 +20,7 @@ import (
 // TestPasswordRule: what may be set, at Register and at ChangePassword.
 func TestPasswordRule(t *testing.T) {
 	t.Parallel()
-	usual, strict := auth.Config{}, auth.Config{MinPasswordLength: 15, MaxPasswordBytes: 256}
+	usual, strict := auth.Config{}, auth.Config{Passwords: passwords.Policy{MinLength: 15, MaxBytes: 256}}
 	for name, row := range map[string]struct {
 		cfg      auth.Config
 		password string
@@ -140,7 +140,7 @@ func TestChangePasswordConflicts(t *testing.T) {
 				if method != "ReplacePasswordHash" || writes == len(row.meanwhile) {
 					return nil
 				}
-				u, err := store.MemoryStore.UserByID(ctx, "id-0")
+				u, err := store.Store.UserByID(ctx, "id-0")
 				if err != nil {
 					return err
 				}
@@ -152,13 +152,13 @@ func TestChangePasswordConflicts(t *testing.T) {
 				case "down":
 					return errDown
 				}
-				return store.MemoryStore.ReplacePasswordHash(ctx, "id-0", u.PasswordHash, stored)
+				return store.Store.ReplacePasswordHash(ctx, "id-0", u.PasswordHash, stored)
 			}
 			_, err := a.ChangePassword(ctx, "id-0", current, "battery staple")
 			if !errors.Is(err, row.want) || (err == nil) != (row.want == nil) {
 				t.Errorf("%v, want %v", err, row.want)
 			}
-			u, err2 := store.MemoryStore.UserByID(ctx, "id-0")
+			u, err2 := store.Store.UserByID(ctx, "id-0")
 			if changed := u.PasswordHash == "$work$12$battery staple"; err2 != nil || changed != (row.want == nil) {
 				t.Errorf("stored is %q, %v", u.PasswordHash, err2)
 			}
@@ -292,7 +292,7 @@ func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow, store := new(testkit.SlowHasher), memstore.New()
 		a := newAuthenticator(t, store, auth.Config{Hasher: passwords.Limit(slow, 1)})
-		if err := store.CreateUser(t.Context(), auth.User{ID: "1", Username: "ada", PasswordHash: "hash of correct horse"}); err != nil {
+		if _, err := store.CreateUser(t.Context(), auth.User{ID: "1", Username: "ada", PasswordHash: "hash of correct horse"}); err != nil {
 			t.Fatal(err)
 		}
 		var all sync.WaitGroup

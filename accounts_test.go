@@ -27,7 +27,7 @@ import (
 func withSessions(t *testing.T, cfg auth.Config) (*auth.Authenticator, *memstore.Store, auth.User) {
 	t.Helper()
 	store := memstore.New()
-	cfg.Sessions, cfg.Accounts, cfg.RefreshKeys = store, store, testkit.RingOf(t, testkit.Generated(t, "HS256"))
+	cfg.Sessions, cfg.Accounts, cfg.RefreshKeys = store, store, testkit.Secrets(t)
 	a := newAuthenticator(t, store, cfg)
 	u, err := a.Register(t.Context(), "ada", password)
 	if err != nil {
@@ -182,14 +182,14 @@ func (u *undying) DeleteUserSessions(ctx context.Context, userID, except string,
 	if u.err != nil {
 		return u.err
 	}
-	return u.MemoryStore.DeleteUserSessions(ctx, userID, except, issuedAt, expiry)
+	return u.Store.DeleteUserSessions(ctx, userID, except, issuedAt, expiry)
 }
 
 // An account whose sessions do not end is not deleted: who asked for it can ask again.
 func TestDeleteThatFails(t *testing.T) {
 	t.Parallel()
-	store := &undying{MemoryStore: memstore.New(), err: errors.New("down")}
-	a := newAuthenticator(t, store.MemoryStore, auth.Config{Sessions: store, Accounts: store, RefreshKeys: testkit.RingOf(t, testkit.Generated(t, "HS256"))})
+	store := &undying{Store: memstore.New(), err: errors.New("down")}
+	a := newAuthenticator(t, store.Store, auth.Config{Sessions: store, Accounts: store, RefreshKeys: testkit.Secrets(t)})
 	u, err := a.Register(t.Context(), "ada", password)
 	if err != nil {
 		t.Fatal(err)
@@ -309,7 +309,7 @@ func TestThrottleIsAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from := a.From(auth.Device{IP: netip.MustParseAddr("192.0.2.7"), Known: "k"})
+	from := auth.WithDevice(ctx, auth.Device{IP: netip.MustParseAddr("192.0.2.7"), Known: "k"})
 	expect := func(want ...string) {
 		t.Helper()
 		if !slices.Equal(throttle.calls, want) {
@@ -317,12 +317,12 @@ func TestThrottleIsAsked(t *testing.T) {
 		}
 		throttle.calls = nil
 	}
-	tokens, err := from.Login(ctx, "ADA", password)
+	tokens, err := a.Login(from, "ADA", password)
 	if err != nil || tokens.DeviceToken != "device" {
 		t.Errorf("%v, device token %q", err, string(tokens.DeviceToken))
 	}
 	expect("begin ada 192.0.2.7 k", "succeed ada 192.0.2.7 k")
-	_, err = from.Login(ctx, "ada", "wrong password")
+	_, err = a.Login(from, "ada", "wrong password")
 	if err != auth.ErrInvalidCredentials {
 		t.Error(err)
 	}
@@ -379,7 +379,7 @@ func TestLoginUserIf(t *testing.T) {
 	throttle, ctx := new(noted), t.Context()
 	var events []auth.Event
 	a, store, u := withSessions(t, auth.Config{Throttle: throttle, Events: func(_ context.Context, e auth.Event) { events = append(events, e) }})
-	from := a.From(auth.Device{IP: netip.MustParseAddr("192.0.2.7"), Known: "k"})
+	from := auth.WithDevice(ctx, auth.Device{IP: netip.MustParseAddr("192.0.2.7"), Known: "k"})
 	wrong, down := fmt.Errorf("code: %w", auth.ErrInvalidCredentials), errors.New("down")
 	refused := &auth.RetryError{Err: auth.ErrTooManyAttempts, After: time.Minute}
 	const ada, target, nobody = " ada 192.0.2.7 k at code", "code", " code 192.0.2.7 k at code"
@@ -401,7 +401,7 @@ func TestLoginUserIf(t *testing.T) {
 	} {
 		throttle.calls, throttle.begin, events = nil, row.begin, nil
 		called := false
-		tokens, err := from.LoginUserIf(ctx, row.id, target, func(context.Context) error { called = true; return row.proven }, "otp")
+		tokens, err := a.LoginUserIf(from, row.id, target, func(context.Context) error { called = true; return row.proven }, "otp")
 		if !errors.Is(err, row.want) || (err == nil) != (row.want == nil) || called != (row.begin == nil) {
 			t.Errorf("%s: %v, called: %t", row.name, err, called)
 		}
@@ -433,7 +433,7 @@ func TestLoginUserIf(t *testing.T) {
 		{nil, "begin" + at + ", succeed" + at, "device"}, {refused, "begin" + at, ""}, {down, "begin" + at, ""},
 	} {
 		throttle.calls, throttle.begin = nil, row.begin
-		tokens, err := from.LoginUser(ctx, u.ID, "otp")
+		tokens, err := a.LoginUser(from, u.ID, "otp")
 		if got := strings.Join(throttle.calls, ", "); err != nil || tokens.RefreshToken == "" || tokens.DeviceToken != row.known || got != row.told {
 			t.Errorf("LoginUser where the throttle says %v: %v, device %q, told %q", row.begin, err, string(tokens.DeviceToken), got)
 		}
@@ -445,7 +445,7 @@ func TestLoginUserIf(t *testing.T) {
 	if _, err := a.LoginUserIf(ctx, u.ID, target, right, "otp"); err != auth.ErrInvalidCredentials {
 		t.Errorf("disabled: %v", err)
 	}
-	if _, err := from.LoginUser(ctx, u.ID, "otp"); err != auth.ErrInvalidCredentials || len(throttle.calls) != 1 {
+	if _, err := a.LoginUser(from, u.ID, "otp"); err != auth.ErrInvalidCredentials || len(throttle.calls) != 1 {
 		t.Errorf("disabled: %v, the throttle was told %q", err, throttle.calls)
 	}
 }
@@ -461,19 +461,19 @@ func (s *integers) UserByID(ctx context.Context, id string) (auth.User, error) {
 	if _, err := strconv.Atoi(id); err != nil {
 		return auth.User{}, err
 	}
-	return s.MemoryStore.UserByID(ctx, id)
+	return s.Store.UserByID(ctx, id)
 }
 
 func (s *integers) UserByUsername(ctx context.Context, name string) (auth.User, error) {
 	s.asked = append(s.asked, "name "+name)
-	return s.MemoryStore.UserByUsername(ctx, name)
+	return s.Store.UserByUsername(ctx, name)
 }
 
 // Nobody is looked up once, as others are, and not by an ID that no table can hold;
 // nor is nobody who has the target's name.
 func TestLoginUserIfOfNobody(t *testing.T) {
 	t.Parallel()
-	store := &integers{MemoryStore: memstore.New()}
+	store := &integers{Store: memstore.New()}
 	a := newAuthenticator(t, store, auth.Config{NewUserID: func(context.Context) (string, error) { return "1", nil }})
 	if _, err := a.Register(t.Context(), "code", password); err != nil {
 		t.Fatal(err)
@@ -522,7 +522,7 @@ func (s *silentSessions) DeleteUserSessions(ctx context.Context, userID, except 
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	return s.MemoryStore.DeleteUserSessions(ctx, userID, except, issuedAt, expiry)
+	return s.Store.DeleteUserSessions(ctx, userID, except, issuedAt, expiry)
 }
 
 // What is done to the end though its client is gone ends though the store is, too.
@@ -542,7 +542,7 @@ func TestSilentStoreHoldsNobody(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				store := &silentSessions{memstore.New(), row.answers}
-				a := newAuthenticator(t, store, auth.Config{Sessions: store, Accounts: store, RefreshKeys: testkit.RingOf(t, testkit.Generated(t, "HS256"))})
+				a := newAuthenticator(t, store, auth.Config{Sessions: store, Accounts: store, RefreshKeys: testkit.Secrets(t)})
 				u, err := a.Register(t.Context(), "ada", password)
 				if err != nil {
 					t.Fatal(err)

@@ -3,26 +3,23 @@ package auth
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
-	"net/url"
-	"strings"
 
+	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// answer is how an error is told over HTTP.
+// answer is the HTTP answer to an error.
 type answer struct {
 	cause     error
 	status    int
-	challenge bool   // with a WWW-Authenticate header
-	code      string // its error, RFC 6750 section 3.1; the code of the problem too
-	detail    string // for people: no more than the status and code say
+	challenge bool   // whether a WWW-Authenticate header goes with it
+	code      string // error of the challenge (RFC 6750 section 3.1), and code of the problem
+	detail    string // text for people; says no more than status and code
 }
 
-// answers is the one table from error to answer; the first row that fits
-// counts. What could not be decided stands first, so that an error that is both
-// is never told as a fault of the caller.
+// answers maps errors to answers; the first row that fits counts. Infrastructure failures stand
+// first, so that an error that is both is never reported as the caller's fault.
 var answers = [...]answer{
 	{ErrBusy, 503, false, "", "too busy, try again later"},
 	{ErrKeysUnavailable, 503, false, "", "not available now, try again later"},
@@ -62,9 +59,9 @@ func answerTo(err error) answer {
 	return answer{cause: err, status: 500}
 }
 
-// HTTPStatus returns the status code for an error of this package: 4xx for what
-// a caller's input causes, 503 for what time may cure, and 500 for everything
-// else. For nil it returns 200.
+// HTTPStatus returns the status code for an error of this package: 4xx for an error that the
+// caller's input caused, 503 if trying again later may help, and 500 for everything else. For nil it
+// returns 200.
 func HTTPStatus(err error) int {
 	if err == nil {
 		return http.StatusOK
@@ -72,15 +69,15 @@ func HTTPStatus(err error) int {
 	return answerTo(err).status
 }
 
-// challenge returns a WWW-Authenticate header as RFC 6750 section 3 has it. Its
-// parts were checked when they were configured: none needs escaping.
-func challenge(realm, metadata, code, ask string) string {
+// challenge returns a WWW-Authenticate header (RFC 6750 section 3). Its parts were checked when they
+// were configured, so that none needs escaping.
+func challenge(realm, metadata, code, parameter string) string {
 	c := `Bearer realm="` + realm + `"`
 	if code != "" {
 		c += `, error="` + code + `"`
 	}
-	if ask != "" {
-		c += ", " + ask
+	if parameter != "" {
+		c += ", " + parameter
 	}
 	if metadata != "" {
 		c += `, resource_metadata="` + metadata + `"` // RFC 9728 section 5.1
@@ -88,7 +85,7 @@ func challenge(realm, metadata, code, ask string) string {
 	return c
 }
 
-// isQuotable reports whether s stands in a quoted-string without escapes.
+// isQuotable reports whether s can stand in a quoted-string without escapes.
 func isQuotable(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -98,12 +95,7 @@ func isQuotable(s string) bool {
 	return true
 }
 
-// isMetadataURL reports whether s may be told as the place of the metadata.
+// isMetadataURL reports whether a challenge may name s as the URL of the metadata.
 func isMetadataURL(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || !isQuotable(s) || u.Hostname() == "" || u.User != nil || strings.Contains(s, "#") {
-		return false
-	}
-	loopback := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
-	return u.Scheme == "https" || u.Scheme == "http" && loopback
+	return isQuotable(s) && origin.IsSecureURL(s)
 }

@@ -173,7 +173,7 @@ func (a *Authenticator) setDefaults() {
 	}
 	a.hasher = passwords.Limit(a.hasher, 0)
 	if a.newID == nil {
-		a.newID = func(context.Context) (string, error) { return rand.Text(), nil } // at least 128 bits
+		a.newID = func(context.Context) (string, error) { return rand.Text(), nil } // 128 random bits or more
 	}
 	if a.events == nil {
 		a.events = func(context.Context, Event) {}

@@ -13,6 +13,7 @@ import (
 	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // twoIssuers issues with one and verifies with the other.
@@ -50,21 +51,21 @@ func TestNewFaults(t *testing.T) {
 		"zero":        {users, tokens, auth.Config{}, nil},
 		"no users":    {nil, tokens, auth.Config{}, []string{"New.users"}},
 		"no tokens":   {users, nil, auth.Config{}, []string{"New.tokens"}},
-		"all at once": {nil, nil, auth.Config{MinPasswordLength: -1, MaxPasswordBytes: 1}, []string{"New.users", "New.tokens", "Config.MinPasswordLength", "Config.MaxPasswordBytes"}},
+		"all at once": {nil, nil, auth.Config{Passwords: passwords.Policy{MinLength: -1, MaxBytes: 1}}, []string{"New.users", "New.tokens", "passwords.Policy.MinLength", "passwords.Policy.MaxBytes"}},
 		"no sessions": {users, tokens, auth.Config{RefreshWindow: -1, SessionIdle: time.Hour, SessionLifetime: time.Hour, SessionsPerUser: 1},
 			[]string{"Config.RefreshWindow", "Config.SessionIdle", "Config.SessionLifetime", "Config.SessionsPerUser"}},
-		"shortest":       {users, tokens, auth.Config{MinPasswordLength: 8, MaxPasswordBytes: 256}, nil},
-		"longest":        {users, tokens, auth.Config{MinPasswordLength: 64, MaxPasswordBytes: 4096}, nil},
-		"too short":      {users, tokens, auth.Config{MinPasswordLength: 7}, []string{"Config.MinPasswordLength"}},
-		"too long a min": {users, tokens, auth.Config{MinPasswordLength: 65}, []string{"Config.MinPasswordLength"}},
-		"too few bytes":  {users, tokens, auth.Config{MaxPasswordBytes: 255}, []string{"Config.MaxPasswordBytes"}},
-		"too many bytes": {users, tokens, auth.Config{MaxPasswordBytes: 4097}, []string{"Config.MaxPasswordBytes"}},
+		"shortest":       {users, tokens, auth.Config{Passwords: passwords.Policy{MinLength: 8, MaxBytes: 256}}, nil},
+		"longest":        {users, tokens, auth.Config{Passwords: passwords.Policy{MinLength: 64, MaxBytes: 4096}}, nil},
+		"too short":      {users, tokens, auth.Config{Passwords: passwords.Policy{MinLength: 7}}, []string{"passwords.Policy.MinLength"}},
+		"too long a min": {users, tokens, auth.Config{Passwords: passwords.Policy{MinLength: 65}}, []string{"passwords.Policy.MinLength"}},
+		"too few bytes":  {users, tokens, auth.Config{Passwords: passwords.Policy{MaxBytes: 255}}, []string{"passwords.Policy.MaxBytes"}},
+		"too many bytes": {users, tokens, auth.Config{Passwords: passwords.Policy{MaxBytes: 4097}}, []string{"passwords.Policy.MaxBytes"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			row.cfg.Hasher = authtest.FastHasher(t)
 			a, err := auth.New(row.users, row.tokens, row.cfg)
-			if got := faultFields(err); fmt.Sprint(got) != fmt.Sprint(row.fields) || (a == nil) != (err != nil) || (err == nil) != (row.fields == nil) {
+			if got := testkit.FaultFields(err); fmt.Sprint(got) != fmt.Sprint(row.fields) || (a == nil) != (err != nil) || (err == nil) != (row.fields == nil) {
 				t.Errorf("New: %v, faults in %v, want %v", err, got, row.fields)
 			}
 		})

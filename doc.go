@@ -1,28 +1,32 @@
-// Package auth registers users, logs them in and protects routes with JSON Web
-// Tokens, inside a net/http server that already exists:
+// Package auth registers users, logs them in and protects routes with JSON Web Tokens, inside a
+// net/http server that already exists:
 //
-//	key, err := auth.OpenKeyFile("auth.key", auth.EdDSA) // made at the first start
-//	keys, err := auth.NewKeyRing(key)
-//	tokens, err := auth.NewJWTIssuer(auth.JWTConfig{
+//	key, err := jwt.OpenKeyFile("auth.key", jwt.EdDSA) // created at the first start
+//	keys, err := jwt.NewKeyRing(key)
+//	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{
 //		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys,
 //	})
-//	accounts, err := auth.New(auth.NewMemoryStore(), tokens, auth.Config{})
+//	accounts, err := auth.New(memstore.New(), tokens, auth.Config{})
 //	guard, err := auth.NewMiddleware(accounts, auth.MiddlewareConfig{})
 //
 //	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
 //	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
-//	mux.Handle("/profile", guard.Require(profile)) // profile asks auth.FromContext
+//	mux.Handle("/profile", guard.Require(profile)) // profile calls auth.FromContext
 //
-// The parts are interfaces: [UserStore] stands over the users table that is
-// there, [passwords.Hasher] reads the hashes in it, [jwt.TokenIssuer] makes other tokens. What
-// is not given is the safe choice: a token lives 15 minutes and is accepted in one
-// spelling, under the one algorithm of its key; every failed login costs one hash
-// and gives one error; each input is bounded before it costs anything; and what
-// cannot be decided is an error of its own, never a login and never a 401.
+// The parts are interfaces: a [UserStore] stands over the users table that you have, a [Hasher]
+// reads the password hashes in it, and a [TokenIssuer] issues the tokens. What is not configured is
+// the safe choice. An access token lives 15 minutes and is accepted in one spelling, under the one
+// algorithm of its key. Every failed login costs one hash and gives the same error. Each input is
+// bounded before it costs anything. What cannot be decided is an error of its own, never a login and
+// never a 401.
 //
-// It defends against strangers, other users, other services' tokens, other
-// origins' pages, and readers of logs and of the database. A stolen refresh token
-// is found when both hands have used it. It does not defend a stolen access token
-// until that expires or its session ends (see package revocation), nor a host
-// whose memory or key file is read.
+// The package defends against strangers, other users, tokens of other services, pages of other
+// origins, and readers of logs and of the database. A stolen refresh token is found once both the
+// thief and the owner have used theirs. A stolen access token works until it expires or its session
+// ends (see package revocation). The package cannot defend a host whose memory or key file an
+// attacker can read.
+//
+// The packages that it is composed of can be used by themselves: jwt issues and verifies tokens,
+// passwords hashes and checks passwords, session holds the rule of refresh tokens, secrets the
+// server's own secrets.
 package auth

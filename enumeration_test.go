@@ -80,7 +80,7 @@ func accountsOfKinds(b *testing.B, kinds []string) (auth.Hasher, auth.UserStore)
 			case "passwordless":
 				u.PasswordHash = ""
 			}
-			if err := users.CreateUser(b.Context(), u); err != nil {
+			if _, err := users.CreateUser(b.Context(), u); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -31,7 +31,7 @@ func TestLoginFailedSaysWhy(t *testing.T) {
 		Hasher: w, NormalizeUsername: asGiven,
 		Events: func(_ context.Context, e auth.Event) { told = append(told, e) },
 	}
-	a := newAuthenticator(t, store, cfg).From(auth.Device{UserAgent: "browser"})
+	a, browser := newAuthenticator(t, store, cfg), auth.WithDevice(t.Context(), auth.Device{UserAgent: "browser"})
 	cfg.Throttle = refusing{}
 	throttled := newAuthenticator(t, store, cfg)
 	const right = "correct horse"
@@ -61,10 +61,10 @@ func TestLoginFailedSaysWhy(t *testing.T) {
 			}
 			told = nil
 		}
-		_, err := a.Login(t.Context(), row.name, row.password)
+		_, err := a.Login(browser, row.name, row.password)
 		check("Login", row.userID, err)
 		if row.userID != "" {
-			check("ConfirmPassword", row.userID, a.ConfirmPassword(t.Context(), row.userID, row.password))
+			check("ConfirmPassword", row.userID, a.ConfirmPassword(browser, row.userID, row.password))
 		}
 		if _, err := throttled.Login(t.Context(), row.name, row.password); row.userID != "" && (!errors.Is(err, auth.ErrTooManyAttempts) ||
 			len(told) != 1 || told[0].Kind != auth.EventThrottled || !errors.Is(told[0].Err, auth.ErrTooManyAttempts)) {

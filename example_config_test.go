@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/passwords"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 // configured returns accounts by cfg, with quicker hashes than the default, in which
@@ -59,11 +59,7 @@ func ExampleConfig_claims() {
 
 // Sessions: each login has refresh tokens, until it is ended.
 func ExampleConfig_sessions() {
-	key, err := jwt.GenerateKey(jwt.HS256) // OpenKeyFile keeps it through a restart
-	if err != nil {
-		log.Fatal(err)
-	}
-	keys, err := jwt.NewKeyRing(key)
+	keys, err := secrets.NewRing(secrets.Generate()) // secrets.OpenFile keeps a key through a restart
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -130,7 +126,7 @@ func ExampleConfig_normalizeUsername() {
 // What a new password has to satisfy.
 func ExampleConfig_minPasswordLength() {
 	accounts := configured(memstore.New(), auth.Config{
-		MinPasswordLength: 15, ContextWords: []string{"acme", "acmeshop"},
+		Passwords: passwords.Policy{MinLength: 15, ContextWords: []string{"acme", "acmeshop"}},
 	})
 	for _, password := range []string{"battery staple", "AcmeShop-AcmeShop", "correct horse battery"} {
 		_, err := accounts.Register(context.Background(), "grace", password)
@@ -142,21 +138,22 @@ func ExampleConfig_minPasswordLength() {
 	// <nil>
 }
 
-// A secret that is not in the table goes into every hash. Those of before are read
-// until their owners have logged in.
-func ExamplePepper() {
-	key, err := jwt.GenerateKey(jwt.HS256) // OpenKeyFile keeps it through a restart
+// A pepper: a secret that is not in the table goes into every hash. Older hashes are read until their
+// owners log in.
+func ExampleConfig_pepper() {
+	key, err := secrets.Generate().WithID("2031") // secrets.OpenFile keeps a key through a restart
 	if err != nil {
 		log.Fatal(err)
 	}
-	if key, err = key.WithID("2031"); err != nil {
+	keys, err := secrets.NewRing(key)
+	if err != nil {
 		log.Fatal(err)
 	}
 	plain, err := passwords.NewBcrypt(10)
 	if err != nil {
 		log.Fatal(err)
 	}
-	peppered, err := passwords.Pepper(plain, key)
+	peppered, err := passwords.Pepper(plain, keys)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -219,38 +216,6 @@ func ExampleMiddlewareConfig() {
 	// 200 your cart
 	// 403 log in first
 	// 401 Bearer realm="shop"
-}
-
-// Tokens of two issuers, each held to its own rules, behind one middleware.
-func ExampleAnyOf() {
-	own := newTokens() // issuer: https://example.com
-	key, err := jwt.GenerateKey(jwt.ES256)
-	if err != nil {
-		log.Fatal(err)
-	}
-	keys, err := jwt.NewKeyRing(key)
-	if err != nil {
-		log.Fatal(err)
-	}
-	partner, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://partner.example", Audience: "https://example.com/api", Keys: keys})
-	if err != nil {
-		log.Fatal(err)
-	}
-	verifier, err := jwt.AnyOf(map[string]auth.TokenVerifier{"https://example.com": own, "https://partner.example": partner})
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, issuer := range []*jwt.Issuer{own, partner} {
-		token, err := issuer.Issue(context.Background(), auth.Claims{Subject: "17"})
-		if err != nil {
-			log.Fatal(err)
-		}
-		caller, err := verifier.Verify(context.Background(), token)
-		fmt.Println(caller.Issuer(), caller.Subject(), err) // a subject is unique for its issuer alone
-	}
-	// Output:
-	// https://example.com 17 <nil>
-	// https://partner.example 17 <nil>
 }
 
 // A route that wants a login of the last five minutes; Authenticator.StepUp, or the

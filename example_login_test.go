@@ -5,56 +5,11 @@ import (
 	"fmt"
 	"log"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
-	"github.com/seed-e36e2130/auth/passwords"
 )
-
-// measured is a Hasher that knows how many of its hashes were under way at once.
-type measured struct {
-	auth.Hasher
-	mu        sync.Mutex
-	now, most int
-}
-
-func (m *measured) Hash(ctx context.Context, password string) (string, error) {
-	m.count(1)
-	defer m.count(-1)
-	return m.Hasher.Hash(ctx, password)
-}
-
-func (m *measured) count(n int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.now += n
-	m.most = max(m.most, m.now)
-}
-
-// Two processors for passwords, however many register or log in: the rest wait in
-// turn. It goes into Config.Hasher.
-func ExampleLimit() {
-	bcrypt, err := passwords.NewBcrypt(10)
-	if err != nil {
-		log.Fatal(err)
-	}
-	hasher := &measured{Hasher: bcrypt}
-	limited := passwords.Limit(hasher, 2)
-	var callers sync.WaitGroup
-	for range 6 {
-		callers.Go(func() {
-			if _, err := limited.Hash(context.Background(), "correct horse battery"); err != nil {
-				log.Fatal(err)
-			}
-		})
-	}
-	callers.Wait()
-	fmt.Println(hasher.most <= 2)
-	// Output: true
-}
 
 // The host has seen a passkey, which is a key in the user's hands and their finger:
 // two factors, so it says "mfa".
@@ -147,29 +102,4 @@ func ExampleMiddleware_RequireRole() {
 	// Output:
 	// 200 published
 	// 403 Bearer realm="api", error="insufficient_scope"
-}
-
-// The audit log is told when keys were replaced; auth.LogEvents writes there.
-func ExampleKeyRing_Notify() {
-	var both [2]jwt.Key
-	for i := range both {
-		key, err := jwt.GenerateKey(jwt.EdDSA)
-		if err != nil {
-			log.Fatal(err)
-		}
-		if both[i], err = key.WithID(fmt.Sprintf("key-%d", i+1)); err != nil {
-			log.Fatal(err)
-		}
-	}
-	keys, err := jwt.NewKeyRing(both[0])
-	if err != nil {
-		log.Fatal(err)
-	}
-	keys.Notify(func(_ context.Context, e auth.Event) { fmt.Println(e.Kind, e.KeyID) })
-	fmt.Println(keys.Replace(both[0])) // no other keys than before: nothing to tell
-	fmt.Println(keys.Replace(both[1], both[0]))
-	// Output:
-	// <nil>
-	// key_rotated key-2
-	// <nil>
 }

@@ -20,16 +20,16 @@ type person struct {
 	left            bool
 }
 
-func (p *people) CreateUser(_ context.Context, u auth.User) error {
+func (p *people) CreateUser(_ context.Context, u auth.User) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, row := range p.rows { // a database has a unique index instead
 		if row.id == u.ID || row.mail == u.Username {
-			return auth.ErrUserExists
+			return "", auth.ErrUserExists
 		}
 	}
 	p.rows = append(p.rows, person{id: u.ID, mail: u.Username, crypt: u.PasswordHash})
-	return nil
+	return u.ID, nil
 }
 
 func (p *people) UserByID(_ context.Context, id string) (auth.User, error) {

@@ -103,105 +103,14 @@ func Example() {
 	// auth: invalid credentials
 }
 
-// A program that makes its own tokens: for a service, with scopes and a claim of
-// its own.
-func ExampleJWTIssuer_Issue() {
-	tokens := newTokens()
-	ctx := context.Background()
-
-	token, err := tokens.Issue(ctx, auth.Claims{
-		Subject: "billing",
-		Kind:    auth.KindService,
-		Scopes:  []string{"invoices:read"},
-		Custom:  map[string]any{"tenant": 7},
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-
-	caller, err := tokens.Verify(ctx, token)
-	if err != nil {
-		log.Fatal(err)
-	}
-	claims, err := auth.Decode[struct {
-		Tenant int64 `json:"tenant"`
-	}](caller)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(caller.Subject(), caller.Kind(), caller.Scopes(), claims.Tenant)
-	// Output: billing service [invoices:read] 7
-}
-
-// Wrong: a secret that a person thought up, and nobody whom the tokens are for.
-// Constructors say all that is wrong, at the start and not at the first login.
-func ExampleNewJWTIssuer_wrong() {
-	_, err := jwt.NewSecretKey([]byte("secret"))
-	fmt.Println(err)
-
-	_, err = jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com"})
-	fmt.Println(err)
-
-	var fault *auth.ConfigError
-	fmt.Println(errors.As(err, &fault))
-	// Output:
-	// auth: NewSecretKey: a secret of 6 bytes is too short: at least 32 random bytes
-	// auth: JWTConfig.Audience: is required
-	// auth: JWTConfig.Keys: is required
-	// true
-}
-
 // Wrong: a rule that is weaker than the library stands for, and no store. Nothing
 // starts until all of it is mended.
 func ExampleNew_wrong() {
-	_, err := auth.New(nil, newTokens(), auth.Config{MinPasswordLength: 4})
+	_, err := auth.New(nil, newTokens(), auth.Config{Passwords: passwords.Policy{MinLength: 4}})
 	fmt.Println(err)
 	// Output:
 	// auth: New.users: is required
-	// auth: Config.MinPasswordLength "4": must be 0 or 8 to 64
-}
-
-// The next key verifies before it signs, and the old one verifies until its last
-// token has expired: no valid token is refused on the way.
-func ExampleKeyRing_Replace() {
-	newKey := func() jwt.Key {
-		key, err := jwt.GenerateKey(jwt.ES256)
-		if err != nil {
-			log.Fatal(err)
-		}
-		return key
-	}
-	old, next := newKey(), newKey()
-	keys, err := jwt.NewKeyRing(old, next) // every replica knows next by now
-	if err != nil {
-		log.Fatal(err)
-	}
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{
-		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys,
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	ctx := context.Background()
-	token, err := tokens.Issue(ctx, auth.Claims{Subject: "ada"})
-	if err != nil {
-		log.Fatal(err)
-	}
-
-	if err := keys.Replace(next, old); err != nil { // next signs
-		log.Fatal(err)
-	}
-	_, err = tokens.Verify(ctx, token)
-	fmt.Println("old key kept:", err)
-
-	if err := keys.Replace(next); err != nil { // once the lifetime of a token has passed
-		log.Fatal(err)
-	}
-	_, err = tokens.Verify(ctx, token)
-	fmt.Println("old key gone:", err)
-	// Output:
-	// old key kept: <nil>
-	// old key gone: auth: invalid token: unknown key
+	// auth: passwords.Policy.MinLength "4": must be 0 or 8 to 64
 }
 
 func ExampleMiddleware_Require() {

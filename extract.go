@@ -5,24 +5,22 @@ import (
 	"strings"
 )
 
-// Extractor finds the token in a request. [BearerToken] and [Cookie] are the
-// ones that are ready made. Implementations are safe for concurrent use.
+// Extractor finds the token in a request; [BearerToken] and [Cookie] return the usual ones.
+// Implementations are safe for concurrent use.
 type Extractor interface {
-	// Extract returns the token that r carries. It returns [ErrNoCredentials] if
-	// r carries none, and [ErrInvalidRequest] if it carries one that is malformed
-	// or more than one: absent and malformed are not the same, for only who sends
-	// nothing may pass as anonymous.
+	// Extract returns the token that r carries. It returns [ErrNoCredentials] if r carries none, and
+	// [ErrInvalidRequest] if it carries a malformed one or more than one. The difference matters:
+	// only a request without credentials may pass as anonymous.
 	Extract(r *http.Request) (token string, err error)
 
-	// Ambient reports whether browsers attach the credential by themselves, as
-	// they do with cookies. Any page can then cause a request that carries it, so
-	// the middleware refuses such requests when they come from another origin.
+	// Ambient reports whether browsers attach the credential by themselves, as they do with cookies.
+	// Any page can then cause a request that carries it, so the middleware refuses such requests if
+	// they come from another origin.
 	Ambient() bool
 }
 
-// BearerToken extracts from the Authorization header (RFC 6750 section 2.1).
-// Credentials of another scheme are somebody else's: they count as none. Two
-// Authorization fields are malformed, even if one is empty.
+// BearerToken returns an extractor for the Authorization header (RFC 6750 section 2.1). Credentials
+// of another scheme count as none. Two Authorization fields are malformed, even if one is empty.
 func BearerToken() Extractor { return bearerToken{} }
 
 type bearerToken struct{}
@@ -45,7 +43,7 @@ func (bearerToken) Extract(r *http.Request) (string, error) {
 	}
 	rest := field[len(scheme):]
 	if rest != "" && isTokenChar(rest[0]) {
-		return "", ErrNoCredentials // the name of a longer scheme
+		return "", ErrNoCredentials // name of a longer scheme
 	}
 	token := strings.TrimLeft(rest, " ") // RFC 9110 section 11.4: 1*SP
 	if token == "" || len(token) == len(rest) || strings.IndexByte(token, ' ') >= 0 {
@@ -54,23 +52,22 @@ func (bearerToken) Extract(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// Cookie extracts from the cookie with this name; an empty cookie counts as
-// none, two of the name are malformed. Choose a name that begins with "__Host-"
-// and set the cookie Secure, HttpOnly and SameSite.
+// Cookie returns an extractor for the cookie with this name. An empty cookie counts as none, and two
+// of the name are malformed. Choose a name that begins with "__Host-", and set the cookie Secure,
+// HttpOnly and SameSite.
 //
-// Browsers send cookies with requests that other sites cause. Requests that
-// carry one are therefore held against [http.CrossOriginProtection], with
-// [MiddlewareConfig].TrustedOrigins as the exceptions, unless their method is
-// safe and they do not open a WebSocket. And caches do not know that a cookie
-// decided the answer: say so with Cache-Control in the handler.
+// Browsers send cookies with requests that other sites cause. A request that carries the cookie is
+// therefore checked by [http.CrossOriginProtection], with [MiddlewareConfig].TrustedOrigins as
+// exceptions, unless its method is safe and it does not open a WebSocket. Caches do not see that a
+// cookie decided the answer: the handler must say so with Cache-Control.
 func Cookie(name string) Extractor { return cookie(name) }
 
 type cookie string
 
 func (cookie) Ambient() bool { return true }
 
-// Extract reads the header itself: net/http leaves out cookies that it finds
-// malformed, and what it leaves out would count as absent.
+// Extract parses the header itself: net/http leaves out malformed cookies, which would then count as
+// absent.
 func (c cookie) Extract(r *http.Request) (string, error) {
 	const space = " \t\r\n"
 	token, found := "", 0
@@ -95,8 +92,8 @@ func (c cookie) Extract(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// isToken reports whether s is a token as RFC 9110 section 5.6.2 has it: what a
-// scheme and a cookie may be called.
+// isToken reports whether s is a token of RFC 9110 section 5.6.2: a possible name of a scheme or a
+// cookie.
 func isToken(s string) bool {
 	for i := range len(s) {
 		if !isTokenChar(s[i]) {

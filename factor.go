@@ -25,7 +25,7 @@ type SecondFactor interface {
 // the client with the Token, for [Authenticator.LoginMFA]. However it is printed or logged, it shows
 // no token.
 type MFARequiredError struct {
-	Token     string        // for this one login: 130 random bits
+	Token     string        // good for this one login: 130 random bits
 	ExpiresIn time.Duration // life of Token
 }
 

@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
 // accounts fills a store, one account for each way in which a login fails.
@@ -29,7 +29,7 @@ func accounts(t *testing.T, store auth.UserStore, w *workHasher) {
 		{Username: "plain", PasswordHash: "correct horse"},
 	} {
 		u.ID = fmt.Sprint("id-", i)
-		if err := store.CreateUser(t.Context(), u); err != nil {
+		if _, err := store.CreateUser(t.Context(), u); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -112,7 +112,7 @@ func TestImpossiblePasswords(t *testing.T) {
 	w := &workHasher{cost: 12}
 	store := newHookedStore()
 	accounts(t, store, w)
-	a := newAuthenticator(t, store, auth.Config{Hasher: w, MaxPasswordBytes: 300})
+	a := newAuthenticator(t, store, auth.Config{Hasher: w, Passwords: passwords.Policy{MaxBytes: 300}})
 	w.since()
 	store.before = func(method string) error { t.Errorf("the store is asked: %s", method); return nil }
 	megabyte := strings.Repeat("x", 1<<20)
@@ -152,7 +152,11 @@ func TestDecoyOpensNothing(t *testing.T) {
 // any other, and long passwords work.
 func TestLoginWithBcrypt(t *testing.T) {
 	t.Parallel()
-	a := newAuthenticator(t, nil, auth.Config{Hasher: testkit.LowCostBcrypt(4)})
+	bcrypt, err := passwords.NewBcrypt(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAuthenticator(t, nil, auth.Config{Hasher: bcrypt})
 	short, long := strings.Repeat("x", 72), strings.Repeat("🐎", 64)
 	for name, password := range map[string]string{"short": short, "long": long} {
 		if _, err := a.Register(t.Context(), name, password); err != nil {
@@ -181,7 +185,7 @@ func TestImportedPasswordsLogIn(t *testing.T) {
 	a := newAuthenticator(t, store, auth.Config{Hasher: w})
 	for i, password := range []string{"short", "latin1 \xe4\xf6", " spaces ", strings.Repeat("x", 1024)} {
 		name := fmt.Sprint("user", i)
-		if err := store.CreateUser(t.Context(), auth.User{ID: name, Username: name, PasswordHash: w.encode(password)}); err != nil {
+		if _, err := store.CreateUser(t.Context(), auth.User{ID: name, Username: name, PasswordHash: w.encode(password)}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := a.Login(t.Context(), name, password); err != nil {
@@ -215,7 +219,7 @@ func TestUpgrade(t *testing.T) {
 				if method != "ReplacePasswordHash" {
 					return nil
 				}
-				return s.MemoryStore.ReplacePasswordHash(context.Background(), "1", "$work$9$correct horse", "$work$14$correct horse")
+				return s.Store.ReplacePasswordHash(context.Background(), "1", "$work$9$correct horse", "$work$14$correct horse")
 			}
 		}, "$work$14$correct horse", true},
 	} {
@@ -224,14 +228,14 @@ func TestUpgrade(t *testing.T) {
 			var log bytes.Buffer
 			w, store := &workHasher{cost: 12}, newHookedStore()
 			a := newAuthenticator(t, store, auth.Config{Hasher: w, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-			if err := store.CreateUser(t.Context(), auth.User{ID: "1", Username: "ada", PasswordHash: row.stored}); err != nil {
+			if _, err := store.CreateUser(t.Context(), auth.User{ID: "1", Username: "ada", PasswordHash: row.stored}); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := a.Login(t.Context(), "ada", "wrong horse"); err != auth.ErrInvalidCredentials {
 				t.Errorf("with another password: %v", err)
 			}
 			stored := func() string {
-				u, err := store.MemoryStore.UserByID(t.Context(), "1")
+				u, err := store.Store.UserByID(t.Context(), "1")
 				if err != nil {
 					t.Fatal(err)
 				}

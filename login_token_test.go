@@ -18,7 +18,7 @@ func TestLoginTokenHolds(t *testing.T) {
 	store := memstore.New()
 	for want, cfg := range map[string]auth.Config{
 		"amr aud auth_time exp iat iss jti sub":     {},
-		"amr aud auth_time exp iat iss jti sid sub": {Sessions: store, RefreshKeys: testkit.RingOf(t, testkit.Generated(t, "HS256"))},
+		"amr aud auth_time exp iat iss jti sid sub": {Sessions: store, RefreshKeys: testkit.Secrets(t)},
 	} {
 		a := newAuthenticator(t, memstore.New(), cfg)
 		if _, err := a.Register(t.Context(), "ada@example.com", "correct horse"); err != nil {

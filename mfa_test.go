@@ -343,14 +343,14 @@ func TestWrongCodesAreTold(t *testing.T) {
 	ctx := t.Context()
 	token := login(t, a)
 	told = nil
-	from := a.From(auth.Device{UserAgent: "browser"})
-	_, _ = from.LoginMFA(ctx, token, "s3cr3t")
-	_, _ = from.LoginMFA(ctx, token, "")
+	from := auth.WithDevice(ctx, auth.Device{UserAgent: "browser"})
+	_, _ = a.LoginMFA(from, token, "s3cr3t")
+	_, _ = a.LoginMFA(from, token, "")
 	in, err := a.LoginMFA(ctx, token, "1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = from.StepUp(ctx, in.Principal, password, "s3cr3t")
+	_, _ = a.StepUp(from, in.Principal, password, "s3cr3t")
 	var kinds []string
 	for _, e := range told {
 		if e.UserID != u.ID || strings.Contains(fmt.Sprintf("%+v", e), "s3cr3t") || e.Kind == auth.EventMFAFailed && e.UserAgent != "browser" {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,48 +11,45 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-e36e2130/auth/cfgerr"
 	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/internal/problem"
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// MiddlewareConfig is what a [Middleware] may be told. Its zero takes tokens
-// from the Authorization header alone.
+// MiddlewareConfig configures a [Middleware]. With its zero value tokens are taken from the
+// Authorization header alone.
 type MiddlewareConfig struct {
-	// Realm names the protected space in challenges (RFC 9110 section 11.5):
-	// printable ASCII without quote and backslash. "": "api".
+	// Realm names the protected space in challenges (RFC 9110 section 11.5): printable ASCII without
+	// quote and backslash. "": "api".
 	Realm string
 
-	// Extractors say where tokens may stand. A request that carries one in two of
-	// these places is malformed. nil: [BearerToken] alone.
+	// Extractors say where a request may carry its token. A request that carries one in two of these
+	// places is malformed. nil: [BearerToken] alone.
 	Extractors []Extractor
 
-	// TrustedOrigins may send what is refused to other origins because an ambient
-	// credential such as a [Cookie] comes with it. Each is "https://host" or
-	// "https://host:port" as browsers write it in Origin.
+	// TrustedOrigins are other origins whose pages may send requests with an ambient credential, such
+	// as a [Cookie]. Each is "https://host" or "https://host:port", as browsers write it in Origin.
 	TrustedOrigins []string
 
-	// ErrorHandler writes the answer to a request that was refused or could not
-	// be decided. WWW-Authenticate, Retry-After and Cache-Control are set before
-	// it is called. It must write a status: [HTTPStatus] of err, which is one of
-	// this package's errors or the verifier's own, for use with [errors.Is]. nil:
-	// problem details (RFC 9457) that reveal no more than the status does.
+	// ErrorHandler writes the answer to a request that was refused or could not be decided.
+	// WWW-Authenticate, Retry-After and Cache-Control are set before it is called. It must write a
+	// status: [HTTPStatus] of err, which is one of this package's errors or the verifier's own, for
+	// use with [errors.Is]. nil: problem details (RFC 9457) that reveal no more than the status does.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
-	// ResourceMetadata is the URL of the protected resource metadata, told in
-	// challenges (RFC 9728 section 5.1): https, or http to a loopback address.
-	// "": not told.
+	// ResourceMetadata is the URL of the protected resource metadata, which challenges then name (RFC
+	// 9728 section 5.1): https, or http to a loopback address. "": challenges name none.
 	ResourceMetadata string
 
-	// Logger receives what could not be decided: a fault of the host or its
-	// surroundings, never of a caller. nil: silent.
+	// Logger receives what could not be decided: a failure of the host or its infrastructure, never
+	// a fault of a caller. nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// Middleware lets verified callers pass. It never wraps the [http.ResponseWriter]
-// and touches only the responses that it writes itself. No method is exempt:
-// answer CORS preflights before it. It is immutable and safe for concurrent use;
-// its zero value refuses everything.
+// Middleware lets verified callers pass. It never wraps the [http.ResponseWriter], and writes to a
+// response only if it refuses the request. No method is exempt: answer CORS preflights before it.
+// Make one with [NewMiddleware]. It is immutable and safe for concurrent use.
 type Middleware struct {
 	verifier     TokenVerifier
 	realm        string
@@ -62,55 +60,52 @@ type Middleware struct {
 	logger       *slog.Logger
 }
 
-// NewMiddleware returns a middleware that lets pass whom v verifies, or every
-// fault of cfg as a [*ConfigError].
+// NewMiddleware returns a middleware that lets callers pass whose token v verifies, or every fault
+// of cfg as a [*ConfigError].
 func NewMiddleware(v TokenVerifier, cfg MiddlewareConfig) (*Middleware, error) {
-	var faults []error
-	fault := func(field, value, reason string) {
-		faults = append(faults, &ConfigError{Field: field, Value: value, Reason: reason})
-	}
+	var faults cfgerr.Faults
+	faults.Require("NewMiddleware.v", v != nil)
+	faults.Prefix = "MiddlewareConfig."
 	m := &Middleware{
-		verifier: v, realm: cfg.Realm, extractors: slices.Clone(cfg.Extractors),
+		verifier: v, realm: cmp.Or(cfg.Realm, "api"), extractors: checkExtractors(&faults, cfg.Extractors),
 		errorHandler: cfg.ErrorHandler, metadata: cfg.ResourceMetadata, logger: cfg.Logger,
-	}
-	if v == nil {
-		fault("NewMiddleware", "", "a TokenVerifier is required")
-	}
-	if m.realm == "" {
-		m.realm = "api"
+		origins: origin.Protection(cfg.TrustedOrigins, func(o string) { faults.Add("TrustedOrigins", o, origin.Fault) }),
 	}
 	if !isQuotable(m.realm) {
-		fault("MiddlewareConfig.Realm", m.realm, "must be printable ASCII without quote and backslash")
+		faults.Add("Realm", m.realm, "must be printable ASCII without quote and backslash")
 	}
-	switch {
-	case cfg.Extractors == nil:
-		m.extractors = []Extractor{BearerToken()}
-	case len(cfg.Extractors) == 0:
-		fault("MiddlewareConfig.Extractors", "", "is empty: leave it nil for BearerToken alone")
-	}
-	for _, e := range m.extractors {
-		if e == nil {
-			fault("MiddlewareConfig.Extractors", "", "holds nil")
-		}
-		if c, ok := e.(cookie); ok && !isToken(string(c)) {
-			fault("MiddlewareConfig.Extractors", string(c), "is no name for a cookie (RFC 6265 section 4.1.1)")
-		}
-	}
-	m.origins = origin.Protection(cfg.TrustedOrigins, func(o string) { fault("MiddlewareConfig.TrustedOrigins", o, origin.Fault) })
 	if m.metadata != "" && !isMetadataURL(m.metadata) {
-		fault("MiddlewareConfig.ResourceMetadata", m.metadata, "must be an https URL without fragment")
+		faults.Add("ResourceMetadata", m.metadata, "must be an https URL without fragment")
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
 
-// Check returns the verified caller of r; it touches no response. It returns
-// [ErrNoCredentials] if r carries no token, [ErrInvalidRequest] if it carries a
-// malformed one or two, [ErrCrossOrigin] if another origin caused it and a
-// browser added the token, and the verifier's error if the token was refused
-// or could not be decided on.
+// checkExtractors returns a copy of the extractors, or the default.
+func checkExtractors(faults *cfgerr.Faults, extractors []Extractor) []Extractor {
+	switch {
+	case extractors == nil:
+		return []Extractor{BearerToken()}
+	case len(extractors) == 0:
+		faults.Add("Extractors", "", "is empty: leave it nil for BearerToken alone")
+	}
+	for _, e := range extractors {
+		if e == nil {
+			faults.Add("Extractors", "", "holds nil")
+		}
+		if c, ok := e.(cookie); ok && !isToken(string(c)) {
+			faults.Add("Extractors", string(c), "is not a valid name of a cookie (RFC 6265 section 4.1.1)")
+		}
+	}
+	return slices.Clone(extractors)
+}
+
+// Check returns the verified caller of r; it touches no response. It returns [ErrNoCredentials] if r
+// carries no token, [ErrInvalidRequest] if it carries a malformed one or two of them,
+// [ErrCrossOrigin] if a page of another origin caused the request and the browser added the token,
+// and the verifier's error if the token was refused or could not be decided.
 func (m *Middleware) Check(r *http.Request) (*Principal, error) {
 	token, err := m.extract(r)
 	if err != nil {
@@ -119,25 +114,25 @@ func (m *Middleware) Check(r *http.Request) (*Principal, error) {
 	return m.verify(r.Context(), token)
 }
 
-// Require lets verified callers pass to next, which finds them by [FromContext].
+// Require lets verified callers pass to next, which finds the caller by [FromContext].
 func (m *Middleware) Require(next http.Handler) http.Handler {
 	return m.guard(next, rule{})
 }
 
-// Optional is [Middleware.Require], but lets requests without credentials pass,
-// too; those with bad ones are refused. An answer that differs by caller and may
-// be cached needs Vary: Authorization, which is the handler's to set.
+// Optional is [Middleware.Require], but also lets requests without credentials pass. It refuses
+// requests with bad credentials. If an answer differs by caller and may be cached, the handler must
+// set Vary: Authorization.
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return m.guard(next, rule{anonymous: true})
 }
 
-// RequireScope returns [Middleware.Require] for callers who have all of these
-// scopes; the rest get [ErrInsufficientScope]. A scope that none can have (RFC
-// 6749 section 3.3), or no scope, lets nobody pass.
+// RequireScope returns [Middleware.Require] for callers who have all of these scopes; others get
+// [ErrInsufficientScope]. A scope that no token can have (RFC 6749 section 3.3), or no scope, lets
+// nobody pass: every request is then answered 500, and the fault is logged.
 func (m *Middleware) RequireScope(scopes ...string) func(http.Handler) http.Handler {
 	scopes = slices.Clone(scopes)
 	rule := rule{
-		ask: `scope="` + strings.Join(scopes, " ") + `"`,
+		parameter: `scope="` + strings.Join(scopes, " ") + `"`,
 		allow: func(p *Principal) bool {
 			return !slices.ContainsFunc(scopes, func(s string) bool { return !p.HasScope(s) })
 		},
@@ -148,12 +143,13 @@ func (m *Middleware) RequireScope(scopes ...string) func(http.Handler) http.Hand
 	return func(next http.Handler) http.Handler { return m.guard(next, rule) }
 }
 
-// RequireRole returns [Middleware.Require] for callers who have any of these
-// roles; the rest get [ErrInsufficientScope]. No role lets nobody pass.
+// RequireRole returns [Middleware.Require] for callers who have any of these roles; others get
+// [ErrInsufficientScope]. No role lets nobody pass: every request is then answered 500, and the
+// fault is logged.
 func (m *Middleware) RequireRole(roles ...string) func(http.Handler) http.Handler {
 	roles = slices.Clone(roles)
 	rule := rule{allow: func(p *Principal) bool {
-		for _, role := range roles { // without a closure: it would be made anew for each request
+		for _, role := range roles { // no closure: each request would allocate it
 			if p.HasRole(role) {
 				return true
 			}
@@ -166,15 +162,15 @@ func (m *Middleware) RequireRole(roles ...string) func(http.Handler) http.Handle
 	return func(next http.Handler) http.Handler { return m.guard(next, rule) }
 }
 
-// RequireRecent returns [Middleware.Require] for callers who have proven who they
-// are within d (auth_time); the rest, and whoever's token does not say, get
-// [ErrInsufficientAuthentication] and the max_age to ask for (RFC 9470 section 3):
-// [Authenticator.StepUp] gives them another token. At least 1 second.
+// RequireRecent returns [Middleware.Require] for callers who have proven their identity within d
+// (auth_time). Others, and callers whose token does not say when they did, get
+// [ErrInsufficientAuthentication] and a challenge with the max_age (RFC 9470 section 3):
+// [Authenticator.StepUp] gives them another token. d is at least 1 second.
 func (m *Middleware) RequireRecent(d time.Duration) func(http.Handler) http.Handler {
 	rule := rule{
-		allow:  func(p *Principal) bool { return !p.AuthTime().IsZero() && time.Since(p.AuthTime()) <= d },
-		denied: ErrInsufficientAuthentication,
-		ask:    `max_age="` + strconv.FormatInt(int64(d/time.Second), 10) + `"`,
+		allow:     func(p *Principal) bool { return !p.AuthTime().IsZero() && time.Since(p.AuthTime()) <= d },
+		denied:    ErrInsufficientAuthentication,
+		parameter: `max_age="` + strconv.FormatInt(int64(d/time.Second), 10) + `"`,
 	}
 	if d < time.Second {
 		rule.fault = &ConfigError{Field: "RequireRecent", Value: d.String(), Reason: "must be at least 1s"}
@@ -182,24 +178,23 @@ func (m *Middleware) RequireRecent(d time.Duration) func(http.Handler) http.Hand
 	return func(next http.Handler) http.Handler { return m.guard(next, rule) }
 }
 
-// RequireMFA is [Middleware.Require] for callers who have proven who they are by
-// more than one factor (acr or an amr of "mfa", as [Authenticator.LoginMFA] has
-// them); the rest get [ErrInsufficientAuthentication].
+// RequireMFA is [Middleware.Require] for callers who have proven more than one factor (acr or an amr
+// of "mfa", which [Authenticator.LoginMFA] sets); others get [ErrInsufficientAuthentication].
 func (m *Middleware) RequireMFA(next http.Handler) http.Handler {
 	return m.guard(next, rule{
-		allow:  func(p *Principal) bool { return p.ACR() == mfa || p.HasAMR(mfa) },
-		denied: ErrInsufficientAuthentication,
-		ask:    `acr_values="` + mfa + `"`,
+		allow:     func(p *Principal) bool { return p.ACR() == mfa || p.HasAMR(mfa) },
+		denied:    ErrInsufficientAuthentication,
+		parameter: `acr_values="` + mfa + `"`,
 	})
 }
 
-// rule is what a route asks beyond a verified caller.
+// rule is what a route asks for beyond a verified caller.
 type rule struct {
-	anonymous bool                  // pass without credentials
-	allow     func(*Principal) bool // nil: everybody
-	denied    error                 // what the others get; nil: ErrInsufficientScope
-	ask       string                // told to them: a parameter of the challenge
-	fault     error                 // of the host's: refuse everybody
+	anonymous bool                  // requests without credentials pass
+	allow     func(*Principal) bool // nil: every caller passes
+	denied    error                 // error for callers who may not pass; nil: ErrInsufficientScope
+	parameter string                // parameter of the challenge that says what is asked for
+	fault     error                 // the host's mistake: nobody passes
 }
 
 func (m *Middleware) guard(next http.Handler, rule rule) http.Handler {
@@ -217,7 +212,7 @@ func (m *Middleware) guard(next http.Handler, rule rule) http.Handler {
 			err = rule.check(p)
 		}
 		if err != nil {
-			m.refuse(w, r, err, rule.ask)
+			m.refuse(w, r, err, rule.parameter)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), p)))
@@ -260,18 +255,18 @@ func (m *Middleware) extract(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// isForged reports whether another origin's page may have caused r.
+// isForged reports whether a page of another origin may have caused r.
 func (m *Middleware) isForged(r *http.Request) bool {
 	if r.Header["Upgrade"] != nil {
-		// A WebSocket opens with a GET, which counts as safe, but lets the page that
-		// opened it read and write, whatever its origin. Hold it to the strict rule.
+		// A WebSocket opens with a GET, which counts as a safe method, but then lets the page that
+		// opened it read and write, whatever its origin. Apply the rule for unsafe methods.
 		r = r.WithContext(r.Context())
 		r.Method = http.MethodPost
 	}
 	return m.origins.Check(r) != nil
 }
 
-// verify asks the verifier and holds it to its contract: a caller or an error.
+// verify asks the verifier, and holds it to its contract: a caller or an error.
 func (m *Middleware) verify(ctx context.Context, token string) (*Principal, error) {
 	p, err := m.verifier.Verify(ctx, token)
 	if err != nil {
@@ -283,16 +278,16 @@ func (m *Middleware) verify(ctx context.Context, token string) (*Principal, erro
 	return p, nil
 }
 
-// refuse answers in place of the handler; ask is what the route asks for.
-func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, ask string) {
+// refuse answers in the place of the handler. parameter is what the route's challenge asks for.
+func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, parameter string) {
 	a := answerTo(err)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if a.challenge {
 		if a.cause != ErrInsufficientScope && a.cause != ErrInsufficientAuthentication {
-			ask = ""
+			parameter = ""
 		}
-		h.Set("WWW-Authenticate", challenge(m.realm, m.metadata, a.code, ask))
+		h.Set("WWW-Authenticate", challenge(m.realm, m.metadata, a.code, parameter))
 	}
 	if retry, ok := errors.AsType[*RetryError](err); ok {
 		h.Set("Retry-After", problem.RetryAfter(retry.After))
@@ -306,3 +301,6 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, a
 	}
 	problem.Write(w, a.status, a.code, a.detail)
 }
+
+// Extractors returns the places where m looks for tokens.
+func (m *Middleware) Extractors() []Extractor { return slices.Clone(m.extractors) }

@@ -66,7 +66,7 @@ func TestContextWords(t *testing.T) {
 		{"bob", "2026 2026", fine},
 	} {
 		ctx := t.Context()
-		cfg := auth.Config{ContextWords: []string{"Acme Shop", "straßenbahn"}}
+		cfg := auth.Config{Passwords: passwords.Policy{ContextWords: []string{"Acme Shop", "straßenbahn"}}}
 		check := func(method string, err error) {
 			t.Helper()
 			got, _ := errors.AsType[*passwords.Error](err)
@@ -102,9 +102,9 @@ func TestContextWordsBounds(t *testing.T) {
 		"not text":  {[]string{"acme\xff"}, 1},
 	} {
 		_, err := auth.New(memstore.New(), testkit.NewIssuer(t, jwt.IssuerConfig{}), auth.Config{
-			Hasher: &workHasher{cost: 4}, ContextWords: row.words,
+			Hasher: &workHasher{cost: 4}, Passwords: passwords.Policy{ContextWords: row.words},
 		})
-		if got := strings.Count(fmt.Sprint(err), "auth: Config.ContextWords"); got != row.faults || (err == nil) != (row.faults == 0) {
+		if got := strings.Count(fmt.Sprint(err), "auth: passwords.Policy.ContextWords"); got != row.faults || (err == nil) != (row.faults == 0) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -142,7 +142,7 @@ func TestPasswordChecker(t *testing.T) {
 			t.Parallel()
 			ctx := t.Context()
 			c, store := new(checker), newHookedStore()
-			a := newAuthenticator(t, store, auth.Config{PasswordChecker: c})
+			a := newAuthenticator(t, store, auth.Config{Passwords: passwords.Policy{Checker: c}})
 			u, err := a.Register(ctx, "ada", current)
 			if err != nil {
 				t.Fatal(err)

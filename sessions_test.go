@@ -20,16 +20,13 @@ import (
 	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 func TestSessionConfig(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
-	keys := testkit.RingOf(t, testkit.Generated(t, "HS256"))
-	verifying, err := jwt.NewVerifyingKeyRing(testkit.Generated(t, "HS256"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := testkit.Secrets(t)
 	with := func(change func(*auth.Config)) auth.Config {
 		cfg := auth.Config{Sessions: store, RefreshKeys: keys, Hasher: authtest.FastHasher(t)}
 		change(&cfg)
@@ -41,10 +38,7 @@ func TestSessionConfig(t *testing.T) {
 	}{
 		{"", with(func(*auth.Config) {})},
 		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = nil })},
-		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = new(jwt.KeyRing) })},
-		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = verifying })},
-		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = testkit.RingOf(t, testkit.Generated(t, "EdDSA")) })},
-		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = testkit.RingOf(t, testkit.Generated(t, "HS512")) })},
+		{"Config.RefreshKeys", with(func(c *auth.Config) { c.RefreshKeys = new(secrets.Ring) })},
 		{"Config.RefreshKeys", with(func(c *auth.Config) { c.Sessions = nil })},
 		{"Config.Revoked", with(func(c *auth.Config) {
 			c.Sessions, c.RefreshKeys, c.Revoked = nil, nil, func(context.Context) error { return nil }
@@ -91,10 +85,6 @@ func TestNoSessions(t *testing.T) {
 	} {
 		if err == nil || auth.HTTPStatus(err) != 500 {
 			t.Errorf("%s: %v", name, err)
-		}
-		var zero *auth.Authenticator
-		if err := zero.Logout(auth.WithDevice(ctx, auth.Device{}), ""); err == nil || auth.HTTPStatus(err) != 500 {
-			t.Errorf("zero: %v", err)
 		}
 	}
 }
@@ -452,9 +442,9 @@ func TestSessionShowsNoState(t *testing.T) {
 	}
 	printed := log.String() + string(asJSON)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
-		printed += fmt.Sprintf(verb+verb, s, &s) + fmt.Sprintf(verb, h.users.MemoryStore) + fmt.Sprintf(verb, struct{ S auth.Session }{s})
+		printed += fmt.Sprintf(verb+verb, s, &s) + fmt.Sprintf(verb, h.users.Store) + fmt.Sprintf(verb, struct{ S auth.Session }{s})
 	}
-	printed += tokens.String()
+	printed += fmt.Sprintf("%v %+v %#v %d", tokens, tokens, tokens, tokens)
 	for _, form := range []string{"%x", "%X", "%d", "%s"} {
 		if secret := strings.Trim(fmt.Sprintf(form, []byte(seed[:8])), "[]"); strings.Contains(printed, secret) {
 			t.Errorf("the seed is printed as %s: %s", form, printed)

@@ -9,28 +9,26 @@ import (
 	"time"
 )
 
-// Tokens is the answer of a login. As JSON it is the body that RFC 6749 section
-// 5.1 asks for, to be sent with Cache-Control: no-store. However else it is
-// printed or logged, it shows no token.
+// Tokens is the result of a login. As JSON it is the body of RFC 6749 section 5.1, which must be
+// sent with Cache-Control: no-store. However else it is printed or logged, it shows no token.
 type Tokens struct {
 	AccessToken string
-	ExpiresIn   time.Duration // of AccessToken, in whole seconds; 0: it has no expiry
-	Principal   *Principal    // whom AccessToken speaks for
+	ExpiresIn   time.Duration // remaining life of AccessToken, in whole seconds; 0: it does not expire
+	Principal   *Principal    // the caller that AccessToken stands for
 
-	// RefreshToken gets the next tokens: see [Authenticator.Refresh]. It can do
-	// more, for longer, than AccessToken: keep it where scripts do not reach.
-	// Empty: there are no sessions.
+	// RefreshToken gets the next tokens: see [Authenticator.Refresh]. It can do more, for longer, than
+	// AccessToken: keep it where scripts do not reach. Empty: there are no sessions.
 	RefreshToken     string
-	RefreshExpiresIn time.Duration // of RefreshToken, in whole seconds
+	RefreshExpiresIn time.Duration // remaining life of RefreshToken, in whole seconds
 
-	// DeviceToken is for [Device].Known at a later login: keep it as long as a
-	// cookie lives. Empty: there is no [Throttle] that would have a use for it.
+	// DeviceToken is for [Device].Known at a later login: the client keeps it, for instance in a
+	// cookie of long life. Empty: there is no [Throttle] that would use it.
 	DeviceToken DeviceToken
 }
 
-// MarshalJSON returns access_token, token_type, expires_in and, if there is one,
-// refresh_token and device_token; and, if the token has any, scope: what was granted
-// has to be told where it is not what was asked for.
+// MarshalJSON returns access_token, token_type and expires_in; refresh_token and device_token if
+// there are any; and scope if the token has any, because a client must be told which scopes it got if
+// they are not those that it asked for.
 func (t Tokens) MarshalJSON() ([]byte, error) {
 	scope := ""
 	if t.Principal != nil {

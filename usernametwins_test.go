@@ -63,7 +63,7 @@ func TestTwinsOfStoredNames(t *testing.T) {
 	}
 	for _, name := range []string{"аlice", "сосо", "yıldız", "weiß", "user\u06f1"} {
 		u.ID, u.Username = "id-"+name, name
-		if err := users.CreateUser(t.Context(), u); err != nil {
+		if _, err := users.CreateUser(t.Context(), u); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := a.Login(t.Context(), name, "correct horse"); err != nil || got.Principal.Subject() != u.ID {

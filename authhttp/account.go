@@ -11,32 +11,28 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// Guard lets verified callers pass, as [auth.Middleware] does, and answers the rest
-// itself. Its callers are taken for users of this service, so it must take the
-// tokens of this service alone.
+// Guard lets verified callers pass and answers all other requests itself. [auth.Middleware]
+// implements it. Its callers count as users of this service, so it must accept only tokens that
+// this service issued.
 type Guard interface {
 	Require(next http.Handler) http.Handler
 }
 
-// GuardFunc is a [Guard] that asks for more, as [auth.Middleware.RequireMFA] or what
-// [auth.Middleware.RequireRecent] returns does.
+// GuardFunc is a [Guard] that asks for more, such as [auth.Middleware.RequireMFA] or the result of
+// [auth.Middleware.RequireRecent].
 type GuardFunc func(next http.Handler) http.Handler
 
 // Require implements [Guard].
 func (f GuardFunc) Require(next http.Handler) http.Handler { return f(next) }
 
-// Users finds accounts, as [auth.UserStore] does.
-type Users interface {
-	UserByID(ctx context.Context, id string) (auth.User, error)
-}
-
-// guarded returns a handler for callers that guard lets pass, and for methods that
-// are one of those allowed.
-func (cfg Config) guarded(guard Guard, next func(w http.ResponseWriter, r *http.Request, p *auth.Principal), allowed ...string) http.Handler {
-	inner := guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// guarded returns a handler for requests with an allowed method whose caller the guard lets pass.
+func (cfg Config) guarded(
+	guard Guard, next func(w http.ResponseWriter, r *http.Request, p *auth.Principal), allowed ...string,
+) http.Handler {
+	verified := guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := auth.FromContext(r.Context())
 		if !ok {
-			cfg.refuse(w, r, errors.New("authhttp: the guard let pass a request and named no caller"))
+			cfg.refuse(w, r, errors.New("authhttp: the guard let a request pass without a principal in its context"))
 			return
 		}
 		next(w, r, p)
@@ -46,18 +42,22 @@ func (cfg Config) guarded(guard Guard, next func(w http.ResponseWriter, r *http.
 			cfg.refuse(w, r, notAllowed(w, allowed...))
 			return
 		}
-		inner.ServeHTTP(w, r)
+		verified.ServeHTTP(w, r)
 	})
 }
 
-// Me returns the endpoint that tells callers who they are: GET answers with id and
-// username of their account, and 401 if it is gone or disabled.
+// Users finds accounts. [auth.UserStore] has this method.
+type Users interface {
+	UserByID(ctx context.Context, id string) (auth.User, error)
+}
+
+// Me returns the endpoint for the caller's own account: GET answers with its id and username, or
+// with 401 if the account has been deleted or disabled.
 func Me(users Users, guard Guard, cfg Config) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		u, err := users.UserByID(r.Context(), p.Subject())
 		if errors.Is(err, auth.ErrUserNotFound) || err == nil && u.Disabled {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="api", error="invalid_token"`) // RFC 6750 section 3.1
-			err = auth.ErrInvalidToken
+			err = challengeInvalidToken(w)
 		}
 		if err != nil {
 			cfg.refuse(w, r, err)
@@ -67,63 +67,74 @@ func Me(users Users, guard Guard, cfg Config) http.Handler {
 	}, http.MethodGet, http.MethodHead)
 }
 
-// SessionEnder ends sessions and lists them, as [auth.Authenticator] does.
-type SessionEnder interface {
+// SessionLister is what [Sessions] calls. [auth.Authenticator] implements it.
+type SessionLister interface {
 	Sessions(ctx context.Context, userID string) ([]auth.Session, error)
-	EndSession(ctx context.Context, userID, sessionID string) error
 	EndSessions(ctx context.Context, userID, except string) error
 }
 
-// Sessions returns the endpoint for the caller's sessions: GET lists them, the last
-// used first, and says which is the one that is asking; DELETE ends all others.
-func Sessions(a SessionEnder, guard Guard, cfg Config) http.Handler {
-	type session struct {
-		ID         string    `json:"id"`
-		Current    bool      `json:"current"`
-		CreatedAt  time.Time `json:"created_at"`
-		LastUsedAt time.Time `json:"last_used_at"`
-		ExpiresAt  time.Time `json:"expires_at"`
-		UserAgent  string    `json:"user_agent,omitempty"`
-		IP         string    `json:"ip,omitempty"`
-	}
+// Sessions returns the endpoint for the caller's sessions. GET lists them, the last used first, and
+// marks the session that asks as current. DELETE ends all sessions but that one.
+func Sessions(a SessionLister, guard Guard, cfg Config) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		if r.Method == http.MethodDelete {
 			if err := a.EndSessions(auth.WithDevice(r.Context(), cfg.device(r)), p.Subject(), p.SessionID()); err != nil {
 				cfg.refuse(w, r, err)
 				return
 			}
-			done(w)
+			writeEmpty(w, http.StatusNoContent)
 			return
 		}
-		all, err := a.Sessions(r.Context(), p.Subject())
+		sessions, err := a.Sessions(r.Context(), p.Subject())
 		if err != nil {
 			cfg.refuse(w, r, err)
 			return
 		}
-		answer := struct {
-			Sessions []session `json:"sessions"`
-		}{[]session{}}
-		for _, s := range all {
-			one := session{
-				ID: s.ID, Current: s.ID == p.SessionID(), CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt,
-				ExpiresAt: s.ExpiresAt, UserAgent: s.UserAgent,
-			}
-			if s.IP.IsValid() {
-				one.IP = s.IP.String()
-			}
-			answer.Sessions = append(answer.Sessions, one)
-		}
-		write(w, http.StatusOK, answer)
+		write(w, http.StatusOK, listSessions(sessions, p.SessionID()))
 	}, http.MethodGet, http.MethodHead, http.MethodDelete)
 }
 
-// sessionID is what the ID of a [session.Session] looks like: nothing else is asked
-// of a store.
+// sessionList is the body that lists sessions.
+type sessionList struct {
+	Sessions []listedSession `json:"sessions"`
+}
+
+type listedSession struct {
+	ID         string    `json:"id"`
+	Current    bool      `json:"current"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastUsedAt time.Time `json:"last_used_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	UserAgent  string    `json:"user_agent,omitempty"`
+	IP         string    `json:"ip,omitempty"`
+}
+
+func listSessions(sessions []auth.Session, currentID string) sessionList {
+	list := sessionList{Sessions: []listedSession{}}
+	for _, s := range sessions {
+		listed := listedSession{
+			ID: s.ID, Current: s.ID == currentID, CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt,
+			ExpiresAt: s.ExpiresAt, UserAgent: s.UserAgent,
+		}
+		if s.IP.IsValid() {
+			listed.IP = s.IP.String()
+		}
+		list.Sessions = append(list.Sessions, listed)
+	}
+	return list
+}
+
+// SessionEnder is what [Session] calls. [auth.Authenticator] implements it.
+type SessionEnder interface {
+	EndSession(ctx context.Context, userID, sessionID string) error
+}
+
+// sessionID matches the ID of a [session.Session]. A store is asked for no other.
 var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 
-// Session returns the endpoint for one session of the caller's, whose ID is the
-// wildcard {id} of the pattern it is mounted at: DELETE ends it. It answers 404 to
-// the ID of nobody's and of another's session alike.
+// Session returns the endpoint for one session of the caller. The wildcard {id} of the pattern that
+// it is mounted at is the session's ID. DELETE ends the session. An unknown ID and the ID of
+// another user's session have the same answer, 404.
 func Session(a SessionEnder, guard Guard, cfg Config) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		id, err := r.PathValue("id"), auth.ErrSessionNotFound
@@ -137,43 +148,40 @@ func Session(a SessionEnder, guard Guard, cfg Config) http.Handler {
 		if id == p.SessionID() {
 			cfg.Cookies.clear(w)
 		}
-		done(w)
+		writeEmpty(w, http.StatusNoContent)
 	}, http.MethodDelete)
 }
 
-// Leaver ends the session of whoever asks, as [auth.Authenticator] does.
-type Leaver interface {
+// LogoutAuthenticator is what [Logout] calls. [auth.Authenticator] implements it.
+type LogoutAuthenticator interface {
+	SessionEnder
 	Logout(ctx context.Context, refreshToken string) error
-	EndSession(ctx context.Context, userID, sessionID string) error
 }
 
-// Logout returns the endpoint that ends a session, and answers 204 if it had ended
-// before, too. It takes the JSON object {"refresh_token": …}, or no body and
-// the access token. With [Config].Cookies it takes no body, and takes the cookies
-// from the browser; a browser whose access token has expired is answered 401 and
-// refreshes first, for its refresh token is sent to [Refresh] alone.
-func Logout(a Leaver, guard Guard, cfg Config) http.Handler {
-	takes := leaving
+// Logout returns the endpoint that ends a session. It takes the JSON object {"refresh_token": …},
+// or no body and the access token, and answers 204, also if the session has already ended. With
+// [Config].Cookies it takes no body, and removes the cookies from the browser. A browser whose
+// access token has expired is answered 401 and must refresh first, because its refresh token is
+// sent to [Refresh] alone.
+func Logout(a LogoutAuthenticator, guard Guard, cfg Config) http.Handler {
+	acceptedBody := logoutBody
 	if cfg.Cookies != nil {
-		takes = nothing
+		acceptedBody = emptyBody
 	}
-	own := cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
-		if err := ended(a.EndSession(auth.WithDevice(r.Context(), cfg.device(r)), p.Subject(), p.SessionID())); err != nil {
+	endOwnSession := cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
+		err := a.EndSession(auth.WithDevice(r.Context(), cfg.device(r)), p.Subject(), p.SessionID())
+		if err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
 			cfg.refuse(w, r, err)
 			return
 		}
 		cfg.Cookies.clear(w)
-		done(w)
+		writeEmpty(w, http.StatusNoContent)
 	}, http.MethodPost)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var in input
-		err := cfg.Cookies.check(r)
-		if err == nil {
-			in, err = takes.read(w, r)
-		}
-		token, given := in.values["refresh_token"]
-		if err == nil && !given {
-			own.ServeHTTP(w, r)
+		in, err := cfg.readChecked(w, r, acceptedBody)
+		token, hasToken := in.values["refresh_token"]
+		if err == nil && !hasToken {
+			endOwnSession.ServeHTTP(w, r)
 			return
 		}
 		if err == nil {
@@ -183,89 +191,85 @@ func Logout(a Leaver, guard Guard, cfg Config) http.Handler {
 			cfg.refuse(w, r, err)
 			return
 		}
-		done(w)
+		writeEmpty(w, http.StatusNoContent)
 	})
 }
 
-// PasswordChanger changes passwords, as [auth.Authenticator] does.
+// PasswordChanger is what [ChangePassword] calls. [auth.Authenticator] implements it.
 type PasswordChanger interface {
 	ChangePassword(ctx context.Context, userID, current, replacement string) (auth.Tokens, error)
 }
 
-// wrongPassword is the refusal of a caller's password.
-var wrongPassword = refusal{http.StatusForbidden, "invalid_credentials", "", "the current password is wrong"}
+// wrongPassword refuses a caller's current password.
+var wrongPassword = &refusal{http.StatusForbidden, "invalid_credentials", "", "the current password is wrong"}
 
-// ChangePassword returns the endpoint that changes the caller's password: it takes
-// the JSON object {"current_password": …, "new_password": …}, ends all sessions,
-// and gives the tokens of a new one as [Login] does, or as cookies to a caller
-// that came by one. A device_token may come along, as in Login. A wrong current
-// password is 403, for the access token is good: a 401 would have clients refresh it.
+// ChangePassword returns the endpoint that changes the caller's password. It takes the JSON object
+// {"current_password": …, "new_password": …}, ends all sessions, and gives the tokens of a new one
+// as [Login] does, or as cookies if the caller's access token came in a cookie. The object may hold
+// a device_token, as for Login. A wrong current password is answered 403 and not 401, because the
+// access token is valid: a client would try to refresh it after a 401.
 func ChangePassword(a PasswordChanger, guard Guard, cfg Config) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
-		var in input
+		c := cfg.Cookies.usedBy(r)
+		in, err := cfg.readChecked(w, r, changePasswordBody)
 		var t auth.Tokens
-		err := cfg.Cookies.check(r)
 		if err == nil {
-			in, err = change.read(w, r)
-		}
-		if err == nil {
-			t, err = a.ChangePassword(auth.WithDevice(r.Context(), cfg.known(r, in, cfg.Cookies.of(r))), p.Subject(), in.values["current_password"], in.values["new_password"])
+			ctx := cfg.withDevice(r, in, c)
+			t, err = a.ChangePassword(ctx, p.Subject(), in.values["current_password"], in.values["new_password"])
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
-			err = &wrongPassword
+			err = wrongPassword
 		}
 		if err != nil {
 			cfg.refuse(w, r, err)
 			return
 		}
-		cfg.give(w, r, cfg.Cookies.of(r), t)
+		cfg.writeTokens(w, r, c, t)
 	}, http.MethodPost)
 }
 
-// AccountDeleter deletes accounts, as recovery.Recovery does.
+// AccountDeleter is what [DeleteAccount] calls. recovery.Recovery implements it.
 type AccountDeleter interface {
 	DeleteAccount(ctx context.Context, userID, password string) error
 }
 
-// DeleteAccount returns the endpoint that deletes the caller's account: it takes the
-// JSON object {"current_password": …}, ends all sessions, and answers 204, also if
-// another request has just deleted it. With [Config].Cookies it takes the cookies from
-// the browser. A device_token may come along, and a wrong current password is 403, as
-// in [ChangePassword]. For a second factor or a recent login besides, give it a
-// [GuardFunc].
+// DeleteAccount returns the endpoint that deletes the caller's account. It takes the JSON object
+// {"current_password": …}, ends all sessions, and answers 204, also if another request has just
+// deleted the account. With [Config].Cookies it removes the cookies from the browser. The object
+// may hold a device_token, and a wrong current password is answered 403, as in [ChangePassword]. To
+// ask for a second factor or a recent login as well, give it a [GuardFunc].
 func DeleteAccount(a AccountDeleter, guard Guard, cfg Config) http.Handler {
-	return cfg.confirmed(guard, leave, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		err := a.DeleteAccount(auth.WithDevice(ctx, d), p.Subject(), in.values["current_password"])
+	return cfg.confirmed(guard, currentPasswordBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
+		err := a.DeleteAccount(ctx, p.Subject(), in.values["current_password"])
 		if errors.Is(err, auth.ErrUserNotFound) {
 			err = nil
 		}
 		return nil, err
 	}, func(w http.ResponseWriter, _ any) {
 		cfg.Cookies.clear(w)
-		done(w)
+		writeEmpty(w, http.StatusNoContent)
 	})
 }
 
-// confirmed returns a handler for callers who give their current password in a body,
-// and say what to do with it, and how to answer with what that made.
-func (cfg Config) confirmed(guard Guard, takes body, do func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error), answer func(http.ResponseWriter, any)) http.Handler {
+// confirmed returns a handler for callers who send their current password in a body. It calls do,
+// with the caller's device in ctx, and answers with the result of do.
+func (cfg Config) confirmed(
+	guard Guard, b body, do func(ctx context.Context, p *auth.Principal, in input) (result any, err error),
+	answer func(w http.ResponseWriter, result any),
+) http.Handler {
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
-		var in input
-		var made any
-		err := cfg.Cookies.check(r)
+		in, err := cfg.readChecked(w, r, b)
+		var result any
 		if err == nil {
-			in, err = takes.read(w, r)
-		}
-		if err == nil {
-			made, err = do(r.Context(), cfg.known(r, in, cfg.Cookies.of(r)), p, in)
+			result, err = do(cfg.withDevice(r, in, cfg.Cookies.usedBy(r)), p, in)
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
-			err = &wrongPassword
+			err = wrongPassword
 		}
 		if err != nil {
-			cfg.refuse(w, r, ofSession(w, ofAddress(err)))
+			cfg.refuse(w, r, refuseEndedSession(w, refuseInvalidAddress(err)))
 			return
 		}
-		answer(w, made)
+		answer(w, result)
 	}, http.MethodPost)
 }

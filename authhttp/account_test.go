@@ -12,7 +12,8 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 )
 
-func (a *accounts) EndSession(_ context.Context, userID, sessionID string) error {
+func (a *accounts) EndSession(ctx context.Context, userID, sessionID string) error {
+	a.device = deviceOf(ctx)
 	a.token = userID + " " + sessionID
 	a.calls++
 	return a.err
@@ -24,7 +25,7 @@ func (a *accounts) EndSessions(ctx context.Context, userID, except string) error
 
 func (a *accounts) Sessions(context.Context, string) ([]auth.Session, error) { return nil, a.err }
 
-// caller is a guard that lets one pass.
+// caller is a guard that lets every request pass as p.
 type caller struct{ p *auth.Principal }
 
 func (c caller) Require(next http.Handler) http.Handler {
@@ -33,25 +34,27 @@ func (c caller) Require(next http.Handler) http.Handler {
 	})
 }
 
-// A store is asked for what can be a session's ID, and for nothing else.
+// Session asks for a session only if the ID has the form of a session's ID.
 func TestSessionID(t *testing.T) {
 	t.Parallel()
 	a := new(accounts)
 	h := authhttp.Session(a, caller{authtest.Principal(t, auth.Claims{Subject: "u-1"})}, authhttp.Config{})
-	good := strings.Repeat("aZ0-_9", 4)[:22]
-	for _, id := range []string{"", "x", good[1:], good + "A", good[1:] + "\x00", good[1:] + "\n", good[1:] + "=", good[2:] + "é"} {
+	valid := strings.Repeat("aZ0-_9", 4)[:22]
+	for _, id := range []string{
+		"", "x", valid[1:], valid + "A", valid[1:] + "\x00", valid[1:] + "\n", valid[1:] + "=", valid[2:] + "é",
+	} {
 		r := httptest.NewRequest("DELETE", "/", nil)
 		r.SetPathValue("id", id)
 		w := httptest.NewRecorder()
 		if h.ServeHTTP(w, r); w.Code != 404 || a.calls != 0 {
-			t.Errorf("%q is answered %d, after %d calls", id, w.Code, a.calls)
+			t.Errorf("DELETE %q: got %d after %d calls, want 404 and none", id, w.Code, a.calls)
 		}
 	}
 	r := httptest.NewRequest("DELETE", "/", nil)
-	r.SetPathValue("id", good)
+	r.SetPathValue("id", valid)
 	w := httptest.NewRecorder()
-	if h.ServeHTTP(w, r); w.Code != 204 || a.token != "u-1 "+good {
-		t.Errorf("answers %d after %q", w.Code, a.token)
+	if h.ServeHTTP(w, r); w.Code != 204 || a.token != "u-1 "+valid {
+		t.Errorf("DELETE of a valid ID: got %d after a call with %q, want 204 and u-1 %s", w.Code, a.token, valid)
 	}
 }
 
@@ -61,9 +64,9 @@ func TestMe(t *testing.T) {
 	in := s.login()
 	me := s.call(s.Client(), "GET", "/auth/me", "", bearer(in.Access)).want(t, "me", 200, "")
 	if me.Username != "ada" || me.ID == "" || strings.Contains(me.text, "$") {
-		t.Errorf("me answers %s", me.text)
+		t.Errorf("me: got %s, want id and username of ada, and no hash", me.text)
 	}
-	s.call(s.Client(), "GET", "/auth/me", "", nil).want(t, "me of nobody", 401, "no_credentials")
+	s.call(s.Client(), "GET", "/auth/me", "", nil).want(t, "me without a token", 401, "no_credentials")
 	s.call(s.Client(), "GET", "/auth/me", "", bearer("x")).want(t, "me of a bad token", 401, "invalid_token")
 	if err := s.store.SetDisabled(t.Context(), me.ID, true); err != nil {
 		t.Fatal(err)
@@ -75,7 +78,7 @@ func TestMe(t *testing.T) {
 	s.call(s.Client(), "GET", "/auth/me", "", bearer(in.Access)).want(t, "me, gone", 401, "invalid_token")
 }
 
-// Each sees and ends the own sessions, and no others.
+// A caller sees and ends their own sessions, and no others.
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
@@ -84,20 +87,20 @@ func TestSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	eve := s.call(c, "POST", "/auth/login", form("username", "eve", "password", password), header{"User-Agent": "Eve/1"})
-	one, two, three := s.login(), s.login(), s.login()
-	list := func(of answer) answer {
-		return s.call(c, "GET", "/auth/sessions", "", bearer(of.Access)).want(t, "sessions", 200, "")
+	current, second, third := s.login(), s.login(), s.login()
+	list := func(login answer) answer {
+		return s.call(c, "GET", "/auth/sessions", "", bearer(login.Access)).want(t, "sessions", 200, "")
 	}
 	own := list(eve).Sessions
 	if len(own) != 1 || !own[0].Current || own[0].UserAgent != "Eve/1" || own[0].IP != "127.0.0.1" {
-		t.Errorf("eve's sessions are %+v", own)
+		t.Errorf("eve's sessions: got %+v, want the current one, with its device", own)
 	}
-	ids := map[bool][]string{}
-	for _, one := range list(one).Sessions {
-		ids[one.Current] = append(ids[one.Current], one.ID)
+	ids := map[bool][]string{} // IDs of ada's sessions, by Current
+	for _, session := range list(current).Sessions {
+		ids[session.Current] = append(ids[session.Current], session.ID)
 	}
 	if len(ids[true]) != 1 || len(ids[false]) != 2 {
-		t.Fatalf("ada's sessions are %v", ids)
+		t.Fatalf("ada's sessions: got %v, want one current and two others", ids)
 	}
 
 	s.call(c, "DELETE", "/auth/sessions/"+ids[true][0], "", bearer(eve.Access)).want(t, "ending another's session", 404, "session_not_found")
@@ -105,16 +108,16 @@ func TestSessions(t *testing.T) {
 		s.call(c, "DELETE", "/auth/sessions/"+id, "", bearer(eve.Access)).want(t, "ending "+id, 404, "session_not_found")
 	}
 	s.call(c, "DELETE", "/auth/sessions/"+ids[true][0], "", nil).want(t, "ending without a token", 401, "no_credentials")
-	s.call(c, "DELETE", "/auth/sessions/"+ids[false][0], "", bearer(one.Access)).want(t, "ending one", 204, "")
-	s.call(c, "DELETE", "/auth/sessions/"+ids[false][0], "", bearer(one.Access)).want(t, "ending it again", 404, "session_not_found")
-	if n := len(list(one).Sessions); n != 2 {
-		t.Errorf("%d sessions are left, want 2", n)
+	s.call(c, "DELETE", "/auth/sessions/"+ids[false][0], "", bearer(current.Access)).want(t, "ending another session", 204, "")
+	s.call(c, "DELETE", "/auth/sessions/"+ids[false][0], "", bearer(current.Access)).want(t, "ending it again", 404, "session_not_found")
+	if n := len(list(current).Sessions); n != 2 {
+		t.Errorf("after one was ended: got %d sessions, want 2", n)
 	}
-	s.call(c, "DELETE", "/auth/sessions", "", bearer(one.Access)).want(t, "ending the others", 204, "")
-	if left := list(one).Sessions; len(left) != 1 || !left[0].Current {
-		t.Errorf("sessions left: %+v", left)
+	s.call(c, "DELETE", "/auth/sessions", "", bearer(current.Access)).want(t, "ending the others", 204, "")
+	if left := list(current).Sessions; len(left) != 1 || !left[0].Current {
+		t.Errorf("after the others were ended: got %+v, want the current session", left)
 	}
-	for _, ended := range []answer{two, three} {
+	for _, ended := range []answer{second, third} {
 		s.call(c, "POST", "/auth/refresh", object("refresh_token", ended.Refresh), nil).want(t, "refresh", 400, "invalid_grant")
 	}
 	list(eve)
@@ -128,7 +131,7 @@ func TestChangePassword(t *testing.T) {
 	change := func(current, replacement string, h header) answer {
 		return s.call(c, "POST", "/auth/password", object("current_password", current, "new_password", replacement), h)
 	}
-	change(password, "battery staple", nil).want(t, "change by nobody", 401, "no_credentials")
+	change(password, "battery staple", nil).want(t, "change without a token", 401, "no_credentials")
 	change("wrong horse", "battery staple", bearer(in.Access)).want(t, "wrong password", 403, "invalid_credentials")
 	change(password, "short", bearer(in.Access)).want(t, "short password", 422, "password_too_short")
 	change(password, strings.Repeat("x", 1025), bearer(in.Access)).want(t, "long password", 422, "password_too_long")
@@ -142,7 +145,8 @@ func TestChangePassword(t *testing.T) {
 	s.call(c, "POST", "/auth/login", object("username", "ada", "password", "battery staple"), nil).want(t, "login by the new password", 200, "")
 }
 
-// Every endpoint says which methods it has, before it asks for a token.
+// Every endpoint answers a method that it does not have with 405 and Allow, before it asks for a
+// token.
 func TestAllow(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})

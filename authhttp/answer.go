@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
@@ -11,71 +12,87 @@ import (
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// refusal is a request that is not granted. It holds nothing of the request, and
-// its detail only the characters of RFC 6749 section 5.2.
+// refusal is an error with its answer. It holds nothing of the request, and its detail only
+// characters that RFC 6749 section 5.2 allows.
 type refusal struct {
 	status int
-	code   string // of the problem; "": the one of the status
+	code   string // code of the problem details; "": the one of the status
 	oauth  string // error of RFC 6749 section 5.2; "": invalid_request
-	detail string // for people
+	detail string // text for people
 }
 
 func (e *refusal) Error() string { return "authhttp: " + e.detail }
 
+// oauthError returns the error of RFC 6749 section 5.2.
+func (e *refusal) oauthError() string {
+	if e.oauth == "" {
+		return "invalid_request"
+	}
+	return e.oauth
+}
+
+// malformed returns a refusal of a request that is not well-formed.
 func malformed(detail string) error {
 	return &refusal{status: http.StatusBadRequest, detail: detail}
 }
 
-// notAllowed refuses a method that is none of those.
+// notAllowed sets the Allow header, and returns a refusal of a method that is not allowed.
 func notAllowed(w http.ResponseWriter, allowed ...string) error {
 	list := strings.Join(allowed, ", ")
 	w.Header().Set("Allow", list)
 	return &refusal{status: http.StatusMethodNotAllowed, detail: "use " + list}
 }
 
-// explain returns how an error is told. What could not be decided stands first, as
-// in [auth.HTTPStatus].
-func explain(err error) refusal {
-	if bad, ok := errors.AsType[*refusal](err); ok {
-		return *bad
+// refusals has the answer to each error of package auth that blames the request. Their statuses are
+// those of [auth.HTTPStatus].
+var refusals = [...]struct {
+	cause               error
+	code, oauth, detail string
+}{
+	{auth.ErrInvalidCredentials, "invalid_credentials", "invalid_grant", "wrong username or password"},
+	{auth.ErrInvalidGrant, "invalid_grant", "invalid_grant", "the refresh token is invalid or has expired: log in again"},
+	{auth.ErrNoCredentials, "", "", "credentials are required"},
+	{auth.ErrInvalidRequest, "", "", "the credentials are malformed, or the request has more than one"},
+	{auth.ErrInvalidToken, "invalid_token", "", "the access token is invalid or has expired"},
+	{auth.ErrCrossOrigin, "cross_origin", "", "cross-origin requests are refused, because this endpoint uses cookies"},
+	{auth.ErrUserExists, "username_taken", "", "this username is taken"},
+	{auth.ErrInvalidUsername, "invalid_username", "",
+		"this username is not allowed: it is empty, has characters that usernames may not have, or looks like another name"},
+	{auth.ErrSessionNotFound, "session_not_found", "", "there is no such session"},
+	{auth.ErrConflict, "", "", "another request changed the account at the same time: try again"},
+}
+
+// explain returns the answer to an error. An error that both blames the request and says that it
+// could not be decided counts as undecided, as in [auth.HTTPStatus].
+func explain(err error) *refusal {
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		return refused
 	}
 	status := auth.HTTPStatus(err)
 	switch {
 	case status == http.StatusServiceUnavailable:
-		return refusal{status, "", "temporarily_unavailable", "not available now, try again later"}
+		return &refusal{status, "", "temporarily_unavailable", "not available now, try again later"}
 	case status == http.StatusTooManyRequests:
-		return refusal{status, "", "temporarily_unavailable", "too many attempts, try again later"}
+		return &refusal{status, "", "temporarily_unavailable", "too many attempts, try again later"}
 	case status >= 500:
-		return refusal{status, "", "server_error", ""}
-	case errors.Is(err, auth.ErrInvalidCredentials):
-		return refusal{status, "invalid_credentials", "invalid_grant", "wrong username or password"}
-	case errors.Is(err, auth.ErrInvalidGrant):
-		return refusal{status, "invalid_grant", "invalid_grant", "the refresh token is not valid, or not any more: log in again"}
-	case errors.Is(err, auth.ErrNoCredentials):
-		return refusal{status, "", "", "credentials are needed"}
-	case errors.Is(err, auth.ErrInvalidRequest):
-		return refusal{status, "", "", "the credentials are malformed, or there is more than one"}
-	case errors.Is(err, auth.ErrInvalidToken):
-		return refusal{status, "invalid_token", "", "the access token is invalid or has expired"}
-	case errors.Is(err, auth.ErrCrossOrigin):
-		return refusal{status, "cross_origin", "", "a cross-origin request is refused where cookies are set or read"}
-	case errors.Is(err, auth.ErrUserExists):
-		return refusal{status, "username_taken", "", "this username is taken"}
-	case errors.Is(err, auth.ErrInvalidUsername):
-		return refusal{status, "invalid_username", "", "this username cannot be used: it is empty, holds spaces or characters that usernames may not have, or is easily taken for another"}
-	case errors.Is(err, auth.ErrSessionNotFound):
-		return refusal{status, "session_not_found", "", "there is no such session"}
-	case errors.Is(err, auth.ErrConflict):
-		return refusal{status, "", "", "changed by another request meanwhile, try again"}
+		return &refusal{status, "", "server_error", ""}
+	}
+	for _, row := range refusals {
+		if errors.Is(err, row.cause) {
+			return &refusal{status, row.code, row.oauth, row.detail}
+		}
 	}
 	if password, ok := errors.AsType[*passwords.Error](err); ok {
-		return refusal{status, "password_" + string(password.Rule), "", strings.TrimPrefix(password.Error(), "auth: ")}
+		return &refusal{status, passwordCode(password.Rule), "", strings.TrimPrefix(password.Error(), "auth: ")}
 	}
-	return refusal{status: status}
+	return &refusal{status: status}
 }
 
-// prepare sets the headers of a refusal, and logs what is no fault of the caller's.
-func (cfg Config) prepare(w http.ResponseWriter, r *http.Request, err error) refusal {
+// passwordCode returns the code of a password that breaks a rule.
+func passwordCode(rule passwords.Rule) string { return "password_" + string(rule) }
+
+// prepare sets the headers of a refusal, and logs a failure that the caller did not cause.
+func (cfg Config) prepare(w http.ResponseWriter, r *http.Request, err error) *refusal {
 	e := explain(err)
 	if retry, ok := errors.AsType[*auth.RetryError](err); ok {
 		w.Header().Set("Retry-After", problem.RetryAfter(retry.After))
@@ -84,8 +101,8 @@ func (cfg Config) prepare(w http.ResponseWriter, r *http.Request, err error) ref
 	case e.status >= 500:
 		problem.Log(cfg.Logger, r, err)
 	case e.status == http.StatusUnauthorized && w.Header()["Www-Authenticate"] == nil:
-		// RFC 9110 section 15.5.2: no 401 without a challenge. This one lets no
-		// browser open a window of its own.
+		// RFC 9110 section 15.5.2 asks for a challenge in every 401. Browsers open no password
+		// window for this scheme.
 		w.Header().Set("WWW-Authenticate", `Bearer realm="login"`)
 	}
 	return e
@@ -93,19 +110,19 @@ func (cfg Config) prepare(w http.ResponseWriter, r *http.Request, err error) ref
 
 // refuse answers with problem details (RFC 9457).
 func (cfg Config) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if askSecond(w, err, problem.Type) {
+	if answerMFARequired(w, err, problem.Type) {
 		return
 	}
 	e := cfg.prepare(w, r, err)
 	problem.Write(w, e.status, e.code, e.detail)
 }
 
-// refuseOAuth answers as RFC 6749 section 5.2 says.
+// refuseOAuth answers with the error body of RFC 6749 section 5.2.
 func (cfg Config) refuseOAuth(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, auth.ErrInvalidCredentials) {
 		err = &refusal{http.StatusBadRequest, "", "invalid_grant", "wrong username or password"}
 	}
-	if askSecond(w, err, "application/json") {
+	if answerMFARequired(w, err, "application/json") {
 		return
 	}
 	e := cfg.prepare(w, r, err)
@@ -115,15 +132,15 @@ func (cfg Config) refuseOAuth(w http.ResponseWriter, r *http.Request, err error)
 	}{e.oauthError(), e.detail})
 }
 
-func (e refusal) oauthError() string {
-	if e.oauth == "" {
-		return "invalid_request"
-	}
-	return e.oauth
+// challengeInvalidToken sets the challenge for an access token that is no longer valid (RFC 6750
+// section 3.1), and returns the error to refuse the request with.
+func challengeInvalidToken(w http.ResponseWriter) error {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="api", error="invalid_token"`)
+	return auth.ErrInvalidToken
 }
 
-// write answers with v as JSON. What is written here encodes without error, but
-// for tokens that a host made up: those are refused before the status is out.
+// write answers with v as JSON. All values that are written here encode without error, except for
+// tokens that a host's issuer made up: then nothing has been sent yet, and the answer is 500.
 func write(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -139,11 +156,20 @@ func write(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(body, '\n'))
 }
 
-// empty answers with nothing but a status.
-func empty(w http.ResponseWriter, status int) {
+// writeEmpty answers with a status and no body.
+func writeEmpty(w http.ResponseWriter, status int) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 }
 
-// done says that it is done.
-func done(w http.ResponseWriter) { empty(w, http.StatusNoContent) }
+// serve returns a handler that answers GET with a document that never changes.
+func (cfg Config) serve(document any) http.Handler {
+	allowed := []string{http.MethodGet, http.MethodHead}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(allowed, r.Method) {
+			cfg.refuse(w, r, notAllowed(w, allowed...))
+			return
+		}
+		write(w, http.StatusOK, document)
+	})
+}

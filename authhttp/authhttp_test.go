@@ -20,20 +20,16 @@ import (
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// accounts answers with fixed values and notes what it was asked.
+// accounts stands in for an Authenticator. It returns fixed values and records its last call.
 type accounts struct {
 	auth.TokenVerifier // nil: no token is valid
 	err                error
-	username, password string
-	token              string
-	device             auth.Device // of the last call
-	tokens             auth.Tokens // of a login, if they are to be others
-	calls              int
-}
+	tokens             auth.Tokens // tokens that calls return, if they have an access token
 
-func (a *accounts) From(d auth.Device) *accounts {
-	a.device = d
-	return a
+	calls              int
+	username, password string
+	token              string      // refresh token, or user ID and session ID
+	device             auth.Device // device the last call came from, with its device token
 }
 
 func (a *accounts) Verify(ctx context.Context, token string) (*auth.Principal, error) {
@@ -43,13 +39,15 @@ func (a *accounts) Verify(ctx context.Context, token string) (*auth.Principal, e
 	return a.TokenVerifier.Verify(ctx, token)
 }
 
-func (a *accounts) Register(_ context.Context, username, password string) (auth.User, error) {
+func (a *accounts) Register(ctx context.Context, username, password string) (auth.User, error) {
+	a.device = deviceOf(ctx)
 	a.username, a.password = username, password
 	a.calls++
 	return auth.User{ID: "u-1", Username: strings.ToLower(username), PasswordHash: "$2b$hash"}, a.err
 }
 
-func (a *accounts) Login(_ context.Context, username, password string) (auth.Tokens, error) {
+func (a *accounts) Login(ctx context.Context, username, password string) (auth.Tokens, error) {
+	a.device = deviceOf(ctx)
 	a.username, a.password = username, password
 	a.calls++
 	if a.tokens.AccessToken != "" {
@@ -61,8 +59,8 @@ func (a *accounts) Login(_ context.Context, username, password string) (auth.Tok
 const (
 	asJSON = "application/json"
 	asForm = "application/x-www-form-urlencoded"
-	asData = "multipart/form-data; boundary=b"
-	secret = "s3cr3t" // stands in every request and in no refusal
+	asData = "multipart/form-data; boundary=b" // see multipartBody
+	secret = "s3cr3t"                          // part of every request, and of no refusal
 )
 
 func post(h http.Handler, target, contentType, body string) *httptest.ResponseRecorder {
@@ -80,18 +78,18 @@ func TestRegister(t *testing.T) {
 	a := new(accounts)
 	w := post(authhttp.Register(a, authhttp.Config{}), "/", asJSON, ` {"password": "s3cr3t \ud83d\ude00", "username": "Ada"} `)
 	if w.Code != 201 || strings.TrimSpace(w.Body.String()) != `{"id":"u-1","username":"ada"}` {
-		t.Errorf("answers %d %s", w.Code, w.Body)
+		t.Errorf("got %d %s, want 201, id and username", w.Code, w.Body)
 	}
 	if a.username != "Ada" || a.password != "s3cr3t 😀" {
-		t.Errorf("registers %q with %q", a.username, a.password)
+		t.Errorf("Register was called with %q and %q", a.username, a.password)
 	}
 	if got := w.Header(); got.Get("Content-Type") != asJSON || got.Get("Cache-Control") != "no-store" {
-		t.Errorf("answers with %v", got)
+		t.Errorf("got headers %v, want JSON that is not stored", got)
 	}
 }
 
-// data returns a body of asData whose parts are names and values.
-func data(parts ...string) string {
+// multipartBody returns a body of type asData. Its arguments are names and values, in turn.
+func multipartBody(parts ...string) string {
 	var body strings.Builder
 	for i := 0; i < len(parts); i += 2 {
 		body.WriteString("--b\r\nContent-Disposition: form-data; name=\"" + parts[i] + "\"\r\n\r\n" + parts[i+1] + "\r\n")
@@ -107,8 +105,8 @@ func TestLogin(t *testing.T) {
 		"form":          {asForm, "grant_type=password&username=Ada&password=s3cr3t+%F0%9F%98%80"},
 		"form, client":  {asForm + "; charset=utf-8", "grant_type=password&username=Ada&password=s3cr3t%20%F0%9F%98%80&scope=&client_id=app&client_secret=x&other=1"},
 		"form, short":   {asForm, "username=Ada&password=s3cr3t+%F0%9F%98%80&grant_type="},
-		"data":          {asData, data("username", "Ada", "password", "s3cr3t 😀", "scope", "", "client_id", "app")},
-		"data, grant":   {"Multipart/Form-Data; charset=utf-8; boundary=\"b\"", data("grant_type", "password", "username", "Ada", "password", "s3cr3t 😀")},
+		"data":          {asData, multipartBody("username", "Ada", "password", "s3cr3t 😀", "scope", "", "client_id", "app")},
+		"data, grant":   {"Multipart/Form-Data; charset=utf-8; boundary=\"b\"", multipartBody("grant_type", "password", "username", "Ada", "password", "s3cr3t 😀")},
 	} {
 		a := new(accounts)
 		w := post(authhttp.Login(a, authhttp.Config{}), "/", row.contentType, row.body)
@@ -119,39 +117,40 @@ func TestLogin(t *testing.T) {
 		}
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 ||
 			got.AccessToken != "eyJ" || got.TokenType != "bearer" || got.ExpiresIn != 900 {
-			t.Errorf("%s: answers %d %s", name, w.Code, w.Body)
+			t.Errorf("%s: got %d %s, want 200 and the tokens", name, w.Code, w.Body)
 		}
 		if a.username != "Ada" || a.password != "s3cr3t 😀" {
-			t.Errorf("%s: logs in %q with %q", name, a.username, a.password)
+			t.Errorf("%s: Login was called with %q and %q", name, a.username, a.password)
 		}
 		if h := w.Header(); h.Get("Content-Type") != asJSON || h.Get("Cache-Control") != "no-store" || h.Get("Pragma") != "no-cache" {
-			t.Errorf("%s: answers with %v", name, h)
+			t.Errorf("%s: got headers %v, want JSON that is not stored", name, h)
 		}
 	}
 }
 
-// refusal is the body of an answer of either endpoint that is no success.
+// refusal is the body of a refusal: an error body of RFC 6749 section 5.2, problem details, or
+// both.
 type refusal struct {
-	Code        string `json:"error"`             // Login
-	Description string `json:"error_description"` // Login
-	Status      int    `json:"status"`            // Register
-	Detail      string `json:"detail"`            // Register
+	Code        string `json:"error"`
+	Description string `json:"error_description"`
+	Status      int    `json:"status"`
+	Detail      string `json:"detail"`
 }
 
 var descriptionText = regexp.MustCompile(`^[\x20\x21\x23-\x5B\x5D-\x7E]+$`) // RFC 6749 section 5.2
 
-// refused holds an answer against what all refusals have in common.
+// refused checks what all refusals have in common, and returns the body.
 func refused(t *testing.T, name string, w *httptest.ResponseRecorder, status int) refusal {
 	t.Helper()
 	var got refusal
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != status {
-		t.Errorf("%s: answers %d %s, want %d", name, w.Code, w.Body, status)
+		t.Errorf("%s: got %d %s, want %d", name, w.Code, w.Body, status)
 	}
 	if w.Header().Get("Cache-Control") != "no-store" {
-		t.Errorf("%s: answers with %v", name, w.Header())
+		t.Errorf("%s: got headers %v, want no-store", name, w.Header())
 	}
-	if all := fmt.Sprint(w.Header(), w.Body); strings.Contains(all, secret) || strings.Contains(all, "disk") {
-		t.Errorf("%s: the answer tells %s", name, all)
+	if text := fmt.Sprint(w.Header(), w.Body); strings.Contains(text, secret) || strings.Contains(text, "disk") {
+		t.Errorf("%s: the answer discloses part of the request or of the error: %s", name, text)
 	}
 	return got
 }
@@ -161,8 +160,8 @@ func TestMalformed(t *testing.T) {
 	object := func(members string) string { return `{"username":"ada","password":"s3cr3t"` + members + `}` }
 	for name, row := range map[string]struct {
 		contentType, body string
-		status            int // of Login
-		register          int // of Register, where another
+		status            int // status of Login
+		register          int // status of Register; 0: the same
 	}{
 		"empty":               {asJSON, "", 400, 0},
 		"no type":             {"", object(""), 415, 0},
@@ -213,18 +212,18 @@ func TestMalformed(t *testing.T) {
 		"form, grant":         {asForm, "grant_type=client_credentials&username=ada&password=s3cr3t", 400, 415},
 		"form, too large":     {asForm, "username=ada&password=s3cr3t" + strings.Repeat("x", 64<<10), 413, 415},
 		"form as json":        {asForm, object(""), 400, 415},
-		"data, no password":   {asData, data("username", "s3cr3t"), 400, 415},
-		"data, empty":         {asData, data("username", "s3cr3t", "password", ""), 400, 415},
-		"data, twice":         {asData, data("username", "ada", "password", "s3cr3t", "password", "x"), 400, 415},
-		"data, invalid UTF-8": {asData, data("username", "ada", "password", "s3cr3t\xff"), 400, 415},
-		"data, a file":        {asData, data(`x"; filename="y`, "s3cr3t", "username", "ada", "password", "s3cr3t"), 400, 415},
-		"data, unfinished":    {asData, strings.TrimSuffix(data("username", "ada", "password", "s3cr3t"), "--\r\n"), 400, 415},
-		"data, no boundary":   {"multipart/form-data", data("username", "ada", "password", "s3cr3t"), 400, 415},
-		"data, bare boundary": {`multipart/form-data; boundary=""`, strings.ReplaceAll(data("username", "ada", "password", "s3cr3t"), "--b", "--"), 400, 415},
-		"data, other parts":   {"multipart/mixed; boundary=b", data("username", "ada", "password", "s3cr3t"), 415, 415},
-		"data, charset":       {asData + "; charset=latin1", data("username", "ada", "password", "s3cr3t"), 415, 415},
-		"data, too large":     {asData, data("username", "ada", "password", "s3cr3t"+strings.Repeat("x", 64<<10)), 413, 415},
-		"data, many":          {asData, data(slices.Repeat([]string{"x", "s3cr3t"}, 1100)...), 400, 415},
+		"data, no password":   {asData, multipartBody("username", "s3cr3t"), 400, 415},
+		"data, empty":         {asData, multipartBody("username", "s3cr3t", "password", ""), 400, 415},
+		"data, twice":         {asData, multipartBody("username", "ada", "password", "s3cr3t", "password", "x"), 400, 415},
+		"data, invalid UTF-8": {asData, multipartBody("username", "ada", "password", "s3cr3t\xff"), 400, 415},
+		"data, a file":        {asData, multipartBody(`x"; filename="y`, "s3cr3t", "username", "ada", "password", "s3cr3t"), 400, 415},
+		"data, unfinished":    {asData, strings.TrimSuffix(multipartBody("username", "ada", "password", "s3cr3t"), "--\r\n"), 400, 415},
+		"data, no boundary":   {"multipart/form-data", multipartBody("username", "ada", "password", "s3cr3t"), 400, 415},
+		"data, bare boundary": {`multipart/form-data; boundary=""`, strings.ReplaceAll(multipartBody("username", "ada", "password", "s3cr3t"), "--b", "--"), 400, 415},
+		"data, other parts":   {"multipart/mixed; boundary=b", multipartBody("username", "ada", "password", "s3cr3t"), 415, 415},
+		"data, charset":       {asData + "; charset=latin1", multipartBody("username", "ada", "password", "s3cr3t"), 415, 415},
+		"data, too large":     {asData, multipartBody("username", "ada", "password", "s3cr3t"+strings.Repeat("x", 64<<10)), 413, 415},
+		"data, many":          {asData, multipartBody(slices.Repeat([]string{"x", "s3cr3t"}, 1100)...), 400, 415},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -236,7 +235,7 @@ func TestMalformed(t *testing.T) {
 				want = "unsupported_grant_type"
 			}
 			if got.Code != want || !descriptionText.MatchString(got.Description) {
-				t.Errorf("login answers %s, want %s", w.Body, want)
+				t.Errorf("login: got %s, want %s with a description", w.Body, want)
 			}
 
 			status := row.status
@@ -245,17 +244,17 @@ func TestMalformed(t *testing.T) {
 			}
 			w = post(authhttp.Register(a, authhttp.Config{}), "/", row.contentType, row.body)
 			if got := refused(t, "register", w, status); got.Status != status || got.Detail == "" {
-				t.Errorf("register answers %s", w.Body)
+				t.Errorf("register: got %s, want status %d with a detail", w.Body, status)
 			}
 			if a.calls != 0 {
-				t.Error("the accounts were asked")
+				t.Errorf("the accounts were called %d times, want never", a.calls)
 			}
 		})
 	}
 }
 
-// A body without Content-Length is bounded, too, and one that breaks off is no
-// internal error.
+// A body without Content-Length is limited as well, and one that ends early is not an internal
+// error.
 func TestBodyStream(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -275,7 +274,7 @@ func TestBodyStream(t *testing.T) {
 	}
 }
 
-// A body that says it is too large is not asked for.
+// A body that is declared as too large is not read.
 func TestBodyDeclaredTooLarge(t *testing.T) {
 	t.Parallel()
 	body := new(counted)
@@ -285,10 +284,11 @@ func TestBodyDeclaredTooLarge(t *testing.T) {
 	w := httptest.NewRecorder()
 	authhttp.Login(new(accounts), authhttp.Config{}).ServeHTTP(w, r)
 	if refused(t, "login", w, 413); body.reads != 0 {
-		t.Errorf("the body was read %d times", body.reads)
+		t.Errorf("the body was read %d times, want never", body.reads)
 	}
 }
 
+// counted is an endless body that counts reads.
 type counted struct {
 	forever
 	reads int
@@ -322,8 +322,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// What the tutorials' first version sends is refused with the reason, whatever
-// else is wrong with it.
+// Credentials in a URL, which the first version of many tutorials sends, are refused with the
+// reason, whatever else is wrong with the request.
 func TestCredentialsInURL(t *testing.T) {
 	t.Parallel()
 	const body = `{"username":"ada","password":"s3cr3t"}`
@@ -345,14 +345,14 @@ func TestCredentialsInURL(t *testing.T) {
 					h.ServeHTTP(w, r)
 					got := refused(t, name, w, 400)
 					if !strings.Contains(got.Description+got.Detail, "in the body") {
-						t.Errorf("%s %s: %s", method, query, w.Body)
+						t.Errorf("%s %s: got %s, want the advice to use the body", method, query, w.Body)
 					}
 				}
 			}
 		}
 	}
 	if w := post(authhttp.Login(new(accounts), authhttp.Config{}), "/?next=%2Fprofile&user=1", asJSON, body); w.Code != 200 {
-		t.Errorf("another query is answered %d", w.Code)
+		t.Errorf("a query without credentials: got %d, want 200", w.Code)
 	}
 }
 
@@ -364,7 +364,7 @@ func TestMethods(t *testing.T) {
 		w := httptest.NewRecorder()
 		authhttp.Login(new(accounts), authhttp.Config{}).ServeHTTP(w, r)
 		if refused(t, method, w, 405); w.Header().Get("Allow") != "POST" {
-			t.Errorf("%s: Allow is %q", method, w.Header().Get("Allow"))
+			t.Errorf("%s: Allow is %q, want POST", method, w.Header().Get("Allow"))
 		}
 	}
 }
@@ -375,10 +375,10 @@ func TestErrors(t *testing.T) {
 	down := errors.New("disk full")
 	for name, row := range map[string]struct {
 		err                 error
-		login, form         int
-		code                string // of Login
-		register            int
-		detail              string // of Register, a part
+		login, form         int    // statuses of Login
+		code                string // error of Login
+		register            int    // status of Register
+		detail              string // part of the detail of Register
 		retry               string
 		challenged, silence bool
 	}{
@@ -394,40 +394,40 @@ func TestErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log strings.Builder
-			a, cfg := &accounts{err: fmt.Errorf("of the host's own: %w", row.err)}, authhttp.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}
-			check := func(at string, w *httptest.ResponseRecorder, status int, challenged bool) refusal {
+			a, cfg := &accounts{err: fmt.Errorf("wrapped by the host: %w", row.err)}, authhttp.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			check := func(endpoint string, w *httptest.ResponseRecorder, status int, challenged bool) refusal {
 				t.Helper()
-				got := refused(t, at, w, status)
+				got := refused(t, endpoint, w, status)
 				if w.Header().Get("Retry-After") != row.retry || (w.Header()["Www-Authenticate"] != nil) != challenged {
-					t.Errorf("%s answers with %v", at, w.Header())
+					t.Errorf("%s: got headers %v, want Retry-After %q, and a challenge: %t", endpoint, w.Header(), row.retry, challenged)
 				}
-				if strings.Contains(w.Body.String(), "of the host's own") {
-					t.Errorf("%s answers with the error's text: %s", at, w.Body)
+				if strings.Contains(w.Body.String(), "wrapped by the host") {
+					t.Errorf("%s: the answer has the error's text: %s", endpoint, w.Body)
 				}
 				if (log.Len() == 0) != row.silence {
-					t.Errorf("%s logs %q", at, log.String())
+					t.Errorf("%s: logged %q, want nothing: %t", endpoint, log.String(), row.silence)
 				}
 				if strings.Contains(log.String(), secret) {
-					t.Errorf("%s logs the password: %s", at, log.String())
+					t.Errorf("%s: the log has the password: %s", endpoint, log.String())
 				}
 				log.Reset()
 				return got
 			}
 			if got := check("login", post(authhttp.Login(a, cfg), "/", asJSON, valid), row.login, row.challenged); got.Code != row.code {
-				t.Errorf("login answers %+v, want %s", got, row.code)
+				t.Errorf("login: got %+v, want %s", got, row.code)
 			}
 			if got := check("form", post(authhttp.Login(a, cfg), "/", asForm, "username=ada&password=s3cr3t"), row.form, false); got.Code != row.code {
-				t.Errorf("the form is answered %+v, want %s", got, row.code)
+				t.Errorf("login with a form: got %+v, want %s", got, row.code)
 			}
 			if got := check("register", post(authhttp.Register(a, cfg), "/", asJSON, valid), row.register, row.challenged); !strings.Contains(got.Detail, row.detail) {
-				t.Errorf("register answers %+v, want %s", got, row.detail)
+				t.Errorf("register: got %+v, want a detail with %q", got, row.detail)
 			}
 		})
 	}
 }
 
-// Without a logger nothing is needed and nothing breaks.
-func TestSilent(t *testing.T) {
+// Without a logger, failures are answered all the same.
+func TestNoLogger(t *testing.T) {
 	t.Parallel()
 	w := post(authhttp.Login(&accounts{err: io.ErrUnexpectedEOF}, authhttp.Config{}), "/", asJSON, `{"username":"a","password":"s3cr3t"}`)
 	refused(t, "login", w, 500)

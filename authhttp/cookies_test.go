@@ -16,6 +16,7 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 )
 
+// cookies returns a Config with Cookies for a Refresh at /auth/refresh.
 func cookies(t *testing.T, cfg authhttp.CookieConfig) authhttp.Config {
 	t.Helper()
 	cfg.RefreshPath = "/auth/refresh"
@@ -29,30 +30,31 @@ func cookies(t *testing.T, cfg authhttp.CookieConfig) authhttp.Config {
 func TestCookieConfig(t *testing.T) {
 	t.Parallel()
 	for field, cfg := range map[string]authhttp.CookieConfig{
-		"":                            {RefreshPath: "/auth/refresh", SameSite: http.SameSiteStrictMode, TrustedOrigins: []string{"https://app.test"}},
-		"CookieConfig.SameSite":       {RefreshPath: "/refresh", SameSite: http.SameSiteNoneMode},
-		"CookieConfig.TrustedOrigins": {RefreshPath: "/refresh", TrustedOrigins: []string{"https://App.test"}},
+		"":               {RefreshPath: "/auth/refresh", SameSite: http.SameSiteStrictMode, TrustedOrigins: []string{"https://app.test"}},
+		"SameSite":       {RefreshPath: "/refresh", SameSite: http.SameSiteNoneMode},
+		"TrustedOrigins": {RefreshPath: "/refresh", TrustedOrigins: []string{"https://App.test"}},
 	} {
 		_, err := authhttp.NewCookies(cfg)
-		if fault, found := errors.AsType[*auth.ConfigError](err); found != (field != "") || found && fault.Field != field {
-			t.Errorf("want fault in %q, got %v", field, err)
+		fault, hasFault := errors.AsType[*auth.ConfigError](err)
+		if hasFault != (field != "") || hasFault && fault.Field != "authhttp.CookieConfig."+field {
+			t.Errorf("field %q: got %v", field, err)
 		}
 	}
 	for _, path := range []string{"", "/", "refresh", "/auth/refresh/", "/auth//refresh", "/a;b", "/a b", "/ä", "/../x", "/a%41", "/a\n", "/a,b"} {
 		if _, err := authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: path}); err == nil {
-			t.Errorf("RefreshPath %q is taken", path)
+			t.Errorf("RefreshPath %q is accepted", path)
 		}
 	}
 }
 
-// What is set has every attribute that RFC 6265bis and the names' prefixes ask for,
-// and no token is in a body.
+// Cookies have every attribute that RFC 6265bis and the prefixes of their names ask for, and no
+// token is in a body.
 func TestCookieAttributes(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, cookies(t, authhttp.CookieConfig{}))
 	in := s.call(s.Client(), "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 200, "")
 	if in.Access != "" || in.Refresh != "" || !strings.Contains(in.text, `"expires_in":900`) {
-		t.Errorf("login answers %s", in.text)
+		t.Errorf("login: got %s, want the lifetime and no tokens", in.text)
 	}
 	check := func(what string, header http.Header, age func(name string) string) {
 		t.Helper()
@@ -62,7 +64,7 @@ func TestCookieAttributes(t *testing.T) {
 		} {
 			path := []string{"; Path=/", "; Path=/auth/refresh"}[i]
 			if len(lines) != 2 || !strings.HasPrefix(lines[i], row.name+"=") || !strings.HasSuffix(lines[i], path+"; Max-Age="+age(row.name)+row.attributes) {
-				t.Errorf("%s sets %v", what, lines)
+				t.Errorf("%s: got cookies %v, want %s with %s", what, lines, row.name, row.attributes)
 			}
 		}
 	}
@@ -77,21 +79,21 @@ func TestCookieAttributes(t *testing.T) {
 	strict := newServer(t, cookies(t, authhttp.CookieConfig{SameSite: http.SameSiteStrictMode}))
 	in = strict.call(strict.Client(), "POST", "/auth/login", object("username", "ada", "password", password), nil)
 	if n := strings.Count(strings.Join(in.header["Set-Cookie"], "\n"), "SameSite=Strict"); n != 2 {
-		t.Errorf("login sets %v", in.header["Set-Cookie"])
+		t.Errorf("login: got cookies %v, want both SameSite=Strict", in.header["Set-Cookie"])
 	}
 }
 
-// A browser logs in, works, refreshes, changes the password and logs out with cookies
-// alone, and its refresh token goes to one path.
+// A browser logs in, calls endpoints, refreshes, changes the password and logs out with nothing but
+// cookies, and sends its refresh token to one path only.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, cookies(t, authhttp.CookieConfig{}))
 	c := s.browser()
 	page := header{"Sec-Fetch-Site": "same-origin", "Origin": s.URL}
+	cookiesSentTo := func(path string) []*http.Cookie { return c.Jar.Cookies(must(url.Parse(s.URL + path))) }
 	names := func(path string) (names []string) {
-		at := must(url.Parse(s.URL + path))
-		for _, one := range c.Jar.Cookies(at) {
-			names = append(names, one.Name)
+		for _, cookie := range cookiesSentTo(path) {
+			names = append(names, cookie.Name)
 		}
 		slices.Sort(names)
 		return names
@@ -100,37 +102,37 @@ func TestBrowser(t *testing.T) {
 		t.Helper()
 		s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), page).want(t, "login", 200, "")
 	}
-	s.call(c, "POST", "/auth/refresh", "", page).want(t, "refresh of nobody", 401, "no_credentials")
+	s.call(c, "POST", "/auth/refresh", "", page).want(t, "refresh without cookies", 401, "no_credentials")
 	login()
 	for path, want := range map[string][]string{
 		"/": {"__Host-access"}, "/auth/logout": {"__Host-access"}, "/auth/refresh": {"__Host-access", "__Secure-refresh"}, "/auth/refreshed": {"__Host-access"},
 	} {
 		if got := names(path); !slices.Equal(got, want) {
-			t.Errorf("%s is sent %v, want %v", path, got, want)
+			t.Errorf("cookies sent to %s: got %v, want %v", path, got, want)
 		}
 	}
 	s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
-	before := c.Jar.Cookies(must(url.Parse(s.URL + "/auth/refresh")))
+	before := cookiesSentTo("/auth/refresh")
 	refreshed := s.call(c, "POST", "/auth/refresh", "", page).want(t, "refresh", 200, "")
-	after := c.Jar.Cookies(must(url.Parse(s.URL + "/auth/refresh")))
+	after := cookiesSentTo("/auth/refresh")
 	if refreshed.Access+refreshed.Refresh != "" || len(after) != 2 || before[0].Value == after[0].Value || before[1].Value == after[1].Value {
-		t.Errorf("refresh answers %s and keeps its cookies", refreshed.text)
+		t.Errorf("refresh: got %s, want no tokens in the body and two new cookies", refreshed.text)
 	}
 	s.call(c, "POST", "/auth/refresh", "{}", page).want(t, "refresh with an empty object", 200, "")
 	s.call(c, "POST", "/auth/refresh", object("refresh_token", after[0].Value), page).want(t, "refresh by a body", 400, "invalid_request")
 
 	changed := s.call(c, "POST", "/auth/password", object("current_password", password, "new_password", password), page).want(t, "change", 200, "")
 	if changed.Access != "" || len(changed.header["Set-Cookie"]) != 2 {
-		t.Errorf("change answers %s with %v", changed.text, changed.header)
+		t.Errorf("change: got %s with %v, want the tokens in cookies", changed.text, changed.header)
 	}
 	s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
 	s.call(c, "POST", "/auth/logout", "", page).want(t, "logout", 204, "")
 	if got := names("/auth/refresh"); len(got) != 0 {
-		t.Errorf("after logout there are %v", got)
+		t.Errorf("after logout: got cookies %v, want none", got)
 	}
 	s.call(c, "POST", "/auth/logout", "", page).want(t, "another logout", 401, "no_credentials")
 
-	// A session that another device ended takes the cookies with it.
+	// A refresh removes the cookies if another device has ended the session.
 	login()
 	me := s.call(c, "GET", "/auth/me", "", nil)
 	if err := s.accounts.EndSessions(t.Context(), me.ID, ""); err != nil {
@@ -138,20 +140,19 @@ func TestBrowser(t *testing.T) {
 	}
 	s.call(c, "POST", "/auth/refresh", "", page).want(t, "refresh of an ended session", 400, "invalid_grant")
 	if got := names("/auth/refresh"); len(got) != 0 {
-		t.Errorf("after that there are %v", got)
+		t.Errorf("after the session has ended: got cookies %v, want none", got)
 	}
 
-	// And so does ending it oneself.
+	// Ending the own session removes the cookies, too.
 	login()
 	own := s.call(c, "GET", "/auth/sessions", "", nil).Sessions
 	s.call(c, "DELETE", "/auth/sessions/"+own[0].ID, "", page).want(t, "ending one's own", 204, "")
 	if got := names("/auth/refresh"); len(own) != 1 || len(got) != 0 {
-		t.Errorf("of %v there are left %v", own, got)
+		t.Errorf("after ending the own session of %v: got cookies %v, want none", own, got)
 	}
 }
 
-// What another origin causes changes nothing and logs nobody in, with cookies or
-// without them.
+// A request that another origin causes changes nothing and logs nobody in, with or without cookies.
 func TestCrossOrigin(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, cookies(t, authhttp.CookieConfig{TrustedOrigins: []string{"https://app.test"}}))
@@ -168,7 +169,7 @@ func TestCrossOrigin(t *testing.T) {
 		for _, client := range []*http.Client{c, s.Client()} {
 			a := s.call(client, "POST", "/auth/login", credentials, from).want(t, name+": login", 403, "cross_origin")
 			if a.header["Set-Cookie"] != nil {
-				t.Errorf("%s: login sets %v", name, a.header["Set-Cookie"])
+				t.Errorf("%s: login: got cookies %v, want none", name, a.header["Set-Cookie"])
 			}
 			s.call(client, "POST", "/auth/refresh", "", from).want(t, name+": refresh", 403, "cross_origin")
 			s.call(client, "POST", "/auth/logout", "", from).want(t, name+": logout", 403, "cross_origin")
@@ -182,7 +183,7 @@ func TestCrossOrigin(t *testing.T) {
 	s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
 }
 
-// Two credentials in a request are refused, wherever they stand.
+// A request with two credentials is refused, in whatever places they are.
 func TestBearerAndCookie(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, cookies(t, authhttp.CookieConfig{}))
@@ -200,14 +201,14 @@ func TestBearerAndCookie(t *testing.T) {
 	s.call(s.Client(), "GET", "/auth/me", "", bearer(token)).want(t, "me by bearer", 200, "")
 	s.call(s.Client(), "POST", "/auth/refresh", "", header{"Cookie": "__Secure-refresh=a; __Secure-refresh=b"}).want(t, "two cookies", 400, "invalid_request")
 
-	// A client without cookies that changes a password gets its tokens in the body.
+	// A client that sends its access token in the header gets new tokens in the body.
 	a := s.call(s.Client(), "POST", "/auth/password", object("current_password", password, "new_password", password), bearer(token)).want(t, "password", 200, "")
 	if a.Access == "" || a.header["Set-Cookie"] != nil {
-		t.Errorf("password answers %s with %v", a.text, a.header)
+		t.Errorf("password: got %s with %v, want the tokens in the body", a.text, a.header)
 	}
 }
 
-// Who does not switch cookies on never sees or reads one.
+// Without Config.Cookies, endpoints neither set nor read cookies.
 func TestNoCookies(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
@@ -216,15 +217,15 @@ func TestNoCookies(t *testing.T) {
 	s.call(s.Client(), "GET", "/auth/me", "", header{"Cookie": jar}).want(t, "me", 401, "no_credentials")
 	s.call(s.Client(), "POST", "/auth/refresh", "", header{"Cookie": jar}).want(t, "refresh", 415, "unsupported_media_type")
 	s.call(s.Client(), "POST", "/auth/logout", "", header{"Cookie": jar}).want(t, "logout", 401, "no_credentials")
-	out := s.call(s.Client(), "POST", "/auth/refresh", object("refresh_token", in.Refresh), header{"Sec-Fetch-Site": "cross-site"}).want(t, "refresh", 200, "")
-	for _, a := range []answer{in, out} {
+	refreshed := s.call(s.Client(), "POST", "/auth/refresh", object("refresh_token", in.Refresh), header{"Sec-Fetch-Site": "cross-site"}).want(t, "refresh", 200, "")
+	for name, a := range map[string]answer{"login": in, "refresh": refreshed} {
 		if a.header["Set-Cookie"] != nil {
-			t.Errorf("sets %v", a.header["Set-Cookie"])
+			t.Errorf("%s: got cookies %v, want none", name, a.header["Set-Cookie"])
 		}
 	}
 }
 
-// Without Secure there are cookies for localhost and for no other name.
+// Cookies without Secure are set for localhost only.
 func TestInsecureLocalhost(t *testing.T) {
 	t.Parallel()
 	cfg := cookies(t, authhttp.CookieConfig{DangerouslyInsecureLocalhost: true})
@@ -239,22 +240,22 @@ func TestInsecureLocalhost(t *testing.T) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if w.Code != status || (w.Header()["Set-Cookie"] != nil) != (status == 200) {
-			t.Errorf("%q is answered %d with %v", host, w.Code, w.Header())
+			t.Errorf("host %q: got %d with %v, want %d", host, w.Code, w.Header(), status)
 		}
 		for _, line := range w.Header()["Set-Cookie"] {
 			if strings.Contains(line, "Secure") || strings.Contains(line, "__") || !strings.Contains(line, "HttpOnly") {
-				t.Errorf("%q is sent %s", host, line)
+				t.Errorf("host %q: got cookie %s, want HttpOnly without Secure and prefix", host, line)
 			}
 		}
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Cookie", "access=eyJ")
 	if token, err := cfg.Cookies.Extractor().Extract(r); token != "eyJ" || err != nil {
-		t.Errorf("Extract returns %q, %v", token, err)
+		t.Errorf("Extract: got %q, %v, want eyJ", token, err)
 	}
 }
 
-// What a browser would drop is an error here, not a login that does not last.
+// A token that a browser would drop is an error, not a login that does not last.
 func TestCookieTooLarge(t *testing.T) {
 	t.Parallel()
 	for name, token := range map[string]string{"long": strings.Repeat("x", 4096), "odd": "a;b", "quote": `a"b`} {
@@ -263,12 +264,12 @@ func TestCookieTooLarge(t *testing.T) {
 		r.Header.Set("Content-Type", asJSON)
 		authhttp.Login(&accounts{tokens: auth.Tokens{AccessToken: token, ExpiresIn: time.Minute}}, cookies(t, authhttp.CookieConfig{})).ServeHTTP(w, r)
 		if w.Code != 500 || w.Header()["Set-Cookie"] != nil {
-			t.Errorf("%s: answers %d with %v", name, w.Code, w.Header())
+			t.Errorf("%s: got %d with %v, want 500 without cookies", name, w.Code, w.Header())
 		}
 	}
 }
 
-// A device token comes back in a cookie that outlives the login, or in the body.
+// A device token comes back in the body or, with cookies, in a cookie that outlives the login.
 func TestDeviceToken(t *testing.T) {
 	t.Parallel()
 	a := &accounts{tokens: auth.Tokens{AccessToken: "eyJ", DeviceToken: "known"}}
@@ -276,38 +277,40 @@ func TestDeviceToken(t *testing.T) {
 	w := post(authhttp.Login(a, cfg), "/", asJSON, `{"username":"ada","password":"s3cr3t","device_token":"body"}`)
 	lines := w.Header()["Set-Cookie"]
 	if len(lines) != 2 || lines[1] != "__Host-device=known; Path=/; Max-Age=34560000; HttpOnly; Secure; SameSite=Strict" || strings.Contains(w.Body.String(), "known") {
-		t.Errorf("login answers %s with %v", w.Body, lines)
+		t.Errorf("login: got %s with cookies %v, want the device token in a cookie", w.Body, lines)
 	}
 	if a.device.Known != "" {
-		t.Error("with cookies, the body is heard")
+		t.Errorf("with cookies: the device token %q of the body is used", a.device.Known)
 	}
 	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"username":"ada","password":"s3cr3t"}`))
 	r.Header.Set("Content-Type", asJSON)
 	r.Header.Set("Cookie", "__Host-device=known")
 	authhttp.Login(a, cfg).ServeHTTP(httptest.NewRecorder(), r)
 	if string(a.device.Known) != "known" {
-		t.Error("the cookie is not heard")
+		t.Errorf("with cookies: got device token %q, want the one of the cookie", a.device.Known)
 	}
 	for kind, body := range map[string]string{
 		asJSON: `{"username":"ada","password":"s3cr3t","device_token":"known"}`, asForm: "username=ada&password=s3cr3t&device_token=known",
 	} {
 		a := new(accounts)
 		if w := post(authhttp.Login(a, authhttp.Config{}), "/", kind, body); w.Code != 200 || string(a.device.Known) != "known" {
-			t.Errorf("%s: answers %d %s", kind, w.Code, w.Body)
+			t.Errorf("%s: got %d %s with device token %q, want 200 and the one of the body", kind, w.Code, w.Body, a.device.Known)
 		}
 	}
 }
 
-func (a *accounts) ChangePassword(context.Context, string, string, string) (auth.Tokens, error) {
+func (a *accounts) ChangePassword(ctx context.Context, _, _, _ string) (auth.Tokens, error) {
+	a.device = deviceOf(ctx)
 	return a.tokens, a.err
 }
 
-func (a *accounts) StepUp(context.Context, *auth.Principal, string, string) (auth.Tokens, error) {
+func (a *accounts) StepUp(ctx context.Context, _ *auth.Principal, _, _ string) (auth.Tokens, error) {
+	a.device = deviceOf(ctx)
 	return a.tokens, a.err
 }
 
-// Whoever has logged in from a device proves their password there, too, however many
-// strangers guess at it: the device token comes the way that the access token does.
+// Endpoints that take a current password read the device token from the place where the access
+// token is, so that other clients' failed attempts do not lock out a known device.
 func TestDeviceTokenOfCallers(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -321,13 +324,13 @@ func TestDeviceTokenOfCallers(t *testing.T) {
 	} {
 		a := &accounts{tokens: auth.Tokens{AccessToken: "eyJ"}}
 		guard := caller{authtest.Principal(t, auth.Claims{Subject: "u-1"})}
-		for begins, h := range map[string]http.Handler{
+		for members, h := range map[string]http.Handler{
 			`{"current_password":"s3cr3t","new_password":"s3cr3t"`: authhttp.ChangePassword(a, guard, row.cfg),
 			`{"password":"s3cr3t"`:                                 authhttp.StepUp(a, guard, row.cfg),
 		} {
-			body := begins + "}"
+			body := members + "}"
 			if row.body != "" {
-				body = begins + `,"device_token":"` + row.body + `"}`
+				body = members + `,"device_token":"` + row.body + `"}`
 			}
 			r := httptest.NewRequest("POST", "/", strings.NewReader(body))
 			r.Header.Set("Content-Type", asJSON)
@@ -337,15 +340,15 @@ func TestDeviceTokenOfCallers(t *testing.T) {
 			a.device = auth.Device{}
 			w := httptest.NewRecorder()
 			if h.ServeHTTP(w, r); w.Code != 200 || string(a.device.Known) != "known" {
-				t.Errorf("%s: %s answers %d %s, device known: %t", name, begins, w.Code, w.Body, a.device.Known != "")
+				t.Errorf("%s: %s: got %d %s with device token %q, want 200 and known", name, body, w.Code, w.Body, a.device.Known)
 			}
 		}
 	}
 }
 
-// What proves a caller anew, or forgets them, sets cookies: so it asks where the
-// request is from itself, whatever the guard before it looks at.
-func TestCallersFromElsewhere(t *testing.T) {
+// Endpoints that set or clear cookies check the origin of a request themselves, whatever the guard
+// before them checks.
+func TestOriginBehindGuard(t *testing.T) {
 	t.Parallel()
 	insecure := cookies(t, authhttp.CookieConfig{DangerouslyInsecureLocalhost: true})
 	secure := cookies(t, authhttp.CookieConfig{})
@@ -374,9 +377,9 @@ func TestCallersFromElsewhere(t *testing.T) {
 			}
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
-			good := w.Code == row.want || row.want == 200 && w.Code == 204
-			if !good || row.want != 200 && w.Header()["Set-Cookie"] != nil {
-				t.Errorf("%s: %s is answered %d %s, want %d", name, body, w.Code, w.Body, row.want)
+			expected := w.Code == row.want || row.want == 200 && w.Code == 204
+			if !expected || row.want != 200 && w.Header()["Set-Cookie"] != nil {
+				t.Errorf("%s: %q: got %d %s with %v, want %d", name, body, w.Code, w.Body, w.Header(), row.want)
 			}
 		}
 	}

@@ -1,68 +1,65 @@
 package authhttp
 
 import (
-	"errors"
+	"context"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
-// maxHops is how many proxies of the host's own a request may come through.
+// maxHops is how many of the host's own proxies a request may come through.
 const maxHops = 16
 
-// TrustProxies returns a [Config].ClientIP that reads X-Forwarded-For, but only
-// what the host's own proxies wrote there: those whose addresses lie in trusted.
-// It goes through the list from its end, 16 addresses at most, and returns the
-// first that is not one of theirs. What stands before that anybody can write. Each
-// proxy must append the address that it was called from.
+// TrustProxies returns a [Config].ClientIP that reads X-Forwarded-For, and believes only the
+// entries that the host's own proxies wrote: those whose addresses are in trusted. It reads the
+// list from its end, 16 addresses at most, and returns the first address that is not a trusted
+// proxy's. Any client can write the entries before that one. Each proxy must append the address
+// that it was called from.
 //
-// It returns a [*cfgerr.Error] for each prefix that is not valid, is not in its
-// shortest form, or trusts everybody, and one if there are none.
+// It returns a [*cfgerr.Error] for each prefix that is invalid, has host bits set, or covers all
+// addresses, and one if there is no prefix.
 func TrustProxies(trusted ...netip.Prefix) (func(*http.Request) netip.Addr, error) {
 	trusted = slices.Clone(trusted)
-	var faults []error
+	faults := cfgerr.Faults{Prefix: "authhttp.TrustProxies."}
 	if len(trusted) == 0 {
-		faults = append(faults, &auth.ConfigError{Field: "TrustProxies", Reason: "needs the prefixes of the proxies' addresses"})
+		faults.Add("trusted", "", "must have the prefixes of the proxies' addresses")
 	}
 	for _, p := range trusted {
 		if !p.IsValid() || p != p.Masked() || p.Bits() == 0 || p.Addr().Is4In6() {
-			faults = append(faults, &auth.ConfigError{
-				Field: "TrustProxies", Value: p.String(),
-				Reason: "must be a prefix like 10.0.0.0/8, without host bits, and not all there is",
-			})
+			faults.Add("trusted", p.String(), "must be a prefix like 10.0.0.0/8, without host bits, that leaves out some addresses")
 		}
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	ours := func(a netip.Addr) bool {
-		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(a) })
+	isProxy := func(addr netip.Addr) bool {
+		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
 	}
 	return func(r *http.Request) netip.Addr {
 		client := remoteIP(r)
 		list := strings.Join(r.Header["X-Forwarded-For"], ",")
-		for hop := 0; hop < maxHops && list != "" && ours(client); hop++ {
+		for hop := 0; hop < maxHops && list != "" && isProxy(client); hop++ {
 			last := list[strings.LastIndexByte(list, ',')+1:]
 			list = strings.TrimSuffix(list[:len(list)-len(last)], ",")
-			before := parseIP(strings.Trim(last, " \t"))
-			if !before.IsValid() {
-				break // the proxy is the last that is known
+			caller := parseIP(strings.Trim(last, " \t"))
+			if !caller.IsValid() {
+				break // the proxy is the last address that is certain
 			}
-			client = before
+			client = caller
 		}
 		return client
 	}, nil
 }
 
-// remoteIP returns the address of whoever opened the connection, or the zero Addr
-// if it has none.
+// remoteIP returns the address that the connection comes from, or the zero Addr if it has none.
 func remoteIP(r *http.Request) netip.Addr { return parseIP(r.RemoteAddr) }
 
-// parseIP reads an address, with or without a port, in the one form that it is
-// compared in.
+// parseIP returns an address, given with or without a port, in the form that is compared: IPv4 not
+// mapped to IPv6, and without a zone. It returns the zero Addr if s is not an address.
 func parseIP(s string) netip.Addr {
 	addr, err := netip.ParseAddr(s)
 	if err != nil {
@@ -75,23 +72,23 @@ func parseIP(s string) netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-// device returns where r comes from.
+// device returns the device that r comes from, without its device token.
 func (cfg Config) device(r *http.Request) auth.Device {
-	ip := cfg.ClientIP
-	if ip == nil {
-		ip = remoteIP
+	clientIP := cfg.ClientIP
+	if clientIP == nil {
+		clientIP = remoteIP
 	}
-	return auth.Device{UserAgent: r.UserAgent(), IP: ip(r)}
+	return auth.Device{UserAgent: r.UserAgent(), IP: clientIP(r)}
 }
 
-// known returns where r comes from, and the device token that came with it: in c if
-// that is not nil.
-func (cfg Config) known(r *http.Request, in input, c *Cookies) auth.Device {
-	d := cfg.device(r)
-	d.Known = auth.DeviceToken(in.values["device_token"])
+// withDevice returns the context of r with the device that r comes from. Its device token is the
+// one in the cookie of c, or in the body if c is nil.
+func (cfg Config) withDevice(r *http.Request, in input, c *Cookies) context.Context {
+	device := cfg.device(r)
+	device.Known = auth.DeviceToken(in.values["device_token"])
 	if c != nil {
-		token, _ := auth.Cookie(c.device).Extract(r) // one that cannot be read is unknown
-		d.Known = auth.DeviceToken(token)
+		token, _ := auth.Cookie(c.device).Extract(r) // a malformed cookie counts as none
+		device.Known = auth.DeviceToken(token)
 	}
-	return d
+	return auth.WithDevice(r.Context(), device)
 }

@@ -1,13 +1,51 @@
 package authhttp_test
 
 import (
+	"context"
+	"errors"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 )
+
+// deviceOf returns the device of a call with its device token, as a throttle gets it: the context
+// does not give the token to other packages.
+func deviceOf(ctx context.Context) auth.Device {
+	var device auth.Device
+	_, err := deviceProbe().Login(context.WithValue(ctx, probeKey{}, &device), "ada", "correct horse")
+	if !errors.Is(err, errProbed) {
+		panic(err)
+	}
+	return device
+}
+
+var errProbed = errors.New("the device was recorded")
+
+type probeKey struct{}
+
+// probe is a throttle that records the device of an attempt, and ends the attempt.
+type probe struct{ auth.Throttle }
+
+func (probe) Begin(ctx context.Context, a auth.Attempt) error {
+	*ctx.Value(probeKey{}).(*auth.Device) = a.Device
+	return errProbed
+}
+
+var deviceProbe = sync.OnceValue(func() *auth.Authenticator {
+	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
+	return must(auth.New(memstore.New(), tokens, auth.Config{
+		Hasher: testkit.LowCostBcrypt(4), Throttle: probe{},
+	}))
+})
 
 func TestTrustProxies(t *testing.T) {
 	t.Parallel()
@@ -16,7 +54,7 @@ func TestTrustProxies(t *testing.T) {
 		{netip.MustParsePrefix("10.0.0.1/8")}, {netip.MustParsePrefix("::ffff:10.0.0.0/104")},
 	} {
 		if _, err := authhttp.TrustProxies(prefixes...); err == nil {
-			t.Errorf("%v are taken", prefixes)
+			t.Errorf("TrustProxies(%v) returned no error", prefixes)
 		}
 	}
 	clientIP, err := authhttp.TrustProxies(netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"))
@@ -30,12 +68,12 @@ func TestTrustProxies(t *testing.T) {
 		want      string
 	}{
 		"direct":                 {"192.0.2.1:5", nil, "192.0.2.1"},
-		"stranger's word":        {"192.0.2.1:5", []string{"203.0.113.7"}, "192.0.2.1"},
-		"stranger as proxy":      {"192.0.2.1:5", []string{"203.0.113.7, 10.0.0.1"}, "192.0.2.1"},
+		"header of a client":     {"192.0.2.1:5", []string{"203.0.113.7"}, "192.0.2.1"},
+		"header with a proxy":    {"192.0.2.1:5", []string{"203.0.113.7, 10.0.0.1"}, "192.0.2.1"},
 		"proxy":                  {"10.0.0.1:5", []string{"203.0.113.7"}, "203.0.113.7"},
-		"proxy, silent":          {"10.0.0.1:5", nil, "10.0.0.1"},
+		"proxy without header":   {"10.0.0.1:5", nil, "10.0.0.1"},
 		"spoofed before":         {"10.0.0.1:5", []string{"127.0.0.1, 203.0.113.7"}, "203.0.113.7"},
-		"spoofed, proxy's":       {"10.0.0.1:5", []string{"10.9.9.9, 203.0.113.7"}, "203.0.113.7"},
+		"spoofed as a proxy":     {"10.0.0.1:5", []string{"10.9.9.9, 203.0.113.7"}, "203.0.113.7"},
 		"two proxies":            {"10.0.0.1:5", []string{"198.51.100.1, 203.0.113.7, 10.0.0.2"}, "203.0.113.7"},
 		"two fields":             {"10.0.0.1:5", []string{"198.51.100.1", "203.0.113.7,10.0.0.2"}, "203.0.113.7"},
 		"proxies alone":          {"10.0.0.1:5", []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3"},
@@ -64,7 +102,7 @@ func TestTrustProxies(t *testing.T) {
 	}
 }
 
-// By default nobody's header is heard; what Config.ClientIP says is.
+// By default no header is trusted. Config.ClientIP decides which one is.
 func TestDevice(t *testing.T) {
 	t.Parallel()
 	proxied, err := authhttp.TrustProxies(netip.MustParsePrefix("192.0.2.0/24"))
@@ -81,13 +119,13 @@ func TestDevice(t *testing.T) {
 		}
 		authhttp.Login(a, cfg).ServeHTTP(httptest.NewRecorder(), r)
 		if a.device.IP.String() != want || a.device.UserAgent != "Browser/1" {
-			t.Errorf("the device is %+v, want %s", a.device, want)
+			t.Errorf("device: got %+v, want %s and Browser/1", a.device, want)
 		}
 	}
 }
 
-// Whoever is no proxy is the client, and no list makes the client one of the
-// proxies while it names somebody else after them.
+// An address that is not a proxy's is the client's, and no list before the entry that a proxy wrote
+// changes the client's address.
 func FuzzForwardedFor(f *testing.F) {
 	proxies := netip.MustParsePrefix("10.0.0.0/8")
 	clientIP, err := authhttp.TrustProxies(proxies)
@@ -102,15 +140,15 @@ func FuzzForwardedFor(f *testing.F) {
 		r.Header["X-Forwarded-For"] = []string{list}
 		r.RemoteAddr = "192.0.2.1:5"
 		if got := clientIP(r); got != netip.MustParseAddr("192.0.2.1") {
-			t.Fatalf("%q makes a stranger %v", list, got)
+			t.Fatalf("header %q of a client at 192.0.2.1: got %v", list, got)
 		}
 		r.RemoteAddr = "10.0.0.1:5"
 		if got := clientIP(r); !got.IsValid() || got.Is4In6() || got.Zone() != "" {
-			t.Fatalf("%q gives %v", list, got)
+			t.Fatalf("header %q: got %v, want an address in canonical form", list, got)
 		}
 		r.Header["X-Forwarded-For"] = []string{list + ", 203.0.113.7"}
 		if got := clientIP(r); got != netip.MustParseAddr("203.0.113.7") {
-			t.Fatalf("%q makes 203.0.113.7 %v", list, got)
+			t.Fatalf("header %q, and 203.0.113.7 from the proxy: got %v", list, got)
 		}
 	})
 }

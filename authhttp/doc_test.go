@@ -11,15 +11,15 @@ import (
 	"github.com/seed-e36e2130/auth/authhttp"
 )
 
-// operations returns what a server's document has, each as "METHOD /path summary",
-// less its prefix and the document itself.
+// operations returns the operations of a server's document as "METHOD /path summary", without the
+// prefix.
 func operations(t *testing.T, s *server) (list []string) {
 	t.Helper()
 	_, document := documentAt(t, s.Config.Handler, "/auth/openapi.json")
 	paths := document["paths"].(node)
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		for method, op := range paths[path].(node) {
-			if summary, ok := at(op, "summary").(string); ok {
+			if summary, ok := member(op, "summary").(string); ok {
 				list = append(list, strings.ToUpper(method)+" "+strings.TrimPrefix(path, "/auth")+" "+summary)
 			}
 		}
@@ -27,26 +27,26 @@ func operations(t *testing.T, s *server) (list []string) {
 	return list
 }
 
-// The table of the package comment says what Mount mounts, and by which Endpoint.
-func TestTableOfEndpoints(t *testing.T) {
+// The table of the package comment has what Mount mounts, with the Endpoint that it is chosen by.
+func TestPackageComment(t *testing.T) {
 	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "authhttp.go", nil, parser.ParseComments|parser.PackageClauseOnly)
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := map[string][]string{} // by Endpoint
+	commented := map[string][]string{} // operations of the table, by Endpoint
 	var all []string
 	for line := range strings.Lines(file.Doc.Text()) {
 		if words := strings.Fields(line); strings.HasPrefix(line, "\t") && len(words) > 3 {
-			one := strings.Join(words[1:], " ")
-			said[words[0]], all = append(said[words[0]], one), append(all, one)
+			operation := strings.Join(words[1:], " ")
+			commented[words[0]], all = append(commented[words[0]], operation), append(all, operation)
 		}
 	}
 	const metadata = "/.well-known/oauth-authorization-server"
 	mounted := func(s *server) []string {
 		list := operations(t, s)
-		for i, one := range list {
-			list[i] = strings.Replace(one, metadata+"/tenant", metadata, 1) // of this issuer
+		for i, operation := range list {
+			list[i] = strings.Replace(operation, metadata+"/tenant", metadata, 1) // path of this issuer
 		}
 		return list
 	}
@@ -55,15 +55,15 @@ func TestTableOfEndpoints(t *testing.T) {
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
-			t.Errorf("%s: the package comment has\n%s\nand mounted is\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			t.Errorf("%s: the package comment has\n%s\nMount mounts\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
 	same("all", all, mounted(newServer(t, authhttp.Config{})))
-	for name, list := range said {
-		only := mounted(newServer(t, authhttp.Config{}, authhttp.Endpoint(name)))
+	for name, list := range commented {
+		chosen := mounted(newServer(t, authhttp.Config{}, authhttp.Endpoint(name)))
 		if name != string(authhttp.EndpointOpenAPI) {
-			only = slices.DeleteFunc(only, func(one string) bool { return strings.HasPrefix(one, "GET /openapi.json ") })
+			chosen = slices.DeleteFunc(chosen, func(operation string) bool { return strings.HasPrefix(operation, "GET /openapi.json ") })
 		}
-		same(name, list, only)
+		same(name, list, chosen)
 	}
 }

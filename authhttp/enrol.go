@@ -8,9 +8,9 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// Enroller gives users a second factor and takes it away, as totp.Factor does. Begin
-// and Confirm return what is [session.ErrConflict] where the user has one already, Confirm
-// and RecoveryCodes where there is none to confirm or of which codes are made.
+// Enroller gives users a second factor and removes it. totp.Factor implements it. Begin returns an
+// [auth.ErrConflict] if the user already has one. Confirm and RecoveryCodes return it if there is
+// no second factor to confirm or to make codes for.
 type Enroller interface {
 	Begin(ctx context.Context, userID, account string) (secret, url string, err error)
 	Confirm(ctx context.Context, userID, code string) (recovery []string, err error)
@@ -18,35 +18,46 @@ type Enroller interface {
 	Disable(ctx context.Context, userID string) error
 }
 
-// PasswordConfirmer asks callers for their password, as [auth.Authenticator] does.
+// PasswordConfirmer is what [BeginFactor] and [ConfirmFactor] call. [auth.Authenticator] implements
+// it.
 type PasswordConfirmer interface {
 	ConfirmPassword(ctx context.Context, userID, password string) error
 }
 
-// enrolment is what an app is told.
+// enrolment is the body that an authenticator app is set up with.
 type enrolment struct {
 	Secret string `json:"secret"`
 	URL    string `json:"otpauth_url"`
 }
 
-// recoveryCodes are shown once.
+// recoveryCodes is the body that shows recovery codes, once.
 type recoveryCodes struct {
 	Codes []string `json:"recovery_codes"`
 }
 
-// BeginFactor returns the endpoint that begins to give the caller a second factor: it
-// takes the JSON object {"current_password": …} and answers 200 with a secret and the
-// otpauth_url to show as a QR code, in which the account has its username of users. It
-// takes effect by [ConfirmFactor]. Whoever has a second factor is answered 409 with
-// the code mfa_enrolled. A device_token may come along, and a wrong current password is
-// 403, as in [ChangePassword]. For a recent login besides, give it a [GuardFunc].
+// The refusals of enrolment.
+var (
+	wrongPasswordOrCode = &refusal{http.StatusForbidden, "invalid_credentials", "",
+		"the current password or the code is wrong"}
+	alreadyEnrolled = &refusal{http.StatusConflict, "mfa_enrolled", "",
+		"the account already has a second factor: remove it first"}
+	enrolmentNotBegun = &refusal{http.StatusConflict, "mfa_not_begun", "",
+		"there is no second factor to confirm: begin the enrolment again"}
+)
+
+// BeginFactor returns the endpoint that begins to enrol a second factor for the caller. It takes
+// the JSON object {"current_password": …} and answers 200 with a secret, and the otpauth_url to
+// show as a QR code, which names the account by its username in users. The factor takes effect with
+// [ConfirmFactor]. A caller who already has a second factor is answered 409 with the code
+// mfa_enrolled. The object may hold a device_token, and a wrong current password is answered 403,
+// as in [ChangePassword]. To ask for a recent login as well, give it a [GuardFunc].
 func BeginFactor(a PasswordConfirmer, users Users, f Enroller, guard Guard, cfg Config) http.Handler {
-	return cfg.confirmed(guard, leave, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		if err := a.ConfirmPassword(auth.WithDevice(ctx, d), p.Subject(), in.values["current_password"]); err != nil {
+	return cfg.confirmed(guard, currentPasswordBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
+		if err := a.ConfirmPassword(ctx, p.Subject(), in.values["current_password"]); err != nil {
 			return nil, err
 		}
 		u, err := users.UserByID(ctx, p.Subject())
-		if errors.Is(err, auth.ErrUserNotFound) { // deleted since
+		if errors.Is(err, auth.ErrUserNotFound) { // deleted since the password was confirmed
 			return nil, auth.ErrInvalidCredentials
 		}
 		if err != nil {
@@ -54,75 +65,73 @@ func BeginFactor(a PasswordConfirmer, users Users, f Enroller, guard Guard, cfg 
 		}
 		secret, url, err := f.Begin(ctx, u.ID, u.Username)
 		if errors.Is(err, auth.ErrConflict) {
-			err = &refusal{http.StatusConflict, "mfa_enrolled", "", "there is a second factor already: remove it first"}
+			err = alreadyEnrolled
 		}
 		return enrolment{secret, url}, err
-	}, tell)
+	}, writeResult)
 }
 
-// ConfirmFactor returns the endpoint that switches the second factor of [BeginFactor]
-// on: it takes the JSON object {"current_password": …, "code": …}, the latter from the
-// app, and answers 200 with recovery_codes, which are not told again. The password keeps
-// a stolen access token from guessing the code of an owner's. What is wrong is 403; where
-// nothing was begun, or all is done, it is 409 with the code mfa_not_begun.
+// ConfirmFactor returns the endpoint that activates the second factor of [BeginFactor]. It takes
+// the JSON object {"current_password": …, "code": …}, with a code from the app, and answers 200
+// with recovery_codes, which are shown only once. It asks for the password so that a stolen access
+// token is not enough to guess the code. A wrong password or code is answered 403. If no enrolment
+// has begun, or it is already complete, the answer is 409 with the code mfa_not_begun.
 func ConfirmFactor(a PasswordConfirmer, f Enroller, guard Guard, cfg Config) http.Handler {
-	return cfg.confirmed(guard, prove, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		if err := a.ConfirmPassword(auth.WithDevice(ctx, d), p.Subject(), in.values["current_password"]); err != nil {
+	return cfg.confirmed(guard, bothFactorsBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
+		if err := a.ConfirmPassword(ctx, p.Subject(), in.values["current_password"]); err != nil {
 			return nil, err
 		}
 		codes, err := f.Confirm(ctx, p.Subject(), in.values["code"])
 		switch {
 		case errors.Is(err, auth.ErrInvalidCredentials):
-			err = &wrongProof
+			err = wrongPasswordOrCode
 		case errors.Is(err, auth.ErrConflict):
-			err = &refusal{http.StatusConflict, "mfa_not_begun", "", "there is no second factor to confirm: begin anew"}
+			err = enrolmentNotBegun
 		}
 		return recoveryCodes{codes}, err
-	}, tell)
+	}, writeResult)
 }
 
-// wrongProof is the refusal of a caller's password and code.
-var wrongProof = refusal{http.StatusForbidden, "invalid_credentials", "", "the current password or the code is wrong"}
-
-// RenewRecoveryCodes returns the endpoint for new recovery codes in the place of all
-// older ones: it takes the JSON object {"current_password": …, "code": …}, the latter
-// of the second factor or an older recovery code, and answers 200 with recovery_codes.
-// What is wrong is 403, and so is everything of a caller without a second factor; a
-// session that has ended is 401. f must be the [auth.Config].SecondFactor of a.
-func RenewRecoveryCodes(a Stepper, f Enroller, guard Guard, cfg Config) http.Handler {
-	return cfg.confirmed(guard, prove, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		if err := proven(auth.WithDevice(ctx, d), a, p, in); err != nil {
+// RenewRecoveryCodes returns the endpoint that replaces all recovery codes. It takes the JSON
+// object {"current_password": …, "code": …}, with a code of the second factor or an old recovery
+// code, and answers 200 with recovery_codes. A wrong password or code is answered 403, and so is
+// every request of a caller without a second factor. A session that has ended is answered 401. f
+// must be the [auth.Config].SecondFactor of a.
+func RenewRecoveryCodes(a StepUpAuthenticator, f Enroller, guard Guard, cfg Config) http.Handler {
+	return cfg.confirmed(guard, bothFactorsBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
+		if err := proveBothFactors(ctx, a, p, in); err != nil {
 			return nil, err
 		}
 		codes, err := f.RecoveryCodes(ctx, p.Subject())
 		return recoveryCodes{codes}, err
-	}, tell)
+	}, writeResult)
 }
 
-// RemoveFactor returns the endpoint that takes the caller's second factor away: it
-// takes and refuses what [RenewRecoveryCodes] does, and answers 204.
-func RemoveFactor(a Stepper, f Enroller, guard Guard, cfg Config) http.Handler {
-	return cfg.confirmed(guard, prove, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		if err := proven(auth.WithDevice(ctx, d), a, p, in); err != nil {
+// RemoveFactor returns the endpoint that removes the caller's second factor. It takes and refuses
+// what [RenewRecoveryCodes] does, and answers 204.
+func RemoveFactor(a StepUpAuthenticator, f Enroller, guard Guard, cfg Config) http.Handler {
+	return cfg.confirmed(guard, bothFactorsBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
+		if err := proveBothFactors(ctx, a, p, in); err != nil {
 			return nil, err
 		}
 		return nil, f.Disable(ctx, p.Subject())
-	}, func(w http.ResponseWriter, _ any) { done(w) })
+	}, func(w http.ResponseWriter, _ any) { writeEmpty(w, http.StatusNoContent) })
 }
 
-// proven returns nil if the caller gave both factors. The throttle counts both in
-// StepUp, which would do with one of them; its token goes nowhere.
-func proven(ctx context.Context, a Stepper, p *auth.Principal, in input) error {
+// proveBothFactors returns nil if the caller sent the right password and the right code. It calls
+// StepUp because that throttles the attempts at both, and discards the token that StepUp returns.
+// StepUp alone would accept one of the two.
+func proveBothFactors(ctx context.Context, a StepUpAuthenticator, p *auth.Principal, in input) error {
 	password, code := in.values["current_password"], in.values["code"]
 	if password == "" || code == "" {
-		return &wrongProof
+		return wrongPasswordOrCode
 	}
 	_, err := a.StepUp(ctx, p, password, code)
 	if errors.Is(err, auth.ErrInvalidCredentials) {
-		err = &wrongProof
+		err = wrongPasswordOrCode
 	}
 	return err
 }
 
-// tell answers with what was made.
-func tell(w http.ResponseWriter, made any) { write(w, http.StatusOK, made) }
+// writeResult answers 200 with the result of [Config.confirmed].
+func writeResult(w http.ResponseWriter, result any) { write(w, http.StatusOK, result) }

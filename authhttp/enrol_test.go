@@ -46,14 +46,14 @@ func (c *codes) Disable(context.Context, string) error {
 	return nil
 }
 
-// Callers give themselves a second factor and take it away, by their password and,
-// where there is one to lose, by it; nothing less will do.
+// A caller enrols a second factor with their password, and changes or removes it with the password
+// and a code. Nothing less is enough.
 func TestEnrol(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
 	c, in := s.Client(), s.login()
-	post := func(path string, more ...string) answer {
-		return s.call(c, "POST", "/auth/mfa/"+path, object(more...), bearer(in.Access))
+	post := func(path string, members ...string) answer {
+		return s.call(c, "POST", "/auth/mfa/"+path, object(members...), bearer(in.Access))
 	}
 	paths := []string{"begin", "confirm", "recovery-codes", "remove"}
 	for _, path := range paths {
@@ -61,44 +61,44 @@ func TestEnrol(t *testing.T) {
 		if path != "begin" {
 			body = object("current_password", password, "code", "000000")
 		}
-		s.call(c, "POST", "/auth/mfa/"+path, body, nil).want(t, path+" by nobody", 401, "no_credentials")
+		s.call(c, "POST", "/auth/mfa/"+path, body, nil).want(t, path+" without an access token", 401, "no_credentials")
 		s.call(c, "GET", "/auth/mfa/"+path, "", bearer(in.Access)).want(t, path+" by GET", 405, "method_not_allowed")
-		post(path).want(t, path+" with nothing", 400, "invalid_request")
+		post(path).want(t, path+" with an empty object", 400, "invalid_request")
 		post(path, "current_password", password, "code", "1", "otp", "1").want(t, path+" with another member", 400, "invalid_request")
 		s.call(c, "POST", "/auth/mfa/"+path, form("current_password", password), bearer(in.Access)).want(t, path+" as a form", 415, "unsupported_media_type")
 	}
-	post("confirm", "current_password", password, "code", "000000").want(t, "a confirmation of nothing", 409, "mfa_not_begun")
-	post("remove", "current_password", password, "code", "000000").want(t, "a removal of nothing", 403, "invalid_credentials")
+	post("confirm", "current_password", password, "code", "000000").want(t, "confirm before begin", 409, "mfa_not_begun")
+	post("remove", "current_password", password, "code", "000000").want(t, "remove without a factor", 403, "invalid_credentials")
 	post("begin", "current_password", "wrong horse").want(t, "a wrong password", 403, "invalid_credentials")
 	begun := post("begin", "current_password", password).want(t, "begin", 200, "")
 	if begun.text != `{"secret":"SECRET","otpauth_url":"otpauth://totp/ada"}`+"\n" {
-		t.Errorf("answers %s", begun.text)
+		t.Errorf("begin: got %s", begun.text)
 	}
 	post("confirm", "current_password", "wrong horse", "code", "000000").want(t, "a code without the password", 403, "invalid_credentials")
 	post("confirm", "current_password", password, "code", "1").want(t, "a wrong code", 403, "invalid_credentials")
-	on := post("confirm", "current_password", password, "code", "000000").want(t, "confirm", 200, "")
-	if on.text != `{"recovery_codes":["r1","r2","r3"]}`+"\n" {
-		t.Errorf("answers %s", on.text)
+	confirmed := post("confirm", "current_password", password, "code", "000000").want(t, "confirm", 200, "")
+	if confirmed.text != `{"recovery_codes":["r1","r2","r3"]}`+"\n" {
+		t.Errorf("confirm: got %s", confirmed.text)
 	}
-	post("confirm", "current_password", password, "code", "000000").want(t, "again", 409, "mfa_not_begun")
-	post("begin", "current_password", password).want(t, "a second one", 409, "mfa_enrolled")
+	post("confirm", "current_password", password, "code", "000000").want(t, "confirm again", 409, "mfa_not_begun")
+	post("begin", "current_password", password).want(t, "begin again", 409, "mfa_enrolled")
 	s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 403, "mfa_required")
 
 	for _, path := range paths[2:] {
-		post(path, "current_password", password, "code", "").want(t, path+" by the password alone", 403, "invalid_credentials")
-		post(path, "current_password", "", "code", "r1").want(t, path+" by the code alone", 403, "invalid_credentials")
-		post(path, "current_password", password, "code", "0").want(t, path+" by a wrong code", 403, "invalid_credentials")
-		post(path, "current_password", "wrong horse", "code", "r1").want(t, path+" by a wrong password", 403, "invalid_credentials")
+		post(path, "current_password", password, "code", "").want(t, path+" with the password only", 403, "invalid_credentials")
+		post(path, "current_password", "", "code", "r1").want(t, path+" with the code only", 403, "invalid_credentials")
+		post(path, "current_password", password, "code", "0").want(t, path+" with a wrong code", 403, "invalid_credentials")
+		post(path, "current_password", "wrong horse", "code", "r1").want(t, path+" with a wrong password", 403, "invalid_credentials")
 	}
 	if got := post("recovery-codes", "current_password", password, "code", "r1").want(t, "new codes", 200, ""); got.text != `{"recovery_codes":["n1","n2"]}`+"\n" {
-		t.Errorf("answers %s", got.text)
+		t.Errorf("recovery-codes: got %s", got.text)
 	}
 	post("remove", "current_password", password, "code", "r2").want(t, "an older code", 403, "invalid_credentials")
 	post("remove", "current_password", password, "code", "n1").want(t, "remove", 204, "")
 	s.login()
 }
 
-// In a browser no other origin's page gets that far, and answers are bodies there, too.
+// With cookies, requests of another origin are refused, and answers still have a body.
 func TestEnrolCookies(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, cookies(t, authhttp.CookieConfig{}))
@@ -112,10 +112,11 @@ func TestEnrolCookies(t *testing.T) {
 		s.call(c, "POST", "/auth/mfa/"+path, body, header{"Sec-Fetch-Site": "cross-site"}).want(t, path, 403, "cross_origin")
 	}
 	if begun := s.call(c, "POST", "/auth/mfa/begin", object("current_password", password), nil).want(t, "begin", 200, ""); !strings.Contains(begun.text, "SECRET") {
-		t.Errorf("answers %s", begun.text)
+		t.Errorf("begin with cookies: got %s, want the secret in the body", begun.text)
 	}
 
-	// The guard lets a header pass; the origin is asked for all the same.
+	// The guard does not check the origin of a request with a token in its header. The endpoints
+	// do.
 	in := must(s.accounts.Login(t.Context(), "ada", password))
 	for _, path := range []string{"begin", "confirm", "recovery-codes", "remove"} {
 		r := header{"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer " + in.AccessToken}
@@ -123,15 +124,15 @@ func TestEnrolCookies(t *testing.T) {
 	}
 }
 
-// Whoever has a stolen access token guesses neither the password nor, with that, the
-// code any more often than at a login.
+// A client with a stolen access token has no more attempts at the password and the code than at a
+// login.
 func TestEnrolIsThrottled(t *testing.T) {
 	t.Parallel()
 	for path, wrong := range map[string][]string{
 		"begin": {"current_password", "wrong horse"}, "confirm": {"current_password", "wrong horse", "code", "1"},
 		"recovery-codes": {"current_password", password, "code", "1"}, "remove": {"current_password", password, "code", "1"},
 	} {
-		s := newServerOf(t, authhttp.Config{}, throttled)
+		s := newServerWith(t, authhttp.Config{}, throttled)
 		in := s.call(s.Client(), "POST", "/auth/login", object("username", "ada", "password", password), nil)
 		s.codes.set("2")
 		try := func() answer {
@@ -144,7 +145,7 @@ func TestEnrolIsThrottled(t *testing.T) {
 	}
 }
 
-// failing is a factor whose store is down.
+// failing is a second factor whose store is down.
 type failing struct{ *codes }
 
 func (failing) Begin(context.Context, string, string) (string, string, error) {
@@ -158,11 +159,11 @@ func (failing) RecoveryCodes(context.Context, string) ([]string, error) {
 }
 func (failing) Disable(context.Context, string) error { return errors.New("s3cr3t is down") }
 
-// What fails is a 500 that says nothing, and a session that has ended proves nothing.
+// A failure is answered 500 without its text, and a session that has ended proves nothing.
 func TestEnrolFails(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
-	in, f := s.login(), failing{s.codes}
+	in, broken := s.login(), failing{s.codes}
 	s.codes.set("1", "2", "3", "4", "5")
 	ask := func(h http.Handler, body string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
@@ -174,35 +175,36 @@ func TestEnrolFails(t *testing.T) {
 	}
 	both := func(code string) string { return object("current_password", password, "code", code) }
 	for name, w := range map[string]*httptest.ResponseRecorder{
-		"begin":   ask(authhttp.BeginFactor(s.accounts, s.store, f, s.guard, authhttp.Config{}), object("current_password", password)),
-		"confirm": ask(authhttp.ConfirmFactor(s.accounts, f, s.guard, authhttp.Config{}), both("1")),
-		"renew":   ask(authhttp.RenewRecoveryCodes(s.accounts, f, s.guard, authhttp.Config{}), both("1")),
-		"remove":  ask(authhttp.RemoveFactor(s.accounts, f, s.guard, authhttp.Config{}), both("2")),
-		"nobody":  ask(authhttp.BeginFactor(s.accounts, down{}, s.codes, s.guard, authhttp.Config{}), object("current_password", password)),
+		"begin":   ask(authhttp.BeginFactor(s.accounts, s.store, broken, s.guard, authhttp.Config{}), object("current_password", password)),
+		"confirm": ask(authhttp.ConfirmFactor(s.accounts, broken, s.guard, authhttp.Config{}), both("1")),
+		"renew":   ask(authhttp.RenewRecoveryCodes(s.accounts, broken, s.guard, authhttp.Config{}), both("1")),
+		"remove":  ask(authhttp.RemoveFactor(s.accounts, broken, s.guard, authhttp.Config{}), both("2")),
+		"users":   ask(authhttp.BeginFactor(s.accounts, down{}, s.codes, s.guard, authhttp.Config{}), object("current_password", password)),
 	} {
 		if w.Code != 500 || strings.Contains(w.Body.String(), "s3cr3t") {
-			t.Errorf("%s: answers %d %s", name, w.Code, w.Body)
+			t.Errorf("%s: got %d %s, want 500 without the error's text", name, w.Code, w.Body)
 		}
 	}
-	gone := ask(authhttp.BeginFactor(s.accounts, nobody{}, s.codes, s.guard, authhttp.Config{}), object("current_password", password))
-	if gone.Code != 403 {
-		t.Errorf("an account that has gone: %d %s", gone.Code, gone.Body)
+	deleted := ask(authhttp.BeginFactor(s.accounts, nobody{}, s.codes, s.guard, authhttp.Config{}), object("current_password", password))
+	if deleted.Code != 403 {
+		t.Errorf("begin of an account that has been deleted: got %d %s, want 403", deleted.Code, deleted.Body)
 	}
 
-	// The guard of this host does not ask for the session; StepUp does.
-	blind := must(auth.NewMiddleware(must(jwt.NewVerifier(jwt.VerifierConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys})), auth.MiddlewareConfig{}))
+	// This guard does not check whether the session has ended. StepUp does.
+	withoutRevocation := must(auth.NewMiddleware(must(jwt.NewVerifier(jwt.VerifierConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys})), auth.MiddlewareConfig{}))
 	if err := s.accounts.Logout(t.Context(), in.Refresh); err != nil {
 		t.Fatal(err)
 	}
-	w := ask(authhttp.RemoveFactor(s.accounts, s.codes, blind, authhttp.Config{}), both("3"))
+	w := ask(authhttp.RemoveFactor(s.accounts, s.codes, withoutRevocation, authhttp.Config{}), both("3"))
 	if refused(t, "an ended session", w, 401); !strings.Contains(w.Header().Get("WWW-Authenticate"), `error="invalid_token"`) {
-		t.Errorf("challenges by %q", w.Header().Get("WWW-Authenticate"))
+		t.Errorf("an ended session: got challenge %q, want invalid_token", w.Header().Get("WWW-Authenticate"))
 	}
-	if on, _ := s.codes.Required(t.Context(), ""); !on {
-		t.Error("an ended session takes the factor away")
+	if enrolled, _ := s.codes.Required(t.Context(), ""); !enrolled {
+		t.Error("an ended session removed the factor")
 	}
 }
 
+// down has users in a store that is down.
 type down struct{}
 
 func (down) UserByID(context.Context, string) (auth.User, error) {

@@ -18,8 +18,8 @@ import (
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
-// members registers people by their address and sends it a link at once: without
-// AddAddress the account has none, and no link to a new password goes anywhere.
+// members registers accounts whose username is an address, and sends a link to that address at
+// once. Without AddAddress the account has no address, so a forgotten password could not be reset.
 type members struct {
 	*auth.Authenticator
 	flows *recovery.Recovery
@@ -32,13 +32,13 @@ func (m members) Register(ctx context.Context, address, password string) (auth.U
 	}
 	err = m.flows.AddAddress(ctx, u.ID, u.Username)
 	if _, full := errors.AsType[*auth.RetryError](err); full {
-		err = nil // the account stands; /verify/request sends another link
+		err = nil // the account exists; /verify/request sends another link
 	}
 	return u, err
 }
 
-// Usernames that are addresses: a Registrar of the host's stands before the
-// Authenticator, and one function makes the canonical form of both.
+// Usernames that are addresses: a Registrar of the host's own calls the Authenticator, and one
+// function returns the canonical form of usernames and addresses.
 func ExampleRegister_addresses() {
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA))))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))

@@ -15,15 +15,16 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/passwords"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
-// All endpoints for a site whose pages keep tokens in cookies: the Middleware has to
-// read them, and Refresh has to be where they are sent.
+// All endpoints for a site that keeps tokens in cookies: the Middleware must read the cookies, and
+// Refresh must be mounted at the path that they are sent to.
 func ExampleMount() {
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256))))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
 	store := memstore.New()
-	accounts := must(auth.New(store, tokens, auth.Config{Sessions: store, RefreshKeys: keys, Hasher: must(passwords.NewBcrypt(10))}))
+	accounts := must(auth.New(store, tokens, auth.Config{Sessions: store, RefreshKeys: must(secrets.NewRing(secrets.Generate())), Hasher: must(passwords.NewBcrypt(10))}))
 	cookies := must(authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/auth/refresh", SameSite: http.SameSiteStrictMode}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{cookies.Extractor()}}))
 	mux := http.NewServeMux()
@@ -60,8 +61,8 @@ func ExampleMount() {
 	// 200 true
 }
 
-// The token endpoint for apps of the host's own, which OAuth's clients know: it takes
-// a password where PasswordGrant says so.
+// The token endpoint of OAuth, for apps of the host's own. It accepts passwords if PasswordGrant is
+// set.
 func ExampleToken() {
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256))))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
@@ -79,28 +80,28 @@ func ExampleToken() {
 	// 400 {"error":"invalid_grant","error_description":"wrong username or password"}
 }
 
-// A server behind two proxies of the host's own, 10.1.0.1 and 10.1.0.2: what stands
-// before them in X-Forwarded-For, the client made up.
+// A server behind two proxies of the host's own, 10.1.0.1 and 10.1.0.2. The client may have made up
+// the entries of X-Forwarded-For before the one that the first proxy wrote.
 func ExampleTrustProxies() {
 	clientIP := must(authhttp.TrustProxies(netip.MustParsePrefix("10.1.0.0/16")))
-	_ = authhttp.Config{ClientIP: clientIP} // for every endpoint
+	_ = authhttp.Config{ClientIP: clientIP} // pass it to every endpoint
 
 	r := httptest.NewRequest("POST", "/login", nil)
 	r.RemoteAddr = "10.1.0.2:4321"
 	r.Header.Set("X-Forwarded-For", "127.0.0.1, 203.0.113.9, 10.1.0.1")
 	fmt.Println(clientIP(r))
-	r.RemoteAddr = "198.51.100.7:4321" // not by way of a proxy
+	r.RemoteAddr = "198.51.100.7:4321" // a client that calls the server directly
 	fmt.Println(clientIP(r))
 	// Output:
 	// 203.0.113.9
 	// 198.51.100.7
 }
 
-// Another server of the host's asks what a token stands for.
+// Another server of the host's own asks about a token.
 func ExampleIntrospect() {
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA))))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
-	secret := rand.Text() + rand.Text() // made once, and kept by both
+	secret := rand.Text() + rand.Text() // generated once; both servers keep it
 	servers := must(authhttp.NewResourceServers(map[string]string{"shop": secret}))
 	introspect := authhttp.Introspect(tokens, servers, authhttp.Config{})
 
@@ -114,5 +115,5 @@ func ExampleIntrospect() {
 	}
 	// Output:
 	// 200 {"active":false}
-	// 401 {"error":"invalid_client","error_description":"one of the registered resource servers is asked for, by HTTP Basic"}
+	// 401 {"error":"invalid_client","error_description":"authenticate as a registered resource server, with HTTP Basic"}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-e36e2130/auth/authhttp"
 )
 
-// Clients find the endpoints by the issuer's name alone. Mount does this, too, where
-// it is told Issuer and BaseURL.
+// Clients that know the issuer find the endpoints in its metadata. Mount serves the metadata as
+// well, if MountConfig has Issuer and BaseURL.
 func ExampleMetadata() {
 	metadata, err := authhttp.Metadata(authhttp.MetadataConfig{
 		Issuer: "https://example.com",
@@ -51,7 +51,7 @@ func ExampleMetadata() {
 	// }
 }
 
-// An issuer with a path has it behind the well-known one, by RFC 8414.
+// The path of an issuer follows the well-known path (RFC 8414 section 3.1).
 func ExampleMetadataPath() {
 	fmt.Println(authhttp.MetadataPath("https://example.com/shop"))
 	// Output: /.well-known/oauth-authorization-server/shop

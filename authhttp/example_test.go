@@ -17,7 +17,7 @@ import (
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
-// postman stands for a mail server; package smtpnotify speaks to one.
+// postman stands in for a mail server; package smtpnotify sends mails to one.
 type postman chan recovery.Message
 
 func (p postman) Notify(_ context.Context, m recovery.Message) error {
@@ -25,8 +25,8 @@ func (p postman) Notify(_ context.Context, m recovery.Message) error {
 	return nil
 }
 
-// Logging in by a link in a mail. The page that the link leads to shows a button, and
-// the button posts the token that stands in the link.
+// A login with a link in a mail. The page that the link leads to shows a button, and the button
+// posts the token of the link.
 func ExampleLoginByLink() {
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA))))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
@@ -41,7 +41,7 @@ func ExampleLoginByLink() {
 
 	ctx := context.Background()
 	ada := must(accounts.Register(ctx, "ada", "correct horse battery"))
-	if err := addresses.ReplaceAddress(ctx, ada.ID, "", "ada@example.com", true); err != nil { // as VerifyAddress does
+	if err := addresses.ReplaceAddress(ctx, ada.ID, "", "ada@example.com", true); err != nil { // stands in for VerifyAddress
 		log.Fatal(err)
 	}
 	post := func(path, body string) *httptest.ResponseRecorder {
@@ -68,5 +68,5 @@ func ExampleLoginByLink() {
 	// 202
 	// to ada@example.com a link to example.com/account/login
 	// 200 true
-	// 400 {"title":"Bad Request","status":400,"code":"invalid_link","detail":"the link is wrong, used or expired"}
+	// 400 {"title":"Bad Request","status":400,"code":"invalid_link","detail":"the link is invalid, has been used or has expired"}
 }

@@ -13,14 +13,15 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
-// Whatever is sent, to whatever endpoint, there is an answer that is JSON and no 5xx.
+// Every request, to any endpoint, is answered with JSON or an empty body, and never with 5xx.
 func FuzzEndpoints(f *testing.F) {
 	store := memstore.New()
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey("HS256"))))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
-	accounts := must(auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(f), Sessions: store, RefreshKeys: keys, Accounts: store}))
+	accounts := must(auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(f), Sessions: store, RefreshKeys: must(secrets.NewRing(secrets.Generate())), Accounts: store}))
 	jar := must(authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/c/refresh"}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.BearerToken(), jar.Extractor()}}))
 	flows := must(recovery.New(accounts, recovery.NewMemoryAddresses(), store, make(outbox), recovery.Config{BaseURL: "https://app.test", Queue: 65_536}))
@@ -38,7 +39,7 @@ func FuzzEndpoints(f *testing.F) {
 	}
 	in := must(accounts.Login(f.Context(), "ada", "correct horse"))
 	f.Add("POST", "login", asForm, "username=ada&password=correct+horse", "", "")
-	f.Add("POST", "login", asData, data("username", "ada", "password", "correct horse"), "", "")
+	f.Add("POST", "login", asData, multipartBody("username", "ada", "password", "correct horse"), "", "")
 	f.Add("POST", "register", asJSON, `{"username":"bob","password":"correct horse"}`, "", "")
 	f.Add("POST", "token", asForm, "grant_type=refresh_token&refresh_token="+in.RefreshToken, "", "")
 	f.Add("POST", "refresh", asJSON, `{"refresh_token":"`+in.RefreshToken+`"}`, "", "__Secure-refresh="+in.RefreshToken)
@@ -65,11 +66,11 @@ func FuzzEndpoints(f *testing.F) {
 			w := httptest.NewRecorder()
 			mux.ServeHTTP(w, r)
 			if w.Code >= 500 {
-				t.Fatalf("%s %s%s is answered %d %s", method, prefix, path, w.Code, w.Body)
+				t.Fatalf("%s %s%s: got %d %s", method, prefix, path, w.Code, w.Body)
 			}
 			kind := w.Header().Get("Content-Type")
 			if strings.HasSuffix(kind, "json") && !json.Valid(w.Body.Bytes()) {
-				t.Fatalf("%s %s%s is answered %s", method, prefix, path, w.Body)
+				t.Fatalf("%s %s%s: got %s, want JSON", method, prefix, path, w.Body)
 			}
 		}
 	})

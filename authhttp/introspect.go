@@ -9,39 +9,40 @@ import (
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
-// ResourceServers are the services that may ask [Introspect]. It is immutable and
-// safe for concurrent use, and holds no secret, but what it compares them by.
+// ResourceServers holds the services that may call [Introspect]. It keeps digests of their secrets,
+// not the secrets. It is immutable and safe for concurrent use.
 type ResourceServers struct {
-	secrets map[string][sha256.Size]byte
+	digests map[string][sha256.Size]byte // digest of each secret, by the server's name
 }
 
-// NewResourceServers takes their secrets by name. It returns every fault as a
-// [*cfgerr.Error]: a name has 1 to 128 characters, a secret 32 to 256, which
-// must be random (crypto/rand.Text gives 26, so take two), all of them printable
-// ASCII.
+// NewResourceServers returns the servers with these secrets by name, or every fault as a
+// [*cfgerr.Error]. Names and secrets are printable ASCII: a name has 1 to 128 characters, a secret
+// 32 to 256. Secrets must be random. crypto/rand.Text returns 26 characters, so concatenate two.
 func NewResourceServers(secrets map[string]string) (*ResourceServers, error) {
-	s := &ResourceServers{secrets: make(map[string][sha256.Size]byte, len(secrets))}
-	var faults []error
+	s := &ResourceServers{digests: make(map[string][sha256.Size]byte, len(secrets))}
+	faults := cfgerr.Faults{Prefix: "authhttp.NewResourceServers."}
 	if len(secrets) == 0 {
-		faults = append(faults, &auth.ConfigError{Field: "NewResourceServers", Reason: "needs one at least"})
+		faults.Add("secrets", "", "must have at least one server")
 	}
 	for name, secret := range secrets {
 		if len(name) < 1 || len(name) > 128 || !isPrintable(name) {
-			faults = append(faults, &auth.ConfigError{Field: "NewResourceServers", Value: name, Reason: "must be 1 to 128 characters of printable ASCII"})
+			faults.Add("secrets", name, "must have names of 1 to 128 characters of printable ASCII")
 		}
 		if len(secret) < 32 || len(secret) > 256 || !isPrintable(secret) {
-			faults = append(faults, &auth.ConfigError{Field: "NewResourceServers", Value: name, Reason: "has a secret that is not 32 to 256 characters of printable ASCII"})
+			faults.Add("secrets", name, "has a secret that is not 32 to 256 characters of printable ASCII")
 		}
-		s.secrets[name] = sha256.Sum256([]byte(secret))
+		s.digests[name] = sha256.Sum256([]byte(secret))
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
+// isPrintable reports whether s is printable ASCII.
 func isPrintable(s string) bool {
 	for _, c := range []byte(s) {
 		if c < ' ' || c > '~' {
@@ -51,43 +52,49 @@ func isPrintable(s string) bool {
 	return true
 }
 
-// authenticate reports whether r comes from one of them, by client_secret_basic
-// (RFC 6749 section 2.3.1). Of the secret, its time tells nothing.
+// authenticate reports whether r authenticates as one of the servers with client_secret_basic (RFC
+// 6749 section 2.3.1). Its duration does not depend on the secret.
 func (s *ResourceServers) authenticate(r *http.Request) bool {
-	if s == nil || len(r.Header["Authorization"]) != 1 {
+	if len(r.Header["Authorization"]) != 1 {
 		return false
 	}
 	name, secret, ok := r.BasicAuth()
 	name, errName := url.QueryUnescape(name)
 	secret, errSecret := url.QueryUnescape(secret)
-	want, known := s.secrets[name]
+	want, known := s.digests[name]
 	got := sha256.Sum256([]byte(secret))
 	same := subtle.ConstantTimeCompare(got[:], want[:]) == 1
 	return ok && errName == nil && errSecret == nil && known && same
 }
 
-// Introspect returns the introspection endpoint of OAuth 2.0 (RFC 7662): it takes a
-// form with token from one of servers and answers what v says of it. Whatever is
-// not active now is {"active":false} and nothing else: expired, revoked, another
-// issuer's, a refresh token, no token at all. What cannot be decided is 5xx.
+// unknownServer refuses a request that does not authenticate as a resource server.
+var unknownServer = &refusal{http.StatusUnauthorized, "", "invalid_client",
+	"authenticate as a registered resource server, with HTTP Basic"}
+
+// introspection is the answer about a token (RFC 7662 section 2.2).
+type introspection struct {
+	Active   bool     `json:"active"`
+	Subject  string   `json:"sub,omitempty"`
+	Scope    string   `json:"scope,omitempty"`
+	Type     string   `json:"token_type,omitempty"`
+	Issuer   string   `json:"iss,omitempty"`
+	Audience []string `json:"aud,omitempty"`
+	Expiry   int64    `json:"exp,omitempty"`
+	IssuedAt int64    `json:"iat,omitempty"`
+	TokenID  string   `json:"jti,omitempty"`
+	Session  string   `json:"sid,omitempty"`
+}
+
+// Introspect returns the introspection endpoint of OAuth 2.0 (RFC 7662). It takes a form with token
+// from one of the servers, and answers what v says of the token. The answer for a token that is not
+// active now is {"active":false} and nothing else: if it has expired or been revoked, is another
+// issuer's, is a refresh token, or is no token at all. If v cannot decide, the answer is 5xx.
 func Introspect(v auth.TokenVerifier, servers *ResourceServers, cfg Config) http.Handler {
-	type answer struct {
-		Active   bool     `json:"active"`
-		Subject  string   `json:"sub,omitempty"`
-		Scope    string   `json:"scope,omitempty"`
-		Type     string   `json:"token_type,omitempty"`
-		Issuer   string   `json:"iss,omitempty"`
-		Audience []string `json:"aud,omitempty"`
-		Expiry   int64    `json:"exp,omitempty"`
-		IssuedAt int64    `json:"iat,omitempty"`
-		TokenID  string   `json:"jti,omitempty"`
-		Session  string   `json:"sid,omitempty"`
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := oauth.read(w, r)
+		in, err := introspectBody.read(w, r)
 		if err == nil && !servers.authenticate(r) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="introspection"`)
-			err = &refusal{http.StatusUnauthorized, "", "invalid_client", "one of the registered resource servers is asked for, by HTTP Basic"}
+			err = unknownServer
 		}
 		if err == nil {
 			err = in.need("token")
@@ -98,23 +105,27 @@ func Introspect(v auth.TokenVerifier, servers *ResourceServers, cfg Config) http
 		}
 		switch {
 		case errors.Is(err, auth.ErrInvalidToken):
-			write(w, http.StatusOK, answer{})
-			return
+			write(w, http.StatusOK, introspection{})
 		case err != nil:
 			cfg.refuseOAuth(w, r, err)
-			return
+		default:
+			write(w, http.StatusOK, introspect(p))
 		}
-		c := p.Claims()
-		a := answer{
-			Active: true, Subject: c.Subject, Scope: strings.Join(c.Scopes, " "), Type: "Bearer", Issuer: c.Issuer,
-			Audience: c.Audience, TokenID: c.TokenID, Session: c.SessionID,
-		}
-		if !c.Expiry.IsZero() {
-			a.Expiry = c.Expiry.Unix()
-		}
-		if !c.IssuedAt.IsZero() {
-			a.IssuedAt = c.IssuedAt.Unix()
-		}
-		write(w, http.StatusOK, a)
 	})
+}
+
+// introspect returns the answer about an active token.
+func introspect(p *auth.Principal) introspection {
+	c := p.Claims()
+	i := introspection{
+		Active: true, Subject: c.Subject, Scope: strings.Join(c.Scopes, " "), Type: "Bearer", Issuer: c.Issuer,
+		Audience: c.Audience, TokenID: c.TokenID, Session: c.SessionID,
+	}
+	if !c.Expiry.IsZero() {
+		i.Expiry = c.Expiry.Unix()
+	}
+	if !c.IssuedAt.IsZero() {
+		i.IssuedAt = c.IssuedAt.Unix()
+	}
+	return i
 }

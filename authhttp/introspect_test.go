@@ -21,21 +21,21 @@ func TestNewResourceServers(t *testing.T) {
 	long := strings.Repeat("s3cr3t, ", 4)
 	for name, secrets := range map[string]map[string]string{
 		"none": nil, "no name": {"": long}, "long name": {strings.Repeat("x", 129): long}, "short secret": {"shop": long[:31]},
-		"long secret": {"shop": strings.Repeat("x", 257)}, "odd secret": {"shop": long + "é"}, "odd name": {"sh\nop": long},
+		"long secret": {"shop": strings.Repeat("x", 257)}, "non-ASCII secret": {"shop": long + "é"}, "newline in name": {"sh\nop": long},
 	} {
 		_, err := authhttp.NewResourceServers(secrets)
 		if _, ok := errors.AsType[*auth.ConfigError](err); !ok || strings.Contains(fmt.Sprint(err), secret) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: got %v, want a ConfigError without the secret", name, err)
 		}
 	}
 	servers, err := authhttp.NewResourceServers(map[string]string{"shop": long})
 	if err != nil || strings.Contains(fmt.Sprintf("%v %+v %#v", servers, servers, servers), secret) {
-		t.Errorf("a server is refused, or shows its secret: %v", err)
+		t.Errorf("NewResourceServers: got %v, or the value prints its secret", err)
 	}
 }
 
-// Only a registered server is answered, by HTTP Basic as RFC 6749 section 2.3.1
-// encodes it.
+// Only a registered server is answered, which authenticates with HTTP Basic as RFC 6749 section
+// 2.3.1 encodes it.
 func TestIntrospectClients(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
@@ -53,7 +53,7 @@ func TestIntrospectClients(t *testing.T) {
 	} {
 		a := s.call(s.Client(), "POST", "/auth/introspect", form("token", in.Access), h).want(t, what, 401, "invalid_client")
 		if got := a.header.Get("WWW-Authenticate"); got != `Basic realm="introspection"` || a.Active != nil {
-			t.Errorf("%s: %s, %s", what, got, a.text)
+			t.Errorf("%s: got challenge %s and %s, want Basic and nothing about the token", what, got, a.text)
 		}
 	}
 	twice := must(http.NewRequest("POST", s.URL+"/auth/introspect", strings.NewReader(form("token", in.Access))))
@@ -62,7 +62,7 @@ func TestIntrospectClients(t *testing.T) {
 		twice.Header.Add("Authorization", h["Authorization"])
 	}
 	if res := must(s.Client().Do(twice)); res.StatusCode != 401 {
-		t.Errorf("two credentials are answered %d", res.StatusCode)
+		t.Errorf("two credentials: got %d, want 401", res.StatusCode)
 	} else {
 		res.Body.Close()
 	}
@@ -73,7 +73,7 @@ func TestIntrospectClients(t *testing.T) {
 	a := s.call(s.Client(), "POST", "/auth/introspect", form("token", in.Access, "token_type_hint", "x"), basic(name, password)).want(t, "introspect", 200, "")
 	me := s.call(s.Client(), "GET", "/auth/me", "", bearer(in.Access))
 	if a.Active == nil || !*a.Active || a.Subject != me.ID || !strings.Contains(a.text, `"iss":"https://id.test/tenant"`) || !strings.Contains(a.text, `"aud":["api"]`) || !strings.Contains(a.text, `"exp":`) {
-		t.Errorf("introspect answers %s", a.text)
+		t.Errorf("introspect: got %s, want the claims of the token", a.text)
 	}
 	s.call(s.Client(), "POST", "/auth/logout", "", bearer(in.Access))
 	other := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test/tenant", Audience: "another", Keys: s.keys}))
@@ -83,18 +83,19 @@ func TestIntrospectClients(t *testing.T) {
 	} {
 		a := s.call(s.Client(), "POST", "/auth/introspect", form("token", token), basic(name, password)).want(t, what, 200, "")
 		if a.text != `{"active":false}`+"\n" {
-			t.Errorf("%s: answers %s", what, a.text)
+			t.Errorf("%s: got %s, want inactive and nothing else", what, a.text)
 		}
 	}
 }
 
+// verifierFunc is a function as a TokenVerifier.
 type verifierFunc func(context.Context, string) (*auth.Principal, error)
 
 func (f verifierFunc) Verify(ctx context.Context, token string) (*auth.Principal, error) {
 	return f(ctx, token)
 }
 
-// What cannot be decided is neither active nor inactive.
+// If the verifier cannot decide, the answer says neither active nor inactive.
 func TestIntrospectUndecided(t *testing.T) {
 	t.Parallel()
 	servers := must(authhttp.NewResourceServers(map[string]string{"shop": rsSecret}))
@@ -106,7 +107,7 @@ func TestIntrospectUndecided(t *testing.T) {
 		w := httptest.NewRecorder()
 		authhttp.Introspect(down, servers, authhttp.Config{}).ServeHTTP(w, r)
 		if refused(t, err.Error(), w, status); strings.Contains(w.Body.String(), "active") {
-			t.Errorf("%v is answered %s", err, w.Body)
+			t.Errorf("%v: got %s, want no state", err, w.Body)
 		}
 	}
 }

@@ -23,262 +23,267 @@ const (
 	noMail  = "nobody@example.com"
 )
 
-// throttled gives a server package throttle.
+// throttled is a change for newServerWith: it adds a throttle.
 func throttled(s *server, cfg *auth.Config) {
 	cfg.Throttle = must(throttle.New(s.store, throttle.Config{}))
 }
 
-// alike holds that two answers are the same but for what is in them.
-func alike(t *testing.T, what string, a, b answer) {
+// wantAlike checks that two answers differ in nothing but the content of a random value.
+func wantAlike(t *testing.T, what string, first, second answer) {
 	t.Helper()
-	for _, one := range []answer{a, b} {
-		one.header.Del("Date")
-	}
-	if a.status != b.status || len(a.text) != len(b.text) || len(a.header) != len(b.header) {
-		t.Errorf("%s: one is answered %d %v %s, the other %d %v %s", what, a.status, a.header, a.text, b.status, b.header, b.text)
+	first.header.Del("Date")
+	second.header.Del("Date")
+	if first.status != second.status || len(first.text) != len(second.text) || len(first.header) != len(second.header) {
+		t.Errorf("%s: got %d %v %s and %d %v %s, want answers that are alike", what,
+			first.status, first.header, first.text, second.status, second.header, second.text)
 	}
 }
 
-// asked has the server send to an address that is ada's, and to one that is nobody's,
-// which it must not tell apart.
-func (s *server) asked(path string) (answer, answer) {
+// requestMail posts ada's address, and an address that belongs to nobody, to an endpoint that sends
+// mails. The answers must be alike.
+func (s *server) requestMail(path string) (known, unknown answer) {
 	s.t.Helper()
-	known := s.call(s.Client(), "POST", path, object("address", "ADA@example.com"), nil).want(s.t, path, 202, "")
-	unknown := s.call(s.Client(), "POST", path, object("address", noMail), nil)
-	alike(s.t, path, known, unknown)
-	s.call(s.Client(), "POST", path, object("address", "nonsense"), nil).want(s.t, path+" for no address", 422, "invalid_address")
-	s.call(s.Client(), "POST", path, object("address", adaMail, "x", "y"), nil).want(s.t, path+" with more", 400, "invalid_request")
+	known = s.call(s.Client(), "POST", path, object("address", "ADA@example.com"), nil).want(s.t, path, 202, "")
+	unknown = s.call(s.Client(), "POST", path, object("address", noMail), nil)
+	wantAlike(s.t, path, known, unknown)
+	s.call(s.Client(), "POST", path, object("address", "nonsense"), nil).want(s.t, path+" with an invalid address", 422, "invalid_address")
+	s.call(s.Client(), "POST", path, object("address", adaMail, "x", "y"), nil).want(s.t, path+" with another member", 400, "invalid_request")
 	s.call(s.Client(), "POST", path, form("address", adaMail), nil).want(s.t, path+" with a form", 415, "unsupported_media_type")
 	return known, unknown
 }
 
-// A link logs in once, and is for nothing else.
+// A login link logs in once, and is good for nothing else.
 func TestLoginByLink(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
 	c := s.Client()
-	s.asked("/auth/login/link/request")
+	s.requestMail("/auth/login/link/request")
 	m, link := s.mail(recovery.KindLogin)
 	if m.To != adaMail || link == "" {
-		t.Errorf("sent %q to %s", link, m.To)
+		t.Errorf("got a mail to %s with token %q, want one to %s", m.To, link, adaMail)
 	}
-	s.asked("/auth/password/forgot")
+	s.requestMail("/auth/password/forgot")
 	_, reset := s.mail(recovery.KindReset)
-	in := func(token string) answer { return s.call(c, "POST", "/auth/login/link", object("token", token), nil) }
-	in("x").want(t, "no link", 400, "invalid_link")
-	in(reset).want(t, "a link of another kind", 400, "invalid_link")
-	s.call(c, "POST", "/auth/password/reset", object("token", link, "new_password", "battery staple"), nil).want(t, "a reset by it", 400, "invalid_link")
-	s.call(c, "POST", "/auth/verify", object("token", link), nil).want(t, "a verification by it", 400, "invalid_link")
-	s.call(c, "POST", "/auth/address/confirm", object("token", link), nil).want(t, "a change by it", 400, "invalid_link")
+	loginByLink := func(token string) answer {
+		return s.call(c, "POST", "/auth/login/link", object("token", token), nil)
+	}
+	loginByLink("x").want(t, "an invalid link", 400, "invalid_link")
+	loginByLink(reset).want(t, "a link of another kind", 400, "invalid_link")
+	s.call(c, "POST", "/auth/password/reset", object("token", link, "new_password", "battery staple"), nil).want(t, "a reset with it", 400, "invalid_link")
+	s.call(c, "POST", "/auth/verify", object("token", link), nil).want(t, "a verification with it", 400, "invalid_link")
+	s.call(c, "POST", "/auth/address/confirm", object("token", link), nil).want(t, "an address change with it", 400, "invalid_link")
 	s.call(c, "GET", "/auth/login/link?token="+link, "", nil).want(t, "the link in a URL", 400, "invalid_request")
 	s.call(c, "GET", "/auth/login/link", "", nil).want(t, "GET", 405, "method_not_allowed")
 	s.call(c, "POST", "/auth/login/link", `{"token":"x","token":"`+link+`"}`, nil).want(t, "a member twice", 400, "invalid_request")
 
-	var all sync.WaitGroup
+	var requests sync.WaitGroup
 	answers := make(chan answer, 8)
 	for range 8 {
-		all.Go(func() { answers <- in(link) })
+		requests.Go(func() { answers <- loginByLink(link) })
 	}
-	all.Wait()
+	requests.Wait()
 	close(answers)
-	var tokens []answer
-	for one := range answers {
-		if one.status == 200 {
-			tokens = append(tokens, one)
+	var logins []answer
+	for a := range answers {
+		if a.status == 200 {
+			logins = append(logins, a)
 			continue
 		}
-		one.want(t, "a link that another request has used", 400, "invalid_link")
+		a.want(t, "a link that another request has used", 400, "invalid_link")
 	}
-	if len(tokens) != 1 || tokens[0].Refresh == "" || tokens[0].header.Get("Pragma") != "no-cache" {
-		t.Fatalf("of 8 requests with one link %d logged in", len(tokens))
+	if len(logins) != 1 || logins[0].Refresh == "" || logins[0].header.Get("Pragma") != "no-cache" {
+		t.Fatalf("8 requests with the same link: got %d logins, want 1", len(logins))
 	}
-	me := s.call(c, "GET", "/auth/me", "", bearer(tokens[0].Access)).want(t, "me", 200, "")
+	me := s.call(c, "GET", "/auth/me", "", bearer(logins[0].Access)).want(t, "me", 200, "")
 	if me.Username != "ada" {
-		t.Errorf("the link logs %s in", me.Username)
+		t.Errorf("the link logged %s in, want ada", me.Username)
 	}
 }
 
-// A code logs in with the challenge that it was asked for with.
+// A code logs in only with the challenge that it was requested with.
 func TestLoginByCode(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
 	c := s.Client()
-	known, unknown := s.asked("/auth/login/code/request")
+	known, unknown := s.requestMail("/auth/login/code/request")
 	m, _ := s.mail(recovery.KindCode)
-	in := func(of answer, code string) answer {
-		return s.call(c, "POST", "/auth/login/code", object("challenge", of.Challenge, "code", code), nil)
+	loginByCode := func(challenge, code string) answer {
+		return s.call(c, "POST", "/auth/login/code", object("challenge", challenge, "code", code), nil)
 	}
-	for _, of := range []answer{known, unknown, {}} {
-		in(of, "x").want(t, "a wrong code", 401, "invalid_credentials")
+	for _, challenge := range []string{known.Challenge, unknown.Challenge, ""} {
+		loginByCode(challenge, "x").want(t, "a wrong code", 401, "invalid_credentials")
 	}
-	in(unknown, m.Code).want(t, "another's challenge", 401, "invalid_credentials")
+	loginByCode(unknown.Challenge, m.Code).want(t, "another's challenge", 401, "invalid_credentials")
 	s.call(c, "POST", "/auth/login/code", object("code", m.Code), nil).want(t, "no challenge", 400, "invalid_request")
 	s.call(c, "POST", "/auth/login/code?challenge="+known.Challenge, object("challenge", known.Challenge, "code", m.Code), nil).want(t, "a challenge in the URL", 400, "invalid_request")
-	if got := in(known, m.Code).want(t, "the code", 200, ""); got.Access == "" || got.Refresh == "" {
-		t.Errorf("the code is answered %s", got.text)
+	if got := loginByCode(known.Challenge, m.Code).want(t, "the code", 200, ""); got.Access == "" || got.Refresh == "" {
+		t.Errorf("the code: got %s, want both tokens", got.text)
 	}
-	in(known, m.Code).want(t, "the code again", 401, "invalid_credentials")
+	loginByCode(known.Challenge, m.Code).want(t, "the code again", 401, "invalid_credentials")
 }
 
-// What a login by mail gives goes the way of Login's: with a second factor, and in
-// cookies that no other origin can have set.
+// A login by mail is answered like Login: it asks for a second factor, sets cookies, and refuses
+// requests of another origin.
 func TestMailLoginsAreLogins(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		kind recovery.Kind
 		path string
-		body func(s *server, asked answer) string
+		body func(s *server, requested answer) string // body with the secret of the mail
 	}{
 		"link": {recovery.KindLogin, "/auth/login/link", func(s *server, _ answer) string {
 			_, token := s.mail(recovery.KindLogin)
 			return object("token", token)
 		}},
-		"code": {recovery.KindCode, "/auth/login/code", func(s *server, asked answer) string {
+		"code": {recovery.KindCode, "/auth/login/code", func(s *server, requested answer) string {
 			m, _ := s.mail(recovery.KindCode)
-			return object("challenge", asked.Challenge, "code", m.Code)
+			return object("challenge", requested.Challenge, "code", m.Code)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ask := func(s *server) string {
-				asked := s.call(s.Client(), "POST", row.path+"/request", object("address", adaMail), nil).want(t, "request", 202, "")
-				return row.body(s, asked)
+			requestMail := func(s *server) (body string) {
+				requested := s.call(s.Client(), "POST", row.path+"/request", object("address", adaMail), nil).want(t, "request", 202, "")
+				return row.body(s, requested)
 			}
 			s := newServer(t, authhttp.Config{})
 			s.codes.set("1")
-			waits := s.call(s.Client(), "POST", row.path, ask(s), nil).want(t, "one factor", 403, "mfa_required")
-			s.call(s.Client(), "POST", "/auth/login/mfa", object("mfa_token", waits.MFA, "code", "1"), nil).want(t, "both", 200, "")
+			first := s.call(s.Client(), "POST", row.path, requestMail(s), nil).want(t, "one factor", 403, "mfa_required")
+			s.call(s.Client(), "POST", "/auth/login/mfa", object("mfa_token", first.MFA, "code", "1"), nil).want(t, "both", 200, "")
 
-			s = newServerOf(t, cookies(t, authhttp.CookieConfig{}), throttled)
-			body, c := ask(s), s.browser()
+			s = newServerWith(t, cookies(t, authhttp.CookieConfig{}), throttled)
+			body, c := requestMail(s), s.browser()
 			evil := header{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"}
 			s.call(c, "POST", row.path, body, evil).want(t, "another origin", 403, "cross_origin")
 			in := s.call(c, "POST", row.path, body, header{"Sec-Fetch-Site": "same-origin", "Origin": s.URL}).want(t, "login", 200, "")
 			if in.Access+in.Refresh != "" || len(in.header["Set-Cookie"]) != 3 || !strings.Contains(in.header["Set-Cookie"][2], "__Host-device=") {
-				t.Errorf("answers %s with %v", in.text, in.header["Set-Cookie"])
+				t.Errorf("with cookies: got %s with %v, want three cookies and no tokens in the body", in.text, in.header["Set-Cookie"])
 			}
 			s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
 
-			s = newServerOf(t, authhttp.Config{}, throttled)
-			if in := s.call(s.Client(), "POST", row.path, ask(s), nil).want(t, "login", 200, ""); len(in.Device) != 32 {
-				t.Errorf("answers the device token %q", in.Device)
+			s = newServerWith(t, authhttp.Config{}, throttled)
+			if in := s.call(s.Client(), "POST", row.path, requestMail(s), nil).want(t, "login", 200, ""); len(in.Device) != 32 {
+				t.Errorf("with a throttle: got device token %q, want one of 32 characters", in.Device)
 			}
 		})
 	}
 }
 
-// Guesses at a code are throttled whosever the address is, and a known device is not
-// kept out by them.
+// Attempts at a code are throttled whether or not the address belongs to an account, and do not
+// lock out a known device.
 func TestMailedCodesAreThrottled(t *testing.T) {
 	t.Parallel()
-	s := newServerOf(t, authhttp.Config{}, func(s *server, cfg *auth.Config) {
+	s := newServerWith(t, authhttp.Config{}, func(s *server, cfg *auth.Config) {
 		cfg.Throttle = must(throttle.New(s.store, throttle.Config{FreePerNetwork: 3}))
 	})
 	c := s.Client()
 	device := s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 200, "").Device
-	known, unknown := s.asked("/auth/login/code/request")
-	if err := s.flows.Close(t.Context()); err != nil { // what was asked for is done
+	known, unknown := s.requestMail("/auth/login/code/request")
+	if err := s.flows.Close(t.Context()); err != nil { // waits for the mails
 		t.Fatal(err)
 	}
 	m, _ := s.mail(recovery.KindCode)
 	for i := range 5 {
 		var got [2]answer
-		for j, of := range []answer{known, unknown} {
-			got[j] = s.call(c, "POST", "/auth/login/code", object("challenge", of.Challenge, "code", "x"), nil)
+		for j, requested := range []answer{known, unknown} {
+			got[j] = s.call(c, "POST", "/auth/login/code", object("challenge", requested.Challenge, "code", "x"), nil)
 		}
-		alike(t, "a wrong code", got[0], got[1])
+		wantAlike(t, "a wrong code", got[0], got[1])
 		if i < 3 {
 			got[0].want(t, "a wrong code", 401, "invalid_credentials")
-		} else if got[0].want(t, "one too many", 429, "too_many_attempts"); got[0].header.Get("Retry-After") != "60" {
-			t.Errorf("answers with %v", got[0].header)
+		} else if got[0].want(t, "one attempt too many", 429, "too_many_attempts"); got[0].header.Get("Retry-After") != "60" {
+			t.Errorf("one attempt too many: got headers %v, want Retry-After 60", got[0].header)
 		}
 	}
 	s.call(c, "POST", "/auth/login/code", object("challenge", known.Challenge, "code", m.Code, "device_token", device), nil).want(t, "from a known device", 200, "")
 }
 
-// Who is logged in changes their address by password and link.
+// A caller changes their address with the password and a link.
 func TestAddressEndpoints(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
 	c, in := s.Client(), s.login()
 	s.register("eve")
-	ask := func(current, address string) answer {
+	change := func(current, address string) answer {
 		return s.call(c, "POST", "/auth/address", object("current_password", current, "address", address), bearer(in.Access))
 	}
-	s.call(c, "POST", "/auth/address", object("current_password", password, "address", "new@example.com"), nil).want(t, "by nobody", 401, "no_credentials")
-	ask("wrong horse", "new@example.com").want(t, "a wrong password", 403, "invalid_credentials")
-	ask(password, "nonsense").want(t, "no address", 422, "invalid_address")
-	s.call(c, "POST", "/auth/address", object("current_password", password), bearer(in.Access)).want(t, "without one", 400, "invalid_request")
-	taken := ask(password, "eve@example.com").want(t, "another's address", 202, "")
-	alike(t, "a free address", taken, ask(password, "new@example.com"))
+	s.call(c, "POST", "/auth/address", object("current_password", password, "address", "new@example.com"), nil).want(t, "without an access token", 401, "no_credentials")
+	change("wrong horse", "new@example.com").want(t, "a wrong password", 403, "invalid_credentials")
+	change(password, "nonsense").want(t, "an invalid address", 422, "invalid_address")
+	s.call(c, "POST", "/auth/address", object("current_password", password), bearer(in.Access)).want(t, "without an address", 400, "invalid_request")
+	taken := change(password, "eve@example.com").want(t, "another's address", 202, "")
+	wantAlike(t, "a free address", taken, change(password, "new@example.com"))
 	m, link := s.mail(recovery.KindChange)
 	if m.To != "new@example.com" {
-		t.Errorf("a link went to %s", m.To)
+		t.Errorf("got a link to %s, want new@example.com", m.To)
 	}
 	confirm := func(token string) answer {
 		return s.call(c, "POST", "/auth/address/confirm", object("token", token), nil)
 	}
-	s.call(c, "POST", "/auth/login/link", object("token", link), nil).want(t, "a login by it", 400, "invalid_link")
-	confirm("x").want(t, "no link", 400, "invalid_link")
+	s.call(c, "POST", "/auth/login/link", object("token", link), nil).want(t, "a login with it", 400, "invalid_link")
+	confirm("x").want(t, "an invalid link", 400, "invalid_link")
 	confirm(link).want(t, "the link", 204, "")
 	confirm(link).want(t, "the link again", 400, "invalid_link")
-	if id := must(s.addresses.UserByAddress(t.Context(), "new@example.com")); id != s.call(c, "GET", "/auth/me", "", bearer(in.Access)).ID {
-		t.Errorf("the address is that of %s", id)
+	ada := s.call(c, "GET", "/auth/me", "", bearer(in.Access)).ID
+	if id := must(s.addresses.UserByAddress(t.Context(), "new@example.com")); id != ada {
+		t.Errorf("the address belongs to %s, want %s", id, ada)
 	}
 
-	ask(password, "late@example.com").want(t, "a third address", 202, "")
+	change(password, "late@example.com").want(t, "a third address", 202, "")
 	_, link = s.mail(recovery.KindChange)
 	late := must(s.accounts.Register(t.Context(), "late", password)).ID
 	if err := s.addresses.ReplaceAddress(t.Context(), late, "", "late@example.com", false); err != nil {
 		t.Fatal(err)
 	}
-	confirm(link).want(t, "an address taken meanwhile", 409, "address_taken")
+	confirm(link).want(t, "an address that was taken since", 409, "address_taken")
 }
 
-// Who is logged in deletes their account by password, and nothing is left of it.
+// A caller deletes their account with the password, and nothing is left of it.
 func TestDeleteAccount(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
 	c, in, other := s.Client(), s.login(), s.login()
 	id := s.call(c, "GET", "/auth/me", "", bearer(in.Access)).ID
-	deletes := func(body string) answer { return s.call(c, "POST", "/auth/account/delete", body, bearer(in.Access)) }
-	good := object("current_password", password)
-	s.call(c, "POST", "/auth/account/delete", good, nil).want(t, "by nobody", 401, "no_credentials")
-	deletes(object("current_password", "wrong horse")).want(t, "a wrong password", 403, "invalid_credentials")
-	deletes("{}").want(t, "no password", 400, "invalid_request")
-	deletes("").want(t, "no body", 415, "unsupported_media_type")
-	deletes(form("current_password", password)).want(t, "a form", 415, "unsupported_media_type")
+	deleteAccount := func(body string) answer {
+		return s.call(c, "POST", "/auth/account/delete", body, bearer(in.Access))
+	}
+	validBody := object("current_password", password)
+	s.call(c, "POST", "/auth/account/delete", validBody, nil).want(t, "without an access token", 401, "no_credentials")
+	deleteAccount(object("current_password", "wrong horse")).want(t, "a wrong password", 403, "invalid_credentials")
+	deleteAccount("{}").want(t, "no password", 400, "invalid_request")
+	deleteAccount("").want(t, "no body", 415, "unsupported_media_type")
+	deleteAccount(form("current_password", password)).want(t, "a form", 415, "unsupported_media_type")
 	s.call(c, "DELETE", "/auth/account/delete", "", bearer(in.Access)).want(t, "another method", 405, "method_not_allowed")
-	s.call(c, "GET", "/auth/me", "", bearer(in.Access)).want(t, "me, still", 200, "")
-	deletes(good).want(t, "the password", 204, "")
-	for _, one := range []answer{in, other} {
-		s.call(c, "GET", "/auth/me", "", bearer(one.Access)).want(t, "me, deleted", 401, "invalid_token")
-		s.call(c, "POST", "/auth/refresh", object("refresh_token", one.Refresh), nil).want(t, "refresh", 400, "invalid_grant")
+	s.call(c, "GET", "/auth/me", "", bearer(in.Access)).want(t, "me before the deletion", 200, "")
+	deleteAccount(validBody).want(t, "the password", 204, "")
+	for _, login := range []answer{in, other} {
+		s.call(c, "GET", "/auth/me", "", bearer(login.Access)).want(t, "me, deleted", 401, "invalid_token")
+		s.call(c, "POST", "/auth/refresh", object("refresh_token", login.Refresh), nil).want(t, "refresh", 400, "invalid_grant")
 	}
 	s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 401, "invalid_credentials")
 	if _, err := s.store.UserByID(t.Context(), id); err != auth.ErrUserNotFound {
-		t.Errorf("the account: %v", err)
+		t.Errorf("the deleted account: got %v, want ErrUserNotFound", err)
 	}
 	if m, _ := s.mail(recovery.KindDeleted); m.To != adaMail {
-		t.Errorf("%s was told", m.To)
+		t.Errorf("the notice went to %s, want %s", m.To, adaMail)
 	}
-	s.register("ada") // name and address are free
+	s.register("ada") // succeeds: username and address are free
 
-	// In a browser, whose cookies go; another origin's page cannot.
+	// With cookies, the browser loses them, and a page of another origin cannot delete the account.
 	s = newServer(t, cookies(t, authhttp.CookieConfig{}))
 	c = s.browser()
 	s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 200, "")
-	s.call(c, "POST", "/auth/account/delete", good, header{"Sec-Fetch-Site": "cross-site"}).want(t, "another origin", 403, "cross_origin")
+	s.call(c, "POST", "/auth/account/delete", validBody, header{"Sec-Fetch-Site": "cross-site"}).want(t, "another origin", 403, "cross_origin")
 	s.call(c, "POST", "/auth/account/delete", object("current_password", "wrong horse"), nil).want(t, "a wrong password", 403, "invalid_credentials")
-	gone := s.call(c, "POST", "/auth/account/delete", good, nil).want(t, "the password", 204, "")
-	if set := strings.Join(gone.header["Set-Cookie"], "\n"); strings.Count(set, "Max-Age=0") != 2 || !strings.Contains(set, "__Host-access=;") || !strings.Contains(set, "__Secure-refresh=;") {
-		t.Errorf("it sets %s", set)
+	deleted := s.call(c, "POST", "/auth/account/delete", validBody, nil).want(t, "the password", 204, "")
+	if set := strings.Join(deleted.header["Set-Cookie"], "\n"); strings.Count(set, "Max-Age=0") != 2 || !strings.Contains(set, "__Host-access=;") || !strings.Contains(set, "__Secure-refresh=;") {
+		t.Errorf("a deletion with cookies: got cookies %s, want both tokens removed", set)
 	}
 	s.call(c, "GET", "/auth/me", "", nil).want(t, "me, deleted", 401, "no_credentials")
 
-	// Cookies that are not secure are for localhost alone.
+	// Insecure cookies are for localhost only.
 	s = newServer(t, cookies(t, authhttp.CookieConfig{DangerouslyInsecureLocalhost: true}))
-	r := httptest.NewRequest("POST", "/auth/account/delete", strings.NewReader(good))
+	r := httptest.NewRequest("POST", "/auth/account/delete", strings.NewReader(validBody))
 	r.Host = "evil.test"
 	r.Header.Set("Content-Type", asJSON)
 	r.Header.Set("Authorization", "Bearer "+must(s.accounts.Login(t.Context(), "ada", password)).AccessToken)
@@ -287,28 +292,29 @@ func TestDeleteAccount(t *testing.T) {
 	refused(t, "another host", w, 421)
 }
 
-// Whoever has a stolen access token guesses the password where a change of the
-// address or the deletion asks for it no more often than at a login, and the device
-// of the owner counts apart.
+// A client with a stolen access token has no more attempts at the password than at a login, neither
+// at a change of the address nor at the deletion. The attempts do not lock out the owner's device.
 func TestConfirmationsAreThrottled(t *testing.T) {
 	t.Parallel()
 	for path, more := range map[string][]string{"/auth/address": {"address", "new@example.com"}, "/auth/account/delete": nil} {
-		s := newServerOf(t, authhttp.Config{}, throttled)
+		s := newServerWith(t, authhttp.Config{}, throttled)
 		c := s.Client()
 		in := s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil)
-		try := func(more ...string) answer { return s.call(c, "POST", path, object(more...), bearer(in.Access)) }
+		try := func(members ...string) answer {
+			return s.call(c, "POST", path, object(members...), bearer(in.Access))
+		}
 		for range 5 {
 			try(append(more, "current_password", "wrong horse")...).want(t, path, 403, "invalid_credentials")
 		}
 		if got := try(append(more, "current_password", password)...).want(t, path, 429, "too_many_attempts"); got.header.Get("Retry-After") != "60" {
-			t.Errorf("%s: %v", path, got.header)
+			t.Errorf("%s: got headers %v, want Retry-After 60", path, got.header)
 		}
 		want := map[bool]int{true: 202, false: 204}[more != nil]
 		try(append(more, "current_password", password, "device_token", in.Device)...).want(t, path+" from a known device", want, "")
 	}
 }
 
-// A handler has its own answer to each error, and to two deletions at once.
+// Each handler has its own answer to each error of package recovery.
 func TestMailErrors(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
@@ -329,7 +335,7 @@ func TestMailErrors(t *testing.T) {
 	}
 	for _, row := range []struct {
 		err  error
-		want map[string]string // "" where all are answered alike
+		want map[string]string // status and code, by handler; "": of all handlers
 	}{
 		{auth.ErrInvalidCredentials, map[string]string{
 			"ask link": "400 invalid_link", "link": "400 invalid_link", "address": "400 invalid_link", "ask code": "401 invalid_credentials",
@@ -342,36 +348,36 @@ func TestMailErrors(t *testing.T) {
 		{&auth.RetryError{Err: auth.ErrBusy, After: time.Minute}, map[string]string{"": "503 unavailable"}},
 		{errors.New("the disk is full"), map[string]string{"": "500 internal"}},
 	} {
-		for name, one := range handlers {
+		for name, handler := range handlers {
 			want := row.want[name] + row.want[""]
 			if want == "" {
 				continue
 			}
 			m.err, m.said = row.err, ""
-			r := httptest.NewRequest("POST", "/", strings.NewReader(one.body))
+			r := httptest.NewRequest("POST", "/", strings.NewReader(handler.body))
 			r.Header.Set("Content-Type", asJSON)
 			r.Header.Set("Authorization", "Bearer "+token)
 			w := httptest.NewRecorder()
-			one.h.ServeHTTP(w, r)
-			if m.said != one.said {
-				t.Errorf("%s: it was asked %q", name, m.said)
+			handler.h.ServeHTTP(w, r)
+			if m.said != handler.said {
+				t.Errorf("%s: recovery was called with %q, want %q", name, m.said, handler.said)
 			}
 			if w.Code < 300 {
 				if want != "204 " || w.Code != 204 {
-					t.Errorf("%s: %v is answered %d, want %s", name, row.err, w.Code, want)
+					t.Errorf("%s: %v: got %d, want %s", name, row.err, w.Code, want)
 				}
 				continue
 			}
 			refused(t, name, w, w.Code)
 			_, retry := errors.AsType[*auth.RetryError](row.err)
 			if got := http.StatusText(w.Code); !strings.HasPrefix(want, strconv.Itoa(w.Code)+" ") || !strings.Contains(w.Body.String(), `"code":"`+want[4:]) || retry != (w.Header().Get("Retry-After") == "60") {
-				t.Errorf("%s: %v is answered %s %s with %v, want %s", name, row.err, got, w.Body, w.Header(), want)
+				t.Errorf("%s: %v: got %s %s with %v, want %s", name, row.err, got, w.Body, w.Header(), want)
 			}
 		}
 	}
 }
 
-// A host asks for a second factor before an account is deleted, besides the password.
+// A host can ask for a second factor, in addition to the password, before an account is deleted.
 func TestGuardFunc(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
@@ -386,119 +392,119 @@ func TestGuardFunc(t *testing.T) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if w.Code != want || (m.said != "") != (want == 204) {
-			t.Errorf("answers %d %s, want %d", w.Code, w.Body, want)
+			t.Errorf("delete behind RequireMFA: got %d %s after %q, want %d", w.Code, w.Body, m.said, want)
 		}
 		m.said = ""
 	}
 }
 
-// frail is a store that fails in the middle, or whose client hangs up there.
-type frail struct {
+// frailStore is a store that can fail when a session is created or a user is deleted.
+type frailStore struct {
 	*memstore.Store
-	breaks func() error // unless nil
+	fail func() error // nil: nothing fails
 }
 
-func (f *frail) fails() error {
-	if f.breaks == nil {
+func (f *frailStore) failure() error {
+	if f.fail == nil {
 		return nil
 	}
-	return f.breaks()
+	return f.fail()
 }
 
-func (f *frail) CreateSession(ctx context.Context, s auth.Session) error {
-	if err := f.fails(); err != nil {
+func (f *frailStore) CreateSession(ctx context.Context, s auth.Session) error {
+	if err := f.failure(); err != nil {
 		return err
 	}
-	return f.MemoryStore.CreateSession(ctx, s)
+	return f.Store.CreateSession(ctx, s)
 }
 
-func (f *frail) DeleteUser(ctx context.Context, id string) error {
-	if err := f.fails(); err != nil {
+func (f *frailStore) DeleteUser(ctx context.Context, id string) error {
+	if err := f.failure(); err != nil {
 		return err
 	}
-	return f.MemoryStore.DeleteUser(ctx, id)
+	return f.Store.DeleteUser(ctx, id)
 }
 
-// What breaks in the middle is 5xx, whatever it is, and can be asked for again: links,
-// codes and accounts are as they were.
-func TestMailsAndStoresThatBreak(t *testing.T) {
+// A store that fails half-way is answered 5xx, and the request can be repeated: links, codes and
+// accounts remain as they were.
+func TestMailsAndFailingStores(t *testing.T) {
 	t.Parallel()
-	f := new(frail)
-	s := newServerOf(t, cookies(t, authhttp.CookieConfig{}), func(s *server, cfg *auth.Config) {
-		f.MemoryStore, cfg.Sessions, cfg.Accounts = s.store, f, f
-		cfg.Throttle = must(throttle.New(s.store, throttle.Config{FreePerNetwork: 1})) // nothing that broke is held against anybody
+	f := new(frailStore)
+	s := newServerWith(t, cookies(t, authhttp.CookieConfig{}), func(s *server, cfg *auth.Config) {
+		f.Store, cfg.Sessions, cfg.Accounts = s.store, f, f
+		cfg.Throttle = must(throttle.New(s.store, throttle.Config{FreePerNetwork: 1})) // so that a counted failure would be noticed
 	})
 	s.call(s.Client(), "POST", "/auth/login/link/request", object("address", adaMail), nil)
 	_, link := s.mail(recovery.KindLogin)
-	asked := s.call(s.Client(), "POST", "/auth/login/code/request", object("address", adaMail), nil)
+	requested := s.call(s.Client(), "POST", "/auth/login/code/request", object("address", adaMail), nil)
 	m, _ := s.mail(recovery.KindCode)
 	for _, row := range []struct {
 		path, body string
 		want       int
 	}{
 		{"/auth/login/link", object("token", link), 200},
-		{"/auth/login/code", object("challenge", asked.Challenge, "code", m.Code), 200},
+		{"/auth/login/code", object("challenge", requested.Challenge, "code", m.Code), 200},
 		{"/auth/account/delete", object("current_password", password), 204},
 	} {
 		try := func(ctx context.Context) *httptest.ResponseRecorder {
 			r := httptest.NewRequest("POST", row.path, strings.NewReader(row.body)).WithContext(ctx)
 			r.Header.Set("Content-Type", asJSON)
-			if row.want == 204 { // all sessions have ended when it broke
-				breaks := f.breaks
-				f.breaks = nil
+			if row.want == 204 { // the failed deletion has ended all sessions
+				fail := f.fail
+				f.fail = nil
 				r.Header.Set("Authorization", "Bearer "+must(s.accounts.Login(t.Context(), "ada", password)).AccessToken)
-				f.breaks = breaks
+				f.fail = fail
 			}
 			w := httptest.NewRecorder()
 			s.Config.Handler.ServeHTTP(w, r)
 			return w
 		}
 		ctx, hangUp := context.WithCancel(t.Context())
-		for _, breaks := range []func() error{
+		for _, fail := range []func() error{
 			func() error { return errors.New("the disk is full") },
 			func() error { hangUp(); return ctx.Err() },
 		} {
-			f.breaks = breaks
+			f.fail = fail
 			if w := try(ctx); w.Code < 500 || w.Header()["Set-Cookie"] != nil || strings.Contains(w.Body.String(), "disk") {
-				t.Errorf("%s: broken, it answers %d %v %s", row.path, w.Code, w.Header(), w.Body)
+				t.Errorf("%s: store fails: got %d %v %s, want 5xx without cookies and the error's text", row.path, w.Code, w.Header(), w.Body)
 			}
 		}
-		f.breaks = nil
-		if w := try(ctx); w.Code < 500 { // already gone
-			t.Errorf("%s: to nobody, it answers %d %s", row.path, w.Code, w.Body)
+		f.fail = nil
+		if w := try(ctx); w.Code < 500 { // the client has hung up before
+			t.Errorf("%s: client has gone: got %d %s, want 5xx", row.path, w.Code, w.Body)
 		}
 		if w := try(t.Context()); w.Code != row.want {
-			t.Errorf("%s: whole again, it answers %d %s", row.path, w.Code, w.Body)
+			t.Errorf("%s: store works again: got %d %s, want %d", row.path, w.Code, w.Body, row.want)
 		}
 	}
 }
 
-// Of requests that delete one account at once, one does, and none is a fault.
-func TestDeletionsAtOnce(t *testing.T) {
+// If several requests delete an account at the same time, at least one succeeds and none fails.
+func TestConcurrentDeletions(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
 	in := s.login()
-	var all sync.WaitGroup
+	var requests sync.WaitGroup
 	answers := make(chan answer, 8)
 	for range 8 {
-		all.Go(func() {
+		requests.Go(func() {
 			answers <- s.call(s.Client(), "POST", "/auth/account/delete", object("current_password", password), bearer(in.Access))
 		})
 	}
-	all.Wait()
+	requests.Wait()
 	close(answers)
 	deleted := 0
-	for one := range answers {
-		switch one.status {
+	for a := range answers {
+		switch a.status {
 		case 204:
 			deleted++
-		case 401, 403: // the session has ended, and the account is gone
+		case 401, 403: // the session has ended, or the account has been deleted
 		default:
-			t.Errorf("one is answered %d %s", one.status, one.text)
+			t.Errorf("got %d %s, want 204, 401 or 403", a.status, a.text)
 		}
 	}
 	s.call(s.Client(), "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 401, "invalid_credentials")
 	if deleted == 0 {
-		t.Error("none deleted it")
+		t.Error("no request deleted the account")
 	}
 }

@@ -10,48 +10,48 @@ import (
 	"github.com/seed-e36e2130/auth/internal/problem"
 )
 
-// SecondFactorer goes on with logins that wait for their second factor, as
-// [auth.Authenticator] does.
-type SecondFactorer interface {
+// MFAAuthenticator is what [LoginMFA] calls. [auth.Authenticator] implements it.
+type MFAAuthenticator interface {
 	LoginMFA(ctx context.Context, mfaToken, code string) (auth.Tokens, error)
 }
 
-// LoginMFA returns the endpoint that goes on with a login that was answered 403
-// with the code mfa_required: it takes the JSON object {"mfa_token": …, "code": …},
-// the first from that answer, and gives tokens as [Login] does. A wrong code, and
-// one for a login that is over, is 401.
-func LoginMFA(a SecondFactorer, cfg Config) http.Handler {
-	return cfg.loggedIn(second, func(ctx context.Context, d auth.Device, in input) (auth.Tokens, error) {
-		return a.LoginMFA(auth.WithDevice(ctx, d), in.values["mfa_token"], in.values["code"])
-	}, refusal{http.StatusUnauthorized, "invalid_credentials", "", "the code is wrong, or the login is over: log in again"})
+// LoginMFA returns the endpoint that completes a login that was answered 403 with the code
+// mfa_required. It takes the JSON object {"mfa_token": …, "code": …}, with the mfa_token of that
+// answer, and gives tokens as [Login] does. A wrong code, and a code for a login that has expired,
+// is answered 401.
+func LoginMFA(a MFAAuthenticator, cfg Config) http.Handler {
+	wrongCode := &refusal{http.StatusUnauthorized, "invalid_credentials", "",
+		"the code is wrong, or the login has expired: log in again"}
+	return cfg.loginWith(loginMFABody, func(ctx context.Context, in input) (auth.Tokens, error) {
+		return a.LoginMFA(ctx, in.values["mfa_token"], in.values["code"])
+	}, wrongCode)
 }
 
-// loggedIn returns a handler that takes a body, logs in by it and gives tokens as
-// [Login] does. What proves nothing is answered with wrong.
-func (cfg Config) loggedIn(takes body, by func(context.Context, auth.Device, input) (auth.Tokens, error), wrong refusal) http.Handler {
+// loginWith returns a handler that reads a body, logs in with it by calling login, with the
+// client's device in ctx, and gives tokens as [Login] does. It answers [auth.ErrInvalidCredentials]
+// with wrong.
+func (cfg Config) loginWith(
+	b body, login func(ctx context.Context, in input) (auth.Tokens, error), wrong *refusal,
+) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var in input
-		err := cfg.Cookies.check(r)
-		if err == nil {
-			in, err = takes.read(w, r)
-		}
+		in, err := cfg.readChecked(w, r, b)
 		var t auth.Tokens
 		if err == nil {
-			t, err = by(r.Context(), cfg.known(r, in, cfg.Cookies), in)
+			t, err = login(cfg.withDevice(r, in, cfg.Cookies), in)
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
-			err = &wrong
+			err = wrong
 		}
 		if err != nil {
 			cfg.refuse(w, r, err)
 			return
 		}
-		cfg.give(w, r, cfg.Cookies, t)
+		cfg.writeTokens(w, r, cfg.Cookies, t)
 	})
 }
 
-// mfaRequired is the answer to a login that has one factor of two: problem details
-// and the body that OAuth clients know, in one.
+// mfaRequired is the body of the answer to a login that still needs its second factor: problem
+// details that are an error body of RFC 6749 section 5.2 as well.
 type mfaRequired struct {
 	problem.Details
 	Error       string `json:"error"`
@@ -60,59 +60,58 @@ type mfaRequired struct {
 	ExpiresIn   int64  `json:"expires_in"`
 }
 
-// askSecond answers a login that waits for its second factor, as that media type, and
-// reports whether err is one.
-func askSecond(w http.ResponseWriter, err error, mediaType string) bool {
-	waits, ok := errors.AsType[*auth.MFARequiredError](err)
+// answerMFARequired answers with that media type if err is an [*auth.MFARequiredError], and reports
+// whether it is.
+func answerMFARequired(w http.ResponseWriter, err error, mediaType string) bool {
+	required, ok := errors.AsType[*auth.MFARequiredError](err)
 	if !ok {
 		return false
 	}
-	const detail = "a second factor is needed"
+	const code, detail = "mfa_required", "a second factor is required"
 	w.Header().Set("Content-Type", mediaType)
 	write(w, http.StatusForbidden, mfaRequired{
-		problem.Of(http.StatusForbidden, "mfa_required", detail), "mfa_required", detail, waits.Token, int64(waits.ExpiresIn / time.Second),
+		Details: problem.Of(http.StatusForbidden, code, detail), Error: code, Description: detail,
+		Token: required.Token, ExpiresIn: int64(required.ExpiresIn / time.Second),
 	})
 	return true
 }
 
-// Stepper proves callers anew, as [auth.Authenticator] does.
-type Stepper interface {
+// StepUpAuthenticator is what [StepUp] calls. [auth.Authenticator] implements it.
+type StepUpAuthenticator interface {
 	StepUp(ctx context.Context, p *auth.Principal, password, code string) (auth.Tokens, error)
 }
 
-// StepUp returns the endpoint that proves a caller anew (RFC 9470), for routes that
-// answered insufficient_user_authentication: it takes the JSON object {"password":
-// …, "code": …}, of which one may be missing, and gives another access token of
-// the same session: in the body, or as a cookie to a caller that came by one. A
-// device_token may come along, and what is wrong is 403, as in [ChangePassword].
-func StepUp(a Stepper, guard Guard, cfg Config) http.Handler {
+// StepUp returns the endpoint that proves the caller's identity again (RFC 9470), for routes that
+// answered insufficient_user_authentication. It takes the JSON object {"password": …, "code": …},
+// of which one may be missing, and gives another access token of the same session: in the body, or
+// as a cookie if the caller's access token came in a cookie. The object may hold a device_token,
+// and wrong credentials are answered 403, as in [ChangePassword].
+func StepUp(a StepUpAuthenticator, guard Guard, cfg Config) http.Handler {
+	wrongCredentials := &refusal{http.StatusForbidden, "invalid_credentials", "",
+		"the password or the code is wrong, or both are missing"}
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
-		var in input
+		c := cfg.Cookies.usedBy(r)
+		in, err := cfg.readChecked(w, r, stepUpBody)
 		var t auth.Tokens
-		err := cfg.Cookies.check(r)
 		if err == nil {
-			in, err = anew.read(w, r)
-		}
-		if err == nil {
-			t, err = a.StepUp(auth.WithDevice(r.Context(), cfg.known(r, in, cfg.Cookies.of(r))), p, in.values["password"], in.values["code"])
+			t, err = a.StepUp(cfg.withDevice(r, in, c), p, in.values["password"], in.values["code"])
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
-			err = &refusal{http.StatusForbidden, "invalid_credentials", "", "the password or the code is wrong, or both are missing"}
+			err = wrongCredentials
 		}
 		if err != nil {
-			cfg.refuse(w, r, ofSession(w, err))
+			cfg.refuse(w, r, refuseEndedSession(w, err))
 			return
 		}
-		cfg.give(w, r, cfg.Cookies.of(r), t)
+		cfg.writeTokens(w, r, c, t)
 	}, http.MethodPost)
 }
 
-// ofSession returns err as it is told to callers with an access token: if the session
-// has ended, so has the token.
-func ofSession(w http.ResponseWriter, err error) error {
+// refuseEndedSession returns the error to refuse a caller with: if the session has ended, the
+// access token is not valid any more.
+func refuseEndedSession(w http.ResponseWriter, err error) error {
 	if errors.Is(err, auth.ErrInvalidGrant) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="api", error="invalid_token"`)
-		return auth.ErrInvalidToken
+		return challengeInvalidToken(w)
 	}
 	return err
 }

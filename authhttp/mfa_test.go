@@ -13,11 +13,11 @@ import (
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// codes is a second factor that everybody has who logs in while there is one.
+// codes is a second factor of all accounts, while it has codes.
 type codes struct {
 	mu    sync.Mutex
-	left  map[string]bool
-	begun bool // by Begin
+	left  map[string]bool // codes that have not been used; nil: no account has a second factor
+	begun bool            // Begin was called, Confirm not yet
 }
 
 func (c *codes) set(list ...string) {
@@ -29,7 +29,7 @@ func (c *codes) set(list ...string) {
 	}
 }
 
-// none takes the factor from everybody.
+// none removes the factor from all accounts.
 func (c *codes) none() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,95 +52,94 @@ func (c *codes) Prove(_ context.Context, _, code string) ([]string, error) {
 	return []string{"otp"}, nil
 }
 
-// A login with two factors takes two requests, whichever way it begins.
+// A login with two factors takes two requests, in whatever way it begins.
 func TestLoginMFA(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{PasswordGrant: true})
 	c := s.Client()
 	before := s.login()
 	s.codes.set("1", "2", "3", "4", "5")
-	good := form("username", "ada", "password", password, "grant_type", "password")
-	for name, waits := range map[string]answer{
-		"form":  s.call(c, "POST", "/auth/login", good, nil),
+	validForm := form("username", "ada", "password", password, "grant_type", "password")
+	for name, first := range map[string]answer{
+		"form":  s.call(c, "POST", "/auth/login", validForm, nil),
 		"json":  s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil),
-		"token": s.call(c, "POST", "/auth/token", good, nil),
+		"token": s.call(c, "POST", "/auth/token", validForm, nil),
 		"change": s.call(c, "POST", "/auth/password", object("current_password", password, "new_password", password),
 			bearer(before.Access)),
 	} {
 		want := map[bool]string{true: asJSON, false: "application/problem+json"}[name == "form" || name == "token"]
-		if waits.want(t, name, 403, "mfa_required"); waits.MFA == "" || waits.Detail == "" || waits.Error != "mfa_required" || waits.Access != "" || waits.header.Get("Content-Type") != want {
-			t.Fatalf("%s: answers %s %s", name, waits.header.Get("Content-Type"), waits.text)
+		first.want(t, name, 403, "mfa_required")
+		if first.MFA == "" || first.Detail == "" || first.Error != "mfa_required" || first.Access != "" || first.header.Get("Content-Type") != want {
+			t.Fatalf("%s: got %s %s, want an mfa_token as %s", name, first.header.Get("Content-Type"), first.text, want)
 		}
 	}
-	waits := s.call(c, "POST", "/auth/login", good, nil)
-	s.call(c, "POST", "/auth/login/mfa", object("mfa_token", waits.MFA, "code", "0"), nil).want(t, "a wrong code", 401, "invalid_credentials")
+	first := s.call(c, "POST", "/auth/login", validForm, nil)
+	s.call(c, "POST", "/auth/login/mfa", object("mfa_token", first.MFA, "code", "0"), nil).want(t, "a wrong code", 401, "invalid_credentials")
 	s.call(c, "POST", "/auth/login/mfa", object("mfa_token", "x", "code", "1"), nil).want(t, "a wrong token", 401, "invalid_credentials")
-	s.call(c, "POST", "/auth/login/mfa", object("mfa_token", waits.MFA), nil).want(t, "no code", 400, "invalid_request")
-	in := s.call(c, "POST", "/auth/login/mfa", object("mfa_token", waits.MFA, "code", "1"), nil).want(t, "the right code", 200, "")
-	s.call(c, "GET", "/auth/me", "", bearer(in.Access)).want(t, "me", 200, "")
-	s.call(c, "POST", "/auth/login/mfa", object("mfa_token", waits.MFA, "code", "2"), nil).want(t, "again", 401, "invalid_credentials")
+	s.call(c, "POST", "/auth/login/mfa", object("mfa_token", first.MFA), nil).want(t, "no code", 400, "invalid_request")
+	login := s.call(c, "POST", "/auth/login/mfa", object("mfa_token", first.MFA, "code", "1"), nil).want(t, "the right code", 200, "")
+	s.call(c, "GET", "/auth/me", "", bearer(login.Access)).want(t, "me", 200, "")
+	s.call(c, "POST", "/auth/login/mfa", object("mfa_token", first.MFA, "code", "2"), nil).want(t, "the same mfa_token again", 401, "invalid_credentials")
 }
 
-// A caller proves who they are anew, by what they have.
+// A caller proves their identity again with the password, a code, or both.
 func TestStepUp(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
 	c := s.Client()
 	in := s.login()
 	s.codes.set("1", "2")
-	up := func(body string) answer { return s.call(c, "POST", "/auth/step-up", body, bearer(in.Access)) }
-	s.call(c, "POST", "/auth/step-up", object("password", password), nil).want(t, "by nobody", 401, "no_credentials")
-	up("{}").want(t, "nothing", 403, "invalid_credentials")
-	up(object("password", "wrong horse")).want(t, "a wrong password", 403, "invalid_credentials")
-	up(object("code", "0")).want(t, "a wrong code", 403, "invalid_credentials")
-	up(object("password", password, "code", "0")).want(t, "one wrong of two", 403, "invalid_credentials")
-	up(object("password", password, "otp", "1")).want(t, "another member", 400, "invalid_request")
-	now := up(object("password", password, "code", "1")).want(t, "both", 200, "")
-	if now.Access == "" || now.Refresh != "" {
-		t.Errorf("answers %s", now.text)
+	stepUp := func(body string) answer { return s.call(c, "POST", "/auth/step-up", body, bearer(in.Access)) }
+	s.call(c, "POST", "/auth/step-up", object("password", password), nil).want(t, "without an access token", 401, "no_credentials")
+	stepUp("{}").want(t, "neither", 403, "invalid_credentials")
+	stepUp(object("password", "wrong horse")).want(t, "a wrong password", 403, "invalid_credentials")
+	stepUp(object("code", "0")).want(t, "a wrong code", 403, "invalid_credentials")
+	stepUp(object("password", password, "code", "0")).want(t, "the password and a wrong code", 403, "invalid_credentials")
+	stepUp(object("password", password, "otp", "1")).want(t, "another member", 400, "invalid_request")
+	steppedUp := stepUp(object("password", password, "code", "1")).want(t, "both", 200, "")
+	if steppedUp.Access == "" || steppedUp.Refresh != "" {
+		t.Errorf("both: got %s, want an access token and no refresh token", steppedUp.text)
 	}
-	fresh := s.guard.RequireMFA(s.Config.Handler)
-	for token, want := range map[string]int{in.Access: 401, now.Access: 200} {
+	requireMFA := s.guard.RequireMFA(s.Config.Handler)
+	for token, want := range map[string]int{in.Access: 401, steppedUp.Access: 200} {
 		r := httptest.NewRequest("GET", "/auth/me", nil)
 		r.Header.Set("Authorization", "Bearer "+token)
 		w := httptest.NewRecorder()
-		fresh.ServeHTTP(w, r)
+		requireMFA.ServeHTTP(w, r)
 		if w.Code != want {
-			t.Errorf("behind RequireMFA: %d %s, want %d", w.Code, w.Body, want)
+			t.Errorf("behind RequireMFA: got %d %s, want %d", w.Code, w.Body, want)
 		}
 	}
 }
 
-// In a browser, the second factor and stepping up give cookies.
+// With cookies, LoginMFA and StepUp set cookies.
 func TestMFACookies(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, cookies(t, authhttp.CookieConfig{}))
 	s.codes.set("1", "2")
 	c := s.browser()
-	waits := s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 403, "mfa_required")
-	if waits.header["Set-Cookie"] != nil {
-		t.Errorf("one factor sets %v", waits.header["Set-Cookie"])
+	first := s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 403, "mfa_required")
+	if first.header["Set-Cookie"] != nil {
+		t.Errorf("one factor: got cookies %v, want none", first.header["Set-Cookie"])
 	}
 	evil := header{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"}
-	code := object("mfa_token", waits.MFA, "code", "1")
-	s.call(c, "POST", "/auth/login/mfa", code, evil).want(t, "another origin", 403, "cross_origin")
-	in := s.call(c, "POST", "/auth/login/mfa", code, nil).want(t, "mfa", 200, "")
+	bothFactors := object("mfa_token", first.MFA, "code", "1")
+	s.call(c, "POST", "/auth/login/mfa", bothFactors, evil).want(t, "another origin", 403, "cross_origin")
+	login := s.call(c, "POST", "/auth/login/mfa", bothFactors, nil).want(t, "mfa", 200, "")
 	s.call(c, "POST", "/auth/step-up", object("code", "2"), evil).want(t, "another origin", 403, "cross_origin")
-	up := s.call(c, "POST", "/auth/step-up", object("code", "2"), nil).want(t, "step up", 200, "")
-	if len(in.header["Set-Cookie"]) != 2 || len(up.header["Set-Cookie"]) != 1 || in.Access+up.Access != "" {
-		t.Errorf("they set %v and %v", in.header["Set-Cookie"], up.header["Set-Cookie"])
+	steppedUp := s.call(c, "POST", "/auth/step-up", object("code", "2"), nil).want(t, "step up", 200, "")
+	if len(login.header["Set-Cookie"]) != 2 || len(steppedUp.header["Set-Cookie"]) != 1 || login.Access+steppedUp.Access != "" {
+		t.Errorf("got cookies %v and %v, want two and one", login.header["Set-Cookie"], steppedUp.header["Set-Cookie"])
 	}
 	s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
 	s.call(c, "POST", "/auth/refresh", "", nil).want(t, "refresh", 200, "")
 }
 
-// mails stands for package recovery.
+// mails stands in for package recovery. It returns err, and records its last call.
 type mails struct {
 	err  error
-	said string
+	said string // what was called, and its arguments
 }
-
-func (m *mails) From(auth.Device) *mails { return m }
 
 func (m *mails) RequestReset(_ context.Context, address string) error {
 	return m.note("reset", address)
@@ -210,9 +209,9 @@ func TestRecovery(t *testing.T) {
 	} {
 		m.err = nil
 		if w := row.h(m, authhttp.Config{}); w.Code != row.status || w.Body.Len() != 0 || m.said != row.said || w.Header().Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: answers %d %q, after %q", name, w.Code, w.Body, m.said)
+			t.Errorf("%s: got %d %q after %q, want %d after %q", name, w.Code, w.Body, m.said, row.status, row.said)
 		}
-		for _, bad := range []struct {
+		for _, failure := range []struct {
 			err    error
 			status int
 			code   string
@@ -221,17 +220,17 @@ func TestRecovery(t *testing.T) {
 			{&passwords.Error{Rule: passwords.TooShort, Limit: 8}, 422, "password_too_short"},
 			{&auth.RetryError{Err: auth.ErrBusy, After: time.Second}, 503, "unavailable"},
 		} {
-			m.err = bad.err
+			m.err = failure.err
 			w := row.h(m, authhttp.Config{})
-			if refused(t, name, w, bad.status); !strings.Contains(w.Body.String(), `"code":"`+bad.code+`"`) {
-				t.Errorf("%s: %v is answered %s", name, bad.err, w.Body)
+			if refused(t, name, w, failure.status); !strings.Contains(w.Body.String(), `"code":"`+failure.code+`"`) {
+				t.Errorf("%s: %v: got %s, want %s", name, failure.err, w.Body, failure.code)
 			}
 		}
 	}
 	m.said = ""
 	for _, body := range []string{`{}`, `{"token":"s3cr3t"}`, `{"token":"s3cr3t","new_password":"p","x":"y"}`, `{"token":1,"new_password":"p"}`} {
 		if refused(t, body, post(authhttp.ResetPassword(m, authhttp.Config{}), "/", asJSON, body), 400); m.said != "" {
-			t.Errorf("%s: it was asked %q", body, m.said)
+			t.Errorf("%s: recovery was called with %q, want no call", body, m.said)
 		}
 	}
 	refused(t, "link", post(authhttp.ResetPassword(m, authhttp.Config{}), "/?token=s3cr3t", asJSON, `{"token":"s3cr3t","new_password":"p"}`), 400)

@@ -7,287 +7,292 @@ import (
 	"strings"
 
 	"github.com/seed-e36e2130/auth/internal/problem"
-	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// operation is what an endpoint does with one method, as the document of
-// [EndpointOpenAPI] tells it.
-type operation struct {
-	method, about string
-	asks          credential
-	takes         body
-	browser       bool   // where Config.Cookies is set, tokens come and go as cookies
-	status        int    // of success
-	gives         string // name of the schema of the answer; "": it has no body
-	refuses       codes  // besides what its other fields imply
-}
-
-// codes are those of refusals by status; "" is the one of the status.
-type codes map[int][]string
-
-// ruled returns the codes of passwords that are refused, and more.
-func ruled(more ...string) []string {
-	for _, rule := range []passwords.Rule{
-		passwords.TooShort, passwords.TooLong, passwords.Encoding, passwords.Common, passwords.Context, passwords.Breached,
-	} {
-		more = append(more, "password_"+string(rule))
-	}
-	return more
-}
-
-// credential is what an operation asks for.
-type credential int
-
-const (
-	anyone    credential = iota
-	caller               // an access token
-	leaver               // an access token, unless the body has a refresh token
-	refresher            // a refresh token: in the body, or with cookies in one
-	asker                // name and secret of a resource server
-)
-
-// security returns those of the schemes that c is satisfied by, one at a time.
-func (c credential) security(schemes node) []any {
-	var list []any
-	add := func(names ...string) {
-		for _, name := range names {
-			if schemes[name] != nil {
-				list = append(list, node{name: []string{}})
-			}
-		}
-	}
-	switch c {
-	case asker:
-		add("server")
-	case refresher:
-		add("refreshCookie")
-	case caller, leaver:
-		add("bearer", "password", "accessCookie")
-		if c == leaver && schemes["accessCookie"] == nil {
-			list = append(list, node{})
-		}
-	}
-	return list
-}
-
-// node is an object of the document; encoding/json sorts its members.
+// node is an object of the OpenAPI document. encoding/json sorts its members.
 type node = map[string]any
 
-// documentOf returns the handler of the document that describes routes: all there
-// are, and nothing of a request.
-func documentOf(routes []route, cfg MountConfig) http.Handler {
-	schemes := node{
-		"bearer": node{"type": "http", "scheme": "bearer"},
-		"server": node{"type": "http", "scheme": "basic", "description": "name and secret of a registered resource server"},
-	}
-	if login := slices.IndexFunc(routes, func(one route) bool { return one.endpoint == EndpointLogin }); login >= 0 && cfg.Cookies == nil {
-		// For forms that ask for name and password, as Swagger UI's: a login with
-		// cookies answers no token.
-		schemes["password"] = node{"type": "oauth2", "flows": node{"password": node{
-			"tokenUrl": strings.TrimSuffix(cfg.BaseURL, "/") + routes[login].path, "scopes": node{},
-		}}}
-	}
-	if c := cfg.Cookies; c != nil {
-		schemes["accessCookie"] = node{"type": "apiKey", "in": "cookie", "name": c.access}
-		schemes["refreshCookie"] = node{"type": "apiKey", "in": "cookie", "name": c.refresh}
-	}
+// openAPI returns the document that describes what is mounted.
+func (m *mount) openAPI() node {
+	schemes := m.securitySchemes()
 	paths := node{}
-	for _, one := range routes {
-		item := node{}
-		for _, op := range one.does {
-			item[strings.ToLower(op.method)] = op.describe(one.path, cfg, schemes)
+	for _, e := range m.mounted {
+		path := m.path(e)
+		item, _ := paths[path].(node)
+		if item == nil {
+			item = node{}
+			paths[path] = item
 		}
-		if strings.HasSuffix(one.path, "/{id}") {
+		item[strings.ToLower(e.method)] = m.operation(e, schemes)
+		if strings.HasSuffix(path, "/{id}") {
 			item["parameters"] = []any{node{
 				"name": "id", "in": "path", "required": true, "schema": node{"type": "string", "pattern": sessionID.String()},
 			}}
 		}
-		paths[one.path] = item
 	}
 	document := node{
 		"openapi": "3.1.0",
 		"info": node{
 			"title": "Authentication", "version": "1",
-			"description": "Methods that are not listed are answered 405, but for HEAD, which goes with GET. Any URL with credentials in its query is answered 400.",
+			"description": "A method that is not listed is answered 405, except that HEAD is taken where GET is listed. " +
+				"A URL with credentials in its query is answered 400.",
 		},
 		"paths":      paths,
 		"components": node{"schemas": schemas(), "securitySchemes": schemes},
 	}
-	if cfg.BaseURL != "" {
-		document["servers"] = []any{node{"url": strings.TrimSuffix(cfg.BaseURL, "/")}}
+	if m.cfg.BaseURL != "" {
+		document["servers"] = []any{node{"url": m.baseURL()}}
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			cfg.refuse(w, r, notAllowed(w, http.MethodGet, http.MethodHead))
-			return
-		}
-		write(w, http.StatusOK, document)
-	})
+	return document
 }
 
-// describe returns the operation object of op.
-func (op operation) describe(path string, cfg MountConfig, schemes node) node {
-	cookies := cfg.Cookies != nil
-	if op.browser && cookies && op.takes.covers("refresh_token") {
-		op.takes = nothing // as the handlers do
+// securitySchemes returns the security schemes of the document, by name.
+func (m *mount) securitySchemes() node {
+	schemes := node{
+		"bearer": node{"type": "http", "scheme": "bearer"},
+		"server": node{"type": "http", "scheme": "basic", "description": "name and secret of a registered resource server"},
 	}
-	answers := node{strconv.Itoa(op.status): op.success(cookies)}
-	for status, list := range op.refusals(cfg) {
-		answers[strconv.Itoa(status)] = op.refusal(status, list)
+	if c := m.cfg.Cookies; c != nil {
+		schemes["accessCookie"] = node{"type": "apiKey", "in": "cookie", "name": c.access}
+		schemes["refreshCookie"] = node{"type": "apiKey", "in": "cookie", "name": c.refresh}
+	} else if m.mounts(EndpointLogin) {
+		// For tools that ask for username and password, such as Swagger UI. With cookies the answer
+		// to a login has no token.
+		schemes["password"] = node{"type": "oauth2", "flows": node{"password": node{
+			"tokenUrl": m.url(EndpointLogin), "scopes": node{},
+		}}}
 	}
-	id := strings.FieldsFunc(op.method+path, func(r rune) bool { return strings.ContainsRune("/{}.-", r) })
-	described := node{
-		"operationId": strings.ToLower(strings.Join(id, "_")), "summary": op.about, "responses": answers,
-		"security": append([]any{}, op.asks.security(schemes)...),
-	}
-	if op.takes.json || op.takes.form {
-		described["requestBody"] = op.takes.describe()
-	}
-	return described
+	return schemes
 }
 
-func (b body) covers(name string) bool { return slices.Contains(b.fields, name) }
-
-// describe returns the request body object of b.
-func (b body) describe() node {
-	content := node{}
-	for kind, taken := range map[string]bool{
-		"application/json": b.json, "application/x-www-form-urlencoded": b.form, "multipart/form-data": b.multipart,
-	} {
-		if !taken {
-			continue
-		}
-		form := kind != "application/json"
-		members := node{}
-		for _, name := range slices.Concat(b.fields, b.extra) {
-			member := node{"type": "string"}
-			if form && b.covers(name) {
-				member["minLength"] = 1
+// security returns the security requirement objects of an operation: any one of them is enough.
+func (c credential) security(schemes node) []any {
+	requirements := []any{}
+	add := func(names ...string) {
+		for _, name := range names {
+			if schemes[name] != nil {
+				requirements = append(requirements, node{name: []string{}})
 			}
-			members[name] = member
 		}
-		schema := node{"type": "object", "properties": members}
-		if len(b.fields) > 0 {
-			schema["required"] = b.fields
-		}
-		if !form {
-			schema["additionalProperties"] = false
-		}
-		content[kind] = node{"schema": schema}
 	}
-	return node{"content": content, "required": !b.optional}
+	switch c {
+	case resourceServer:
+		add("server")
+	case refreshToken:
+		add("refreshCookie")
+	case accessToken, accessOrRefreshToken:
+		add("bearer", "password", "accessCookie")
+		if c == accessOrRefreshToken && schemes["accessCookie"] == nil {
+			requirements = append(requirements, node{}) // none, with a refresh token in the body
+		}
+	}
+	return requirements
 }
 
-// success returns the response object of what op does when it does it.
-func (op operation) success(cookies bool) node {
-	answer := node{"description": http.StatusText(op.status)}
-	schema := ref(op.gives)
-	if op.browser && cookies && op.gives == "Tokens" {
-		answer["headers"] = node{"Set-Cookie": node{"schema": node{"type": "string"}}}
-		if schema = ref("Kept"); op.asks == caller {
-			schema = node{"anyOf": []any{ref("Tokens"), ref("Kept")}} // the way that the access token came
+// operation returns the operation object of an endpoint.
+func (m *mount) operation(e endpoint, schemes node) node {
+	e.body = e.acceptedBody(m.cfg.Config)
+	responses := node{strconv.Itoa(e.status): e.success(m.cfg.Config)}
+	for status, list := range e.allRefusals(m.cfg.Config) {
+		responses[strconv.Itoa(status)] = e.refusalResponse(status, list)
+	}
+	id := strings.FieldsFunc(e.method+m.path(e), func(r rune) bool { return strings.ContainsRune("/{}.-", r) })
+	operation := node{
+		"operationId": strings.ToLower(strings.Join(id, "_")), "summary": e.summary, "responses": responses,
+		"security": e.credential.security(schemes),
+	}
+	if e.hasBody() {
+		operation["requestBody"] = e.body.requestBody()
+	}
+	return operation
+}
+
+// acceptedBody returns the body that the handler accepts with that configuration.
+func (e endpoint) acceptedBody(cfg Config) body {
+	b := e.body
+	switch {
+	case e.cookies && cfg.Cookies != nil && b.requires("refresh_token"):
+		return emptyBody // the refresh token, or the access token, is in a cookie
+	case e.name == EndpointToken && cfg.PasswordGrant:
+		b.optional = slices.Concat(b.optional, passwordGrantFields)
+	}
+	return b
+}
+
+// hasBody reports whether requests have a body.
+func (e endpoint) hasBody() bool { return e.body.json || e.body.form }
+
+// requestBody returns the request body object of b.
+func (b body) requestBody() node {
+	content := node{}
+	if b.json {
+		schema := b.schema(0)
+		schema["additionalProperties"] = false
+		content["application/json"] = node{"schema": schema}
+	}
+	if b.form {
+		content["application/x-www-form-urlencoded"] = node{"schema": b.schema(1)}
+	}
+	if b.multipart {
+		content["multipart/form-data"] = node{"schema": b.schema(1)}
+	}
+	return node{"content": content, "required": !b.mayBeAbsent}
+}
+
+// schema returns the schema of an object with the members of b, whose required members have at
+// least minLength characters: an empty parameter of a form counts as absent.
+func (b body) schema(minLength int) node {
+	properties := node{}
+	for _, name := range b.members() {
+		member := node{"type": "string"}
+		if minLength > 0 && b.requires(name) {
+			member["minLength"] = minLength
+		}
+		properties[name] = member
+	}
+	schema := node{"type": "object", "properties": properties}
+	if len(b.required) > 0 {
+		schema["required"] = b.required
+	}
+	return schema
+}
+
+// success returns the response object of a request that succeeds.
+func (e endpoint) success(cfg Config) node {
+	response := node{"description": http.StatusText(e.status)}
+	schema := ref(e.schema)
+	if e.cookies && cfg.Cookies != nil && e.schema == "Tokens" {
+		response["headers"] = node{"Set-Cookie": node{"schema": node{"type": "string"}}}
+		schema = ref("TokenLifetimes")
+		if e.credential == accessToken { // tokens go back the way that the access token came
+			schema = node{"anyOf": []any{ref("Tokens"), ref("TokenLifetimes")}}
 		}
 	}
-	switch op.gives {
+	switch e.schema {
 	case "":
 	case "JWKSet":
-		answer["content"] = node{"application/jwk-set+json": node{"schema": schema}}
+		response["content"] = node{"application/jwk-set+json": node{"schema": schema}}
 	default:
-		answer["content"] = node{"application/json": node{"schema": schema}}
+		response["content"] = node{"application/json": node{"schema": schema}}
 	}
-	return answer
+	return response
 }
 
-// refusals returns all codes that op refuses with.
-func (op operation) refusals(cfg MountConfig) codes {
+// allRefusals returns the codes of the table, and those that other fields of the endpoint imply.
+func (e endpoint) allRefusals(cfg Config) codes {
 	all := codes{}
-	add := func(status int, code ...string) { all[status] = append(all[status], code...) }
-	for status, list := range op.refuses {
+	add := func(status int, list ...string) { all[status] = append(all[status], list...) }
+	for status, list := range e.refusals {
 		add(status, list...)
 	}
-	posted := op.takes.json || op.takes.form
-	if posted {
+	if e.hasBody() {
 		add(400, "")
 		add(413, "")
 		add(415, "")
 	}
-	if op.asks == caller || op.asks == leaver {
+	if e.guarded() {
 		add(400, "")
 		add(401, "", "invalid_token")
 	}
-	if c := cfg.Cookies; c != nil && (op.browser || op.asks == caller) {
+	if c := cfg.Cookies; c != nil && (e.cookies || e.credential == accessToken) {
 		add(400, "")
 		add(403, "cross_origin")
-		if op.asks == refresher {
+		if e.credential == refreshToken {
 			add(401, "")
 		}
-		if c.insecure && op.browser {
+		if c.insecure && e.cookies {
 			add(421, "")
 		}
 	}
-	if posted || op.asks != anyone {
+	if e.hasBody() || e.credential != noCredential {
 		add(500, "")
 		add(503, "")
 	}
 	return all
 }
 
-// oauth reports whether op refuses as RFC 6749 section 5.2 says.
-func (op operation) oauth() bool { return op.takes.form && !op.takes.json }
+// isOAuth reports whether the endpoint refuses with the body of RFC 6749 section 5.2.
+func (e endpoint) isOAuth() bool { return e.body.form && !e.body.json }
 
-// refusal returns the response object of one status.
-func (op operation) refusal(status int, list []string) node {
-	name, member := "Problem", "code"
-	kinds := []string{problem.Type}
-	switch {
-	case op.oauth():
-		name, member, kinds = "OAuthError", "error", []string{"application/json"}
-	case op.takes.form: // Login
-		kinds = append(kinds, "application/json")
-		if status < 500 {
-			name = "LoginProblem"
-		}
-	}
-	var told []string
-	for _, code := range list {
-		switch {
-		case code != "":
-		case !op.oauth():
-			code = problem.Code(status)
-		case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
-			code = "temporarily_unavailable"
-		case status >= 500:
-			code = "server_error"
-		default:
-			code = "invalid_request"
-		}
-		if code != "mfa_required" {
-			told = append(told, code)
-		}
-	}
-	slices.Sort(told)
-	var either []any
-	if told = slices.Compact(told); len(told) > 0 {
-		either = append(either, node{"allOf": []any{ref(name), node{"type": "object", "properties": node{member: node{"enum": told}}}}})
-	}
-	if slices.Contains(list, "mfa_required") {
-		either = append(either, ref("MFARequired"))
-	}
-	schema := either[0]
-	if len(either) > 1 {
-		schema = node{"anyOf": either}
-	}
+// refusalResponse returns the response object of the refusals with one status.
+func (e endpoint) refusalResponse(status int, list []string) node {
+	schema := e.refusalSchema(status, list)
 	content := node{}
-	for _, kind := range kinds {
-		content[kind] = node{"schema": schema}
+	for _, mediaType := range e.refusalMediaTypes() {
+		content[mediaType] = node{"schema": schema}
 	}
-	text := http.StatusText(status)
-	answer := node{"description": text, "content": content}
+	response := node{"description": http.StatusText(status), "content": content}
 	switch status {
 	case http.StatusUnauthorized:
-		answer["headers"] = node{"WWW-Authenticate": node{"schema": node{"type": "string"}}}
+		response["headers"] = node{"WWW-Authenticate": node{"schema": node{"type": "string"}}}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		answer["headers"] = node{"Retry-After": node{"schema": node{"type": "integer", "minimum": 1}}}
+		response["headers"] = node{"Retry-After": node{"schema": node{"type": "integer", "minimum": 1}}}
 	}
-	return answer
+	return response
+}
+
+// refusalMediaTypes returns the media types of a refusal.
+func (e endpoint) refusalMediaTypes() []string {
+	switch {
+	case e.isOAuth():
+		return []string{"application/json"}
+	case e.body.form: // Login
+		return []string{problem.Type, "application/json"}
+	}
+	return []string{problem.Type}
+}
+
+// refusalSchema returns the schema of the refusals with one status and these codes.
+func (e endpoint) refusalSchema(status int, list []string) any {
+	name, member := "Problem", "code"
+	switch {
+	case e.isOAuth():
+		name, member = "OAuthError", "error"
+	case e.body.form && status < 500: // Login
+		name = "LoginProblem"
+	}
+	var alternatives []any
+	if values := e.codeValues(status, list); len(values) > 0 {
+		alternatives = append(alternatives, node{"allOf": []any{
+			ref(name), node{"type": "object", "properties": node{member: node{"enum": values}}},
+		}})
+	}
+	if slices.Contains(list, "mfa_required") {
+		alternatives = append(alternatives, ref("MFARequired"))
+	}
+	if len(alternatives) == 1 {
+		return alternatives[0]
+	}
+	return node{"anyOf": alternatives}
+}
+
+// codeValues returns the values that the member of a refusal's code may have, sorted. mfa_required
+// is not among them, because it has a schema of its own.
+func (e endpoint) codeValues(status int, list []string) []string {
+	var values []string
+	for _, code := range list {
+		switch {
+		case code == "mfa_required":
+			continue
+		case code != "":
+		case e.isOAuth():
+			code = oauthCode(status)
+		default:
+			code = problem.Code(status)
+		}
+		values = append(values, code)
+	}
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// oauthCode returns the error of RFC 6749 section 5.2 for a status that needs no narrower one.
+func oauthCode(status int) string {
+	switch {
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+		return "temporarily_unavailable"
+	case status >= 500:
+		return "server_error"
+	}
+	return "invalid_request"
 }

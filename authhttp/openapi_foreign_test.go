@@ -12,19 +12,19 @@ import (
 	"github.com/seed-e36e2130/auth/internal/testenv"
 )
 
-// openapiSchemaValidator prints what the npm package of that name finds in documents.
+// openapiSchemaValidator is a program that prints the findings of the npm package of that name.
 const openapiSchemaValidator = `
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { readFileSync } from "node:fs";
 
-const found = {};
+const results = {};
 for (const [name, text] of Object.entries(JSON.parse(readFileSync(0, "utf8")))) {
 	const validator = new Validator();
 	const result = await validator.validate(JSON.parse(text));
-	if (result.valid) validator.resolveRefs(); // throws where one leads nowhere
-	found[name] = result.valid ? validator.version : JSON.stringify(result.errors);
+	if (result.valid) validator.resolveRefs(); // throws if a reference leads nowhere
+	results[name] = result.valid ? validator.version : JSON.stringify(result.errors);
 }
-process.stdout.write(JSON.stringify(found));
+process.stdout.write(JSON.stringify(results));
 `
 
 func TestOpenAPIValidator(t *testing.T) {
@@ -45,13 +45,13 @@ func TestOpenAPIValidator(t *testing.T) {
 	testenv.Ask(t, cmd, documents, &got)
 	for name := range documents {
 		if valid := got[name] == "3.1"; valid == (name == "wrong") {
-			t.Errorf("of the document %s the validator says %s", name, got[name])
+			t.Errorf("document %s: the validator printed %s", name, got[name])
 		}
 	}
 }
 
-// generatedClient is what a user of npm's openapi-typescript and openapi-fetch
-// writes: the types are those that were made from the document.
+// generatedClient is what a user of npm's openapi-typescript and openapi-fetch writes. Its types
+// are generated from the document.
 const generatedClient = `
 import createClient from "openapi-fetch";
 import type { paths } from "./schema";
@@ -62,35 +62,35 @@ const client = createClient<paths>({ baseUrl: process.argv[2]! });
 const body = { username: "ada", password: process.argv[3]! };
 
 const wrong = await client.POST("/auth/login", { body: { ...body, password: "wrong horse" } });
-if (!wrong.error || !("code" in wrong.error)) throw new Error("a wrong password is right");
+if (!wrong.error || !("code" in wrong.error)) throw new Error("a wrong password was accepted");
 const code: string = wrong.error.code;
 
 const { data: tokens, error } = await client.POST("/auth/login", { body });
 if (!tokens) throw new Error(JSON.stringify(error));
 const headers = { Authorization: "Bearer " + tokens.access_token };
 const { data: me } = await client.GET("/auth/me", { headers });
-const { data: all } = await client.GET("/auth/sessions", { headers });
-const current: boolean | undefined = all?.sessions[0]?.current;
+const { data: list } = await client.GET("/auth/sessions", { headers });
+const current: boolean | undefined = list?.sessions[0]?.current;
 
 const { data: next } = await client.POST("/auth/refresh", { body: { refresh_token: tokens.refresh_token! } });
-const left = await client.POST("/auth/logout", { headers: { Authorization: "Bearer " + next?.access_token } });
-const late = await client.GET("/auth/me", { headers });
+const logout = await client.POST("/auth/logout", { headers: { Authorization: "Bearer " + next?.access_token } });
+const afterLogout = await client.GET("/auth/me", { headers });
 // @ts-expect-error a member that the document does not have
 await client.POST("/auth/login", { body: { user: "ada", password: "x" } });
 
-const { data: asked } = await client.POST("/auth/login/code/request", { body: { address: "ada@example.com" } });
-const mailed = await client.POST("/auth/login/code", { body: { challenge: asked!.challenge, code: "no code" } });
+const { data: requested } = await client.POST("/auth/login/code/request", { body: { address: "ada@example.com" } });
+const mailed = await client.POST("/auth/login/code", { body: { challenge: requested!.challenge, code: "no code" } });
 const { data: last } = await client.POST("/auth/login", { body });
-const gone = await client.POST("/auth/account/delete", {
+const deletion = await client.POST("/auth/account/delete", {
 	headers: { Authorization: "Bearer " + (last && "access_token" in last ? last.access_token : "") }, body: { current_password: body.password },
 });
 process.stdout.write(JSON.stringify({
-	code, username: me?.username, current, left: left.response.status, late: late.error?.code, mailed: mailed.error && "code" in mailed.error && mailed.error.code,
-	gone: gone.response.status,
+	code, username: me?.username, current, logout: logout.response.status, afterLogout: afterLogout.error?.code,
+	mailed: mailed.error && "code" in mailed.error && mailed.error.code, deletion: deletion.response.status,
 }));
 `
 
-// A client made from the document compiles, logs in, and does the rest.
+// A client that is generated from the document compiles, logs in and calls other endpoints.
 func TestOpenAPIClient(t *testing.T) {
 	t.Parallel()
 	dir := testenv.NodeModule(t, "openapi-typescript")
@@ -126,7 +126,7 @@ func TestOpenAPIClient(t *testing.T) {
 	run(filepath.Join(modules, "typescript", "bin", "tsc"), "--strict", "--noUncheckedIndexedAccess", "--skipLibCheck", "--target", "es2022",
 		"--lib", "es2022,dom,dom.iterable", "--module", "esnext", "--moduleResolution", "bundler", "client.ts")
 	got := run("client.js", server.URL, password)
-	if want := `{"code":"invalid_credentials","username":"ada","current":true,"left":204,"late":"invalid_token","mailed":"invalid_credentials","gone":204}`; got != want {
-		t.Errorf("the client says %s, want %s", got, want)
+	if want := `{"code":"invalid_credentials","username":"ada","current":true,"logout":204,"afterLogout":"invalid_token","mailed":"invalid_credentials","deletion":204}`; got != want {
+		t.Errorf("the client printed %s, want %s", got, want)
 	}
 }

@@ -21,22 +21,22 @@ import (
 // node is an object of an OpenAPI document.
 type node = map[string]any
 
-// at returns what is there in n, or nil.
-func at(n any, names ...string) any {
+// member returns a member of an object, or of an object within it, or nil.
+func member(object any, names ...string) any {
 	for _, name := range names {
-		object, _ := n.(node)
-		n = object[name]
+		n, _ := object.(node)
+		object = n[name]
 	}
-	return n
+	return object
 }
 
-// documentAt returns the document that h serves.
+// documentAt returns the OpenAPI document that h serves.
 func documentAt(t *testing.T, h http.Handler, path string) (text string, document node) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 	if w.Code != 200 || w.Header().Get("Content-Type") != asJSON {
-		t.Fatalf("the document is answered %d %s", w.Code, w.Body)
+		t.Fatalf("GET %s: got %d %s, want the document", path, w.Code, w.Body)
 	}
 	text = w.Body.String()
 	if err := json.Unmarshal([]byte(text), &document); err != nil {
@@ -45,14 +45,14 @@ func documentAt(t *testing.T, h http.Handler, path string) (text string, documen
 	return text, document
 }
 
-// held returns h, whose answers are held against its document.
-func held(t *testing.T, h http.Handler) http.Handler {
+// checkedByDocument returns h, and checks each of its answers against its OpenAPI document.
+func checkedByDocument(t *testing.T, h http.Handler) http.Handler {
 	_, document := documentAt(t, h, "/auth/openapi.json")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got := httptest.NewRecorder()
 		h.ServeHTTP(got, r)
-		if fault := disagrees(document, r, got); fault != "" {
-			t.Errorf("%s %s is answered %d %s, %s", r.Method, r.URL.Path, got.Code, got.Body, fault)
+		if fault := disagreement(document, r, got); fault != "" {
+			t.Errorf("%s %s: got %d %s, %s", r.Method, r.URL.Path, got.Code, got.Body, fault)
 		}
 		maps.Copy(w.Header(), got.Header())
 		w.WriteHeader(got.Code)
@@ -60,92 +60,93 @@ func held(t *testing.T, h http.Handler) http.Handler {
 	})
 }
 
-// disagrees returns in what an answer is not as its document says.
-func disagrees(document node, r *http.Request, got *httptest.ResponseRecorder) string {
+// disagreement says how an answer differs from the document, or returns "".
+func disagreement(document node, r *http.Request, got *httptest.ResponseRecorder) string {
 	var item any
-	for path, one := range document["paths"].(node) {
-		if ok, _ := regexp.MatchString("^"+strings.ReplaceAll(regexp.QuoteMeta(path), `\{id\}`, "[^/]+")+"$", r.URL.EscapedPath()); ok {
-			item = one
+	for path, described := range document["paths"].(node) {
+		pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(path), `\{id\}`, "[^/]+") + "$"
+		if ok, _ := regexp.MatchString(pattern, r.URL.EscapedPath()); ok {
+			item = described
 		}
 	}
 	method := strings.ToLower(r.Method)
 	if method == "head" {
 		method = "get"
 	}
-	op := at(item, method)
+	op := member(item, method)
 	switch {
 	case item == nil && got.Code == 404, item != nil && op == nil && (got.Code == 405 || got.Code == 400):
 		return ""
 	case op == nil:
-		return "and is not in the document"
+		return "but the document has no such operation"
 	case got.Code == 400 && r.URL.RawQuery != "":
 		return ""
 	}
-	answer := at(op, "responses", strconv.Itoa(got.Code))
+	answer := member(op, "responses", strconv.Itoa(got.Code))
 	if answer == nil {
-		return "which the document does not know"
+		return "but the document has no such status"
 	}
-	if got.Code == 429 && at(answer, "headers", "Retry-After") == nil || got.Code == 401 && at(answer, "headers", "WWW-Authenticate") == nil {
-		return "whose header the document does not know"
+	if got.Code == 429 && member(answer, "headers", "Retry-After") == nil || got.Code == 401 && member(answer, "headers", "WWW-Authenticate") == nil {
+		return "but the document lacks a header of this status"
 	}
-	content, _ := at(answer, "content").(node)
+	content, _ := member(answer, "content").(node)
 	if content == nil || r.Method == "HEAD" {
 		if got.Body.Len() > 0 {
-			return "which should have no body"
+			return "but the document has no body for this status"
 		}
 		return ""
 	}
-	schema := at(content, got.Header().Get("Content-Type"), "schema")
+	schema := member(content, got.Header().Get("Content-Type"), "schema")
 	if schema == nil {
-		return "as " + got.Header().Get("Content-Type")
+		return "but the document has no media type " + got.Header().Get("Content-Type")
 	}
 	var value any
 	if err := json.Unmarshal(got.Body.Bytes(), &value); err != nil {
 		return err.Error()
 	}
-	return exactly(document, schema, value)
+	return validateStrictly(document, schema, value)
 }
 
-// exactly holds value against a schema, and says as well which member the schema does
-// not know, unless it knows none.
-func exactly(document node, schema, value any) (fault string) {
+// validateStrictly is validate, and also returns a fault for a member that the schema does not
+// have, unless it has no members at all.
+func validateStrictly(document node, schema, value any) (fault string) {
 	known, fault := validate(document, schema, value)
 	if members, ok := value.(node); ok && fault == "" && len(known) > 0 {
 		for name := range members {
 			if !known[name] {
-				return "whose member " + name + " the document does not know"
+				return "but the schema has no member " + name
 			}
 		}
 	}
 	return fault
 }
 
-// validate holds value against a schema of those that the document has, and returns
-// the members that it knows.
+// validate validates value against a schema of the kind that the document has, and returns the
+// names of the schema's members, and how the value differs or "".
 func validate(document node, schema, value any) (known map[string]bool, fault string) {
 	known = map[string]bool{}
 	s := schema.(node)
 	for name := range s {
 		if !slices.Contains([]string{"$ref", "allOf", "anyOf", "type", "format", "properties", "required", "enum", "items"}, name) {
-			return known, "by a schema that this test cannot read: " + name
+			return known, "but this test cannot read a schema with " + name
 		}
 	}
 	if name, ok := s["$ref"].(string); ok {
-		return validate(document, at(document, strings.Split(strings.TrimPrefix(name, "#/"), "/")...), value)
+		return validate(document, member(document, strings.Split(strings.TrimPrefix(name, "#/"), "/")...), value)
 	}
-	all, _ := s["allOf"].([]any)
-	for _, one := range all {
-		more, fault := validate(document, one, value)
-		if maps.Copy(known, more); fault != "" {
+	allOf, _ := s["allOf"].([]any)
+	for _, part := range allOf {
+		members, fault := validate(document, part, value)
+		if maps.Copy(known, members); fault != "" {
 			return known, fault
 		}
 	}
-	if either, ok := s["anyOf"].([]any); ok {
+	if anyOf, ok := s["anyOf"].([]any); ok {
 		faults := ""
-		for _, one := range either {
-			more, fault := validate(document, one, value)
+		for _, alternative := range anyOf {
+			members, fault := validate(document, alternative, value)
 			if fault == "" {
-				maps.Copy(known, more)
+				maps.Copy(known, members)
 				return known, ""
 			}
 			faults += fault + "; "
@@ -153,8 +154,32 @@ func validate(document node, schema, value any) (known map[string]bool, fault st
 		return known, faults
 	}
 	if allowed, ok := s["enum"].([]any); ok && !slices.Contains(allowed, value) {
-		return known, fmt.Sprintf("where %v is none of %v", value, allowed)
+		return known, fmt.Sprintf("but %v is not among %v", value, allowed)
 	}
+	if fault := validateType(document, s, value); fault != "" {
+		return known, fault
+	}
+	required, _ := s["required"].([]any)
+	for _, name := range required {
+		if member(value, name.(string)) == nil {
+			return known, fmt.Sprintf("but %v is required", name)
+		}
+	}
+	properties, _ := s["properties"].(node)
+	for name, property := range properties {
+		known[name] = true
+		if got := member(value, name); got != nil {
+			if fault := validateStrictly(document, property, got); fault != "" {
+				return known, name + ": " + fault
+			}
+		}
+	}
+	return known, ""
+}
+
+// validateType validates value against the type of a schema, and the elements of an array against
+// the schema of its items.
+func validateType(document, s node, value any) (fault string) {
 	ok := true
 	switch s["type"] {
 	case "string":
@@ -173,55 +198,40 @@ func validate(document node, schema, value any) (known map[string]bool, fault st
 	case "array":
 		var list []any
 		list, ok = value.([]any)
-		for _, one := range list {
-			if fault := exactly(document, s["items"], one); fault != "" {
-				return known, fault
+		for _, element := range list {
+			if fault := validateStrictly(document, s["items"], element); fault != "" {
+				return fault
 			}
 		}
 	}
 	if !ok {
-		return known, fmt.Sprintf("where %v is no %v", value, s["type"])
+		return fmt.Sprintf("but %v is not of type %v", value, s["type"])
 	}
-	required, _ := s["required"].([]any)
-	for _, name := range required {
-		if at(value, name.(string)) == nil {
-			return known, fmt.Sprintf("without %v", name)
-		}
-	}
-	properties, _ := s["properties"].(node)
-	for name, one := range properties {
-		known[name] = true
-		if member := at(value, name); member != nil {
-			if fault := exactly(document, one, member); fault != "" {
-				return known, name + ": " + fault
-			}
-		}
-	}
-	return known, ""
+	return ""
 }
 
-// The document has what is mounted, and what is in it is mounted.
+// The document has every mounted operation, and no other.
 func TestOpenAPIRoutes(t *testing.T) {
 	t.Parallel()
 	full := newServer(t, authhttp.Config{})
 	text, document := documentAt(t, full.Config.Handler, "/auth/openapi.json")
 	if again, _ := documentAt(t, newServer(t, authhttp.Config{}).Config.Handler, "/auth/openapi.json"); again != text {
-		t.Error("two servers that are alike have documents that are not")
+		t.Error("two servers with the same configuration have different documents")
 	}
-	if at(document, "openapi") != "3.1.0" || fmt.Sprint(document["servers"]) != "[map[url:https://api.test]]" {
-		t.Errorf("%v at %v", document["openapi"], document["servers"])
+	if member(document, "openapi") != "3.1.0" || fmt.Sprint(document["servers"]) != "[map[url:https://api.test]]" {
+		t.Errorf("got version %v and servers %v, want 3.1.0 and https://api.test", document["openapi"], document["servers"])
 	}
 	var got []string
 	for path, item := range document["paths"].(node) {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			w := httptest.NewRecorder()
 			full.Config.Handler.ServeHTTP(w, httptest.NewRequest(method, strings.ReplaceAll(path, "{id}", "x"), nil))
-			told := at(item, strings.ToLower(method)) != nil
-			if told {
+			documented := member(item, strings.ToLower(method)) != nil
+			if documented {
 				got = append(got, method+" "+path)
 			}
-			if told == (w.Code == 405) {
-				t.Errorf("%s %s is answered %d, and in the document: %v", method, path, w.Code, told)
+			if documented == (w.Code == 405) {
+				t.Errorf("%s %s: got %d, in the document: %t", method, path, w.Code, documented)
 			}
 		}
 	}
@@ -234,40 +244,39 @@ func TestOpenAPIRoutes(t *testing.T) {
 		POST_/auth/password/reset POST_/auth/refresh POST_/auth/register POST_/auth/revoke POST_/auth/step-up POST_/auth/token
 		POST_/auth/verify POST_/auth/verify/request`)
 	if text := strings.ReplaceAll(strings.Join(got, "\n"), " ", "_"); text != strings.Join(want, "\n") {
-		t.Errorf("the document has\n%s", text)
+		t.Errorf("the document has the operations\n%s\nwant\n%s", text, strings.Join(want, "\n"))
 	}
 
-	for _, one := range []authhttp.Endpoint{
+	for _, name := range []authhttp.Endpoint{
 		authhttp.EndpointRegister, authhttp.EndpointLogin, authhttp.EndpointMFA, authhttp.EndpointStepUp, authhttp.EndpointEnrol, authhttp.EndpointToken,
 		authhttp.EndpointRefresh, authhttp.EndpointLogout, authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword,
 		authhttp.EndpointRecovery, authhttp.EndpointLoginLink, authhttp.EndpointLoginCode, authhttp.EndpointAddress, authhttp.EndpointDelete,
 		authhttp.EndpointRevoke, authhttp.EndpointIntrospect, authhttp.EndpointJWKS, authhttp.EndpointMetadata,
 	} {
-		s := newServer(t, authhttp.Config{}, one)
-		_, some := documentAt(t, s.Config.Handler, "/auth/openapi.json")
-		if count := len(some["paths"].(node)); count < 2 {
-			t.Errorf("%s: the document has %d paths", one, count)
+		s := newServer(t, authhttp.Config{}, name)
+		_, chosen := documentAt(t, s.Config.Handler, "/auth/openapi.json")
+		if count := len(chosen["paths"].(node)); count < 2 {
+			t.Errorf("%s: got %d paths, want its own and the document's", name, count)
 		}
 		for path := range document["paths"].(node) {
 			w := httptest.NewRecorder()
 			s.Config.Handler.ServeHTTP(w, httptest.NewRequest("PUT", strings.ReplaceAll(path, "{id}", "x"), nil))
-			if told := at(some, "paths", path) != nil; told == (w.Code == 404) {
-				t.Errorf("%s: %s is answered %d, and in the document: %v", one, path, w.Code, told)
+			if documented := member(chosen, "paths", path) != nil; documented == (w.Code == 404) {
+				t.Errorf("%s: PUT %s: got %d, in the document: %t", name, path, w.Code, documented)
 			}
 		}
 	}
 }
 
-// TestOpenAPIPasswordFlow logs in as Swagger UI does: by the flow that the document
-// names, with a form.
+// Swagger UI logs in with a form, by the password flow of the document.
 func TestOpenAPIPasswordFlow(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
 	_, document := documentAt(t, s.Config.Handler, "/auth/openapi.json")
-	address, _ := at(document, "components", "securitySchemes", "password", "flows", "password", "tokenUrl").(string)
+	address, _ := member(document, "components", "securitySchemes", "password", "flows", "password", "tokenUrl").(string)
 	path, found := strings.CutPrefix(address, "https://api.test")
-	if !found || fmt.Sprint(at(document, "paths", "/auth/me", "get", "security")) != "[map[bearer:[]] map[password:[]]]" {
-		t.Fatalf("the flow is at %q, and /auth/me asks for %v", address, at(document, "paths", "/auth/me", "get", "security"))
+	if !found || fmt.Sprint(member(document, "paths", "/auth/me", "get", "security")) != "[map[bearer:[]] map[password:[]]]" {
+		t.Fatalf("the flow is at %q, and /auth/me asks for %v, want the login endpoint, and bearer or password", address, member(document, "paths", "/auth/me", "get", "security"))
 	}
 	s.register("swagger")
 	r := httptest.NewRequest("POST", path, strings.NewReader("grant_type=password&username=swagger&password="+url.QueryEscape(password)+"&scope=&client_id="))
@@ -279,21 +288,21 @@ func TestOpenAPIPasswordFlow(t *testing.T) {
 		AccessToken string `json:"access_token"`
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &got); w.Code != 200 || err != nil {
-		t.Fatalf("the form is answered %d %s", w.Code, w.Body)
+		t.Fatalf("the form: got %d %s, want 200", w.Code, w.Body)
 	}
 	r = httptest.NewRequest("GET", "/auth/me", nil)
 	r.Header.Set("Authorization", "Bearer "+got.AccessToken)
 	w = httptest.NewRecorder()
 	if s.Config.Handler.ServeHTTP(w, r); w.Code != 200 {
-		t.Errorf("with its token /auth/me is answered %d %s", w.Code, w.Body)
+		t.Errorf("/auth/me with its token: got %d %s, want 200", w.Code, w.Body)
 	}
 
-	for name, other := range map[string]http.Handler{
+	for name, h := range map[string]http.Handler{
 		"cookies":  newServer(t, cookies(t, authhttp.CookieConfig{})).Config.Handler,
 		"no login": newServer(t, authhttp.Config{}, authhttp.EndpointMe).Config.Handler,
 	} {
-		if _, document := documentAt(t, other, "/auth/openapi.json"); at(document, "components", "securitySchemes", "password") != nil {
-			t.Errorf("%s: the document names a flow", name)
+		if _, document := documentAt(t, h, "/auth/openapi.json"); member(document, "components", "securitySchemes", "password") != nil {
+			t.Errorf("%s: the document has a password flow", name)
 		}
 	}
 }

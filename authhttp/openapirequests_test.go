@@ -16,13 +16,13 @@ import (
 	"github.com/seed-e36e2130/auth/authhttp"
 )
 
-// Requests made from the document, and requests that it does not allow: none is
-// answered 5xx, and every answer is one that the document knows.
+// Requests that are generated from the document, and requests that it does not allow, are never
+// answered 5xx, and always as the document says.
 func TestOpenAPIRequests(t *testing.T) {
 	t.Parallel()
 	const rounds = 90
-	// What these take, nobody guesses.
-	links := []string{
+	// A generated request cannot guess the secret that these take.
+	secretPaths := []string{
 		"/auth/password/reset", "/auth/verify", "/auth/login/mfa", "/auth/login/link", "/auth/login/code", "/auth/address/confirm",
 		"/auth/mfa/confirm", "/auth/mfa/recovery-codes", "/auth/mfa/remove",
 	}
@@ -39,16 +39,16 @@ func TestOpenAPIRequests(t *testing.T) {
 			paths := document["paths"].(node)
 			for _, path := range slices.Sorted(maps.Keys(paths)) {
 				for _, method := range []string{"get", "post", "delete"} {
-					op, ok := at(paths, path, method).(node)
+					op, ok := member(paths, path, method).(node)
 					if !ok {
 						continue
 					}
 					granted := 0
-					for i := 0; i < rounds || granted == 0 && i < 10*rounds && !slices.Contains(links, path); i++ {
+					for i := 0; i < rounds || granted == 0 && i < 10*rounds && !slices.Contains(secretPaths, path); i++ {
 						granted += g.try(strings.ToUpper(method), path, op)
 					}
-					if granted == 0 && !slices.Contains(links, path) {
-						t.Errorf("%s %s: of %d requests none was granted", method, path, 10*rounds)
+					if granted == 0 && !slices.Contains(secretPaths, path) {
+						t.Errorf("%s %s: none of %d requests succeeded", method, path, 10*rounds)
 					}
 				}
 			}
@@ -56,36 +56,37 @@ func TestOpenAPIRequests(t *testing.T) {
 	}
 }
 
-// generator makes requests.
+// generator generates requests.
 type generator struct {
 	*server
 	*rand.Rand
 	document node
-	id       string // of bob
+	id       string // bob's user ID
 }
 
-func (g *generator) one(of ...string) string { return of[g.IntN(len(of))] }
+// pick returns one of the values.
+func (g *generator) pick(values ...string) string { return values[g.IntN(len(values))] }
 
-// text returns a value for a member.
+// text returns a value for the member with that name.
 func (g *generator) text(name, access, refresh string) string {
 	if g.IntN(4) == 0 {
-		return g.one("x", "", "ada", "\x00", "😀", "<script>", strings.Repeat("y", 2000), "' OR 1=1", "NaN", access[:20], "\ufeff\u202e")
+		return g.pick("x", "", "ada", "\x00", "😀", "<script>", strings.Repeat("y", 2000), "' OR 1=1", "NaN", access[:20], "\ufeff\u202e")
 	}
 	switch name {
 	case "username":
-		return g.one("ada", "bob", "carol"+strconv.Itoa(g.IntN(1000)))
+		return g.pick("ada", "bob", "carol"+strconv.Itoa(g.IntN(1000)))
 	case "password", "current_password", "new_password":
 		return password
 	case "grant_type":
-		return g.one("refresh_token", "password")
+		return g.pick("refresh_token", "password")
 	case "address":
-		return g.one("ada@example.com", "bob@example.com", "nobody")
+		return g.pick("ada@example.com", "bob@example.com", "nobody")
 	}
-	return g.one(access, refresh)
+	return g.pick(access, refresh)
 }
 
-// try sends a request that is as op says or, every other time, is not, and returns 1
-// if it was granted.
+// try sends a request that op allows or, every other time, does not allow. It returns 1 if the
+// request succeeded, else 0.
 func (g *generator) try(method, path string, op node) int {
 	g.t.Helper()
 	in, err := g.accounts.LoginUser(g.t.Context(), g.id, "test")
@@ -97,21 +98,21 @@ func (g *generator) try(method, path string, op node) int {
 		defer g.codes.none()
 	}
 	body, kind, broken := "", "", false
-	if content, ok := at(op, "requestBody", "content").(node); ok {
-		kind = g.one(slices.Sorted(maps.Keys(content))...)
-		body, broken = g.body(at(content, kind, "schema").(node), kind, in.AccessToken, in.RefreshToken)
+	if content, ok := member(op, "requestBody", "content").(node); ok {
+		kind = g.pick(slices.Sorted(maps.Keys(content))...)
+		body, broken = g.body(member(content, kind, "schema").(node), kind, in.AccessToken, in.RefreshToken)
 		if kind == "multipart/form-data" {
 			kind = asData
 		}
 		if g.IntN(12) == 0 {
-			kind, broken = g.one("text/plain", "", "application/xml", "application/json; charset=latin1"), body != "" || at(op, "requestBody", "required") == true
+			kind, broken = g.pick("text/plain", "", "application/xml", "application/json; charset=latin1"), body != "" || member(op, "requestBody", "required") == true
 		}
-		if at(op, "requestBody", "required") != true && g.IntN(2) == 0 {
+		if member(op, "requestBody", "required") != true && g.IntN(2) == 0 {
 			body, kind, broken = "", "", false
 		}
 	}
 	id := in.Principal.SessionID()
-	r := httptest.NewRequest(method, strings.ReplaceAll(path, "{id}", g.one(id, id, id, "x", "%00", strings.Repeat("A", 22))), strings.NewReader(body))
+	r := httptest.NewRequest(method, strings.ReplaceAll(path, "{id}", g.pick(id, id, id, "x", "%00", strings.Repeat("A", 22))), strings.NewReader(body))
 	r.Host = "localhost"
 	if kind != "" {
 		r.Header.Set("Content-Type", kind)
@@ -121,11 +122,11 @@ func (g *generator) try(method, path string, op node) int {
 		for name := range schemes[g.IntN(len(schemes))].(node) {
 			switch name {
 			case "bearer", "password":
-				r.Header.Set("Authorization", "Bearer "+g.one(in.AccessToken, in.AccessToken, in.AccessToken, in.RefreshToken, "", "a b"))
+				r.Header.Set("Authorization", "Bearer "+g.pick(in.AccessToken, in.AccessToken, in.AccessToken, in.RefreshToken, "", "a b"))
 			case "server":
-				r.SetBasicAuth(url.QueryEscape(rsName), g.one(url.QueryEscape(rsSecret), "wrong"))
+				r.SetBasicAuth(url.QueryEscape(rsName), g.pick(url.QueryEscape(rsSecret), "wrong"))
 			case "accessCookie", "refreshCookie":
-				cookie := at(g.document, "components", "securitySchemes", name, "name").(string)
+				cookie := member(g.document, "components", "securitySchemes", name, "name").(string)
 				r.AddCookie(&http.Cookie{Name: cookie, Value: map[bool]string{true: in.AccessToken, false: in.RefreshToken}[name == "accessCookie"]})
 			}
 		}
@@ -140,9 +141,9 @@ func (g *generator) try(method, path string, op node) int {
 	g.Config.Handler.ServeHTTP(w, r)
 	switch {
 	case w.Code >= 500:
-		g.t.Errorf("%s %s with %q is answered %d %s", method, path, body, w.Code, w.Body)
+		g.t.Errorf("%s %s with %q: got %d %s", method, path, body, w.Code, w.Body)
 	case broken && w.Code < 400:
-		g.t.Errorf("%s %s as %q with %.300q is answered %d", method, path, kind, body, w.Code)
+		g.t.Errorf("%s %s as %q with %.300q: got %d, want a refusal", method, path, kind, body, w.Code)
 	case w.Code < 300 && strings.HasSuffix(path, "/account/delete"):
 		g.id = g.register("bob")
 		return 1
@@ -157,7 +158,7 @@ func (g *generator) try(method, path string, op node) int {
 	return 0
 }
 
-// body returns one that is as schema says or, every other time, is not.
+// body returns a body that the schema allows or, every other time, does not allow.
 func (g *generator) body(schema node, kind, access, refresh string) (text string, broken bool) {
 	properties, _ := schema["properties"].(node)
 	required, _ := schema["required"].([]any)
@@ -165,7 +166,7 @@ func (g *generator) body(schema node, kind, access, refresh string) (text string
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		if slices.Contains(required, any(name)) || g.IntN(3) == 0 {
 			value := g.text(name, access, refresh)
-			for at(properties, name, "minLength") != nil && value == "" {
+			for member(properties, name, "minLength") != nil && value == "" {
 				value = g.text(name, access, refresh)
 			}
 			members[name] = value
@@ -180,7 +181,7 @@ func (g *generator) body(schema node, kind, access, refresh string) (text string
 					parts = append(parts, name, value)
 				}
 			}
-			return data(parts...)
+			return multipartBody(parts...)
 		}
 		if kind != asJSON {
 			return form.Encode()

@@ -5,36 +5,39 @@ import "strings"
 // ref returns a reference to one of schemas.
 func ref(name string) node { return node{"$ref": "#/components/schemas/" + name} }
 
-// schemas returns what the answers look like.
+// schemas returns the schemas of the answers, by name.
 func schemas() node {
 	details := []string{"title string", "status integer", "code string", "detail? string"}
 	return node{
 		"Problem":      object(details...),
 		"LoginProblem": object(append(details[:4:4], "error string", "error_description? string")...),
 		"OAuthError":   object("error string", "error_description? string"),
-		"MFARequired":  object(append(details[:4:4], "error string", "error_description string", "mfa_token string", "expires_in integer")...),
-		"Tokens":       object("access_token string", "token_type string", "expires_in? integer", "refresh_token? string", "device_token? string", "scope? string"),
-		"Kept":         object("expires_in? integer", "refresh_expires_in? integer"),
-		"Challenge":    object("challenge string"),
-		"Enrolment":    object("secret string", "otpauth_url string"),
-		"Recovery":     object("recovery_codes []string"),
-		"Account":      object("id string", "username string"),
-		"Session": object("id string", "current boolean", "created_at date-time", "last_used_at date-time", "expires_at date-time",
-			"user_agent? string", "ip? string"),
+		"MFARequired": object(append(details[:4:4], "error string", "error_description string", "mfa_token string",
+			"expires_in integer")...),
+		"Tokens": object("access_token string", "token_type string", "expires_in? integer", "refresh_token? string",
+			"device_token? string", "scope? string"),
+		"TokenLifetimes": object("expires_in? integer", "refresh_expires_in? integer"),
+		"Challenge":      object("challenge string"),
+		"Enrolment":      object("secret string", "otpauth_url string"),
+		"RecoveryCodes":  object("recovery_codes []string"),
+		"Account":        object("id string", "username string"),
+		"Session": object("id string", "current boolean", "created_at date-time", "last_used_at date-time",
+			"expires_at date-time", "user_agent? string", "ip? string"),
 		"Sessions": object("sessions []Session"),
-		"Introspection": object("active boolean", "sub? string", "scope? string", "token_type? string", "iss? string", "aud? []string",
-			"exp? integer", "iat? integer", "jti? string", "sid? string"),
+		"Introspection": object("active boolean", "sub? string", "scope? string", "token_type? string", "iss? string",
+			"aud? []string", "exp? integer", "iat? integer", "jti? string", "sid? string"),
 		"JWKSet": object("keys []object"),
 		"Metadata": object("issuer string", "token_endpoint? string", "jwks_uri? string", "scopes_supported? []string",
-			"response_types_supported []string", "grant_types_supported []string", "token_endpoint_auth_methods_supported? []string",
+			"response_types_supported []string", "grant_types_supported []string",
+			"token_endpoint_auth_methods_supported? []string",
 			"revocation_endpoint? string", "revocation_endpoint_auth_methods_supported? []string",
 			"introspection_endpoint? string", "introspection_endpoint_auth_methods_supported? []string"),
 		"Document": node{"type": "object"},
 	}
 }
 
-// object returns the schema of an object with members like "name type", or "name?
-// type" for one that may be missing.
+// object returns the schema of an object with members like "name type" or, if the member may be
+// absent, "name? type".
 func object(members ...string) node {
 	properties, required := node{}, []string{}
 	for _, member := range members {
@@ -43,7 +46,7 @@ func object(members ...string) node {
 		if bare == name {
 			required = append(required, name)
 		}
-		properties[bare] = typed(kind)
+		properties[bare] = typeSchema(kind)
 	}
 	schema := node{"type": "object", "properties": properties}
 	if len(required) > 0 {
@@ -52,13 +55,13 @@ func object(members ...string) node {
 	return schema
 }
 
-// typed returns the schema of a type: one of JSON, date-time, a schema's name, or
-// [] and one of those.
-func typed(kind string) node {
+// typeSchema returns the schema of a type: a JSON type, date-time, the name of a schema, or [] and
+// one of those.
+func typeSchema(kind string) node {
 	item, isList := strings.CutPrefix(kind, "[]")
 	switch {
 	case isList:
-		return node{"type": "array", "items": typed(item)}
+		return node{"type": "array", "items": typeSchema(item)}
 	case kind == "date-time":
 		return node{"type": "string", "format": kind}
 	case kind[0] >= 'A' && kind[0] <= 'Z':

@@ -14,109 +14,160 @@ import (
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// maxBody is how many bytes of a body are read.
+// maxBody is the largest body that is read, in bytes.
 const maxBody = 64 << 10
 
-// body is what an endpoint reads.
+// body describes the body of a request.
 type body struct {
-	json, form bool     // as which media types
-	multipart  bool     // and this one, which is a form, too
-	fields     []string // in JSON all of them, and no others
-	extra      []string // but these, which may be missing
-	optional   bool     // there may be no body
+	json, form, multipart bool     // media types that are accepted
+	required              []string // members that must be there; read checks those of a JSON object alone
+	optional              []string // members that may be absent; a JSON object may have no others
+	mayBeAbsent           bool     // a request without a body is accepted
 }
 
+// deviceToken is the optional member of bodies that log in or have a current password: the device
+// token of an earlier login.
+var deviceToken = []string{"device_token"}
+
+// The bodies of the endpoints.
 var (
-	login    = body{json: true, form: true, multipart: true, fields: []string{"username", "password"}, extra: []string{"device_token"}}
-	register = body{json: true, fields: []string{"username", "password"}}
-	oauth    = body{form: true}
-	nothing  = body{json: true, optional: true}
-	renewal  = body{json: true, fields: []string{"refresh_token"}}
-	leaving  = body{json: true, fields: []string{"refresh_token"}, optional: true}
-	second   = body{json: true, fields: []string{"mfa_token", "code"}, extra: []string{"device_token"}}
-	anew     = body{json: true, extra: []string{"password", "code", "device_token"}}
-	change   = body{json: true, fields: []string{"current_password", "new_password"}, extra: []string{"device_token"}}
-	move     = body{json: true, fields: []string{"current_password", "address"}, extra: []string{"device_token"}}
-	leave    = body{json: true, fields: []string{"current_password"}, extra: []string{"device_token"}}
-	prove    = body{json: true, fields: []string{"current_password", "code"}, extra: []string{"device_token"}}
-	byLink   = body{json: true, fields: []string{"token"}, extra: []string{"device_token"}}
-	byCode   = body{json: true, fields: []string{"challenge", "code"}, extra: []string{"device_token"}}
-	mailTo   = body{json: true, fields: []string{"address"}}
-	link     = body{json: true, fields: []string{"token"}}
-	reset    = body{json: true, fields: []string{"token", "new_password"}}
+	emptyBody   = body{json: true, mayBeAbsent: true}
+	addressBody = body{json: true, required: []string{"address"}}
+	linkBody    = body{json: true, required: []string{"token"}}
+
+	registerBody = body{json: true, required: []string{"username", "password"}}
+	loginBody    = body{
+		json: true, form: true, multipart: true, required: []string{"username", "password"}, optional: deviceToken,
+	}
+	loginMFABody  = body{json: true, required: []string{"mfa_token", "code"}, optional: deviceToken}
+	loginLinkBody = body{json: true, required: []string{"token"}, optional: deviceToken}
+	loginCodeBody = body{json: true, required: []string{"challenge", "code"}, optional: deviceToken}
+	stepUpBody    = body{json: true, optional: []string{"password", "code", "device_token"}}
+
+	refreshBody = body{json: true, required: []string{"refresh_token"}}
+	logoutBody  = body{json: true, required: []string{"refresh_token"}, mayBeAbsent: true}
+
+	tokenBody = body{
+		form: true, required: []string{"grant_type"}, optional: []string{"refresh_token", "client_id", "scope"},
+	}
+	revokeBody     = body{form: true, required: []string{"token"}, optional: []string{"token_type_hint", "client_id"}}
+	introspectBody = body{form: true, required: []string{"token"}, optional: []string{"token_type_hint"}}
+
+	currentPasswordBody = body{json: true, required: []string{"current_password"}, optional: deviceToken}
+	bothFactorsBody     = body{json: true, required: []string{"current_password", "code"}, optional: deviceToken}
+	changePasswordBody  = body{json: true, required: []string{"current_password", "new_password"}, optional: deviceToken}
+	changeAddressBody   = body{json: true, required: []string{"current_password", "address"}, optional: deviceToken}
+	resetPasswordBody   = body{json: true, required: []string{"token", "new_password"}}
 )
 
-// input is what came: texts by name. An empty parameter of a form counts as absent
-// (RFC 6749 section 3.2).
+// passwordGrantFields are what tokenBody has in addition where [Config].PasswordGrant is set.
+var passwordGrantFields = []string{"username", "password", "device_token"}
+
+// requires reports whether name is a required member.
+func (b body) requires(name string) bool { return slices.Contains(b.required, name) }
+
+// members returns the names of all members.
+func (b body) members() []string { return slices.Concat(b.required, b.optional) }
+
+// input holds the members of a body by name. A form has no empty ones: an empty parameter counts as
+// absent (RFC 6749 section 3.2).
 type input struct {
 	values map[string]string
-	form   bool // as a form: the answer is RFC 6749's to the letter
+	form   bool // the body was a form, so the answer must be that of RFC 6749
 }
 
 // need returns an error if one of names is missing.
 func (in input) need(names ...string) error {
 	for _, name := range names {
 		if _, ok := in.values[name]; !ok {
-			return malformed(list(names) + " required")
+			return malformed(areRequired(names))
 		}
 	}
 	return nil
 }
 
-// list returns names as a sentence has them, with its verb.
-func list(names []string) string {
+// areRequired returns the sentence "a is required" or "a and b are required".
+func areRequired(names []string) string {
 	if len(names) == 1 {
-		return names[0] + " is"
+		return names[0] + " is required"
 	}
-	return strings.Join(names, " and ") + " are"
+	return strings.Join(names, " and ") + " are required"
 }
 
-// read returns what the body of r holds, which is a POST.
+// readChecked reads a body as [body.read] does, from a request that [Cookies.check] allows.
+func (cfg Config) readChecked(w http.ResponseWriter, r *http.Request, b body) (input, error) {
+	if err := cfg.Cookies.check(r); err != nil {
+		return input{}, err
+	}
+	return b.read(w, r)
+}
+
+// read returns the members of the body of r, which must be a POST.
 func (b body) read(w http.ResponseWriter, r *http.Request) (input, error) {
-	if inURL(r.URL.RawQuery) {
-		return input{}, malformed("credentials belong in the body, not in the URL, which logs and histories keep")
+	if hasCredentials(r.URL.RawQuery) {
+		return input{}, malformed("send credentials in the body, not in the URL: logs and browser histories keep URLs")
 	}
 	if r.Method != http.MethodPost {
 		return input{}, notAllowed(w, http.MethodPost)
 	}
-	if b.optional && r.ContentLength == 0 {
+	if b.mayBeAbsent && r.ContentLength == 0 {
 		return input{}, nil
 	}
-	var decode func(string) (input, error)
-	kind, boundary := mediaType(r.Header)
-	wanted := "application/json"
-	switch {
-	case b.json && kind == "application/json":
-		decode = b.decodeJSON
-	case b.form && kind == "application/x-www-form-urlencoded":
-		decode = decodeForm
-	case b.multipart && kind == "multipart/form-data":
-		decode = func(text string) (input, error) { return decodeMultipart(text, boundary) }
-	default:
-		if b.form {
-			wanted = "application/x-www-form-urlencoded"
-		}
-		if b.form && b.json {
-			wanted = "application/json or " + wanted
-		}
-		return input{}, &refusal{status: http.StatusUnsupportedMediaType, detail: "send a body of type " + wanted}
+	decode := b.decoder(r.Header)
+	if decode == nil {
+		return input{}, &refusal{status: http.StatusUnsupportedMediaType, detail: "send a body of type " + b.mediaTypes()}
 	}
+	text, err := readText(w, r)
+	if err != nil {
+		return input{}, err
+	}
+	return decode(text)
+}
+
+// decoder returns the function that decodes a body with these headers, or nil if its media type is
+// not accepted.
+func (b body) decoder(h http.Header) func(text string) (input, error) {
+	mediaType, boundary := contentType(h)
+	switch {
+	case b.json && mediaType == "application/json":
+		return b.decodeJSON
+	case b.form && mediaType == "application/x-www-form-urlencoded":
+		return decodeForm
+	case b.multipart && mediaType == "multipart/form-data":
+		return func(text string) (input, error) { return decodeMultipart(text, boundary) }
+	}
+	return nil
+}
+
+// mediaTypes returns the media types to send, for people.
+func (b body) mediaTypes() string {
+	switch {
+	case b.form && b.json:
+		return "application/json or application/x-www-form-urlencoded"
+	case b.form:
+		return "application/x-www-form-urlencoded"
+	}
+	return "application/json"
+}
+
+// readText returns the body of r, up to maxBody bytes.
+func readText(w http.ResponseWriter, r *http.Request) (string, error) {
 	tooLarge := &refusal{status: http.StatusRequestEntityTooLarge, detail: "the body is larger than 64 KiB"}
 	if r.ContentLength > maxBody {
-		return input{}, tooLarge // without asking for any of it
+		return "", tooLarge // before any of the body is requested from the client
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return input{}, tooLarge
+		return "", tooLarge
 	}
 	if err != nil {
-		return input{}, malformed("the body ended early")
+		return "", malformed("the body ended early")
 	}
-	return decode(string(text))
+	return string(text), nil
 }
 
-// inURL reports whether a query holds credentials, or cannot be read for sure.
-func inURL(query string) bool {
+// hasCredentials reports whether a query holds credentials, or cannot be parsed.
+func hasCredentials(query string) bool {
 	values, err := url.ParseQuery(query)
 	for name := range values {
 		switch strings.ToLower(name) {
@@ -128,29 +179,29 @@ func inURL(query string) bool {
 	return err != nil
 }
 
-// mediaType returns the one type of the body, or "" if it is unclear, compressed
-// or in another encoding than UTF-8, and the boundary of its parts.
-func mediaType(h http.Header) (name, boundary string) {
+// contentType returns the media type of a body and the boundary of its parts. The media type is ""
+// if there is not exactly one, or if the body is compressed or declares a charset other than UTF-8.
+func contentType(h http.Header) (mediaType, boundary string) {
 	if len(h["Content-Type"]) != 1 || h["Content-Encoding"] != nil {
 		return "", ""
 	}
-	name, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	mediaType, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if charset, ok := params["charset"]; err != nil || ok && !strings.EqualFold(charset, "utf-8") {
 		return "", ""
 	}
-	return name, params["boundary"]
+	return mediaType, params["boundary"]
 }
 
-// decodeJSON takes one object with the fields of b, each once and a string, and
-// nothing else.
+// decodeJSON decodes one object with the members of b, which must be strings.
 func (b body) decodeJSON(text string) (input, error) {
-	in := input{values: make(map[string]string, len(b.fields))}
+	in := input{values: make(map[string]string, len(b.required))}
+	members := b.members()
 	err := strictjson.Object(text, func(name, value string) error {
 		switch text, isText := strictjson.Text(value); {
-		case len(b.fields)+len(b.extra) == 0:
-			return malformed("this endpoint takes no members")
-		case !slices.Contains(b.fields, name) && !slices.Contains(b.extra, name):
-			return malformed("the object has a member other than " + strings.Join(append(b.fields[:len(b.fields):len(b.fields)], b.extra...), ", "))
+		case len(members) == 0:
+			return malformed("the object must be empty")
+		case !slices.Contains(members, name):
+			return malformed("the object has a member other than " + strings.Join(members, ", "))
 		case !isText:
 			return malformed("the members of the object must be strings")
 		default:
@@ -158,56 +209,55 @@ func (b body) decodeJSON(text string) (input, error) {
 			return nil
 		}
 	})
-	switch bad, ok := errors.AsType[*refusal](err); {
+	switch refused, ok := errors.AsType[*refusal](err); {
 	case ok:
-		return input{}, bad
+		return input{}, refused
 	case errors.Is(err, strictjson.ErrEncoding):
 		return input{}, malformed("the body is not valid UTF-8")
 	case errors.Is(err, strictjson.ErrDuplicate):
-		return input{}, malformed("the object has a member twice")
+		return input{}, malformed("the object has a duplicate member")
 	case err != nil:
 		return input{}, malformed("the body must be one JSON object")
 	}
-	return in, in.need(b.fields...)
+	return in, in.need(b.required...)
 }
 
-// decodeForm takes a form as RFC 6749 section 3.2 has it: an empty parameter counts
-// as absent, an unknown one is ignored, and one that comes twice is malformed.
+// decodeForm decodes a form by RFC 6749 section 3.2: an empty parameter counts as absent, an
+// unknown one is ignored, and a duplicate one is malformed.
 func decodeForm(text string) (input, error) {
 	values, err := url.ParseQuery(text)
 	if err != nil {
 		return input{form: true}, malformed("the body is not a valid form")
 	}
-	return single(values)
+	return formInput(values)
 }
 
-// decodeMultipart takes the form that browsers make of a FormData (RFC 7578), as
-// decodeForm takes the other.
+// decodeMultipart decodes the form that browsers make of a FormData (RFC 7578), by the same rules
+// as decodeForm.
 func decodeMultipart(text, boundary string) (input, error) {
 	form, err := multipart.NewReader(strings.NewReader(text), boundary).ReadForm(maxBody)
 	if err != nil {
 		return input{form: true}, malformed("the body is not a valid form")
 	}
-	defer form.RemoveAll() // there is nothing: all of a body is held in memory
+	defer form.RemoveAll() // removes nothing: a body of this size is kept in memory
 	if len(form.File) > 0 {
 		return input{form: true}, malformed("the form has a file")
 	}
-	return single(form.Value)
+	return formInput(form.Value)
 }
 
-// single takes each parameter once.
-func single(values url.Values) (input, error) {
-	in := input{form: true}
-	in.values = make(map[string]string, len(values))
-	for name, all := range values {
-		if len(all) > 1 {
-			return in, malformed("the form has a parameter twice")
+// formInput returns the parameters of a form that are not empty.
+func formInput(parameters url.Values) (input, error) {
+	in := input{form: true, values: make(map[string]string, len(parameters))}
+	for name, values := range parameters {
+		if len(values) > 1 {
+			return in, malformed("the form has a duplicate parameter")
 		}
-		if !utf8.ValidString(name) || !utf8.ValidString(all[0]) {
+		if !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
 			return in, malformed("the form is not valid UTF-8")
 		}
-		if all[0] != "" {
-			in.values[name] = all[0]
+		if values[0] != "" {
+			in.values[name] = values[0]
 		}
 	}
 	return in, nil

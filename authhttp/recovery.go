@@ -8,110 +8,116 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// Resetter resets forgotten passwords, as recovery.Recovery does.
-type Resetter interface {
+// PasswordResetter resets forgotten passwords. recovery.Recovery implements it.
+type PasswordResetter interface {
 	RequestReset(ctx context.Context, address string) error
 	Reset(ctx context.Context, token, password string) error
 }
 
-// ForgotPassword returns the endpoint that sends a link by which a password is
-// reset: it takes the JSON object {"address": …} and answers 202, whoever the
-// address is of, if of anybody.
-func ForgotPassword(a Resetter, cfg Config) http.Handler {
-	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
-		return a.RequestReset(auth.WithDevice(ctx, d), in.values["address"])
-	}, http.StatusAccepted, mailTo)
+// ForgotPassword returns the endpoint that sends a link that resets the password. It takes the JSON
+// object {"address": …} and answers 202, whether or not the address belongs to an account.
+func ForgotPassword(a PasswordResetter, cfg Config) http.Handler {
+	return cfg.accept(addressBody, http.StatusAccepted, func(ctx context.Context, in input) error {
+		return a.RequestReset(ctx, in.values["address"])
+	})
 }
 
-// ResetPassword returns the endpoint that resets a password: it takes the JSON
-// object {"token": …, "new_password": …}, the first from the link, ends all sessions,
-// logs nobody in and answers 204. A link that is not good is 400 with the code
-// invalid_link.
-func ResetPassword(a Resetter, cfg Config) http.Handler {
-	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
-		return a.Reset(auth.WithDevice(ctx, d), in.values["token"], in.values["new_password"])
-	}, http.StatusNoContent, reset)
+// ResetPassword returns the endpoint that resets a password. It takes the JSON object
+// {"token": …, "new_password": …} with the token of the link, ends all sessions, logs nobody in and
+// answers 204. An invalid link is answered 400 with the code invalid_link.
+func ResetPassword(a PasswordResetter, cfg Config) http.Handler {
+	return cfg.accept(resetPasswordBody, http.StatusNoContent, func(ctx context.Context, in input) error {
+		return a.Reset(ctx, in.values["token"], in.values["new_password"])
+	})
 }
 
-// AddressVerifier verifies addresses, as recovery.Recovery does.
+// AddressVerifier verifies addresses. recovery.Recovery implements it.
 type AddressVerifier interface {
 	RequestVerification(ctx context.Context, address string) error
 	VerifyAddress(ctx context.Context, token string) error
 }
 
-// RequestVerification returns the endpoint that sends a link by which an address is
-// verified; it takes and answers what [ForgotPassword] does.
+// RequestVerification returns the endpoint that sends a link that verifies an address. It takes and
+// answers what [ForgotPassword] does.
 func RequestVerification(a AddressVerifier, cfg Config) http.Handler {
-	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
-		return a.RequestVerification(auth.WithDevice(ctx, d), in.values["address"])
-	}, http.StatusAccepted, mailTo)
+	return cfg.accept(addressBody, http.StatusAccepted, func(ctx context.Context, in input) error {
+		return a.RequestVerification(ctx, in.values["address"])
+	})
 }
 
-// VerifyAddress returns the endpoint that verifies an address: it takes the JSON
-// object {"token": …} from the link, logs nobody in and answers 204, or as
-// [ResetPassword] does.
+// VerifyAddress returns the endpoint that verifies an address. It takes the JSON object {"token":
+// …} with the token of the link, logs nobody in and answers 204. An invalid link is answered as in
+// [ResetPassword].
 func VerifyAddress(a AddressVerifier, cfg Config) http.Handler {
-	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
-		return a.VerifyAddress(auth.WithDevice(ctx, d), in.values["token"])
-	}, http.StatusNoContent, link)
+	return cfg.accept(linkBody, http.StatusNoContent, func(ctx context.Context, in input) error {
+		return a.VerifyAddress(ctx, in.values["token"])
+	})
 }
 
-// AddressChanger changes the addresses of users, as recovery.Recovery does.
+// AddressChanger changes the addresses of users. recovery.Recovery implements it.
 type AddressChanger interface {
 	RequestAddressChange(ctx context.Context, userID, password, address string) error
 	ChangeAddress(ctx context.Context, token string) error
 }
 
-// RequestAddressChange returns the endpoint that sends a link to an address that is
-// to be the caller's: it takes the JSON object {"current_password": …, "address": …}
-// and answers 202, whether the address is free or somebody's. A device_token may come
-// along, and a wrong current password is 403, as in [ChangePassword]. For a second
-// factor or a recent login besides, give it a [GuardFunc].
+// RequestAddressChange returns the endpoint that sends a link to the caller's new address. It takes
+// the JSON object {"current_password": …, "address": …} and answers 202, whether or not the address
+// belongs to an account. The object may hold a device_token, and a wrong current password is
+// answered 403, as in [ChangePassword]. To ask for a second factor or a recent login as well, give
+// it a [GuardFunc].
 func RequestAddressChange(a AddressChanger, guard Guard, cfg Config) http.Handler {
-	return cfg.confirmed(guard, move, func(ctx context.Context, d auth.Device, p *auth.Principal, in input) (any, error) {
-		return nil, a.RequestAddressChange(auth.WithDevice(ctx, d), p.Subject(), in.values["current_password"], in.values["address"])
-	}, func(w http.ResponseWriter, _ any) { empty(w, http.StatusAccepted) })
+	return cfg.confirmed(guard, changeAddressBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
+		return nil, a.RequestAddressChange(ctx, p.Subject(), in.values["current_password"], in.values["address"])
+	}, func(w http.ResponseWriter, _ any) { writeEmpty(w, http.StatusAccepted) })
 }
 
-// ChangeAddress returns the endpoint that changes an address: it takes the JSON object
-// {"token": …} from the link, from whoever has it, logs nobody in and answers 204, or
-// as [ResetPassword] does. An address that has become another's is 409 with the code
-// address_taken, and the link is used.
+// ChangeAddress returns the endpoint that changes an address. It takes the JSON object {"token": …}
+// with the token of the link, from any client that has it, logs nobody in and answers 204. An
+// invalid link is answered as in [ResetPassword]. If the address now belongs to another account,
+// the answer is 409 with the code address_taken, and the link is used up.
 func ChangeAddress(a AddressChanger, cfg Config) http.Handler {
-	return cfg.posted(func(ctx context.Context, d auth.Device, in input) error {
-		return a.ChangeAddress(auth.WithDevice(ctx, d), in.values["token"])
-	}, http.StatusNoContent, link)
-}
-
-// invalidLink is the refusal of a link that is not good.
-var invalidLink = refusal{http.StatusBadRequest, "invalid_link", "", "the link is wrong, used or expired"}
-
-// posted returns a handler that takes a body, does what it says and has nothing to
-// tell.
-func (cfg Config) posted(do func(context.Context, auth.Device, input) error, status int, takes body) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := takes.read(w, r)
-		if err == nil {
-			err = do(r.Context(), cfg.device(r), in)
-		}
-		switch {
-		case errors.Is(err, auth.ErrInvalidCredentials):
-			err = &invalidLink
-		case errors.Is(err, auth.ErrUserExists):
-			err = &refusal{http.StatusConflict, "address_taken", "", "this address has become another account's"}
-		}
-		if err != nil {
-			cfg.refuse(w, r, ofAddress(err))
-			return
-		}
-		empty(w, status)
+	return cfg.accept(linkBody, http.StatusNoContent, func(ctx context.Context, in input) error {
+		return a.ChangeAddress(ctx, in.values["token"])
 	})
 }
 
-// ofAddress returns err as it is told where an address is what was given.
-func ofAddress(err error) error {
+// The refusals of links and addresses.
+var (
+	invalidLink = &refusal{http.StatusBadRequest, "invalid_link", "",
+		"the link is invalid, has been used or has expired"}
+	addressTaken = &refusal{http.StatusConflict, "address_taken", "",
+		"this address now belongs to another account"}
+	invalidAddress = &refusal{http.StatusUnprocessableEntity, "invalid_address", "",
+		"this address is not valid"}
+)
+
+// accept returns a handler that reads a body, calls do, with the client's device in ctx, and
+// answers with the status and no body.
+func (cfg Config) accept(b body, status int, do func(ctx context.Context, in input) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		in, err := b.read(w, r)
+		if err == nil {
+			err = do(auth.WithDevice(r.Context(), cfg.device(r)), in)
+		}
+		switch {
+		case errors.Is(err, auth.ErrInvalidCredentials):
+			err = invalidLink
+		case errors.Is(err, auth.ErrUserExists):
+			err = addressTaken
+		}
+		if err != nil {
+			cfg.refuse(w, r, refuseInvalidAddress(err))
+			return
+		}
+		writeEmpty(w, status)
+	})
+}
+
+// refuseInvalidAddress returns the error to refuse a request with that has an address and no
+// username.
+func refuseInvalidAddress(err error) error {
 	if errors.Is(err, auth.ErrInvalidUsername) {
-		return &refusal{http.StatusUnprocessableEntity, "invalid_address", "", "this address cannot be anybody's"}
+		return invalidAddress
 	}
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
-// A forgotten password and an address to be verified, by the links that are sent.
+// Links that are sent verify an address and reset a password.
 func TestMountRecovery(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
@@ -24,11 +24,11 @@ func TestMountRecovery(t *testing.T) {
 	if err := authhttp.Mount(mux, "/r", s.accounts, s.guard, authhttp.MountConfig{Recovery: flows}, authhttp.EndpointRecovery); err != nil {
 		t.Fatal(err)
 	}
-	ask := func(path, body string, want int) {
+	send := func(path, body string, want int) {
 		t.Helper()
 		w := post(mux, "https://evil.test"+path, asJSON, body)
 		if w.Code != want {
-			t.Errorf("%s answers %d %s, want %d", path, w.Code, w.Body, want)
+			t.Errorf("%s: got %d %s, want %d", path, w.Code, w.Body, want)
 		}
 	}
 	token := func(kind recovery.Kind) string {
@@ -37,7 +37,7 @@ func TestMountRecovery(t *testing.T) {
 			if m.Kind == kind {
 				link := must(url.Parse(m.Link))
 				if link.Host != "app.test" {
-					t.Errorf("the link leads to %s", link.Host)
+					t.Errorf("the link leads to %s, want app.test", link.Host)
 				}
 				return link.Query().Get("token")
 			}
@@ -50,20 +50,20 @@ func TestMountRecovery(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := token(recovery.KindVerify)
-	ask("/r/verify", object("token", "x"), 400)
-	ask("/r/verify", object("token", link), 204)
-	ask("/r/verify", object("token", link), 400)
+	send("/r/verify", object("token", "x"), 400)
+	send("/r/verify", object("token", link), 204)
+	send("/r/verify", object("token", link), 400)
 	if _, verified, err := addresses.Address(t.Context(), me.ID); err != nil || !verified {
-		t.Errorf("verified is %v, %v", verified, err)
+		t.Errorf("the address is verified: %t, %v, want true", verified, err)
 	}
 	for address, want := range map[string]int{"ada@example.com": 202, "eve@example.com": 202, "nonsense": 422} {
-		ask("/r/verify/request", object("address", address), want)
-		ask("/r/password/forgot", object("address", address), want)
+		send("/r/verify/request", object("address", address), want)
+		send("/r/password/forgot", object("address", address), want)
 	}
 	link = token(recovery.KindReset)
-	ask("/r/password/reset", object("token", link, "new_password", "short"), 422)
-	ask("/r/password/reset", object("token", link, "new_password", "battery staple"), 204)
-	ask("/r/password/reset", object("token", link, "new_password", "battery stable"), 400)
+	send("/r/password/reset", object("token", link, "new_password", "short"), 422)
+	send("/r/password/reset", object("token", link, "new_password", "battery staple"), 204)
+	send("/r/password/reset", object("token", link, "new_password", "battery stable"), 400)
 	s.call(s.Client(), "GET", "/auth/me", "", bearer(in.Access)).want(t, "me after a reset", 401, "invalid_token")
 	s.call(s.Client(), "POST", "/auth/login", object("username", "ada", "password", "battery staple"), nil).want(t, "login", 200, "")
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 const (
@@ -26,15 +27,15 @@ const (
 	rsSecret = "kept by the shop's server, 32 or more"
 )
 
-// anybody is a throttle that lets everybody pass.
+// anybody is a throttle that allows every attempt.
 type anybody struct{}
 
 func (anybody) Begin(context.Context, auth.Attempt) error                       { return nil }
 func (anybody) Succeed(context.Context, auth.Attempt) (auth.DeviceToken, error) { return "", nil }
 func (anybody) Undo(context.Context, auth.Attempt) error                        { return nil }
 
-// server is everything mounted, on accounts of its own, where ended access tokens
-// are refused. Its answers are held against its OpenAPI document.
+// server is a server with all endpoints and accounts of its own, which refuses access tokens of
+// sessions that have ended. All its answers are checked against its OpenAPI document.
 type server struct {
 	*httptest.Server
 	t         *testing.T
@@ -50,11 +51,11 @@ type server struct {
 
 func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *server {
 	t.Helper()
-	return newServerOf(t, cfg, func(*server, *auth.Config) {}, choose...)
+	return newServerWith(t, cfg, func(*server, *auth.Config) {}, choose...)
 }
 
-// newServerOf returns one whose accounts are as change has made them.
-func newServerOf(t *testing.T, cfg authhttp.Config, change func(*server, *auth.Config), choose ...authhttp.Endpoint) *server {
+// newServerWith returns a server whose accounts have a changed configuration.
+func newServerWith(t *testing.T, cfg authhttp.Config, change func(*server, *auth.Config), choose ...authhttp.Endpoint) *server {
 	t.Helper()
 	s := &server{t: t, store: memstore.New(), addresses: recovery.NewMemoryAddresses(), sent: make(outbox, 256), codes: new(codes)}
 	s.keys = must(jwt.NewKeyRing(must(jwt.GenerateKey("EdDSA"))))
@@ -67,12 +68,12 @@ func newServerOf(t *testing.T, cfg authhttp.Config, change func(*server, *auth.C
 		t.Fatal(err)
 	}
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys, Check: list.Check}))
-	of := auth.Config{
-		Hasher: authtest.FastHasher(t), Sessions: s.store, RefreshKeys: must(jwt.NewKeyRing(must(jwt.GenerateKey("HS256")))), Revoked: list.Sync,
+	accountsConfig := auth.Config{
+		Hasher: authtest.FastHasher(t), Sessions: s.store, RefreshKeys: must(secrets.NewRing(secrets.Generate())), Revoked: list.Sync,
 		SecondFactor: s.codes, Records: s.store, Throttle: anybody{}, Accounts: s.store,
 	}
-	change(s, &of)
-	s.accounts = must(auth.New(s.store, tokens, of))
+	change(s, &accountsConfig)
+	s.accounts = must(auth.New(s.store, tokens, accountsConfig))
 	extractors := []auth.Extractor{auth.BearerToken()}
 	if cfg.Cookies != nil {
 		extractors = append(extractors, cfg.Cookies.Extractor())
@@ -91,13 +92,13 @@ func newServerOf(t *testing.T, cfg authhttp.Config, change func(*server, *auth.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Server = httptest.NewTLSServer(held(t, mux))
+	s.Server = httptest.NewTLSServer(checkedByDocument(t, mux))
 	t.Cleanup(s.Close)
 	s.register("ada")
 	return s
 }
 
-// register makes an account with a verified address.
+// register adds an account with a verified address, and returns its ID.
 func (s *server) register(username string) (id string) {
 	s.t.Helper()
 	id = must(s.accounts.Register(s.t.Context(), username, password)).ID
@@ -107,7 +108,7 @@ func (s *server) register(username string) (id string) {
 	return id
 }
 
-// mail returns the next mail of a kind, and its link's token.
+// mail returns the next mail of a kind, and the token of its link.
 func (s *server) mail(kind recovery.Kind) (m recovery.Message, token string) {
 	s.t.Helper()
 	for m = range s.sent {
@@ -126,7 +127,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// outbox keeps mails, until it is full.
+// outbox keeps mails, and drops them if it is full.
 type outbox chan recovery.Message
 
 func (o outbox) Notify(_ context.Context, m recovery.Message) error {
@@ -144,7 +145,7 @@ func (s *server) browser() *http.Client {
 	return &c
 }
 
-// answer is what a server said.
+// answer is an answer of a server, and the members of its body.
 type answer struct {
 	status int
 	header http.Header
@@ -173,7 +174,7 @@ type answer struct {
 
 type header map[string]string
 
-// call sends body, a form or, if it begins with a brace, JSON.
+// call sends a request. A body that begins with a brace is JSON, any other is a form.
 func (s *server) call(c *http.Client, method, path, body string, h header) answer {
 	s.t.Helper()
 	r, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
@@ -201,25 +202,26 @@ func (s *server) call(c *http.Client, method, path, body string, h header) answe
 	a := answer{status: res.StatusCode, header: res.Header, text: string(text)}
 	if len(text) > 0 {
 		if err := json.Unmarshal(text, &a); err != nil {
-			s.t.Fatalf("%s %s answers %d %s", method, path, a.status, text)
+			s.t.Fatalf("%s %s: got %d %s, want JSON", method, path, a.status, text)
 		}
 	}
 	if a.header.Get("Cache-Control") != "no-store" && !strings.HasSuffix(path, "jwks.json") {
-		s.t.Errorf("%s %s answers with %v", method, path, a.header)
+		s.t.Errorf("%s %s: got headers %v, want no-store", method, path, a.header)
 	}
 	return a
 }
 
+// login logs ada in.
 func (s *server) login() answer {
 	s.t.Helper()
 	a := s.call(s.Client(), "POST", "/auth/login", form("username", "ada", "password", password), nil)
 	if a.status != 200 || a.Access == "" || a.Refresh == "" {
-		s.t.Fatalf("login answers %d %s", a.status, a.text)
+		s.t.Fatalf("login: got %d %s, want 200 and both tokens", a.status, a.text)
 	}
 	return a
 }
 
-// form returns pairs as a form.
+// form returns a form. Its arguments are names and values, in turn.
 func form(pairs ...string) string {
 	values := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -230,6 +232,7 @@ func form(pairs ...string) string {
 
 func bearer(token string) header { return header{"Authorization": "Bearer " + token} }
 
+// object returns a JSON object. Its arguments are names and values, in turn.
 func object(pairs ...string) string {
 	members := map[string]string{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -238,8 +241,8 @@ func object(pairs ...string) string {
 	return string(must(json.Marshal(members)))
 }
 
-// want holds an answer against a status and, where it is a refusal, its code: that of
-// OAuth for those endpoints.
+// want checks the status of an answer and the code of a refusal, which is the error of an OAuth
+// endpoint.
 func (a answer) want(t *testing.T, what string, status int, code string) answer {
 	t.Helper()
 	got := a.Code
@@ -247,13 +250,13 @@ func (a answer) want(t *testing.T, what string, status int, code string) answer 
 		got = a.Error
 	}
 	if a.status != status || got != code {
-		t.Errorf("%s answers %d %s, want %d %s", what, a.status, a.text, status, code)
+		t.Errorf("%s: got %d %s, want %d %s", what, a.status, a.text, status, code)
 	}
 	if status >= 400 && a.header.Get("Content-Type") == "application/problem+json" && a.Detail == "" {
-		t.Errorf("%s says nothing to people: %s", what, a.text)
+		t.Errorf("%s: got %s, want a detail", what, a.text)
 	}
 	if status == 401 && a.header.Get("WWW-Authenticate") == "" {
-		t.Errorf("%s is 401 without a challenge", what)
+		t.Errorf("%s: got 401 without a challenge", what)
 	}
 	return a
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/seed-e36e2130/auth/throttle"
 )
 
-// Whoever guesses is answered the same, to the last header, whether there is such an
-// account, one that is disabled or has no password, or none.
+// Wrong passwords have the same answers, with the same headers, for an account, a disabled account,
+// an account without a password, and an unknown username.
 func TestGuessingTellsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -27,14 +27,14 @@ func TestGuessingTellsNothing(t *testing.T) {
 		if err := store.SetDisabled(ctx, off.ID, true); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.CreateUser(ctx, auth.User{ID: "bare", Username: "passwordless"}); err != nil {
+		if _, err := store.CreateUser(ctx, auth.User{ID: "bare", Username: "passwordless"}); err != nil {
 			t.Fatal(err)
 		}
 		login := authhttp.Login(a, authhttp.Config{})
 		var want string
 		for _, name := range []string{"known", "disabled", "passwordless", "nobody"} {
 			var got strings.Builder
-			for i := range 8 { // the last two as RFC 6749 has it
+			for i := range 8 { // the last two with a form
 				form, body := asJSON, `{"username":"%s","password":"wrong password"}`
 				if i >= 6 {
 					form, body = asForm, "grant_type=password&username=%s&password=wrong+password"
@@ -42,14 +42,14 @@ func TestGuessingTellsNothing(t *testing.T) {
 				w := post(login, "/", form, fmt.Sprintf(body, name))
 				fmt.Fprintln(&got, w.Code, w.Header(), w.Body)
 				if throttled := i >= 5; throttled != (w.Code == 429) || throttled != (w.Header().Get("Retry-After") != "") {
-					t.Errorf("%s: answer %d is %d with %v", name, i, w.Code, w.Header())
+					t.Errorf("%s: attempt %d: got %d with %v, throttled: %t", name, i, w.Code, w.Header(), throttled)
 				}
 			}
 			if want == "" {
 				want = got.String()
 			}
 			if got.String() != want {
-				t.Errorf("%s is answered\n%swant\n%s", name, got.String(), want)
+				t.Errorf("%s: got\n%swant\n%s", name, got.String(), want)
 			}
 		}
 	})

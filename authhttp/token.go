@@ -8,59 +8,61 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// Refresher changes refresh tokens for new tokens, as [auth.Authenticator] does.
+// Refresher is what [Refresh] calls. [auth.Authenticator] implements it.
 type Refresher interface {
 	Refresh(ctx context.Context, refreshToken string) (auth.Tokens, error)
 }
 
-// Granter is what [Token] needs.
+// Granter is what [Token] calls. [auth.Authenticator] implements it.
 type Granter interface {
 	Authenticator
-	Refresh(ctx context.Context, refreshToken string) (auth.Tokens, error)
+	Refresher
 }
 
-// Token returns the token endpoint of OAuth 2.0 (RFC 6749 section 3.2) for public
-// clients of the host's own: nothing authenticates the client, and client_id is
-// ignored. It takes a form with grant_type refresh_token (section 6), and, where
-// [Config].PasswordGrant is on, password (section 4.3.2). What scope asks for is
-// ignored, as in [Login]. Tokens are in the body, whatever Config.Cookies says.
+// Token returns the token endpoint of OAuth 2.0 (RFC 6749 section 3.2) for public clients of the
+// host's own: it does not authenticate the client, and ignores client_id. It takes a form with the
+// grant_type refresh_token (section 6) and, where [Config].PasswordGrant is set, password (section
+// 4.3.2). It ignores scope, as [Login] does. Tokens are always in the body, whatever
+// [Config].Cookies says.
 func Token(a Granter, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := oauth.read(w, r)
+		in, err := tokenBody.read(w, r)
 		var t auth.Tokens
 		if err == nil {
-			t, err = grant(auth.WithDevice(r.Context(), cfg.known(r, in, nil)), a, in, cfg.PasswordGrant)
+			t, err = grant(cfg.withDevice(r, in, nil), a, in, cfg.PasswordGrant)
 		}
 		if err != nil {
-			w.Header().Set("Pragma", "no-cache")
+			w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
 			cfg.refuseOAuth(w, r, err)
 			return
 		}
-		cfg.give(w, r, nil, t)
+		cfg.writeTokens(w, r, nil, t)
 	})
 }
 
-func grant(ctx context.Context, a Granter, in input, passwords bool) (auth.Tokens, error) {
+// grant returns the tokens of the grant that in asks for.
+func grant(ctx context.Context, a Granter, in input, withPasswords bool) (auth.Tokens, error) {
 	if err := in.need("grant_type"); err != nil {
 		return auth.Tokens{}, err
 	}
-	switch kind := in.values["grant_type"]; {
-	case kind == "refresh_token":
+	switch grantType := in.values["grant_type"]; {
+	case grantType == "refresh_token":
 		if err := in.need("refresh_token"); err != nil {
 			return auth.Tokens{}, err
 		}
 		return a.Refresh(ctx, in.values["refresh_token"])
-	case kind == "password" && passwords:
-		return logIn(ctx, a, in)
+	case grantType == "password" && withPasswords:
+		return passwordGrant(ctx, a, in)
 	}
-	return auth.Tokens{}, &refusal{http.StatusBadRequest, "", "unsupported_grant_type", "this grant_type is not supported here"}
+	return auth.Tokens{}, &refusal{http.StatusBadRequest, "", "unsupported_grant_type",
+		"this grant_type is not supported here"}
 }
 
-// Refresh returns the endpoint that gives new tokens for the JSON object
-// {"refresh_token": …}; the answer is that of [Login]. With [Config].Cookies it
-// takes the cookie and nothing else, and where the session has ended takes the
-// cookies from the browser. Without a refresh token it answers 401, and for one
-// that is not valid 400 with the code invalid_grant.
+// Refresh returns the endpoint that exchanges a refresh token for new tokens. It takes the JSON
+// object {"refresh_token": …} and answers as [Login] does. With [Config].Cookies it takes the
+// cookie and nothing else, and removes the cookies from the browser if the session has ended. A
+// request without a refresh token is answered 401, and an invalid one 400 with the code
+// invalid_grant.
 func Refresh(a Refresher, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := cfg.refreshToken(w, r)
@@ -75,41 +77,37 @@ func Refresh(a Refresher, cfg Config) http.Handler {
 			cfg.refuse(w, r, err)
 			return
 		}
-		cfg.give(w, r, cfg.Cookies, t)
+		cfg.writeTokens(w, r, cfg.Cookies, t)
 	})
 }
 
-// refreshToken returns the refresh token of r.
+// refreshToken returns the refresh token of r: with cookies the one in the cookie, else the one in
+// the body.
 func (cfg Config) refreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	if cfg.Cookies == nil {
-		in, err := renewal.read(w, r)
+		in, err := refreshBody.read(w, r)
 		return in.values["refresh_token"], err
 	}
-	if err := cfg.Cookies.check(r); err != nil {
-		return "", err
-	}
-	if _, err := nothing.read(w, r); err != nil {
+	if _, err := cfg.readChecked(w, r, emptyBody); err != nil {
 		return "", err
 	}
 	return auth.Cookie(cfg.Cookies.refresh).Extract(r)
 }
 
-// Revoker ends what a token stands for, as [auth.Authenticator] does.
+// Revoker is what [Revoke] calls. [auth.Authenticator] implements it.
 type Revoker interface {
 	auth.TokenVerifier
-	Logout(ctx context.Context, refreshToken string) error
-	EndSession(ctx context.Context, userID, sessionID string) error
+	LogoutAuthenticator
 }
 
-// Revoke returns the revocation endpoint of OAuth 2.0 (RFC 7009) for public
-// clients: whoever holds a token may end it. It takes a form with token, a refresh
-// token or an access token, and ends the session of it; token_type_hint is not
-// needed. It answers 200 for a token that is not valid as well (section 2.2), and
-// 400 unsupported_token_type for an access token that belongs to no session:
-// that one ends when it expires.
+// Revoke returns the revocation endpoint of OAuth 2.0 (RFC 7009) for public clients: any client
+// that has a token may revoke it. It takes a form with token, a refresh token or an access token,
+// and ends the token's session. It ignores token_type_hint. An invalid token is answered 200 as
+// well (section 2.2). An access token that belongs to no session is answered 400
+// unsupported_token_type, because it remains valid until it expires.
 func Revoke(a Revoker, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := oauth.read(w, r)
+		in, err := revokeBody.read(w, r)
 		if err == nil {
 			err = in.need("token")
 		}
@@ -120,10 +118,11 @@ func Revoke(a Revoker, cfg Config) http.Handler {
 			cfg.refuseOAuth(w, r, err)
 			return
 		}
-		w.Header().Set("Cache-Control", "no-store")
+		writeEmpty(w, http.StatusOK)
 	})
 }
 
+// revoke ends the session of a token. A session that has already ended is no error.
 func revoke(ctx context.Context, a Revoker, token string) error {
 	p, err := a.Verify(ctx, token)
 	switch {
@@ -132,13 +131,10 @@ func revoke(ctx context.Context, a Revoker, token string) error {
 	case err != nil:
 		return err
 	case p.SessionID() == "":
-		return &refusal{http.StatusBadRequest, "", "unsupported_token_type", "this access token belongs to no session and ends when it expires"}
+		return &refusal{http.StatusBadRequest, "", "unsupported_token_type",
+			"this access token belongs to no session: it remains valid until it expires"}
 	}
-	return ended(a.EndSession(ctx, p.Subject(), p.SessionID()))
-}
-
-// ended is success where the session was gone already.
-func ended(err error) error {
+	err = a.EndSession(ctx, p.Subject(), p.SessionID())
 	if errors.Is(err, auth.ErrSessionNotFound) {
 		return nil
 	}

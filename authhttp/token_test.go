@@ -12,28 +12,30 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-func (a *accounts) Refresh(_ context.Context, token string) (auth.Tokens, error) {
+func (a *accounts) Refresh(ctx context.Context, token string) (auth.Tokens, error) {
+	a.device = deviceOf(ctx)
 	a.token = token
 	a.calls++
 	return auth.Tokens{AccessToken: "eyJ", ExpiresIn: time.Minute, RefreshToken: "next"}, a.err
 }
 
-func (a *accounts) Logout(_ context.Context, token string) error {
+func (a *accounts) Logout(ctx context.Context, token string) error {
+	a.device = deviceOf(ctx)
 	a.token = token
 	a.calls++
 	return a.err
 }
 
-// The token endpoint reads forms, takes the grants that are switched on, and
-// answers as RFC 6749 sections 5.1 and 5.2 say.
+// The token endpoint reads forms, accepts the grants that are enabled, and answers as RFC 6749
+// sections 5.1 and 5.2 say.
 func TestToken(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
-		passwords       bool
+		passwords       bool // Config.PasswordGrant
 		kind, body      string
 		status          int
-		oauth           string // its error
-		username, token string // that reach the accounts
+		oauth           string // error of the answer
+		username, token string // arguments of the call
 	}{
 		"refresh":                {kind: asForm, body: "grant_type=refresh_token&refresh_token=r1&client_id=app&scope=x", status: 200, token: "r1"},
 		"password":               {passwords: true, kind: asForm, body: "grant_type=password&username=ada&password=s3cr3t", status: 200, username: "ada"},
@@ -57,16 +59,16 @@ func TestToken(t *testing.T) {
 			w := post(authhttp.Token(a, authhttp.Config{PasswordGrant: row.passwords}), "/", row.kind, row.body)
 			if row.status == 200 {
 				if w.Code != 200 || w.Body.String() != `{"access_token":"eyJ","token_type":"bearer","expires_in":`+map[bool]string{true: "900", false: `60,"refresh_token":"next"`}[row.username != ""]+"}\n" {
-					t.Errorf("answers %d %s", w.Code, w.Body)
+					t.Errorf("got %d %s, want 200 and the tokens", w.Code, w.Body)
 				}
 			} else if got := refused(t, name, w, row.status); got.Code != row.oauth || got.Detail != "" || !descriptionText.MatchString(got.Description) {
-				t.Errorf("answers %s, want %s", w.Body, row.oauth)
+				t.Errorf("got %s, want %s", w.Body, row.oauth)
 			}
 			if h := w.Header(); h.Get("Content-Type") != asJSON || h.Get("Pragma") != "no-cache" || h.Get("Cache-Control") != "no-store" {
-				t.Errorf("answers with %v", h)
+				t.Errorf("got headers %v, want JSON that is not stored", h)
 			}
 			if a.username != row.username || a.token != row.token || row.status != 200 && a.calls != 0 {
-				t.Errorf("%d calls, with %q and %q", a.calls, a.username, a.token)
+				t.Errorf("got %d calls with %q and %q, want %q and %q", a.calls, a.username, a.token, row.username, row.token)
 			}
 		})
 	}
@@ -88,12 +90,12 @@ func TestTokenErrors(t *testing.T) {
 	} {
 		w := post(authhttp.Token(&accounts{err: row.err}, authhttp.Config{}), "/", asForm, "grant_type=refresh_token&refresh_token=s3cr3t")
 		if got := refused(t, row.err.Error(), w, row.status); got.Code != row.oauth || w.Header().Get("Retry-After") != row.retry {
-			t.Errorf("%v is answered %s with %v", row.err, w.Body, w.Header())
+			t.Errorf("%v: got %s with %v, want %s and Retry-After %q", row.err, w.Body, w.Header(), row.oauth, row.retry)
 		}
 	}
 }
 
-// Refresh, logout and revocation on a server: what they end is refused at once.
+// Tokens of a session that logout or revocation has ended are refused at once.
 func TestSessionOfTokens(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
@@ -102,7 +104,7 @@ func TestSessionOfTokens(t *testing.T) {
 	second := s.call(c, "POST", "/auth/refresh", object("refresh_token", first.Refresh), nil).want(t, "refresh", 200, "")
 	third := s.call(c, "POST", "/auth/token", form("grant_type", "refresh_token", "refresh_token", second.Refresh), nil).want(t, "token", 200, "")
 	if first.Refresh == second.Refresh || second.Refresh == third.Refresh || third.Access == "" {
-		t.Errorf("tokens do not change: %s", third.text)
+		t.Errorf("got %s, want tokens that change with each refresh", third.text)
 	}
 	s.call(c, "GET", "/auth/me", "", bearer(third.Access)).want(t, "me", 200, "")
 	s.call(c, "POST", "/auth/logout", object("refresh_token", third.Refresh), nil).want(t, "logout", 204, "")
@@ -114,24 +116,24 @@ func TestSessionOfTokens(t *testing.T) {
 	for name, token := range map[string]func(answer) string{
 		"refresh": func(a answer) string { return a.Refresh }, "access": func(a answer) string { return a.Access },
 	} {
-		one, other := s.login(), s.login()
+		revoked, other := s.login(), s.login()
 		for range 2 {
-			s.call(c, "POST", "/auth/revoke", form("token", token(one), "token_type_hint", "nonsense"), nil).want(t, "revoke "+name, 200, "")
+			s.call(c, "POST", "/auth/revoke", form("token", token(revoked), "token_type_hint", "nonsense"), nil).want(t, "revoke "+name, 200, "")
 		}
-		s.call(c, "GET", "/auth/me", "", bearer(one.Access)).want(t, "me after revoke", 401, "invalid_token")
-		s.call(c, "POST", "/auth/refresh", object("refresh_token", one.Refresh), nil).want(t, "refresh after revoke", 400, "invalid_grant")
+		s.call(c, "GET", "/auth/me", "", bearer(revoked.Access)).want(t, "me after revoke", 401, "invalid_token")
+		s.call(c, "POST", "/auth/refresh", object("refresh_token", revoked.Refresh), nil).want(t, "refresh after revoke", 400, "invalid_grant")
 		s.call(c, "GET", "/auth/me", "", bearer(other.Access)).want(t, "me of another session", 200, "")
 	}
 	s.call(c, "POST", "/auth/revoke", form("token", "nobody's"), nil).want(t, "revoke", 200, "")
 	s.call(c, "POST", "/auth/revoke", form("token_type_hint", "x"), nil).want(t, "revoke nothing", 400, "invalid_request")
 
 	last := s.login()
-	s.call(c, "POST", "/auth/logout", "", nil).want(t, "logout of nobody", 401, "no_credentials")
+	s.call(c, "POST", "/auth/logout", "", nil).want(t, "logout without a token", 401, "no_credentials")
 	s.call(c, "POST", "/auth/logout", "", bearer(last.Access)).want(t, "logout by access token", 204, "")
 	s.call(c, "POST", "/auth/refresh", object("refresh_token", last.Refresh), nil).want(t, "refresh after logout", 400, "invalid_grant")
 }
 
-// An access token that no session stands behind cannot be revoked, and that is said.
+// An access token without a session cannot be revoked, and the answer says so.
 func TestRevokeWithoutSession(t *testing.T) {
 	t.Parallel()
 	key := must(jwt.NewKeyRing(must(jwt.GenerateKey("HS256"))))
@@ -139,11 +141,11 @@ func TestRevokeWithoutSession(t *testing.T) {
 	a := &accounts{TokenVerifier: tokens}
 	token := must(tokens.Issue(t.Context(), auth.Claims{Subject: "u-1"}))
 	if got := refused(t, "revoke", post(authhttp.Revoke(a, authhttp.Config{}), "/", asForm, form("token", token)), 400); got.Code != "unsupported_token_type" || a.calls != 0 {
-		t.Errorf("answers %+v after %d calls", got, a.calls)
+		t.Errorf("got %+v after %d calls, want unsupported_token_type and no call", got, a.calls)
 	}
 	a.err = &auth.RetryError{Err: auth.ErrBusy, After: time.Second}
 	w := post(authhttp.Revoke(a, authhttp.Config{}), "/", asForm, "token=s3cr3t") // RFC 7009 section 2.2.1
 	if refused(t, "revoke", w, 503); w.Header().Get("Retry-After") != "1" {
-		t.Errorf("answers with %v", w.Header())
+		t.Errorf("got headers %v, want Retry-After 1", w.Header())
 	}
 }

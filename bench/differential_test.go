@@ -27,21 +27,21 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/differential.tsv")
 
-// tokenCase is a line of ../testdata/vectors/tokens.jsonl.
+// tokenCase is a line of testdata/vectors/tokens.jsonl.
 type tokenCase struct {
 	ID, Settings, Alg, Token, Why string
 	Description, Source           string
 }
 
-// oneKey are the settings that every library can be given: one key.
+// oneKey holds those settings of the cases that every library can be configured with: one key.
 var oneKey = map[string]struct {
 	kid    string
 	leeway time.Duration
 }{"HS": {"hs-1", 0}, "HS60": {"hs-1", time.Minute}, "RS": {"rs-1", 0}, "ES": {"es-1", 0}}
 
-// TestDifferential holds the answers of other libraries, each at its strictest,
-// against ours, case by case. Every difference stands in testdata/differential.tsv
-// with its reason; a difference that is not there, or is there no more, fails.
+// TestDifferential compares this library with others, each configured as strictly as it can be,
+// case by case. testdata/differential.tsv lists every difference and its reason. The test fails for
+// a difference that is missing from the list, and for one in the list that is gone.
 func TestDifferential(t *testing.T) {
 	var cases []tokenCase
 	text, err := os.ReadFile("../testdata/vectors/tokens.jsonl")
@@ -88,7 +88,7 @@ func TestDifferential(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.String() != string(want) {
-		t.Errorf("the differences are not those of %s: run with -update and read the change", file)
+		t.Errorf("the differences are not those in %s: run with -update and review the change", file)
 	}
 }
 
@@ -108,7 +108,7 @@ func vectorFile(t *testing.T, name string) []byte {
 	return b
 }
 
-// verifying returns what verifies: a secret as []byte or a public key.
+// verifying returns a key for verifying: a secret as []byte, or a public key.
 func verifying(t *testing.T, kid string) any {
 	t.Helper()
 	if strings.HasPrefix(kid, "hs") {
@@ -172,7 +172,7 @@ func jwxAnswers(t *testing.T, cases []tokenCase) (answers []bool) {
 	return answers
 }
 
-// pythonAnswers asks python-jose itself.
+// pythonAnswers runs python-jose.
 func pythonAnswers(t *testing.T, cases []tokenCase) (answers []bool) {
 	python := testenv.Python(t, "jose")
 	var in bytes.Buffer

@@ -2,8 +2,6 @@ module github.com/seed-e36e2130/auth/bench
 
 go 1.26.0
 
-replace github.com/seed-e36e2130/auth => ../
-
 require (
 	github.com/appleboy/gin-jwt/v3 v3.5.1
 	github.com/auth0/go-jwt-middleware/v3 v3.1.0
@@ -16,7 +14,7 @@ require (
 	github.com/labstack/echo-jwt/v4 v4.4.0
 	github.com/labstack/echo/v4 v4.16.4
 	github.com/lestrrat-go/jwx/v2 v2.1.7
-	github.com/seed-e36e2130/auth v0.0.0
+	github.com/seed-e36e2130/auth v0.1.0
 	golang.org/x/sys v0.50.0
 )
 

@@ -1,5 +1,5 @@
-// Package bench holds this library against others and against the cost of the
-// cryptography alone, on the same token with the same checks in one run.
+// Package bench compares this library with others, and with the cost of the cryptography alone: the
+// same token, the same checks, in one run.
 package bench
 
 import (
@@ -39,7 +39,7 @@ const (
 	audience = "api.test"
 )
 
-// fixture is one key with one token of about 400 bytes under it.
+// fixture is a key and a token of about 400 bytes that it signed.
 type fixture struct {
 	alg    string
 	secret []byte
@@ -77,7 +77,7 @@ func newFixture(alg string) *fixture {
 	return f
 }
 
-// fixtureOf returns the fixture of a secret for HS256 and a token.
+// fixtureOf returns a fixture for HS256 with this secret and token.
 func fixtureOf(secret []byte, token string) *fixture {
 	return &fixture{alg: "HS256", secret: secret, key: must(jwt.NewSecretKey(secret)), token: token}
 }
@@ -89,13 +89,13 @@ func claims() auth.Claims {
 	}
 }
 
-// issuer returns ours, with this many places for verified tokens.
+// issuer returns an issuer of this library whose table of verified tokens has this many places.
 func (f *fixture) issuer(places int) *jwt.Issuer {
 	ring := must(jwt.NewKeyRing(f.key))
 	return must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: issuer, Audience: audience, Keys: ring, Lifetime: 24 * time.Hour, VerifiedTokens: places}))
 }
 
-// verification returns what verifies with the secret or the public key.
+// verification returns the secret or the public key.
 func (f *fixture) verification() any {
 	if f.signer != nil {
 		return f.signer.Public()
@@ -108,8 +108,8 @@ func (f *fixture) golangParser() *golangjwt.Parser {
 		golangjwt.WithAudience(audience), golangjwt.WithExpirationRequired(), golangjwt.WithIssuedAt(), golangjwt.WithStrictDecoding())
 }
 
-// katarasHeader reads a header with members beyond alg and typ, which the
-// library's own comparison refuses.
+// katarasHeader accepts a header with members beyond alg and typ, which the library's own
+// comparison refuses.
 func katarasHeader(alg string, text []byte) (kataras.Alg, kataras.PublicKey, kataras.InjectFunc, error) {
 	var h struct{ Alg string }
 	if err := json.Unmarshal(text, &h); err != nil {
@@ -123,7 +123,7 @@ func katarasHeader(alg string, text []byte) (kataras.Alg, kataras.PublicKey, kat
 
 type callerKey struct{}
 
-// minimal is the least that a middleware of one's own does around verify.
+// minimal is the smallest middleware that a program would write around verify.
 func minimal(verify func(token string) (any, error), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -140,8 +140,8 @@ func minimal(verify func(token string) (any, error), next http.Handler) http.Han
 	})
 }
 
-// verifiers returns each library's bare verification of f's token, with issuer,
-// audience, expiry and algorithm checked.
+// verifiers returns for each library a function that verifies a token, with issuer, audience,
+// expiry and algorithm.
 func (f *fixture) verifiers() []named[func(token string) (any, error)] {
 	list := []named[func(string) (any, error)]{{"golang-jwt", func() func(string) (any, error) {
 		parser, key := f.golangParser(), f.verification()

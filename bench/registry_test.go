@@ -12,17 +12,17 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// credulous verifies everything, and signs nothing.
+// credulous accepts every signature and makes none.
 type credulous struct{ jws.Signer }
 
 func (credulous) Verify([]byte, []byte, any) error       { return nil }
-func (credulous) Sign([]byte, any) ([]byte, error)       { return nil, errors.New("not here") }
+func (credulous) Sign([]byte, any) ([]byte, error)       { return nil, errors.New("credulous signs nothing") }
 func (credulous) Algorithm() jwa.SignatureAlgorithm      { return "" }
 func (c credulous) verifier() (jws.Verifier, error)      { return c, nil }
 func (c credulous) signer() (signer jws.Signer, _ error) { return c, nil }
 
-// TestRegistry: jwx has one registry of verifiers for the whole process. What somebody
-// puts there decides nothing about our tokens.
+// TestRegistry checks that a verifier which another package puts into jwx's registry, of which
+// there is one for the whole process, has no influence on the tokens of this library.
 func TestRegistry(t *testing.T) {
 	for alg, ours := range map[jwa.SignatureAlgorithm]string{jwa.RS256: jwt.RS256, jwa.ES256: jwt.ES256, jwa.EdDSA: jwt.EdDSA} {
 		verifier, err := jws.NewVerifier(alg)
@@ -65,7 +65,7 @@ func TestRegistry(t *testing.T) {
 		signed, sig := token[:strings.LastIndexByte(token, '.')+1], token[strings.LastIndexByte(token, '.')+1:]
 		forged := signed + strings.Repeat("A", len(sig))
 		if _, err := tokens.Verify(t.Context(), forged); !errors.Is(err, auth.ErrInvalidToken) {
-			t.Errorf("%s: a signature of nothing: %v", ours, err)
+			t.Errorf("%s: a forged signature: %v, want ErrInvalidToken", ours, err)
 		}
 	}
 }

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkServer is a whole server in a process of its own: the metric cpu-ns/op
-// is the processor time that this process spent on a request over loopback.
+// BenchmarkServer runs a whole server in a process of its own. The metric cpu-ns/op is the
+// processor time that the process spends on a request over loopback.
 func BenchmarkServer(b *testing.B) {
 	f := newFixture("HS256")
 	for _, lib := range []string{"none", "auth-first", "auth-repeat", "golang-jwt", "jwx"} {
@@ -67,7 +67,7 @@ func BenchmarkServer(b *testing.B) {
 	}
 }
 
-const serverEnv = "AUTH_BENCH_SERVER" // "lib secret token": this process is the server
+const serverEnv = "AUTH_BENCH_SERVER" // set to "lib secret token", it turns this process into the server
 
 func startServer(b *testing.B, lib string, f *fixture) (addr string) {
 	b.Helper()
@@ -90,18 +90,18 @@ func startServer(b *testing.B, lib string, f *fixture) (addr string) {
 	return addr
 }
 
-// TestMain is the server when [serverEnv] says so.
+// TestMain runs the server if [serverEnv] is set.
 func TestMain(m *testing.M) {
 	settings := os.Getenv(serverEnv)
 	if settings == "" {
 		os.Exit(m.Run())
 	}
-	part := strings.Split(settings, " ")
-	f := fixtureOf(must(base64.StdEncoding.DecodeString(part[1])), part[2])
+	fields := strings.Split(settings, " ")
+	lib, secret, token := fields[0], must(base64.StdEncoding.DecodeString(fields[1])), fields[2]
 	mux := http.NewServeMux()
 	ok := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{"status":"ok"}`) })
-	for _, mw := range f.middlewares(ok) {
-		if mw.name == part[0] {
+	for _, mw := range fixtureOf(secret, token).middlewares(ok) {
+		if mw.name == lib {
 			mux.Handle("GET /{$}", mw.value)
 		}
 	}
@@ -115,6 +115,6 @@ func TestMain(m *testing.M) {
 	})
 	l := must(net.Listen("tcp", "127.0.0.1:0"))
 	fmt.Println(l.Addr())
-	go func() { time.Sleep(5 * time.Minute); os.Exit(1) }() // whatever became of the parent
+	go func() { time.Sleep(5 * time.Minute); os.Exit(1) }() // ends it if the parent did not
 	panic(http.Serve(l, mux))
 }

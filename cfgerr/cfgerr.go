@@ -45,9 +45,11 @@ func (f *Faults) Require(field string, present bool) {
 	}
 }
 
-// Join adds what another constructor returned, and nothing if err is nil.
+// Join adds what another constructor returned: each fault of it, and nothing if err is nil.
 func (f *Faults) Join(err error) {
-	if err != nil {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		f.faults = append(f.faults, joined.Unwrap()...)
+	} else if err != nil {
 		f.faults = append(f.faults, err)
 	}
 }

@@ -21,15 +21,19 @@ func TestFaultsFindsEach(t *testing.T) {
 	f.Add("Name", "a\"b", "must not hold a quote")
 	f.Join(nil)
 	f.Join(other)
+	f.Join(errors.Join(errors.New("first"), errors.New("second")))
 	err := f.Err()
 	const want = "auth: x.Config.Missing: is required\n" +
 		"auth: x.Config.Name \"a\\\"b\": must not hold a quote\n" +
-		"auth: another constructor's"
+		"auth: another constructor's\nfirst\nsecond"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if one, ok := errors.AsType[*cfgerr.Error](err); !ok || one.Field != "x.Config.Missing" {
 		t.Errorf("the first fault is %+v", one)
+	}
+	if list := err.(interface{ Unwrap() []error }).Unwrap(); len(list) != 5 {
+		t.Errorf("%d faults, want 5 beside each other", len(list))
 	}
 	if !errors.Is(err, other) {
 		t.Error("what was joined is not found by errors.Is")

@@ -6,11 +6,11 @@ require (
 	github.com/jackc/pgx/v5 v5.13.0
 	github.com/pquerna/otp v1.5.0
 	github.com/redis/go-redis/v9 v9.23.0
-	github.com/seed-e36e2130/auth v0.0.0
-	github.com/seed-e36e2130/auth/redisstore v0.0.0
-	github.com/seed-e36e2130/auth/sqlstore v0.0.0
-	github.com/seed-e36e2130/auth/sqlstore/sqlite v0.0.0
-	github.com/seed-e36e2130/auth/totp v0.0.0
+	github.com/seed-e36e2130/auth v0.1.0
+	github.com/seed-e36e2130/auth/redisstore v0.1.0
+	github.com/seed-e36e2130/auth/sqlstore v0.1.0
+	github.com/seed-e36e2130/auth/sqlstore/sqlite v0.1.0
+	github.com/seed-e36e2130/auth/totp v0.1.0
 	modernc.org/sqlite v1.62.0
 )
 
@@ -46,12 +46,4 @@ require (
 	modernc.org/libc v1.80.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
-)
-
-replace (
-	github.com/seed-e36e2130/auth => ../
-	github.com/seed-e36e2130/auth/redisstore => ../redisstore
-	github.com/seed-e36e2130/auth/sqlstore => ../sqlstore
-	github.com/seed-e36e2130/auth/sqlstore/sqlite => ../sqlstore/sqlite
-	github.com/seed-e36e2130/auth/totp => ../totp
 )

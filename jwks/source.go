@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
@@ -97,14 +97,10 @@ func (s *source) check(text string) (*url.URL, error) {
 		return nil, errors.New("must hold no user or password")
 	case strings.Contains(text, "#"):
 		return nil, errors.New("must have no fragment")
-	case u.Scheme == "https", u.Scheme == "http" && (s.plainHTTP || isLoopback(u.Hostname())):
+	case origin.IsSecure(u), u.Scheme == "http" && s.plainHTTP:
 		return u, nil
 	}
 	return nil, errors.New("must be https, or http on this machine")
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // hostOf returns the host of u in the form in which hosts are compared: in lower case, and without

@@ -8,18 +8,16 @@ import (
 	"github.com/seed-e36e2130/auth/internal/jose"
 )
 
-// AnyOf returns a verifier for the tokens of several issuers: byIssuer holds the
-// one verifier of each. A token's iss, read before anything is verified, picks the
-// verifier; that one's answer is final, and it must name the same issuer. So no
-// issuer can speak for another, and no token is tried against keys that are not
-// its issuer's.
+// AnyOf returns a verifier for the tokens of several issuers; byIssuer holds the one verifier of
+// each. The iss of a token, read before anything is verified, selects the verifier. Its answer is
+// final, and the principal must have the same issuer. So no issuer can speak for another, and no
+// token is tried with keys that are not its issuer's.
 //
-// Subjects are unique within their issuer alone: two may have the same
-// [Principal.Subject], so whatever is stored by it needs [Principal.Issuer]
-// beside it.
+// A subject is unique only within its issuer: callers of two issuers may have the same
+// [Principal.Subject]. Store [Principal.Issuer] beside it.
 //
-// It returns a [cfgerr.Error] if there is no issuer, an empty one, or one without
-// a verifier. Verify refuses other issuers' tokens with [ErrInvalidToken].
+// It returns a [*cfgerr.Error] if there is no issuer, an empty one, or one without a verifier. Verify
+// refuses tokens of other issuers with [ErrInvalidToken].
 func AnyOf(byIssuer map[string]TokenVerifier) (TokenVerifier, error) {
 	var faults cfgerr.Faults
 	if len(byIssuer) == 0 {

@@ -11,14 +11,13 @@ import (
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// registeredClaims are the names that this library gives a meaning, or would have
-// to: a custom claim may not spell one of them in any letter case, for there are
-// readers that fold case.
+// registeredClaims are the names that this library gives a meaning, or would have to. A custom claim
+// may not spell one of them in any letter case, because some readers of JSON fold case.
 var registeredClaims = []string{
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", // RFC 7519 section 4.1
 	"sid", "scope", "roles", "auth_time", "amr", "acr", "act", "sub_profile",
 	"may_act", // RFC 8693 section 4.4
-	"cnf",     // RFC 7800: a token bound to a key is no bearer token
+	"cnf",     // RFC 7800: a token that is bound to a key is not a bearer token
 }
 
 func registered(name string) bool { return slices.Contains(registeredClaims, name) }
@@ -28,97 +27,119 @@ func shadows(name string) bool {
 	return slices.ContainsFunc(registeredClaims, func(r string) bool { return strings.EqualFold(r, name) })
 }
 
-// claimNames says where things stand in other issuers' tokens, and what must.
+// claimNames says where an issuer puts the claims whose place can be set, and which claims it must
+// set.
 type claimNames struct {
 	audience string
 	scope    string
-	roles    []string          // the way through objects to the array
-	required map[string]string // "": any text but the empty one
+	roles    []string          // names that lead through objects to the array
+	required map[string]string // value by name; "": any text but the empty one
 }
 
 var defaultClaimNames = claimNames{audience: "aud", scope: "scope", roles: []string{"roles"}}
 
-// parsePrincipal reads claims whose signature was verified. Which of them must be
-// there and what they must say is the verifier's business: see accept.
+// parsePrincipal reads claims whose signature was verified. Which of them are required, and what they
+// must say, is decided by the verifier: see accept.
 func parsePrincipal(payload string, names claimNames) (*Principal, error) {
-	payload = strings.Trim(payload, " \t\r\n") // of JSON's own space
-	p := &Principal{payload: payload, expiry: clock.Absent, notBefore: clock.Absent, issuedAt: clock.Absent, authTime: clock.Absent}
-	required := 0
-	err := strictjson.Object(payload, func(name, value string) error {
-		ok := true
-		if name == names.scope {
-			p.scope, ok = scopeText(value)
-		}
-		if name == names.roles[0] {
-			p.roles, ok = rolesAt(value, names.roles[1:])
-		}
-		if name == names.audience {
-			p.audience, ok = value, isText(value) || isTexts(value)
-		}
-		if !ok {
-			return errClaims
-		}
-		if want, is := names.required[name]; is {
-			if text, _ := strictjson.Text(value); text == "" || want != "" && text != want {
-				return errRequired
-			}
-			required++
-		}
-		switch name {
-		case "sub":
-			p.subject, ok = strictjson.Text(value)
-		case "iss":
-			p.issuer, ok = strictjson.Text(value)
-		case "aud":
-			if names.audience != "aud" { // it would have to be looked at all the same
-				return errAudience
-			}
-		case "exp":
-			p.expiry, ok = parseInstant(value)
-		case "nbf":
-			p.notBefore, ok = parseInstant(value)
-		case "iat":
-			p.issuedAt, ok = parseInstant(value)
-		case "auth_time":
-			p.authTime, ok = parseInstant(value)
-		case "jti":
-			p.tokenID, ok = strictjson.Text(value)
-		case "sid":
-			p.sessionID, ok = strictjson.Text(value)
-		case "acr":
-			p.acr, ok = strictjson.Text(value)
-		case "amr":
-			if isTexts(value) { // some issuers write objects, which prove no method that AMR could name
-				p.amr = value
-			}
-		case "act":
-			p.actor, ok = actorOf(value)
-		case "sub_profile":
-			var kind string
-			kind, ok = strictjson.Text(value)
-			p.kind = Kind(kind)
-		case "cnf":
-			return errBound
-		}
-		if !ok {
-			return errClaims
-		}
-		return nil
-	})
+	payload = strings.Trim(payload, " \t\r\n") // white space of JSON
+	r := claimsReader{names: names, p: &Principal{
+		payload: payload, expiry: clock.Absent, notBefore: clock.Absent, issuedAt: clock.Absent, authTime: clock.Absent,
+	}}
+	err := strictjson.Object(payload, func(name, value string) error { return r.read(name, value) })
 	switch {
-	case err == nil:
 	case errors.Is(err, ErrInvalidToken):
 		return nil, err
-	default:
+	case err != nil:
 		return nil, errClaims
-	}
-	if required != len(names.required) {
+	case r.required != len(names.required):
 		return nil, errRequired
-	}
-	if p.subject == "" {
+	case r.p.subject == "":
 		return nil, errSubject
 	}
-	return p, nil
+	return r.p, nil
+}
+
+// claimsReader reads the members of a payload into a principal.
+type claimsReader struct {
+	names    claimNames
+	p        *Principal
+	required int // required claims that were found
+}
+
+// read reads one member.
+func (r *claimsReader) read(name, value string) error {
+	if !r.readNamed(name, value) {
+		return errClaims
+	}
+	if want, is := r.names.required[name]; is {
+		if text, _ := strictjson.Text(value); text == "" || want != "" && text != want {
+			return errRequired
+		}
+		r.required++
+	}
+	switch {
+	case name == "cnf":
+		return errBound
+	case name == "aud" && r.names.audience != "aud": // a reader of aud would have to refuse it
+		return errAudience
+	case !r.readRegistered(name, value):
+		return errClaims
+	}
+	return nil
+}
+
+// readNamed reads a claim whose place can be set. It returns false if the claim is malformed.
+func (r *claimsReader) readNamed(name, value string) bool {
+	ok := true
+	if name == r.names.scope {
+		r.p.scope, ok = scopeText(value)
+	}
+	if name == r.names.roles[0] && ok {
+		r.p.roles, ok = rolesAt(value, r.names.roles[1:])
+	}
+	if name == r.names.audience && ok {
+		r.p.audience, ok = value, isText(value) || isTexts(value)
+	}
+	return ok
+}
+
+// readRegistered reads a claim that has one place. It returns false if the claim is malformed.
+func (r *claimsReader) readRegistered(name, value string) (ok bool) {
+	p := r.p
+	switch name {
+	case "sub":
+		p.subject, ok = strictjson.Text(value)
+	case "iss":
+		p.issuer, ok = strictjson.Text(value)
+	case "exp":
+		p.expiry, ok = parseInstant(value)
+	case "nbf":
+		p.notBefore, ok = parseInstant(value)
+	case "iat":
+		p.issuedAt, ok = parseInstant(value)
+	case "auth_time":
+		p.authTime, ok = parseInstant(value)
+	case "jti":
+		p.tokenID, ok = strictjson.Text(value)
+	case "sid":
+		p.sessionID, ok = strictjson.Text(value)
+	case "acr":
+		p.acr, ok = strictjson.Text(value)
+	case "amr":
+		if isTexts(value) { // some issuers write objects, which prove no method that AMR could name
+			p.amr = value
+		}
+		ok = true
+	case "act":
+		p.actor, ok = actorOf(value)
+	case "sub_profile":
+		var kind string
+		kind, ok = strictjson.Text(value)
+		p.kind = Kind(kind)
+	default:
+		ok = true
+	}
+	return ok
 }
 
 func isText(value string) bool { _, ok := strictjson.Text(value); return ok }
@@ -142,8 +163,8 @@ func IsScope(s string) bool {
 	return s != ""
 }
 
-// scopeText reads the string of RFC 8693 section 4.2, or the array of strings
-// that some issuers write.
+// scopeText reads the string of RFC 8693 section 4.2, or the array of strings that some issuers
+// write.
 func scopeText(value string) (string, bool) {
 	if s, ok := strictjson.Text(value); ok {
 		return s, true
@@ -153,28 +174,28 @@ func scopeText(value string) (string, bool) {
 	}
 	words := texts(value)
 	if slices.ContainsFunc(words, func(w string) bool { return !IsScope(w) }) {
-		return "", false // one element must not count as two scopes
+		return "", false // an element with a space must not count as two scopes
 	}
 	return strings.Join(words, " "), true
 }
 
-// rolesAt returns the array of strings that way leads to. Where the way ends
-// early there are no roles; where it ends at something else the token is refused.
-func rolesAt(value string, way []string) (array string, ok bool) {
-	if len(way) == 0 {
+// rolesAt returns the array of strings that path leads to. If the path ends early there are no roles;
+// if it ends at something else, ok is false and the token is refused.
+func rolesAt(value string, path []string) (array string, ok bool) {
+	if len(path) == 0 {
 		return value, isTexts(value)
 	}
 	ok = true
 	err := strictjson.Object(value, func(name, inner string) error {
-		if name == way[0] {
-			array, ok = rolesAt(inner, way[1:])
+		if name == path[0] {
+			array, ok = rolesAt(inner, path[1:])
 		}
 		return nil
 	})
 	return array, ok && err == nil
 }
 
-// actorOf reads RFC 8693 section 4.1. An actor without a name would pass for no
+// actorOf reads the act claim of RFC 8693 section 4.1. An actor without a sub would look like no
 // actor at all, so it is refused.
 func actorOf(value string) (sub string, ok bool) {
 	err := strictjson.Object(value, func(name, inner string) error {

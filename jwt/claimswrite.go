@@ -3,6 +3,7 @@ package jwt
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,94 +13,117 @@ import (
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// appendClaims writes c as JSON, itself: names and values that a host made up can
-// neither add a member nor replace one.
+// appendClaims encodes c as JSON. It writes the JSON itself, so that names and values which a host
+// made up can neither add a member nor replace one (GHSA-4cf7-xm37-g63h).
 func appendClaims(dst []byte, c *Claims) ([]byte, error) {
 	if c.Subject == "" {
-		return nil, fmt.Errorf("auth: claims: no subject")
+		return nil, errors.New("auth: claims: no subject")
 	}
 	w := claimsWriter{dst: append(dst, '{')}
 	w.text("iss", c.Issuer)
 	w.text("sub", c.Subject)
-	switch len(c.Audience) {
-	case 0:
-	case 1:
-		w.text("aud", c.Audience[0])
-	default:
-		w.texts("aud", c.Audience)
-	}
+	w.audience(c.Audience)
 	w.instant("exp", c.Expiry)
 	w.instant("iat", c.IssuedAt)
 	w.text("jti", c.TokenID)
 	w.text("sid", c.SessionID)
 	w.text("sub_profile", string(c.Kind))
-	for i, s := range c.Scopes {
-		if !IsScope(s) {
-			return nil, fmt.Errorf("auth: claims: scope %q is not a word of RFC 6749 section 3.3", s)
-		}
-		if i == 0 {
-			w.name("scope")
-			w.dst = append(w.dst, '"')
-		} else {
-			w.dst = append(w.dst, ' ')
-		}
-		w.dst = append(w.dst, s...) // a scope holds nothing to escape
-	}
-	if len(c.Scopes) > 0 {
-		w.dst = append(w.dst, '"')
-	}
+	w.scopes(c.Scopes)
 	w.texts("roles", c.Roles)
 	w.instant("auth_time", c.AuthTime)
 	w.texts("amr", c.AMR)
 	w.text("acr", c.ACR)
-	if c.Actor != "" {
-		w.name("act")
-		w.dst = append(w.dst, `{"sub":`...)
-		w.value(c.Actor)
-		w.dst = append(w.dst, '}')
-	}
-	var few [8]string // on the stack
-	names := few[:0]
-	for name := range c.Custom {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if shadows(name) {
-			return nil, fmt.Errorf("auth: claims: custom claim %q collides with a registered one", name)
-		}
-		if s, ok := c.Custom[name].(string); ok { // the usual case, without encoding/json
-			w.custom(name)
-			w.value(s)
-			continue
-		}
-		b, err := json.Marshal(c.Custom[name])
-		if err == nil {
-			err = strictjson.Valid(string(b), 1) // what a Marshaler wrote, too
-		}
-		if err != nil {
-			return nil, fmt.Errorf("auth: claims: custom claim %q: %w", name, err)
-		}
-		w.custom(name)
-		w.dst = append(w.dst, b...)
-	}
+	w.actor(c.Actor)
+	w.customs(c.Custom)
 	if w.err != nil {
 		return nil, fmt.Errorf("auth: claims: %w", w.err)
 	}
 	return append(w.dst, '}'), nil
 }
 
-// claimsWriter writes members and leaves the empty ones out; err is its first
-// fault.
+// audience writes aud: a string for one audience, an array for more (RFC 7519 section 4.1.3).
+func (w *claimsWriter) audience(audience []string) {
+	if len(audience) == 1 {
+		w.text("aud", audience[0])
+		return
+	}
+	w.texts("aud", audience)
+}
+
+// scopes writes scope, a string of words (RFC 8693 section 4.2).
+func (w *claimsWriter) scopes(scopes []string) {
+	if len(scopes) == 0 {
+		return
+	}
+	w.name("scope")
+	w.dst = append(w.dst, '"')
+	for i, s := range scopes {
+		if !IsScope(s) {
+			w.fail(fmt.Errorf("scope %q is not a word of RFC 6749 section 3.3", s))
+			return
+		}
+		if i > 0 {
+			w.dst = append(w.dst, ' ')
+		}
+		w.dst = append(w.dst, s...) // a scope contains nothing that needs escaping
+	}
+	w.dst = append(w.dst, '"')
+}
+
+// actor writes act (RFC 8693 section 4.1).
+func (w *claimsWriter) actor(subject string) {
+	if subject == "" {
+		return
+	}
+	w.name("act")
+	w.dst = append(w.dst, `{"sub":`...)
+	w.value(subject)
+	w.dst = append(w.dst, '}')
+}
+
+// customs writes the custom claims, sorted by name.
+func (w *claimsWriter) customs(custom map[string]any) {
+	var few [8]string // stays on the stack
+	names := few[:0]
+	for name := range custom {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if shadows(name) {
+			w.fail(fmt.Errorf("custom claim %q collides with a registered one", name))
+			return
+		}
+		if s, ok := custom[name].(string); ok { // the usual case, without encoding/json
+			w.custom(name)
+			w.value(s)
+			continue
+		}
+		b, err := json.Marshal(custom[name])
+		if err == nil {
+			err = strictjson.Valid(string(b), 1) // checks the output of a host's Marshaler, too
+		}
+		if err != nil {
+			w.fail(fmt.Errorf("custom claim %q: %w", name, err))
+			return
+		}
+		w.custom(name)
+		w.dst = append(w.dst, b...)
+	}
+}
+
+// claimsWriter writes members, and leaves empty ones out.
 type claimsWriter struct {
 	dst []byte
-	err error
+	err error // first fault
 }
+
+func (w *claimsWriter) fail(err error) { w.err = cmp.Or(w.err, err) }
 
 func (w *claimsWriter) value(s string) {
 	var err error
 	if w.dst, err = strictjson.AppendText(w.dst, s); err != nil {
-		w.err = cmp.Or(w.err, err)
+		w.fail(err)
 	}
 }
 
@@ -109,13 +133,13 @@ func (w *claimsWriter) comma() {
 	}
 }
 
-// name begins a member with a name of ours, which needs no escaping.
+// name begins a member with a registered name, which needs no escaping.
 func (w *claimsWriter) name(name string) {
 	w.comma()
 	w.dst = append(append(append(w.dst, '"'), name...), '"', ':')
 }
 
-// custom begins a member with a name that a host made up.
+// custom begins a member with a name that a host chose.
 func (w *claimsWriter) custom(name string) {
 	w.comma()
 	w.value(name)
@@ -151,7 +175,7 @@ func (w *claimsWriter) instant(name string, t time.Time) {
 	}
 	s := t.Unix()
 	if s < int64(clock.Min/clock.Second) || s > int64(clock.Max/clock.Second) {
-		w.err = cmp.Or(w.err, fmt.Errorf("%s is not in the years 1 to 9999", name))
+		w.fail(fmt.Errorf("%s is not in the years 1 to 9999", name))
 	}
 	w.name(name)
 	w.dst = strconv.AppendInt(w.dst, s, 10)

@@ -10,12 +10,10 @@ import (
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// Decode stores the verified claims in the value that v points to, as
-// [json.Unmarshal] would but for three things: member names match exactly,
-// without folding case, at every depth; numbers in an any are [json.Number], so
-// that a 64-bit ID stays what it was; and what is read are the very bytes that
-// were verified. It returns an error if v is no pointer or a claim does not fit
-// its field.
+// Decode stores the verified claims in the value that v points to. It does what [json.Unmarshal] does,
+// except that member names must match exactly, without folding case, at every depth, and that numbers
+// in an any are [json.Number], so that a 64-bit ID keeps its value. It reads the very bytes that were
+// verified. It returns an error if v is not a pointer, or if a claim does not fit its field.
 func (p *Principal) Decode(v any) error {
 	if p == nil || p.payload == "" {
 		return errors.New("auth: Decode needs a verified Principal")
@@ -41,8 +39,8 @@ func Decode[T any](p *Principal) (T, error) {
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
-// exact returns value without the members that encoding/json could only match to
-// a field of t by folding case.
+// exact returns value without the members that encoding/json could match to a field of t only by
+// folding case.
 func exact(t reflect.Type, value string) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -59,7 +57,7 @@ func exact(t reflect.Type, value string) string {
 		exactMembers(&b, value, func(string) reflect.Type { return t.Elem() })
 	case (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && open == '[':
 		b.WriteByte('[')
-		_ = strictjson.Array(value, func(element string) error { // verified claims
+		_ = strictjson.Array(value, func(element string) error { // cannot fail: the claims were verified
 			if b.Len() > 1 {
 				b.WriteByte(',')
 			}
@@ -73,10 +71,10 @@ func exact(t reflect.Type, value string) string {
 	return b.String()
 }
 
-// exactMembers writes the members whose name has a type.
+// exactMembers writes the members whose names have a type.
 func exactMembers(b *strings.Builder, object string, typeOf func(name string) reflect.Type) {
 	b.WriteByte('{')
-	_ = strictjson.Object(object, func(name, value string) error { // verified claims
+	_ = strictjson.Object(object, func(name, value string) error { // cannot fail: the claims were verified
 		t := typeOf(name)
 		if t == nil {
 			return nil
@@ -93,12 +91,12 @@ func exactMembers(b *strings.Builder, object string, typeOf func(name string) re
 	b.WriteByte('}')
 }
 
-// fieldTypes returns the type of each field of struct t by its name in JSON, as
-// encoding/json finds them: those of embedded structs too, level by level, where
-// a name hides its like further down, a tag hides a field's own name, and two of a
-// kind are none. What Go itself hides has another name in JSON and counts.
+// fieldTypes returns the type of each field of struct t by its name in JSON, by the rules of
+// encoding/json. Fields of embedded structs count, level by level: a name hides the same name further
+// down, a tagged name hides an untagged one, and a name that occurs twice on one level is no field. A
+// field that Go itself hides still counts if its name in JSON differs.
 func fieldTypes(t reflect.Type) map[string]reflect.Type {
-	fields := make(map[string]reflect.Type) // nil: ambiguous
+	fields := make(map[string]reflect.Type) // a nil type: the name is ambiguous
 	seen := make(map[reflect.Type]bool)
 	for level := []reflect.Type{t}; len(level) > 0; {
 		var below []reflect.Type
@@ -142,7 +140,7 @@ func addField(fields map[string]reflect.Type, name string, t reflect.Type) {
 	fields[name] = t
 }
 
-// embedded returns the struct that f embeds, itself or by a pointer.
+// embedded returns the struct that f embeds, directly or by a pointer.
 func embedded(f reflect.StructField) (t reflect.Type, ok bool) {
 	t = f.Type
 	if t.Kind() == reflect.Pointer {

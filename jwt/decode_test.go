@@ -2,6 +2,7 @@ package jwt_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -142,7 +143,7 @@ func TestDecodeFaults(t *testing.T) {
 func TestPrincipalText(t *testing.T) {
 	t.Parallel()
 	p := principal(t, map[string]any{"email": "u@example.com"})
-	for _, text := range []string{p.String(), p.GoString(), p.LogValue().String()} {
+	for _, text := range []string{fmt.Sprint(p), fmt.Sprintf("%+v", p), fmt.Sprintf("%#v", p), fmt.Sprintf("%x", p), p.LogValue().String()} {
 		if !strings.Contains(text, "u-1") || strings.Contains(text, "example.com") {
 			t.Errorf("%s", text)
 		}

@@ -7,16 +7,16 @@ import (
 
 // The errors of a [TokenVerifier].
 var (
-	ErrInvalidToken    = errors.New("auth: invalid token")                 // every refusal of a token is this error
-	ErrExpiredToken    = fmt.Errorf("%w: expired", ErrInvalidToken)        // Is ErrInvalidToken
-	ErrRevokedToken    = fmt.Errorf("%w: revoked", ErrInvalidToken)        // Is ErrInvalidToken
-	ErrUnknownKey      = fmt.Errorf("%w: unknown key", ErrInvalidToken)    // Is ErrInvalidToken
-	ErrKeysUnavailable = errors.New("auth: verification keys unavailable") // infrastructure failure: nothing was decided
-	ErrNobody          = errors.New("auth: the verifier named no caller and no reason")
+	ErrInvalidToken    = errors.New("auth: invalid token")                              // wrapped by every refusal of a token
+	ErrExpiredToken    = fmt.Errorf("%w: expired", ErrInvalidToken)                     // all else was in order
+	ErrRevokedToken    = fmt.Errorf("%w: revoked", ErrInvalidToken)                     // the session or the user was logged out
+	ErrUnknownKey      = fmt.Errorf("%w: unknown key", ErrInvalidToken)                 // no key of the ring has this ID
+	ErrKeysUnavailable = errors.New("auth: verification keys unavailable")              // infrastructure failure: nothing was decided
+	ErrNobody          = errors.New("auth: the verifier named no caller and no reason") // a TokenVerifier broke its contract
 )
 
-// Why a token was refused, for logs: all are ErrInvalidToken, made once so that a
-// refusal costs nothing, and none holds any of the token.
+// Reasons for a refusal, for logs. All are ErrInvalidToken. They are created once, so that a refusal
+// costs nothing, and none contains a part of the token.
 var (
 	errTooLong   = fmt.Errorf("%w: longer than 8192 bytes", ErrInvalidToken)
 	errMalformed = fmt.Errorf("%w: not a compact JWS in canonical base64url", ErrInvalidToken)

@@ -56,7 +56,7 @@ func newVerifier(cfg jwt.VerifierConfig) *jwt.Verifier {
 
 // An issuer whose access tokens have no typ, nor do its ID tokens: a claim says which
 // is which. Package jwks fetches its keys.
-func ExampleJWTVerifierConfig_types() {
+func ExampleVerifierConfig_types() {
 	key, keys := stranger()
 	strict := newVerifier(jwt.VerifierConfig{Keys: keys}) // access tokens of RFC 9068 alone
 	verifier := newVerifier(jwt.VerifierConfig{
@@ -79,7 +79,7 @@ func ExampleJWTVerifierConfig_types() {
 }
 
 // Scopes and roles where Entra and Keycloak put them.
-func ExampleJWTVerifierConfig_rolesClaim() {
+func ExampleVerifierConfig_rolesClaim() {
 	key, keys := stranger()
 	verifier := newVerifier(jwt.VerifierConfig{
 		Keys:       keys,
@@ -98,7 +98,7 @@ func ExampleJWTVerifierConfig_rolesClaim() {
 }
 
 // How far the clocks of issuer and verifier may be apart.
-func ExampleJWTVerifierConfig_leeway() {
+func ExampleVerifierConfig_leeway() {
 	key, keys := stranger()
 	token := sign(key, `{"alg":"EdDSA","typ":"at+jwt"}`, map[string]any{
 		"iss": "https://example.com", "aud": "https://example.com/api", "sub": "17",
@@ -115,7 +115,7 @@ func ExampleJWTVerifierConfig_leeway() {
 }
 
 // A service that was moved, and still takes the tokens made out to its old name.
-func ExampleJWTVerifierConfig_otherAudiences() {
+func ExampleVerifierConfig_otherAudiences() {
 	key, keys := stranger()
 	verifier := newVerifier(jwt.VerifierConfig{Keys: keys, OtherAudiences: []string{"https://old.example.com/api"}})
 	for _, audience := range []string{"https://example.com/api", "https://old.example.com/api", "https://example.com/shop"} {
@@ -132,7 +132,7 @@ func ExampleJWTVerifierConfig_otherAudiences() {
 
 // Check has the last word on each request: a refusal is a 401; what it cannot decide
 // is the server's fault, and lets nobody in.
-func ExampleJWTVerifierConfig_check() {
+func ExampleVerifierConfig_check() {
 	key, keys := stranger()
 	verifier := newVerifier(jwt.VerifierConfig{
 		Keys: keys,
@@ -160,7 +160,7 @@ func ExampleJWTVerifierConfig_check() {
 
 // A token that is remembered costs no signature check, and is refused as soon as its
 // key is gone all the same.
-func ExampleJWTVerifierConfig_verifiedTokens() {
+func ExampleVerifierConfig_verifiedTokens() {
 	key, keys := stranger()
 	verifier := newVerifier(jwt.VerifierConfig{Keys: keys, VerifiedTokens: 100_000}) // as many as call within a token's lifetime
 	token := sign(key, `{"alg":"EdDSA","typ":"at+jwt"}`, map[string]any{

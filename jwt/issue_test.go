@@ -82,7 +82,7 @@ func TestIssuerNames(t *testing.T) {
 	}
 	for name, good := range map[string]bool{strings.Repeat("a", 1024): true, strings.Repeat("a", 1025): false, "a\xff": false, "": false} {
 		_, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: name, Audience: name, Keys: ring})
-		named := err != nil && strings.Contains(err.Error(), "JWTConfig.Issuer: ") && strings.Contains(err.Error(), "JWTConfig.Audience: ")
+		named := err != nil && strings.Contains(err.Error(), "jwt.IssuerConfig.Issuer: ") && strings.Contains(err.Error(), "jwt.IssuerConfig.Audience: ")
 		if good != (err == nil) || !good && !named {
 			t.Errorf("%.10q of %d bytes: %v", name, len(name), err)
 		}

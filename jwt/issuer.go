@@ -19,31 +19,31 @@ const (
 	maxLifetime     = 24 * time.Hour
 )
 
-// IssuerConfig says which tokens a [Issuer] makes, and accepts again.
+// IssuerConfig says which tokens an [Issuer] issues and verifies.
 type IssuerConfig struct {
-	Issuer   string   // required; iss: names this service, as a rule by an https URL, which metadata (RFC 8414) must have
-	Audience string   // required; aud: the API that the tokens are for
-	Keys     *KeyRing // required; its first key signs, every key verifies
+	Issuer   string   // required; iss: name of this service, usually an https URL, as metadata (RFC 8414) must have
+	Audience string   // required; aud: API that the tokens are intended for
+	Keys     *KeyRing // required; the first key signs, every key verifies
 
-	// Lifetime of a token. 0: 15 minutes; 1 s to 24 h. A token cannot be taken
-	// back before (but see Check), so keep it short.
+	// Lifetime of a token. 0: 15 minutes; from 1 s to 24 h. A token cannot be revoked before it
+	// expires, unless Check looks at revocations, so keep it short.
 	Lifetime time.Duration
 
-	// As in [VerifierConfig].
+	// These are fields of [VerifierConfig].
 	Leeway         time.Duration
 	VerifiedTokens int
 	Check          func(ctx context.Context, p *Principal) error
 }
 
-// Issuer makes access tokens as RFC 9068 has them and verifies them. It is
-// immutable but for its key ring, and safe for concurrent use.
+// Issuer issues access tokens of RFC 9068 and verifies them. It is immutable but for its key ring,
+// and safe for concurrent use.
 type Issuer struct {
 	verifier *Verifier
 	lifetime time.Duration
 }
 
-// NewIssuer returns an issuer, or every fault of cfg as a [*cfgerr.Error]. It
-// makes one token and verifies it, so that a signer that does not work shows now.
+// NewIssuer returns an issuer, or every fault of cfg as a [*cfgerr.Error]. It issues and verifies one
+// token, so that a signer that does not work is found now.
 func NewIssuer(cfg IssuerConfig) (*Issuer, error) {
 	faults := cfgerr.Faults{Prefix: "jwt.IssuerConfig."}
 	lifetime := cfgerr.Within(&faults, "Lifetime", cfg.Lifetime, defaultLifetime, time.Second, maxLifetime)
@@ -65,7 +65,7 @@ func NewIssuer(cfg IssuerConfig) (*Issuer, error) {
 	return i, nil
 }
 
-// selfTest carries one token through the issuer's own verifier.
+// selfTest issues one token and verifies it.
 func (i *Issuer) selfTest() error {
 	token, err := i.Issue(context.Background(), Claims{Subject: "self-test"})
 	if err == nil {
@@ -83,16 +83,17 @@ func (i *Issuer) Verify(ctx context.Context, token string) (*Principal, error) {
 // before a change of Lifetime may still be valid.
 func (i *Issuer) MaxLifetime() time.Duration { return maxLifetime }
 
-// Issue returns an access token: typ at+jwt, with iss, sub, aud, exp, iat and jti
-// (RFC 9068 section 2.2) and what c holds beyond them. It returns an error if
-// c has no Subject, sets Issuer, Audience, IssuedAt or TokenID, an Expiry that is
-// past or beyond the issuer's lifetime, an AuthTime beyond the years 1 to 9999, a
-// scope that is no scope-token, or a custom claim that collides with a registered
-// one (in any letter case), cannot be encoded or is nested too deep; if the token
-// would be longer than 8,192 bytes; or if signing fails.
+// Issue returns an access token: typ at+jwt, with iss, sub, aud, exp, iat and jti (RFC 9068 section
+// 2.2) and the other claims of c.
+//
+// It returns an error if c has no Subject; if c sets Issuer, Audience, IssuedAt or TokenID; if Expiry
+// is past or beyond the issuer's lifetime; if AuthTime is not in the years 1 to 9999; if a scope is
+// not a scope-token; if a custom claim collides with a registered one (in any letter case), cannot be
+// encoded or is nested too deeply; if the token would be longer than 8,192 bytes; or if signing
+// fails.
 func (i *Issuer) Issue(ctx context.Context, c Claims) (string, error) {
 	if c.Issuer != "" || c.Audience != nil || !c.IssuedAt.IsZero() || c.TokenID != "" {
-		return "", errors.New("auth: claims: Issuer, Audience, IssuedAt and TokenID are the issuer's to set")
+		return "", errors.New("auth: claims: Issuer, Audience, IssuedAt and TokenID are set by the issuer")
 	}
 	now := time.Now()
 	latest := now.Add(i.lifetime)
@@ -124,10 +125,10 @@ func (i *Issuer) Issue(ctx context.Context, c Claims) (string, error) {
 
 var payloads = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
 
-// newTokenID returns 128 random bits as text.
+// newTokenID returns 128 random bits as text, written into text.
 func newTokenID(text *[22]byte) string {
 	var random [16]byte
-	rand.Read(random[:]) // never fails: crypto/rand
+	rand.Read(random[:]) // never fails
 	base64.RawURLEncoding.Encode(text[:], random[:])
 	return string(text[:])
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-e36e2130/auth/internal/jose"
 )
 
-// jwkSet is the JWK set of a ring's public keys, as it is published.
+// jwkSet is the published JWK set of a ring's public keys.
 type jwkSet struct {
 	body []byte
 	etag string
@@ -22,12 +22,11 @@ func newJWKSet(keys []*jose.Key) (jwkSet, error) {
 	return jwkSet{body, `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`}, err
 }
 
-// JWKSHandler returns a handler that publishes the ring's public keys as a JWK set
-// (RFC 7517 section 5), by custom under /.well-known/jwks.json, so that other
-// services can verify this one's tokens. Secrets and private members are never
-// written; the set of a ring of secrets is empty. What it serves follows
-// [KeyRing.Replace] at once; clients may keep it for five minutes, so publish a key
-// longer than that before it signs.
+// JWKSHandler returns a handler that publishes the ring's public keys as a JWK set (RFC 7517 section
+// 5), usually under /.well-known/jwks.json, so that other services can verify tokens of this one. It
+// never writes secrets and private members; the set of a ring of secrets is empty. It follows
+// [KeyRing.Replace] at once. Clients may cache the set for five minutes, so publish a key for longer
+// than that before it signs.
 func (r *KeyRing) JWKSHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method != http.MethodGet && req.Method != http.MethodHead {

@@ -28,37 +28,36 @@ const (
 	EdDSA = "EdDSA"
 )
 
-// Key is a secret, a public key, or a private key, bound to one algorithm, which
-// the material decides and no token can choose: RFC 8725 section 3.1. It never
-// changes, keeps copies of what it was made from, and shows its ID and algorithm
-// but never its material, however it is printed, logged or marshalled. The zero
-// Key is none and is refused wherever a Key is wanted.
+// Key is a secret, a public key or a private key. It is bound to one algorithm, which the key material
+// decides and no token can choose (RFC 8725 section 3.1). It never changes, keeps copies of what it
+// was made from, and shows its ID and algorithm but never its material, however it is printed,
+// logged or marshalled. The zero Key is no key, and is refused wherever a Key is wanted.
 type Key struct{ jose *jose.Key }
 
-// NewSecretKey returns an HS256 key that signs and verifies; HS384 and HS512 by
-// [Key.WithAlgorithm]. It returns a [cfgerr.Error] if secret is shorter than the
-// hash (32, 48 or 64 bytes: RFC 7518 section 3.2), repeats itself, is a published
-// sample, or is the text of another key. Make one with [GenerateKey].
+// NewSecretKey returns an HS256 key that signs and verifies; [Key.WithAlgorithm] makes it an HS384 or
+// HS512 key. It returns a [*cfgerr.Error] if secret is shorter than the hash (32, 48 or 64 bytes: RFC
+// 7518 section 3.2), repeats itself, is a published sample, or is the text of another key. Make a new
+// secret with [GenerateKey].
 func NewSecretKey(secret []byte) (Key, error) {
 	return newKey("jwt.NewSecretKey", func() (*jose.Key, error) { return jose.NewSecret(secret, "", "") })
 }
 
-// NewSigningKey returns a key that signs with signer and verifies with its public
-// half: Ed25519 makes EdDSA; P-256, P-384 and P-521 make ES256, ES384 and ES512;
-// RSA makes RS256, the others by [Key.WithAlgorithm]. signer is a private key of
-// the standard library or stands for one in an HSM or a key service: then it is
-// called with a digest (with the whole text for Ed25519), must be safe for
-// concurrent use, and a context is only looked at before a call.
+// NewSigningKey returns a key that signs with signer and verifies with its public half. Ed25519 makes
+// EdDSA; P-256, P-384 and P-521 make ES256, ES384 and ES512; RSA makes RS256, and with
+// [Key.WithAlgorithm] the other algorithms of RSA.
 //
-// It returns a [cfgerr.Error] if the key is weak (RSA below 2048 or above 16384
-// bits), broken or unsupported.
+// signer is a private key of the standard library, or stands for a key in an HSM or a key service.
+// Such a signer is called with a digest (with the whole text for Ed25519) and must be safe for
+// concurrent use. A context is only looked at before the call.
+//
+// It returns a [*cfgerr.Error] if the key is weak (RSA below 2048 or above 16384 bits), broken or
+// unsupported.
 func NewSigningKey(signer crypto.Signer) (Key, error) {
 	return newKey("jwt.NewSigningKey", func() (*jose.Key, error) { return jose.NewSigner(signer, "", "") })
 }
 
-// NewVerifyingKey returns a key that verifies only. public is an *rsa.PublicKey,
-// an *ecdsa.PublicKey or an ed25519.PublicKey; what [NewSigningKey] says of
-// algorithms and errors holds here.
+// NewVerifyingKey returns a key that only verifies. public is an *rsa.PublicKey, an *ecdsa.PublicKey
+// or an ed25519.PublicKey. What [NewSigningKey] says of algorithms and errors holds here.
 func NewVerifyingKey(public crypto.PublicKey) (Key, error) {
 	return newKey("jwt.NewVerifyingKey", func() (*jose.Key, error) { return jose.NewPublic(public, "", "") })
 }
@@ -71,14 +70,13 @@ func newKey(field string, make func() (*jose.Key, error)) (Key, error) {
 	return Key{k}, nil
 }
 
-// WithAlgorithm returns the key with another algorithm of its kind: HS384 or HS512
-// for a secret that is long enough, RS384, RS512, PS256, PS384 or PS512 for RSA.
-// It returns a [cfgerr.Error] if alg is not fit for the material or if the key has
-// been told another algorithm before.
+// WithAlgorithm returns the key with another algorithm of its kind: HS384 or HS512 for a secret that
+// is long enough; RS384, RS512, PS256, PS384 or PS512 for RSA. It returns a [*cfgerr.Error] if alg
+// does not fit the material, or if the key was given another algorithm before.
 func (k Key) WithAlgorithm(alg string) (Key, error) { return k.with("jwt.Key.WithAlgorithm", alg, "") }
 
-// WithID returns the key with another ID (kid): 1 to 256 bytes of UTF-8 without
-// control characters. It returns a [cfgerr.Error] for any other.
+// WithID returns the key with another ID (kid): 1 to 256 bytes of UTF-8 without control characters.
+// It returns a [*cfgerr.Error] for any other.
 func (k Key) WithID(id string) (Key, error) {
 	if id == "" {
 		return Key{}, &cfgerr.Error{Field: "jwt.Key.WithID", Reason: "the ID is empty"}
@@ -95,9 +93,9 @@ func (k Key) with(field, alg, id string) (Key, error) {
 	})
 }
 
-// ID returns the key ID (kid): the one given, else the RFC 7638 thumbprint of a
-// public key, else a truncated SHA-256 of a secret, which tells no more about it
-// than a token does. It is "" for the zero Key.
+// ID returns the key ID (kid): the one that was given; otherwise the RFC 7638 thumbprint of a public
+// key, or a truncated SHA-256 of a secret, which tells no more about the secret than a token does. It
+// is "" for the zero Key.
 func (k Key) ID() string {
 	if k.jose == nil {
 		return ""
@@ -113,7 +111,7 @@ func (k Key) Algorithm() string {
 	return k.jose.Algorithm()
 }
 
-// CanSign reports whether the key can make tokens, not only verify them.
+// CanSign reports whether the key can sign tokens, not only verify them.
 func (k Key) CanSign() bool { return k.jose != nil && k.jose.CanSign() }
 
 // Format writes ID and algorithm and never the material, whatever the verb.

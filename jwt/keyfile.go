@@ -5,7 +5,7 @@ import "github.com/seed-e36e2130/auth/internal/keyfile"
 // LoadKeyFile returns the key in a file that [ParseKey] can read.
 //
 // A file that group or others can write, or can read although its key signs, is refused with a
-// [cfgerr.Error] (CWE-732). Where the platform itself hands keys out with other modes, read the file
+// [*cfgerr.Error] (CWE-732). Where the platform itself hands keys out with other modes, read the file
 // and call ParseKey. Windows has no such modes, so there they are not checked. What the file system
 // returns is wrapped: a missing file is [fs.ErrNotExist].
 func LoadKeyFile(path string) (Key, error) {
@@ -28,7 +28,7 @@ func LoadKeySetFile(path string) ([]Key, error) {
 
 // OpenKeyFile returns the key in a file, as [LoadKeyFile] does, and creates the file (mode 0600, a
 // JWK) with a new key for alg if there is none. Of processes that start at once, one creates the key
-// and all get it. It returns a [cfgerr.Error] if the file holds a key that is not for alg or cannot
+// and all get it. It returns a [*cfgerr.Error] if the file holds a key that is not for alg or cannot
 // sign.
 func OpenKeyFile(path, alg string) (Key, error) {
 	k, err := keyfile.Open(path, alg)

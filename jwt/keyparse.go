@@ -7,27 +7,27 @@ import (
 	"github.com/seed-e36e2130/auth/internal/jose"
 )
 
-// GenerateKey returns a new key for alg, one of the constants from [HS256] to
-// [EdDSA], from the system's random source. RSA keys have 3072 bits.
+// GenerateKey returns a new key for alg, one of the constants from [HS256] to [EdDSA], from the
+// system's random source. RSA keys have 3072 bits. It returns a [*cfgerr.Error] for any other alg.
 func GenerateKey(alg string) (Key, error) {
 	return newKey("jwt.GenerateKey", func() (*jose.Key, error) { return jose.Generate(alg) })
 }
 
-// ParseKey returns the key that text holds: one PEM block (PKCS #8, PKCS #1, SEC 1
-// or SubjectPublicKeyInfo) or one JWK (RFC 7517). A JWK's alg and kid become the
-// key's; its use and key_ops must allow signatures.
+// ParseKey returns the key in text: one PEM block (PKCS #8, PKCS #1, SEC 1 or SubjectPublicKeyInfo) or
+// one JWK (RFC 7517). The alg and kid of a JWK become the key's; its use and key_ops must allow
+// signatures.
 //
-// It returns a [cfgerr.Error] if the key is encrypted, a certificate, weak, broken,
-// unsupported, not alone, or contradicts itself.
+// It returns a [*cfgerr.Error] if the key is encrypted, weak, broken or unsupported, if it is a
+// certificate, if there is more than one key, or if the parts of a JWK contradict each other.
 func ParseKey(text []byte) (Key, error) {
 	return newKey("jwt.ParseKey", func() (*jose.Key, error) { return jose.Parse(text) })
 }
 
-// ParseKeySet returns the keys of a JWK set (RFC 7517 section 5) in their order,
-// at most about 300. Keys of other kinds or for other purposes are passed over.
+// ParseKeySet returns the keys of a JWK set (RFC 7517 section 5) in their order, at most about 300.
+// Keys of other kinds or for other purposes are passed over.
 //
-// It returns a [cfgerr.Error] if a key is weak or broken, two different keys have
-// one ID, secrets stand beside public keys, or no key is left.
+// It returns a [*cfgerr.Error] if a key is weak or broken, if two different keys have one ID, if
+// secrets stand beside public keys, or if no key is left.
 func ParseKeySet(text []byte) ([]Key, error) {
 	keys, err := parseSet(text)
 	if err != nil {
@@ -36,7 +36,7 @@ func ParseKeySet(text []byte) ([]Key, error) {
 	return wrapKeys(keys), nil
 }
 
-// parseSet takes a set whole or not at all.
+// parseSet returns all keys of a set, or an error.
 func parseSet(text []byte) ([]*jose.Key, error) {
 	keys, faults, err := jose.ParseSet(string(text))
 	return keys, errors.Join(append(faults, err)...)

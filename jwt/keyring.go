@@ -10,16 +10,14 @@ import (
 	"github.com/seed-e36e2130/auth/internal/jose"
 )
 
-// KeyRing is the set of keys in force. Whoever holds the ring (an issuer, a
-// verifier, a JWK set handler) sees a replacement at once and as a whole. It is
-// safe for concurrent use.
+// KeyRing is the set of keys that are in use. An issuer, a verifier or a JWK set handler that has the
+// ring sees a replacement at once and as a whole. It is safe for concurrent use.
 //
-// The zero KeyRing only verifies and has no keys until its first Replace.
+// The zero KeyRing only verifies, and has no keys until its first Replace.
 //
-// To rotate without refusing one valid token: add the next key as a verifying one
-// and wait until every verifier has seen it; let it sign, with the old one still
-// verifying; remove the old one when its last token has expired. A key removed is
-// refused at once.
+// To rotate keys without refusing a valid token, first add the next key as one that verifies, and
+// wait until every verifier has it. Then let it sign, with the old key still verifying. Remove the
+// old key when its last token has expired. Tokens of a removed key are refused at once.
 type KeyRing struct {
 	signs    bool
 	current  atomic.Pointer[keySnapshot]
@@ -28,22 +26,21 @@ type KeyRing struct {
 
 // keySnapshot is one state of a ring; nothing in it changes.
 type keySnapshot struct {
-	keys       []*jose.Key // each ID once; keys[0] is signing, if there is one
-	ring       *jose.Ring  // of keys
-	asymmetric bool        // one of keys is no secret
+	keys       []*jose.Key // each ID once; the first is signing, if there is one
+	ring       *jose.Ring  // verifies with keys
+	asymmetric bool        // whether one of keys is not a secret
 	signing    *jose.Key   // nil: the ring only verifies
-	header     string      // the encoded header of what signing signs
-	published  jwkSet      // the public half of keys
+	header     string      // encoded header of the tokens that signing signs
+	published  jwkSet      // public half of keys
 }
 
-// NewKeyRing returns a ring whose first key signs and whose keys all verify. It
-// returns a [cfgerr.Error] for each fault, joined: signing cannot sign, two different
-// keys have one ID, one key has two algorithms, a secret is the public key of
-// another, or a key is the zero Key. The first key makes and verifies one signature;
-// what its signer answers if that fails comes wrapped.
+// NewKeyRing returns a ring whose first key signs and whose keys all verify. It returns a
+// [*cfgerr.Error] for each fault, joined: signing cannot sign, two different keys have one ID, one
+// key has two algorithms, a secret is the public key of another key, or a key is the zero Key. The
+// first key makes and verifies one signature; if that fails, the signer's error is wrapped.
 //
-// Secrets and public keys may stand in one ring, each bound to its algorithm, but
-// a ring of one sort is easier to keep safe.
+// A ring may hold secrets and public keys, each bound to its algorithm, but a ring of one sort is
+// easier to keep safe.
 func NewKeyRing(signing Key, others ...Key) (*KeyRing, error) {
 	r := &KeyRing{signs: true}
 	if err := r.Replace(signing, others...); err != nil {
@@ -52,8 +49,8 @@ func NewKeyRing(signing Key, others ...Key) (*KeyRing, error) {
 	return r, nil
 }
 
-// NewVerifyingKeyRing returns a ring that only verifies, whatever its keys can
-// do. It returns the errors of [NewKeyRing].
+// NewVerifyingKeyRing returns a ring that only verifies, even if its keys can sign. It returns the
+// errors of [NewKeyRing].
 func NewVerifyingKeyRing(keys ...Key) (*KeyRing, error) {
 	r := &KeyRing{}
 	if len(keys) == 0 {
@@ -65,9 +62,8 @@ func NewVerifyingKeyRing(keys ...Key) (*KeyRing, error) {
 	return r, nil
 }
 
-// Replace puts new keys in place of all keys, in one step; in a ring that signs,
-// the first signs. It returns the errors of [NewKeyRing], and then nothing has
-// changed.
+// Replace puts new keys in the place of all keys, in one step. In a ring that signs, the first key
+// signs. It returns the errors of [NewKeyRing], and then nothing has changed.
 func (r *KeyRing) Replace(first Key, others ...Key) error {
 	s, err := newKeySnapshot(r.signs, append([]Key{first}, others...))
 	if err != nil {
@@ -103,7 +99,7 @@ func (s *keySnapshot) same(other *keySnapshot) bool {
 	})
 }
 
-// newKeySnapshot is where every state of a ring is checked and built.
+// newKeySnapshot checks keys and builds a state of a ring.
 func newKeySnapshot(signs bool, keys []Key) (*keySnapshot, error) {
 	s := new(keySnapshot)
 	var faults cfgerr.Faults
@@ -159,7 +155,7 @@ func newKeySnapshot(signs bool, keys []Key) (*keySnapshot, error) {
 	return s, nil
 }
 
-// snapshot returns the keys in force, or nil for no KeyRing and the zero one.
+// snapshot returns the keys in use, or nil for the zero KeyRing.
 func (r *KeyRing) snapshot() *keySnapshot {
 	return r.current.Load()
 }

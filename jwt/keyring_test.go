@@ -10,11 +10,11 @@ import (
 	"crypto/rsa"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/jwt"
 )
@@ -82,18 +82,18 @@ func TestKeyRingFaults(t *testing.T) {
 		signer  bool   // the signer's fault, no ConfigError
 	}{
 		"secret":                     {secret, nil, "", false},
-		"public key signs":           {edPublic, nil, "KeyRing[0]", false},
-		"zero key signs":             {jwt.Key{}, nil, "KeyRing[0]", false},
-		"zero key among others":      {secret, []jwt.Key{{}}, "KeyRing[1]", false},
-		"one ID, two keys":           {secret, []jwt.Key{otherSameID}, "KeyRing[1]", false},
+		"public key signs":           {edPublic, nil, "jwt.KeyRing[0]", false},
+		"zero key signs":             {jwt.Key{}, nil, "jwt.KeyRing[0]", false},
+		"zero key among others":      {secret, []jwt.Key{{}}, "jwt.KeyRing[1]", false},
+		"one ID, two keys":           {secret, []jwt.Key{otherSameID}, "jwt.KeyRing[1]", false},
 		"one key twice":              {ed, []jwt.Key{ed, edPublic}, "", false},
-		"one key, two algorithms":    {rs, []jwt.Key{ps}, "KeyRing[1]", false},
+		"one key, two algorithms":    {rs, []jwt.Key{ps}, "jwt.KeyRing[1]", false},
 		"one key, two IDs":           {ed, []jwt.Key{mustKey(ed.WithID("old name"))(t)}, "", false},
 		"secret and public key":      {secret, []jwt.Key{edPublic, rs}, "", false},
 		"secret spells a public key": {ed, []jwt.Key{confused}, "secret is a public key", false},
-		"signer of another":          {wrongPublic, nil, "KeyRing[0]", true},
+		"signer of another":          {wrongPublic, nil, "jwt.KeyRing[0]", true},
 		"signer that fails":          {failing, nil, "service is down", true},
-		"two faults":                 {edPublic, []jwt.Key{{}}, "KeyRing[1]", false},
+		"two faults":                 {edPublic, []jwt.Key{{}}, "jwt.KeyRing[1]", false},
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -139,46 +139,46 @@ func (s foreignPublic) Sign(r io.Reader, digest []byte, o crypto.SignerOpts) ([]
 	return s.Signer.Sign(r, digest, o)
 }
 
-func TestKeyRingNotify(t *testing.T) {
+func TestKeyRingOnReplace(t *testing.T) {
 	t.Parallel()
 	first, second := secretKey(t), secretKey(t)
 	ring, err := jwt.NewKeyRing(first)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told []auth.Event
-	ring.Notify(func(_ context.Context, e auth.Event) { told = append(told, e) })
+	var called []string
+	record := func(_ context.Context, keyID string) { called = append(called, keyID) }
+	ring.OnReplace(record)
 	for i, row := range []struct {
 		keys []jwt.Key
-		want string // the key that the event names, if one comes
-		tell bool
+		want []string // IDs that the function is called with
 	}{
 		{keys: []jwt.Key{first}},
-		{[]jwt.Key{first, second}, first.ID(), true},
-		{keys: []jwt.Key{first, second, first}}, // said twice
-		{[]jwt.Key{second, first}, second.ID(), true},
-		{[]jwt.Key{second}, second.ID(), true},
+		{[]jwt.Key{first, second}, []string{first.ID()}},
+		{keys: []jwt.Key{first, second, first}}, // the same keys, one of them twice
+		{[]jwt.Key{second, first}, []string{second.ID()}},
+		{[]jwt.Key{second}, []string{second.ID()}},
 	} {
-		told = nil
+		called = nil
 		if err := ring.Replace(row.keys[0], row.keys[1:]...); err != nil {
 			t.Fatal(err)
 		}
-		if row.tell != (len(told) == 1) || row.tell && told[0] != (auth.Event{Kind: auth.EventKeyRotated, KeyID: row.want}) {
-			t.Errorf("replacement %d: told %+v", i, told)
+		if !slices.Equal(called, row.want) {
+			t.Errorf("replacement %d: called with %q, want %q", i, called, row.want)
 		}
 	}
-	told = nil
-	if err := ring.Replace(jwt.Key{}); err == nil || len(told) != 0 {
-		t.Errorf("a replacement that fails: %v, told %+v", err, told)
+	called = nil
+	if err := ring.Replace(jwt.Key{}); err == nil || len(called) != 0 {
+		t.Errorf("a replacement that fails: %v, called with %q", err, called)
 	}
-	ring.Notify(nil)
-	if err := ring.Replace(first); err != nil || len(told) != 0 {
-		t.Errorf("with nobody to tell: %v, told %+v", err, told)
+	ring.OnReplace(nil)
+	if err := ring.Replace(first); err != nil || len(called) != 0 {
+		t.Errorf("after OnReplace(nil): %v, called with %q", err, called)
 	}
 
 	var verifying jwt.KeyRing
-	verifying.Notify(func(_ context.Context, e auth.Event) { told = append(told, e) })
-	if err := verifying.Replace(first); err != nil || len(told) != 1 || told[0] != (auth.Event{Kind: auth.EventKeyRotated}) {
-		t.Errorf("the first keys of a ring that only verifies: %v, told %+v", err, told)
+	verifying.OnReplace(record)
+	if err := verifying.Replace(first); err != nil || !slices.Equal(called, []string{""}) {
+		t.Errorf("the first keys of a ring that only verifies: %v, called with %q", err, called)
 	}
 }

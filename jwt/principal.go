@@ -12,27 +12,25 @@ import (
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// Principal is who calls, however they proved it: a verified token, or whatever
-// else a [TokenVerifier] accepts. It exists only verified, it never changes, and
-// it is safe for concurrent use: it is read through methods alone.
+// Principal is a verified caller: the subject of a verified token, or of any other credential that a
+// [TokenVerifier] accepts. It never changes, and is safe for concurrent use.
 type Principal struct {
-	payload string // the verified claims, an object in strict JSON
+	payload string // verified claims, one object of strict JSON
 
-	// Parts of payload, decoded.
+	// Claims of payload, decoded.
 	subject, issuer, sessionID, tokenID, acr, actor string
 	kind                                            Kind
 	scope                                           string // words, separated by spaces
 
-	// Parts of payload, as they stand: checked, and read again when asked for.
+	// Claims of payload as their JSON text, which was checked and is decoded when asked for.
 	audience, roles, amr string
 
 	expiry, notBefore, issuedAt, authTime clock.Instant
 }
 
-// NewPrincipal returns the principal with claims c, for tests and for a
-// [TokenVerifier] that accepts something else than a JWT. Unlike a token's, its
-// issuer, audience, expiry and the rest are the caller's to set. It returns an
-// error if c has no Subject or a custom claim that Issue would refuse.
+// NewPrincipal returns the principal with claims c, for tests and for a [TokenVerifier] of credentials
+// other than JWTs. Here c may set every claim, those of the issuer included. It returns an error if c
+// has no Subject or a custom claim that Issue would refuse.
 func NewPrincipal(c Claims) (*Principal, error) {
 	payload, err := appendClaims(nil, &c)
 	if err != nil {
@@ -48,18 +46,18 @@ func NewPrincipal(c Claims) (*Principal, error) {
 // Subject returns the user ID (sub). It is never empty.
 func (p *Principal) Subject() string { return p.subject }
 
-// Kind returns what sort of caller this is (sub_profile).
+// Kind returns the sort of caller (sub_profile).
 func (p *Principal) Kind() Kind { return p.kind }
 
-// Issuer returns who vouches for the subject (iss).
+// Issuer returns the issuer that vouches for the subject (iss).
 func (p *Principal) Issuer() string { return p.issuer }
 
-// Audience returns the services that the token is meant for (aud).
+// Audience returns the services that the token is intended for (aud).
 func (p *Principal) Audience() []string {
 	return texts(p.audience)
 }
 
-// isFor reports whether one of audiences is the token's, byte for byte.
+// isFor reports whether one of audiences is in aud, byte for byte.
 func (p *Principal) isFor(audiences []string) bool {
 	for _, a := range audiences {
 		if holds(p.audience, a) {
@@ -75,29 +73,27 @@ func (p *Principal) SessionID() string { return p.sessionID }
 // TokenID returns the token's own identifier (jti), or "".
 func (p *Principal) TokenID() string { return p.tokenID }
 
-// IssuedAt returns when the token was made (iat), or the zero time.
+// IssuedAt returns when the token was issued (iat), or the zero time.
 func (p *Principal) IssuedAt() time.Time { return p.issuedAt.Time() }
 
-// Expiry returns when the token ends (exp), or the zero time for a principal
-// that came by no token.
+// Expiry returns when the token expires (exp), or the zero time for a principal without a token.
 func (p *Principal) Expiry() time.Time { return p.expiry.Time() }
 
-// AuthTime returns when the caller last proved who they are (auth_time), or the
-// zero time.
+// AuthTime returns when the caller last proved their identity (auth_time), or the zero time.
 func (p *Principal) AuthTime() time.Time { return p.authTime.Time() }
 
-// ACR returns how strongly the caller proved who they are (acr), or "".
+// ACR returns the strength of the caller's authentication (acr), or "".
 func (p *Principal) ACR() string { return p.acr }
 
-// AMR returns how the caller proved who they are (amr, RFC 8176): nothing where
-// the issuer writes it as anything but an array of strings.
+// AMR returns the caller's authentication methods (amr, RFC 8176), and nothing if the issuer writes
+// amr as anything but an array of strings.
 func (p *Principal) AMR() []string { return texts(p.amr) }
 
-// HasAMR reports whether method is one of the ways in which the caller proved who they are.
+// HasAMR reports whether method is one of the caller's authentication methods.
 func (p *Principal) HasAMR(method string) bool { return holds(p.amr, method) }
 
-// Actor returns the subject of who acts for the caller (act.sub, RFC 8693
-// section 4.1), or "" if the caller acts for themselves.
+// Actor returns the subject of the party that acts for the caller (act.sub, RFC 8693 section 4.1), or
+// "" if the caller acts for themselves.
 func (p *Principal) Actor() string { return p.actor }
 
 // Scopes returns the caller's scopes (scope, RFC 8693 section 4.2).
@@ -111,8 +107,8 @@ func (p *Principal) Scopes() []string {
 	return scopes
 }
 
-// HasScope reports whether scope is one of the caller's: a whole word, compared
-// byte for byte.
+// HasScope reports whether scope is one of the caller's scopes, compared as a whole word and byte for
+// byte.
 func (p *Principal) HasScope(scope string) bool {
 	if scope == "" {
 		return false
@@ -128,13 +124,13 @@ func (p *Principal) HasScope(scope string) bool {
 // Roles returns the caller's roles (roles, RFC 9068 section 2.2.3.1).
 func (p *Principal) Roles() []string { return texts(p.roles) }
 
-// HasRole reports whether role is one of the caller's, byte for byte.
+// HasRole reports whether role is one of the caller's roles, byte for byte.
 func (p *Principal) HasRole(role string) bool {
 	return holds(p.roles, role)
 }
 
-// Claims returns the claims as a copy of the caller's own. Custom holds every
-// claim that is not registered, numbers as [json.Number].
+// Claims returns a copy of the claims. Custom holds every claim that is not registered, with numbers
+// as [json.Number].
 func (p *Principal) Claims() Claims {
 	c := Claims{
 		Subject: p.subject, Kind: p.kind, Issuer: p.issuer, Audience: p.Audience(),
@@ -142,7 +138,7 @@ func (p *Principal) Claims() Claims {
 		IssuedAt: p.IssuedAt(), Expiry: p.Expiry(), AuthTime: p.AuthTime(),
 		AMR: p.AMR(), ACR: p.acr, Actor: p.actor,
 	}
-	_ = strictjson.Object(p.payload, func(name, value string) error { // checked when parsed
+	_ = strictjson.Object(p.payload, func(name, value string) error { // cannot fail: it was checked when it was parsed
 		if registered(name) {
 			return nil
 		}
@@ -169,8 +165,8 @@ func (p *Principal) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "jwt.Principal(%s)", p.subject)
 }
 
-// LogValue returns the subject, the session and the token ID: what an audit log
-// needs, and nothing that is personal or secret.
+// LogValue returns the subject, the session and the token ID. An audit log needs them, and none is
+// secret.
 func (p *Principal) LogValue() slog.Value {
 	if p == nil {
 		return slog.StringValue("none")
@@ -185,8 +181,8 @@ func (p *Principal) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// texts returns the strings of a claim that is a string or an array of strings, as
-// was checked when it was parsed.
+// texts returns the strings of a claim that is a string or an array of strings, which was checked when
+// it was parsed.
 func texts(claim string) []string {
 	if s, ok := strictjson.Text(claim); ok {
 		return []string{s}
@@ -200,7 +196,7 @@ func texts(claim string) []string {
 	return list
 }
 
-// holds reports whether want is one of the texts of claim.
+// holds reports whether want is one of the strings of claim.
 func holds(claim, want string) bool {
 	if s, ok := strictjson.Text(claim); ok {
 		return s == want

@@ -10,17 +10,16 @@ import (
 const (
 	defaultPlaces = 4096
 	maxPlaces     = 1 << 20
-	ways          = 4 // places that one token may take
+	ways          = 4 // places where one token may be kept
 )
 
-// verifiedTable remembers tokens whose signature and claims were in order, for
-// one snapshot of the key ring: with another ring every token is checked anew,
-// so a removed key's tokens are refused at once. It is keyed by the SHA-256 of
-// the token, has a fixed number of places, drops the oldest of four where a new
-// token needs one, and takes no lock.
+// verifiedTable remembers tokens whose signature and claims were in order, for one snapshot of the
+// key ring. With another snapshot every token is checked again, so that tokens of a removed key are
+// refused at once. The table is keyed by the SHA-256 of the token and has a fixed number of places. A
+// new token replaces the oldest of four. It takes no lock.
 type verifiedTable struct {
 	snap      *keySnapshot
-	symmetric bool // remember tokens with a MAC, too
+	symmetric bool // whether tokens with a MAC are remembered, too
 	mask      uint32
 	places    []atomic.Pointer[verifiedToken]
 }
@@ -33,8 +32,7 @@ type verifiedToken struct {
 
 type tokenDigest [sha256.Size]byte
 
-// newVerifiedTable returns a table of about n places: see
-// [VerifierConfig].VerifiedTokens.
+// newVerifiedTable returns a table of about n places: see [VerifierConfig].VerifiedTokens.
 func newVerifiedTable(snap *keySnapshot, n int) *verifiedTable {
 	t := &verifiedTable{snap: snap, symmetric: n > 0}
 	switch {
@@ -52,8 +50,8 @@ func newVerifiedTable(snap *keySnapshot, n int) *verifiedTable {
 	return t
 }
 
-// tableOf returns the table for snap. Where two callers make one at once, one of
-// them is lost, and nothing else.
+// tableOf returns the table for snap. If two callers create one at once, one table is lost, and
+// nothing else.
 func (v *Verifier) tableOf(snap *keySnapshot) *verifiedTable {
 	t := v.table.Load()
 	if t == nil || t.snap != snap {
@@ -69,8 +67,8 @@ func (t *verifiedTable) bucket(id *tokenDigest) []atomic.Pointer[verifiedToken] 
 	return t.places[i : i+ways]
 }
 
-// find returns the principal of a token that was verified before, or nil and the
-// digest to add it under.
+// find returns the principal of a token that was verified before, or nil and the digest to add it
+// under.
 func (t *verifiedTable) find(token string) (*Principal, tokenDigest) {
 	if t.places == nil {
 		return nil, tokenDigest{}
@@ -84,8 +82,7 @@ func (t *verifiedTable) find(token string) (*Principal, tokenDigest) {
 	return nil, id
 }
 
-// digest is the SHA-256 of token, without a copy on the heap for tokens of usual
-// length.
+// digest returns the SHA-256 of token, without a copy on the heap for tokens of usual length.
 func digest(token string) tokenDigest {
 	var buf [1024]byte
 	return sha256.Sum256(append(buf[:0], token...))

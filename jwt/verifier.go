@@ -15,77 +15,73 @@ import (
 	"github.com/seed-e36e2130/auth/internal/jose"
 )
 
-// NoLeeway as a Leeway allows no clock skew at all.
+// NoLeeway as a Leeway allows no clock skew.
 const NoLeeway time.Duration = -1
 
 // NoType among the Types accepts tokens whose header has no typ.
-const NoType = "(none)" // no media type holds a parenthesis
+const NoType = "(none)" // no media type contains a parenthesis
 
-// Bounds of the clock skew allowed.
+// Bounds of a verifier's settings.
 const (
 	defaultLeeway = 30 * time.Second
 	maxLeeway     = 60 * time.Second
-	maxName       = 1024 // of an issuer or audience, in bytes: both stand in each token
+	maxName       = 1024 // bytes of an issuer or audience: both stand in each token
 )
 
 // VerifierConfig says which tokens a [Verifier] accepts.
 type VerifierConfig struct {
 	Issuer   string   // required; iss must be exactly this (RFC 8725 section 3.8); at most 1,024 bytes
 	Audience string   // required; aud must be or hold exactly this (RFC 8725 section 3.9); at most 1,024 bytes
-	Keys     *KeyRing // required; the zero KeyRing has no keys yet: ErrKeysUnavailable until its Replace
+	Keys     *KeyRing // required; while the zero KeyRing has no keys, Verify returns ErrKeysUnavailable
 
-	// OtherAudiences are further names of this service: aud must be or hold one of
-	// them all.
+	// OtherAudiences are further names of this service. The token must have one of all audiences as
+	// its aud, or in it.
 	OtherAudiences []string
 
-	// Types are the media types accepted in typ, compared without case and
-	// without "application/" (RFC 8725 section 3.11). nil: "at+jwt" alone, the
-	// access tokens of RFC 9068. Issuers that mark theirs as plain JWT need
-	// "JWT" here, those that do not mark them [NoType]; both need RequiredClaims,
-	// or an Audience that ID tokens never have.
+	// Types are the media types that are accepted in typ, compared without case and without
+	// "application/" (RFC 8725 section 3.11). nil: "at+jwt" alone, the access tokens of RFC 9068. An
+	// issuer that marks its access tokens as plain JWT needs "JWT" here, and one that does not mark
+	// them needs [NoType]. Both need RequiredClaims, or an Audience that ID tokens never have.
 	Types []string
 
-	// DangerouslyAnyType accepts any typ and none. An ID token, or whatever else
-	// the issuer signs with the same keys for this audience, then passes for an
-	// access token.
+	// DangerouslyAnyType accepts any typ, and none. An ID token, or anything else that the issuer
+	// signs with the same keys for this audience, is then accepted as an access token.
 	DangerouslyAnyType bool
 
-	// Leeway is the clock skew allowed for exp, nbf and iat: the token is refused
-	// from exp+Leeway on, and before nbf-Leeway and iat-Leeway. 0: 30 s;
-	// [NoLeeway]: none; at most 60 s.
+	// Leeway is the clock skew that is allowed for exp, nbf and iat: the token is refused from
+	// exp+Leeway on, and before nbf-Leeway and iat-Leeway. 0: 30 s; [NoLeeway]: none; at most 60 s.
 	Leeway time.Duration
 
-	// VerifiedTokens is how many tokens are remembered as verified, so that a
-	// repeat costs a hash instead of a signature check. Time, key and Check are
-	// looked at on each use all the same. 0: 4,096 for tokens with an asymmetric
-	// signature, none for others; positive: as many of any; negative: none. At
-	// most 1,048,576. A place takes about 0.6 KiB for a token of 0.4 KiB, and
-	// never more than 7 KiB.
+	// VerifiedTokens is how many tokens are remembered as verified, so that a repeated use costs a
+	// hash instead of a signature check. Times, the key and Check are looked at on each use all the
+	// same. 0: 4,096 tokens with an asymmetric signature, and no others; positive: as many tokens of
+	// any kind; negative: none. At most 1,048,576. A place takes about 0.6 KiB for a token of 0.4
+	// KiB, and never more than 7 KiB.
 	VerifiedTokens int
 
-	// ScopeClaim and RolesClaim say where issuers that do not follow RFC 9068 put
-	// scopes (a string of words or an array) and roles (an array; several names
-	// lead into objects). "": "scope"; nil: {"roles"}.
+	// ScopeClaim and RolesClaim say where an issuer that does not follow RFC 9068 puts scopes (a
+	// string of words, or an array) and roles (an array; several names lead into objects). "":
+	// "scope"; nil: {"roles"}.
 	ScopeClaim string
 	RolesClaim []string
 
-	// AudienceClaim is read in place of aud, for issuers whose access tokens have
-	// none; those that have one all the same are refused. "": "aud".
+	// AudienceClaim is read in the place of aud, for an issuer whose access tokens have no aud. A
+	// token that has an aud all the same is refused. "": "aud".
 	AudienceClaim string
 
-	// RequiredClaims must stand in the token as strings: of exactly this value, or
-	// of any but the empty one where the value here is empty. They tell access
-	// tokens from what else an issuer signs with the same keys.
+	// RequiredClaims must be in the token as strings: with exactly this value, or, where the value
+	// here is empty, with any value but the empty one. They distinguish access tokens from other
+	// tokens that an issuer signs with the same keys.
 	RequiredClaims map[string]string
 
-	// Check, if not nil, is asked about each token on each use, after all else
-	// was in order. It returns nil to accept and [ErrRevokedToken] to refuse; any
-	// other error means that it could not decide and is passed on, for a 5xx.
+	// Check, if not nil, is called for each token on each use, after everything else was in order. It
+	// returns nil to accept the token and [ErrRevokedToken] to refuse it. Any other error means that
+	// it could not decide; it is passed on, for a 5xx.
 	Check func(ctx context.Context, p *Principal) error
 }
 
-// Verifier accepts signed JWTs of one issuer for one audience. It is immutable
-// but for its key ring, and safe for concurrent use.
+// Verifier verifies signed JWTs of one issuer for one audience. It is immutable but for its key ring,
+// and safe for concurrent use.
 type Verifier struct {
 	issuer    string
 	audiences []string
@@ -112,16 +108,17 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 func newVerifier(cfg VerifierConfig, faults *cfgerr.Faults) *Verifier {
 	checkName(faults, "Issuer", cfg.Issuer)
 	checkName(faults, "Audience", cfg.Audience)
-	if slices.Contains(cfg.OtherAudiences, "") {
-		faults.Add("OtherAudiences", "", "holds an empty audience")
-	}
 	faults.Require("Keys", cfg.Keys != nil)
+	leeway := leewayOf(faults, cfg.Leeway)
 	if cfg.VerifiedTokens > maxPlaces {
 		faults.Add("VerifiedTokens", fmt.Sprint(cfg.VerifiedTokens), fmt.Sprintf("must be at most %d", maxPlaces))
 	}
+	if slices.Contains(cfg.OtherAudiences, "") {
+		faults.Add("OtherAudiences", "", "holds an empty audience")
+	}
 	return &Verifier{
 		issuer: cfg.Issuer, audiences: append([]string{cfg.Audience}, cfg.OtherAudiences...),
-		types: acceptedTypes(faults, cfg), leeway: leewayOf(faults, cfg.Leeway), names: claimNamesOf(faults, cfg),
+		types: acceptedTypes(faults, cfg), leeway: leeway, names: claimNamesOf(faults, cfg),
 		check: cfg.Check, keys: cfg.Keys, places: cfg.VerifiedTokens,
 	}
 }
@@ -152,17 +149,11 @@ func leewayOf(faults *cfgerr.Faults, leeway time.Duration) clock.Instant {
 // acceptedTypes returns the media types that typ may name, where "" stands for no typ; nil accepts
 // any.
 func acceptedTypes(faults *cfgerr.Faults, cfg VerifierConfig) []string {
-	if cfg.DangerouslyAnyType {
-		if cfg.Types != nil {
-			faults.Add("Types", strings.Join(cfg.Types, " "), "contradicts DangerouslyAnyType")
-		}
+	if cfg.Types == nil && cfg.DangerouslyAnyType {
 		return nil
 	}
 	if cfg.Types == nil {
 		return []string{jose.AccessTokenType}
-	}
-	if len(cfg.Types) == 0 {
-		faults.Add("Types", "", "is empty: leave it nil for at+jwt")
 	}
 	types := make([]string, len(cfg.Types))
 	for i, t := range cfg.Types {
@@ -172,6 +163,12 @@ func acceptedTypes(faults *cfgerr.Faults, cfg VerifierConfig) []string {
 		case types[i] == "": // it would mean NoType
 			faults.Add("Types", t, "holds an empty type")
 		}
+	}
+	if len(types) == 0 {
+		faults.Add("Types", "", "is empty: leave it nil for at+jwt")
+	}
+	if cfg.DangerouslyAnyType {
+		faults.Add("Types", strings.Join(cfg.Types, " "), "contradicts DangerouslyAnyType")
 	}
 	return types
 }
@@ -195,10 +192,10 @@ func claimNamesOf(faults *cfgerr.Faults, cfg VerifierConfig) claimNames {
 	return names
 }
 
-// Verify returns the principal of a token that is genuine and valid now. It
-// returns [ErrInvalidToken] if the token is not: wrapped in [ErrExpiredToken] if
-// all else was in order, in [ErrUnknownKey] if its key is not in the ring and in
-// [ErrRevokedToken] if Check says so. Other errors are Check's own.
+// Verify returns the principal of a token that is genuine and valid now. Otherwise it returns
+// [ErrInvalidToken], or an error that wraps it: [ErrExpiredToken] if all else was in order,
+// [ErrUnknownKey] if its key is not in the ring, and [ErrRevokedToken] if Check says so. It returns
+// [ErrKeysUnavailable] if the ring has no keys yet. Other errors are Check's own.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error) {
 	p, err := v.genuine(token)
 	if err != nil {
@@ -212,7 +209,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 	return p, nil
 }
 
-// genuine is Verify without Check.
+// genuine does what Verify does, without Check.
 func (v *Verifier) genuine(token string) (*Principal, error) {
 	if len(token) > jose.MaxTokenBytes {
 		return nil, errTooLong
@@ -243,7 +240,7 @@ func (v *Verifier) genuine(token string) (*Principal, error) {
 	return p, nil
 }
 
-// accept holds a genuine token against everything but the clock.
+// accept checks everything about a genuine token but its times.
 func (v *Verifier) accept(t jose.Opened) (*Principal, error) {
 	if v.types != nil && !slices.Contains(v.types, t.Type) {
 		return nil, errType
@@ -264,7 +261,7 @@ func (v *Verifier) accept(t jose.Opened) (*Principal, error) {
 	return p, nil
 }
 
-// inTime holds the token against the clock, with the leeway once for each.
+// inTime checks the times of a token, each with the leeway.
 func (v *Verifier) inTime(p *Principal, now clock.Instant) error {
 	switch {
 	case now >= p.expiry+v.leeway:
@@ -277,7 +274,7 @@ func (v *Verifier) inTime(p *Principal, now clock.Instant) error {
 	return nil
 }
 
-// tokenError gives the seam's errors their public names.
+// tokenError translates an error of package jose.
 func tokenError(err error) error {
 	switch err {
 	case jose.ErrTooLong:

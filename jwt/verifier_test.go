@@ -97,7 +97,7 @@ func TestForeignShapes(t *testing.T) {
 	_, err = jwt.NewVerifier(jwt.VerifierConfig{
 		Issuer: "i", Audience: "a", Keys: ring, OtherAudiences: []string{""}, RequiredClaims: map[string]string{"": "x"},
 	})
-	for _, want := range []string{"JWTVerifierConfig.OtherAudiences", "JWTVerifierConfig.RequiredClaims"} {
+	for _, want := range []string{"jwt.VerifierConfig.OtherAudiences", "jwt.VerifierConfig.RequiredClaims"} {
 		found := false
 		for _, e := range errorList(err) {
 			found = found || errors.As(e, &fault) && fault.Field == want

@@ -1,3 +1,5 @@
+// Package memstore keeps users, sessions and records in the memory of the program, for tests and first
+// steps.
 package memstore
 
 import (
@@ -9,17 +11,17 @@ import (
 	"github.com/seed-e36e2130/auth/internal/clock"
 )
 
-// Store is a [auth.UserStore], an [auth.AccountStore], a [auth.SessionStore] and a
-// [auth.RecordStore] in the program's memory, for tests and first steps. It forgets every account when the program ends, other
-// processes do not see it, and it grows with each registration, without bound:
-// package sqlstore keeps accounts in a database.
+// Store is an [auth.UserStore], an [auth.AccountStore], an [auth.SessionStore] and an
+// [auth.RecordStore]. It is lost when the program ends, other processes do not see it, and it grows
+// with each registration, without bound. Package sqlstore keeps accounts in a database. It is safe for
+// concurrent use.
 type Store struct {
 	mu    sync.RWMutex
-	users map[string]func() auth.User // by ID; package fmt looks into no function for the hash
-	ids   map[string]string           // by username
+	users map[string]func() auth.User // users by ID, in functions, because package fmt does not look into those
+	ids   map[string]string           // IDs by username
 
 	sessions sessionTable
-	records  map[string]func() auth.Record // by key
+	records  map[string]func() auth.Record // records by key
 	owned    map[string]map[string]bool    // keys by owner
 }
 
@@ -131,7 +133,7 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 	return nil
 }
 
-// usable returns why the store cannot serve this call, or nil.
+// usable returns an error if ctx has ended.
 func (s *Store) usable(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("auth: memory store: %w", err)

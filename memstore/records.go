@@ -24,8 +24,8 @@ func (s *Store) Record(ctx context.Context, key string) (auth.Record, time.Time,
 	return r, now, nil
 }
 
-// holds returns an error unless s can be used and any store would take r: what works
-// in memory works in a database.
+// holds returns an error if ctx has ended, or if some store would not take r: what works in memory must
+// also work in a database.
 func (s *Store) holds(ctx context.Context, r auth.Record) error {
 	if err := s.usable(ctx); err != nil {
 		return err
@@ -42,7 +42,7 @@ func (s *Store) holds(ctx context.Context, r auth.Record) error {
 	return nil
 }
 
-// record returns the record with this key that lives.
+// record returns the record with this key that has not expired.
 func (s *Store) record(key string, now time.Time) (auth.Record, bool) {
 	stored, there := s.records[key]
 	if !there {
@@ -59,8 +59,7 @@ func expired(r auth.Record, now time.Time) bool {
 	return !r.ExpiresAt.IsZero() && !now.Before(r.ExpiresAt)
 }
 
-// ReplaceRecord implements [auth.RecordStore]. It forgets a few expired records for each
-// that it writes.
+// ReplaceRecord implements [auth.RecordStore]. It also removes a few expired records.
 func (s *Store) ReplaceRecord(ctx context.Context, old int64, r auth.Record) error {
 	if err := s.holds(ctx, r); err != nil {
 		return err
@@ -94,9 +93,8 @@ func (s *Store) DeleteRecord(ctx context.Context, key string, version int64) err
 	return nil
 }
 
-// sweepRecords looks at a few records, wherever the map begins this time, and
-// forgets those that have expired. As each write adds one at most, what has expired
-// stays a small part of all.
+// sweepRecords looks at a few records, from wherever the map's iteration begins, and removes those that
+// have expired. Each write adds one record at most, so expired ones stay a small part of all.
 func (s *Store) sweepRecords(now time.Time) {
 	looked := 0
 	for key, stored := range s.records {
@@ -140,16 +138,26 @@ func (s *Store) DeleteRecords(ctx context.Context, owner string) error {
 	return nil
 }
 
-// putRecord writes a record in the place of the one with its key.
+// putRecord writes a record in the place of the one with its key. A record whose owner stays the same
+// keeps its place in the index: a write then takes the same time whether the record has an owner or
+// not.
 func (s *Store) putRecord(r auth.Record) {
-	s.removeRecord(r.Key)
-	s.records[r.Key] = func() auth.Record { return r }
-	if r.Owner != "" {
-		if s.owned[r.Owner] == nil {
-			s.owned[r.Owner] = make(map[string]bool)
-		}
-		s.owned[r.Owner][r.Key] = true
+	if stored, there := s.records[r.Key]; !there || stored().Owner != r.Owner {
+		s.removeRecord(r.Key)
+		s.addToOwner(r)
 	}
+	s.records[r.Key] = func() auth.Record { return r }
+}
+
+// addToOwner adds a record to those of its owner, if it has one.
+func (s *Store) addToOwner(r auth.Record) {
+	if r.Owner == "" {
+		return
+	}
+	if s.owned[r.Owner] == nil {
+		s.owned[r.Owner] = make(map[string]bool)
+	}
+	s.owned[r.Owner][r.Key] = true
 }
 
 // removeRecord removes the record with a key, if there is one, expired or not.

@@ -12,15 +12,15 @@ import (
 	"github.com/seed-e36e2130/auth/internal/clock"
 )
 
-// sessionTable are the sessions of a [Store] and its revocation feed.
+// sessionTable holds the sessions of a [Store] and its feed of revocations.
 type sessionTable struct {
-	byID   map[string]func() auth.Session // as the users are
+	byID   map[string]func() auth.Session // sessions, in functions like the users
 	byUser map[string][]string            // IDs
-	order  []string                       // IDs, some of sessions that are gone
-	hand   int                            // where in order the next sweep begins
-	feed   []numbered                     // only ever appended to, or made anew
-	live   int                            // revocations in feed when it was last made anew
-	number uint64                         // of the last revocation
+	order  []string                       // IDs, also of some sessions that are gone
+	hand   int                            // index into order of the next sweep
+	feed   []numbered                     // appended to, or replaced as a whole
+	live   int                            // length of feed when it was last replaced
+	number uint64                         // number of the last revocation
 }
 
 type numbered struct {
@@ -28,11 +28,10 @@ type numbered struct {
 	auth.Revocation
 }
 
-// forgetAfter is how long a session is kept that has expired.
+// forgetAfter is how long an expired session is kept.
 const forgetAfter = time.Hour
 
-// CreateSession implements [auth.SessionStore]. It forgets a few expired sessions for
-// each that it creates.
+// CreateSession implements [auth.SessionStore]. It also removes a few expired sessions.
 func (s *Store) CreateSession(ctx context.Context, stored auth.Session) error {
 	if err := s.usable(ctx); err != nil {
 		return err
@@ -58,16 +57,15 @@ func (m *sessionTable) put(s auth.Session) {
 	m.byID[s.ID] = func() auth.Session { return s }
 }
 
-// asStored returns s as a database keeps it, with nothing of the caller's.
+// asStored returns s as a database keeps it, without sharing memory with the caller.
 func asStored(s auth.Session) auth.Session {
 	s.State = slices.Clone(s.State)
 	s.CreatedAt, s.LastUsedAt, s.ExpiresAt = clock.Microseconds(s.CreatedAt), clock.Microseconds(s.LastUsedAt), clock.Microseconds(s.ExpiresAt)
 	return s
 }
 
-// sweep looks at the next few sessions in the order of their making and forgets
-// those that have expired. As each creation brings one, and drives the hand past
-// eight, what has expired stays a small part of all.
+// sweep looks at the next eight sessions in the order of their creation, and removes those that have
+// expired. Each creation adds one, so expired ones stay a small part of all.
 func (m *sessionTable) sweep(now time.Time) {
 	for range min(8, len(m.order)) {
 		m.hand %= len(m.order)
@@ -180,8 +178,7 @@ func (s *Store) DeleteUserSessions(ctx context.Context, userID, except string, i
 	return nil
 }
 
-// record appends to the feed. Once it has doubled it is made anew without what
-// has expired.
+// record appends to the feed. Once the feed has doubled, expired revocations are removed from it.
 func (m *sessionTable) record(r auth.Revocation) {
 	if len(m.feed) > 2*m.live+64 {
 		now, feed := time.Now(), []numbered(nil)

@@ -15,62 +15,58 @@ import (
 	"github.com/seed-e36e2130/auth/internal/phc"
 )
 
-// Parameters for [NewArgon2id], in the notation of the hashes: memory in KiB,
-// passes over it, lanes.
+// Parameters for [NewArgon2id], in the notation of encoded hashes: memory in KiB, passes, lanes.
 const (
-	Argon2idOWASP         = "m=19456,t=2,p=1"   // OWASP Password Storage Cheat Sheet; the zero Argon2id
-	Argon2idRFC9106First  = "m=2097152,t=1,p=4" // RFC 9106 section 4: 2 GiB for each hash under way
-	Argon2idRFC9106Second = "m=65536,t=3,p=4"   // RFC 9106 section 4: where memory is dear
+	Argon2idOWASP         = "m=19456,t=2,p=1"   // OWASP Password Storage Cheat Sheet; used by the zero Argon2id
+	Argon2idRFC9106First  = "m=2097152,t=1,p=4" // RFC 9106 section 4, first choice: 2 GiB for each concurrent hash
+	Argon2idRFC9106Second = "m=65536,t=3,p=4"   // RFC 9106 section 4, second choice: less memory
 )
 
-// The bounds. What a stored hash may cost is bounded because the table may be
-// hostile; what a new one must cost at least, because the host may be careless.
+// Bounds. The cost of a stored hash has an upper bound, because an attacker may have written to the
+// table. The cost of a new hash has a lower bound, so that a mistake in a configuration is noticed.
 const (
-	argon2MaxStored = 1 << 20  // KiB: 1 GiB, or what new hashes take if that is more
+	argon2MaxStored = 1 << 20  // KiB: 1 GiB, or the memory of new hashes if that is more
 	argon2MaxMemory = 1 << 21  // KiB: RFC 9106's first recommendation
 	argon2MaxPasses = 20       //
-	argon2MaxLanes  = 16       // each a thread
+	argon2MaxLanes  = 16       // threads
 	argon2MaxWork   = 4 << 20  // KiB times passes: libsodium's "sensitive", about 4 s
-	argon2MinMemory = 7168     // KiB: the least that OWASP lists
-	argon2MinWork   = 5 * 7168 // KiB times passes: the least that OWASP lists
-	argon2SaltLen   = 16       // bytes of a new salt; RFC 9106 section 3.1
-	argon2DigestLen = 32       // bytes of a new digest
-	argon2MinSalt   = 8        // bytes of a stored one; RFC 9106 section 3.1
-	argon2MinDigest = 16       // less can be guessed
-	argon2MaxBytes  = 64       // of either
+	argon2MinMemory = 7168     // KiB: lowest that OWASP lists
+	argon2MinWork   = 5 * 7168 // KiB times passes: lowest that OWASP lists
+	argon2SaltLen   = 16       // bytes in a new salt; RFC 9106 section 3.1
+	argon2DigestLen = 32       // bytes in a new digest
+	argon2MinSalt   = 8        // bytes in a stored salt; RFC 9106 section 3.1
+	argon2MinDigest = 16       // bytes in a stored digest; shorter ones can be guessed
+	argon2MaxBytes  = 64       // bytes in a stored salt or digest
 	argon2Version   = "19"     // 0x13; x/crypto has no other
 	argon2Minimum   = "m=7168,t=5,p=1"
 )
 
-// Argon2id is a [Hasher] that makes Argon2id hashes (RFC 9106, version 0x13) as
-// PHC strings and reads those of other systems, Argon2i included. Its zero value
-// has the parameters [Argon2idOWASP].
+// Argon2id is a [Hasher] that makes Argon2id hashes (RFC 9106, version 0x13) as PHC strings, and reads
+// those of other systems, Argon2i included. Its zero value has the parameters [Argon2idOWASP].
 //
-// Passwords of any length count to the last byte, as received. A hash takes its
-// memory while it is made or checked: [Limit] bounds how many are at once. A
-// mismatch with a hash of less work takes as long as one with a hash of the
-// current work, so that a table in the middle of an upgrade does not tell its
-// users by time.
+// A password of any length counts to its last byte. A hash takes its memory while it is made or
+// checked: [Limit] bounds how many there are at once. A mismatch with a hash of less work takes as
+// long as one with a hash of the current work, so that during an upgrade of a table the time does not
+// tell who has a new hash.
 type Argon2id struct {
 	params argon2Params // zero: Argon2idOWASP
 }
 
-// argon2Params is what an Argon2 hash costs.
+// argon2Params is the cost of an Argon2 hash.
 type argon2Params struct {
 	memory int // KiB
 	passes int
 	lanes  int
 }
 
-// NewArgon2id returns an Argon2id whose new hashes have the given parameters:
-// [Argon2idOWASP] (the same as ""), [Argon2idRFC9106First],
-// [Argon2idRFC9106Second] or others in the same notation, such as the answer of
-// [Argon2id.Calibrate]. The least is m=7168,t=5,p=1 or as much work with more
-// memory; the most is m=2097152, t=20, p=16, and m times t 4194304.
+// NewArgon2id returns an Argon2id whose new hashes have the given parameters: [Argon2idOWASP] (the same
+// as ""), [Argon2idRFC9106First], [Argon2idRFC9106Second], or others in the same notation, such as the
+// result of [Argon2id.Calibrate]. The lower bound is m=7168,t=5,p=1, or as much work with more memory.
+// The upper bound is m=2097152, t=20, p=16, and 4194304 for m times t.
 //
-// Stored hashes are read up to 1 GiB (m=1048576), or what new ones take if that
-// is more, and the same t, p and m times t. It returns a [*cfgerr.Error] if params
-// is malformed or beyond the bounds.
+// Stored hashes are read up to 1 GiB (m=1048576), or the memory of new hashes if that is more, and up
+// to the same t, p and m times t. It returns a [*cfgerr.Error] if params is malformed or out of
+// bounds.
 func NewArgon2id(params string) (Argon2id, error) {
 	if params == "" {
 		return Argon2id{}, nil
@@ -131,20 +127,19 @@ func (a Argon2id) Verify(ctx context.Context, encoded, password string) error {
 	return ErrMismatch
 }
 
-// NeedsRehash implements [Hasher]. It reports true for less memory or less work
-// (memory times passes), for a salt of less than 16 bytes, and for what is no
-// Argon2id hash.
+// NeedsRehash implements [Hasher]. It returns true for less memory or less work (memory times passes),
+// for a salt of less than 16 bytes, and for a text that is not an Argon2id hash.
 func (a Argon2id) NeedsRehash(encoded string) bool {
 	h, err := parseArgon2(encoded)
 	current := a.current()
 	return err != nil || !h.id || h.memory < current.memory || h.work() < current.work() || len(h.salt) < argon2SaltLen
 }
 
-// argon2Hash is a stored hash taken apart. Its salt and digest are of sound
-// length, its parameters are not yet checked.
+// argon2Hash is a parsed hash. Its salt and digest have a valid length; its parameters are not checked
+// yet.
 type argon2Hash struct {
 	argon2Params
-	id           bool // Argon2id, else Argon2i
+	id           bool // true: Argon2id; false: Argon2i
 	salt, digest []byte
 }
 
@@ -167,7 +162,7 @@ func parseArgon2(encoded string) (h argon2Hash, err error) {
 	parsed, err := phc.Parse(encoded)
 	switch {
 	case err != nil:
-	case parsed.Version == "" || parsed.Version == "16": // sound, but of another algorithm
+	case parsed.Version == "" || parsed.Version == "16": // well-formed, but another algorithm
 		return argon2Hash{}, fmt.Errorf("%w: argon2 before version 0x13", ErrUnknownHash)
 	case parsed.Version != argon2Version:
 		err = errors.New("unknown argon2 version")
@@ -188,15 +183,15 @@ func (h *argon2Hash) parse(parsed phc.Hash) (err error) {
 		return err
 	}
 	h.digest, err = argon2Bytes(parsed.Digest, argon2MinDigest)
-	// All sizes in use are multiples of 4. So a digest with a byte more or less is
-	// known for broken before the hashing and not by it.
+	// All sizes in use are multiples of 4. So a digest with a byte more or less is found broken
+	// before any hashing.
 	if err == nil && len(h.digest)%4 != 0 {
 		err = errors.New("argon2 digest of an odd size")
 	}
 	return err
 }
 
-// argon2Bytes decodes a salt or digest in its one spelling.
+// argon2Bytes decodes a salt or digest, which has one valid spelling.
 func argon2Bytes(text string, least int) ([]byte, error) {
 	decoded, err := argon2Base64.DecodeString(text)
 	if err != nil || len(decoded) < least || len(decoded) > argon2MaxBytes {
@@ -205,7 +200,7 @@ func argon2Bytes(text string, least int) ([]byte, error) {
 	return decoded, nil
 }
 
-// parseArgon2Params reads m=19456,t=2,p=1 by the one reader there is.
+// parseArgon2Params reads m=19456,t=2,p=1, with the parser of encoded hashes.
 func parseArgon2Params(text string) (argon2Params, error) {
 	parsed, err := phc.Parse("$argon2id$" + text + "$salt$digest")
 	if err != nil || strings.Contains(text, "$") {
@@ -229,8 +224,8 @@ func newArgon2Params(parsed phc.Hash) (p argon2Params, err error) {
 	return p, nil
 }
 
-// check holds p to what Argon2 takes and this package is willing to do. Beyond
-// it, x/crypto/argon2 panics, or wraps the number of lanes around at 256.
+// check returns an error if p is beyond the bounds of Argon2 or of this package. Beyond those of
+// Argon2, x/crypto/argon2 panics, or wraps the number of lanes around at 256.
 func (p argon2Params) check(maxMemory int) error {
 	if p.lanes < 1 || p.lanes > argon2MaxLanes || p.passes < 1 || p.passes > argon2MaxPasses ||
 		p.memory < 8*p.lanes || p.memory > maxMemory || p.work() > argon2MaxWork {
@@ -240,11 +235,11 @@ func (p argon2Params) check(maxMemory int) error {
 	return nil
 }
 
-// work is what the time of a hash is in proportion to.
+// work is proportional to the time of a hash.
 func (p argon2Params) work() int64 { return int64(p.memory) * int64(p.passes) }
 
-// beyond returns what is to be done after stored for as much work as p: whole
-// passes over the memory of p, and one over what is left.
+// beyond returns the hashes to make after one with the parameters stored, so that the work is as much
+// as that of p: whole passes over the memory of p, and one pass over the rest.
 func (p argon2Params) beyond(stored argon2Params) (rest []argon2Params) {
 	missing := p.work() - stored.work()
 	if passes := missing / int64(p.memory); passes > 0 {

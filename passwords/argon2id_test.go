@@ -35,8 +35,8 @@ func TestNewArgon2id(t *testing.T) {
 		"m=19456,t=2,p=1\n", "19456,2,1", "owasp", "$", strings.Repeat("m", 1<<20),
 	} {
 		var fault *cfgerr.Error
-		if _, err := passwords.NewArgon2id(params); !errors.As(err, &fault) || fault.Field != "NewArgon2id.params" {
-			t.Errorf("NewArgon2id(%.40q): %v, want a *ConfigError", params, err)
+		if _, err := passwords.NewArgon2id(params); !errors.As(err, &fault) || fault.Field != "passwords.NewArgon2id.params" {
+			t.Errorf("NewArgon2id(%.40q): %v, want a *cfgerr.Error", params, err)
 		}
 	}
 }

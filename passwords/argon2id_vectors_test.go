@@ -39,7 +39,7 @@ func TestArgon2idVectors(t *testing.T) {
 // TestForeignArgon2 reads the Argon2 hashes that other systems wrote.
 func TestForeignArgon2(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/vectors/passwords.json")
+	text, err := os.ReadFile("../testdata/vectors/passwords.json")
 	if err != nil {
 		t.Fatal(err)
 	}

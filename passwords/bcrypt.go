@@ -21,29 +21,28 @@ import (
 
 const (
 	defaultBcryptCost  = 12
-	minBcryptCost      = 10 // for new hashes; OWASP Password Storage Cheat Sheet
-	maxBcryptCost      = 15 // for new and for stored hashes: two seconds and more
+	minBcryptCost      = 10 // bounds new hashes; OWASP Password Storage Cheat Sheet
+	maxBcryptCost      = 15 // bounds new and stored hashes: two seconds and more
 	bcryptMaxPassword  = 72 // bytes; bcrypt reads no further
 	bcryptSHA256Prefix = "$bcrypt-sha256$"
 )
 
-// Bcrypt is a [Hasher] that makes and reads the bcrypt hashes of other systems
-// ($2a$, $2b$ and $2y$) and, for passwords of more than 72 bytes, where bcrypt
-// would ignore the rest, passlib's $bcrypt-sha256$: bcrypt of the password's
-// HMAC-SHA256 under the salt. Its zero value has cost 12.
+// Bcrypt is a [Hasher] that makes bcrypt hashes and reads those of other systems ($2a$, $2b$ and
+// $2y$). For passwords of more than 72 bytes, of which bcrypt would ignore the rest, it makes
+// passlib's $bcrypt-sha256$: bcrypt of the password's HMAC-SHA256 under the salt. Its zero value has
+// cost 12.
 //
-// No password is ever cut: Verify returns a [*Error] if the password has
-// more than 72 bytes and the hash is plain bcrypt, and both methods do if the
-// password holds a NUL, which bcrypt cannot tell from the end. A mismatch
-// with a hash of lower cost takes as long as one with a hash of the current cost,
-// so that a table in the middle of an upgrade does not tell its users by time.
+// No password is ever cut. Verify returns an [*Error] if the password has more than 72 bytes and the
+// hash is plain bcrypt. Hash and Verify return one if the password contains a NUL, which bcrypt cannot
+// distinguish from the end. A mismatch with a hash of lower cost takes as long as one with a hash of
+// the current cost, so that during an upgrade of a table the time does not tell who has a new hash.
 type Bcrypt struct {
 	cost int // 0: defaultBcryptCost
 }
 
-// NewBcrypt returns a Bcrypt whose new hashes have the given cost, from 10 to 15
-// (0: 12); each step doubles the time. Stored hashes are read from cost 4 to 15.
-// It returns a [*cfgerr.Error] if cost is beyond that.
+// NewBcrypt returns a Bcrypt whose new hashes have the given cost, from 10 to 15 (0: 12). Each step
+// doubles the time. Stored hashes are read from cost 4 to 15. It returns a [*cfgerr.Error] for any
+// other cost.
 func NewBcrypt(cost int) (Bcrypt, error) {
 	if cost != 0 && (cost < minBcryptCost || cost > maxBcryptCost) {
 		return Bcrypt{}, &cfgerr.Error{
@@ -76,7 +75,7 @@ func (b Bcrypt) Hash(ctx context.Context, password string) (string, error) {
 	return string(encoded), nil
 }
 
-// hashLong is bcrypt_sha256, version 2, of passlib 1.7.3 and later.
+// hashLong makes a hash of bcrypt_sha256, version 2, of passlib 1.7.3 and later.
 func (b Bcrypt) hashLong(password string) (string, error) {
 	salt := make([]byte, 16)
 	rand.Read(salt) // never fails
@@ -114,8 +113,7 @@ func (b Bcrypt) Verify(ctx context.Context, encoded, password string) error {
 	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 		return fmt.Errorf("auth: bcrypt: %w", err)
 	}
-	// One run at cost c and one each at c, c+1, … n-1 are together the work of
-	// one run at cost n.
+	// One run at cost c, and one each at c, c+1, … n-1, are together the work of one run at cost n.
 	for cost := h.cost; cost < b.currentCost(); cost++ {
 		_ = bcrypt.CompareHashAndPassword(h.plain(cost), key)
 	}
@@ -125,8 +123,8 @@ func (b Bcrypt) Verify(ctx context.Context, encoded, password string) error {
 	return ErrMismatch
 }
 
-// NeedsRehash implements [Hasher]. It reports true for a lower cost, for the
-// first version of $bcrypt-sha256$ and for what is no bcrypt hash.
+// NeedsRehash implements [Hasher]. It returns true for a lower cost, for the first version of
+// $bcrypt-sha256$, and for a text that is not a bcrypt hash.
 func (b Bcrypt) NeedsRehash(encoded string) bool {
 	h, err := parseBcrypt(encoded)
 	return err != nil || h.cost < b.currentCost() || h.version == 1
@@ -142,10 +140,9 @@ func checkBcryptInput(ctx context.Context, password string) error {
 	return nil
 }
 
-// bcryptHash is a stored hash taken apart. Its salt and digest are canonical,
-// its cost is not yet checked.
+// bcryptHash is a parsed hash. Its salt and digest are canonical; its cost is not checked yet.
 type bcryptHash struct {
-	version      int // of $bcrypt-sha256$: 1 or 2; plain bcrypt: 0
+	version      int // 1 or 2 for $bcrypt-sha256$, 0 for plain bcrypt
 	cost         int
 	salt, digest string
 }
@@ -159,8 +156,8 @@ func parseBcrypt(encoded string) (h bcryptHash, err error) {
 	default:
 		return bcryptHash{}, ErrUnknownHash
 	}
-	// Strict decoding wants the spare bits of the last character to be zero; it
-	// would skip line breaks, but then too few bytes come out.
+	// Strict decoding requires the spare bits of the last character to be zero. It skips line breaks,
+	// but then too few bytes result.
 	if err == nil && !(decodesTo(h.salt, 16) && decodesTo(h.digest, 23)) {
 		err = errors.New("bcrypt salt or digest is not canonical")
 	}
@@ -170,7 +167,7 @@ func parseBcrypt(encoded string) (h bcryptHash, err error) {
 	return h, nil
 }
 
-// parsePlain reads $2b$12$ and then 22 characters of salt and 31 of digest.
+// parsePlain reads $2b$12$, then 22 characters of salt and 31 of digest.
 func (h *bcryptHash) parsePlain(encoded string) error {
 	if len(encoded) != 60 || encoded[6] != '$' {
 		return errors.New("bcrypt hash is not 60 characters in four parts")
@@ -183,8 +180,8 @@ func (h *bcryptHash) parsePlain(encoded string) error {
 	return nil
 }
 
-// parseSHA256 reads $bcrypt-sha256$v=2,t=2b,r=12$salt$digest and version 1,
-// $bcrypt-sha256$2b,12$salt$digest, which passlib wrote before 1.7.3.
+// parseSHA256 reads $bcrypt-sha256$v=2,t=2b,r=12$salt$digest, and version 1,
+// $bcrypt-sha256$2b,12$salt$digest, which passlib before 1.7.3 wrote.
 func (h *bcryptHash) parseSHA256(encoded string) error {
 	parsed, err := phc.Parse(encoded)
 	if err != nil {
@@ -204,15 +201,14 @@ func (h *bcryptHash) parseSHA256(encoded string) error {
 	return nil
 }
 
-// plain returns the hash as plain bcrypt writes it, with another cost.
+// plain returns the hash in the encoding of plain bcrypt, with another cost.
 func (h *bcryptHash) plain(cost int) []byte {
 	text := append(make([]byte, 0, 60), "$2b$"...)
 	text = append(text, '0'+byte(cost/10), '0'+byte(cost%10), '$')
 	return append(append(text, h.salt...), h.digest...)
 }
 
-// appendKey appends what bcrypt is given in the password's place: at most 72
-// bytes, without a NUL.
+// appendKey appends the input of bcrypt: at most 72 bytes, without a NUL.
 func (h *bcryptHash) appendKey(dst []byte, password string) []byte {
 	switch h.version {
 	case 1:
@@ -240,10 +236,9 @@ func decodesTo(text string, size int) bool {
 	return err == nil && n == size
 }
 
-// bcryptSum is bcrypt under a given salt, which $bcrypt-sha256$ needs: its key
-// depends on the salt, and x/crypto/bcrypt draws the salt itself. Everything else
-// here calls x/crypto/bcrypt. Provos and Mazières, "A Future-Adaptable Password
-// Scheme", section 4.
+// bcryptSum is bcrypt with a given salt. $bcrypt-sha256$ needs it, because its key depends on the salt
+// and x/crypto/bcrypt draws the salt itself. Everything else here calls x/crypto/bcrypt. Provos and
+// Mazières, "A Future-Adaptable Password Scheme", section 4.
 func bcryptSum(key, salt []byte, cost int) ([]byte, error) {
 	key = append(key[:len(key):len(key)], 0)
 	c, err := blowfish.NewSaltedCipher(key, salt)
@@ -261,5 +256,5 @@ func bcryptSum(key, salt []byte, cost int) ([]byte, error) {
 			c.Encrypt(part, part)
 		}
 	}
-	return sum[:23], nil // as every implementation does
+	return sum[:23], nil // every implementation drops the last byte
 }

@@ -39,7 +39,7 @@ func TestNewBcrypt(t *testing.T) {
 	for _, cost := range []int{-1, 1, 4, 9, 16, 31, 32, math.MaxInt} {
 		var fault *cfgerr.Error
 		if _, err := passwords.NewBcrypt(cost); !errors.As(err, &fault) {
-			t.Errorf("NewBcrypt(%d): %v, want a *ConfigError", cost, err)
+			t.Errorf("NewBcrypt(%d): %v, want a *cfgerr.Error", cost, err)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func TestBcryptVectors(t *testing.T) {
 // TestForeignBcrypt reads the bcrypt hashes that other systems wrote.
 func TestForeignBcrypt(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/vectors/passwords.json")
+	text, err := os.ReadFile("../testdata/vectors/passwords.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// defaultCalibration is a time that a person at a login does not notice and a
-// guesser does: what OWASP and RFC 9106 section 4 leave to each server.
+// defaultCalibration is a time that a person who logs in does not notice and that slows down
+// guessing. OWASP and RFC 9106 section 4 leave the choice to each server.
 const defaultCalibration = 250 * time.Millisecond
 
-// Calibrate returns the cost for [NewBcrypt] whose time is nearest target (0:
-// 250 ms) on this machine, and that time. It takes less than a second, for each
-// cost takes twice the time of the one before. It returns ctx's error if ctx
-// ends.
+// Calibrate returns the cost for [NewBcrypt] whose time is nearest to target (0: 250 ms) on this
+// machine, and that time. It takes less than a second: it measures the lowest cost, and each further
+// cost takes twice the time of the one before. It returns ctx's error if ctx ends.
 func (Bcrypt) Calibrate(ctx context.Context, target time.Duration) (cost int, took time.Duration, err error) {
 	if took, err = hashTime(ctx, Bcrypt{minBcryptCost}); err != nil {
 		return 0, 0, err
@@ -22,7 +21,7 @@ func (Bcrypt) Calibrate(ctx context.Context, target time.Duration) (cost int, to
 	return cost, took, nil
 }
 
-// bcryptCostFor takes the next cost while its time is nearer the target by ratio.
+// bcryptCostFor takes the next cost as long as its time is nearer to the target by ratio.
 func bcryptCostFor(took, target time.Duration) (int, time.Duration) {
 	t := float64(calibrationTarget(target))
 	cost := minBcryptCost
@@ -32,18 +31,17 @@ func bcryptCostFor(took, target time.Duration) (int, time.Duration) {
 	return cost, took
 }
 
-// Calibrate returns the parameters for [NewArgon2id] whose time is nearest target
-// (0: 250 ms) on this machine, and that time. Memory and lanes are the receiver's,
-// as RFC 9106 section 4 says: first as much memory as the server has for each of
-// the hashes that [Limit] lets be under way at once, then the passes. It takes a
-// few seconds, or that of three hashes if one takes longer. It returns ctx's error
-// if ctx ends.
+// Calibrate returns the parameters for [NewArgon2id] whose time is nearest to target (0: 250 ms) on
+// this machine, and that time. Memory and lanes are those of a: RFC 9106 section 4 says to choose the
+// memory first, as much as the server has for each hash that [Limit] allows at once, and then the
+// passes. It takes a few seconds, or the time of three hashes if that is longer. It returns ctx's
+// error if ctx ends.
 func (a Argon2id) Calibrate(ctx context.Context, target time.Duration) (params string, took time.Duration, err error) {
 	p := a.current()
 	most := min(argon2MaxPasses, argon2MaxWork/p.memory)
 	least := min(most, max(1, (argon2MinWork+p.memory-1)/p.memory))
 	p.passes = least
-	for range 3 { // the first pass takes longer than the others: the system hands out the memory
+	for range 3 { // the first pass takes longer, because the system allocates the memory
 		if took, err = hashTime(ctx, Argon2id{p}); err != nil {
 			return "", 0, err
 		}
@@ -58,8 +56,8 @@ func (a Argon2id) Calibrate(ctx context.Context, target time.Duration) (params s
 	return p.String(), took, nil
 }
 
-// hashTime returns the least time of up to three hashes: the one that was
-// disturbed least. It makes no further one after half a second.
+// hashTime returns the shortest time of up to three hashes, which was disturbed least. After half a
+// second it makes no further hash.
 func hashTime(ctx context.Context, h Hasher) (least time.Duration, err error) {
 	begin := time.Now()
 	for run := 0; run == 0 || run < 3 && time.Since(begin) < time.Second/2; run++ {

@@ -6,19 +6,19 @@ import (
 	"slices"
 )
 
-// Chain returns a Hasher for a table with hashes of several kinds: current
-// encodes, and each of current and older verifies what it knows, tried in this
-// order until one does not answer [ErrUnknownHash]; every other answer is final.
+// Chain returns a Hasher for a table with hashes of several formats. current makes new hashes. To
+// verify a hash, current and then each of older is tried, until one does not return
+// [ErrUnknownHash]; any other result is final.
 //
-// NeedsRehash is current's: true for every hash that only an older Hasher knows
-// and for current's own of lower cost, never for a higher one. So each user's
-// hash becomes current at the next login. Until then a mismatch takes the time of
-// the stored hash: who can measure it can tell that a user has an old one.
+// NeedsRehash is current's: true for every hash that only an older Hasher can read, and for a hash of
+// current's own with a lower cost, never for a higher one. So each user's hash becomes current at
+// their next login. Until then a mismatch takes the time of the stored hash, and an attacker who can
+// measure it can tell that a user has an old hash.
 func Chain(current Hasher, older ...Hasher) Hasher {
 	return chain(slices.Concat([]Hasher{current}, older))
 }
 
-// chain is not empty; the first encodes.
+// chain is not empty; its first Hasher makes new hashes.
 type chain []Hasher
 
 func (h chain) Hash(ctx context.Context, password string) (string, error) {

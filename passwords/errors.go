@@ -11,26 +11,25 @@ var (
 	ErrMismatch      = errors.New("auth: password does not match hash")
 	ErrUnknownHash   = errors.New("auth: unknown hash format")   // not this Hasher's format; another one may read it
 	ErrMalformedHash = errors.New("auth: malformed stored hash") // this Hasher's format, but broken or out of bounds
-	ErrBusy          = errors.New("auth: too busy, retry later") // comes in a [RetryError]
+	ErrBusy          = errors.New("auth: too busy, retry later") // wrapped in a [RetryError]
 )
 
-// Error says which rule a new password broke. Its text is fit for the
-// person who chose it and never holds the password.
+// Error says which rule a new password breaks. Its text can be shown to the person who chose the
+// password, and never contains it.
 type Error struct {
 	Rule  Rule
-	Limit int // of [TooShort] in code points, of [TooLong] in bytes; else 0
+	Limit int // code points for [TooShort], bytes for [TooLong]; otherwise 0
 }
 
 // Rule names a rule for new passwords.
 type Rule string
 
-// The rules for new passwords, NIST SP 800-63B-4 section 3.1.1.2. There are no
-// composition rules.
+// The rules for new passwords (NIST SP 800-63B-4 section 3.1.1.2). There are no composition rules.
 const (
 	TooShort Rule = "too_short"
 	TooLong  Rule = "too_long"
 	Encoding Rule = "encoding" // NUL or invalid UTF-8
-	Common   Rule = "common"   // among those that are guessed first
+	Common   Rule = "common"   // one of those that are guessed first
 	Context  Rule = "context"  // little more than the username or the service's name
 	Breached Rule = "breached" // found in a breach: see [Checker]
 )
@@ -42,7 +41,7 @@ func (e *Error) Error() string {
 	case TooLong:
 		return fmt.Sprintf("auth: password too long: at most %d bytes", e.Limit)
 	case Encoding:
-		return "auth: password holds a NUL character or is not valid UTF-8"
+		return "auth: password contains a NUL character or is not valid UTF-8"
 	case Common:
 		return "auth: password is one of the most common"
 	case Context:
@@ -53,12 +52,12 @@ func (e *Error) Error() string {
 	return "auth: password refused: " + string(e.Rule)
 }
 
-// RetryError is a refusal that time cures: it wraps [ErrBusy] or
-// [jwt.ErrKeysUnavailable], to be answered with 503, or [auth.ErrTooManyAttempts], with 429;
-// and with a Retry-After header.
+// RetryError is a refusal for which trying again later can help. It wraps [ErrBusy] or ErrKeysUnavailable
+// of package jwt, which are answered with 503, or ErrTooManyAttempts of package auth, which is
+// answered with 429. The answer has a Retry-After header.
 type RetryError struct {
 	Err   error
-	After time.Duration // when to try again, at least one second
+	After time.Duration // time to wait, at least one second
 }
 
 func (e *RetryError) Error() string { return e.Err.Error() }

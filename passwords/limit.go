@@ -10,19 +10,16 @@ import (
 	"time"
 )
 
-// Limit returns a Hasher that runs at most n calls of h at once (0: GOMAXPROCS-1,
-// at least 1), so that logins never take every processor from the other routes
-// nor, with a memory-hard h, all memory. Further calls wait in turn, first come
-// first served: 16 for each of n, and never fewer than 64 in all. A caller that
-// does not want to wait long says so by its context.
+// Limit returns a Hasher that runs at most n calls of h at once (0: GOMAXPROCS-1, at least 1), so
+// that logins never take all processors from other routes nor, with a memory-hard h, all memory.
+// Further calls wait, first come first served: 16 for each of n, and never fewer than 64 in all. A
+// caller bounds its wait by its context. If n is 0 and h is limited already, Limit returns h.
 //
-// A Hasher that is limited already is returned as it is if n is 0.
-//
-// Hash and Verify return the context's error if it ends while they wait, and at
-// once a [*RetryError] wrapping [ErrBusy] if the queue is full.
+// Hash and Verify return the context's error if it ends while they wait. If the queue is full they
+// return a [*RetryError] of [ErrBusy] at once.
 func Limit(h Hasher, n int) Hasher {
 	if h == nil {
-		h = Chain(nil) // an error of each call, not a panic
+		h = Chain(nil) // each call then returns an error
 	}
 	if _, limited := h.(*limited); limited && n <= 0 {
 		return h
@@ -39,8 +36,8 @@ type limited struct {
 
 	mu      sync.Mutex
 	running int
-	waiting list.List     // of chan struct{}, closed when its owner has a slot
-	usual   time.Duration // what a call takes, a moving average
+	waiting list.List     // chan struct{} of each waiting call, closed when it has a slot
+	usual   time.Duration // moving average of the time that a call takes
 }
 
 func (l *limited) Hash(ctx context.Context, password string) (encoded string, err error) {
@@ -61,7 +58,7 @@ func (l *limited) Verify(ctx context.Context, encoded, password string) (err err
 	return l.Hasher.Verify(ctx, encoded, password)
 }
 
-// acquire takes a slot or, behind those who came before, waits for one.
+// acquire takes a slot, or waits for one behind the calls that came before.
 func (l *limited) acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return waitError(err)
@@ -88,7 +85,7 @@ func (l *limited) acquire(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
-	case <-turn: // the slot came at the same moment: pass it on
+	case <-turn: // the slot came at the same moment: hand it over
 		l.handOver()
 	default:
 		l.waiting.Remove(place)
@@ -98,8 +95,8 @@ func (l *limited) acquire(ctx context.Context) error {
 
 func waitError(err error) error { return fmt.Errorf("auth: waiting to hash: %w", err) }
 
-// release gives the slot up, also while h panics. Only a call that did its work
-// tells what a call takes.
+// release gives the slot up, also if h panics. Only a call that did its work counts towards the
+// moving average.
 func (l *limited) release(took time.Duration, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,8 +109,8 @@ func (l *limited) release(took time.Duration, err error) {
 	l.handOver()
 }
 
-// handOver gives a slot to whoever has waited longest. So running falls only
-// while nobody waits, and a newcomer cannot overtake the queue.
+// handOver gives a slot to the call that has waited longest. So running falls only while no call
+// waits, and a new call cannot overtake the queue.
 func (l *limited) handOver() {
 	if first := l.waiting.Front(); first != nil {
 		close(l.waiting.Remove(first).(chan struct{}))
@@ -122,7 +119,7 @@ func (l *limited) handOver() {
 	l.running--
 }
 
-// drained says when the queue of now will be empty, rounded up to a second.
+// drained estimates when the present queue will be empty, rounded up to a second.
 func (l *limited) drained() time.Duration {
 	rounds := (l.waiting.Len() + l.slots) / l.slots
 	wait := time.Duration(rounds) * l.usual

@@ -10,11 +10,12 @@ import (
 	"github.com/seed-e36e2130/auth/secrets"
 )
 
-// The encoding is pepperPrefix, the version, the key's ID, "$" and h's encoding.
+// An encoded hash is pepperPrefix, the version, the key's ID, "$" and the encoding of the inner
+// Hasher.
 const (
 	pepperPrefix  = "$auth-pepper$"
 	pepperVersion = "v=1,k="
-	pepperLabel   = "auth pepper, version 1\x00" // no token begins so: one secret for both uses mixes neither
+	pepperLabel   = "auth pepper, version 1\x00" // keeps these MACs apart from those of other purposes
 )
 
 // Pepper returns a Hasher that puts a secret which is not in the table into every hash: h is given
@@ -26,9 +27,9 @@ const (
 // verify, and NeedsRehash is true of them: to rotate, make the old key an older one, and remove it
 // when no row names it any more. Without its key a hash is lost. Hashes made without a pepper are
 // [ErrUnknownHash] here; while there are some, name the Hasher that reads them:
-// Hashers(peppered, h).
+// Chain(peppered, h).
 //
-// It returns a [cfgerr.Error] if h is nil or the ring has no key.
+// It returns a [*cfgerr.Error] if h is nil or the ring has no key.
 func Pepper(h Hasher, keys *secrets.Ring) (Hasher, error) {
 	var faults cfgerr.Faults
 	faults.Require("passwords.Pepper.h", h != nil)
@@ -78,7 +79,7 @@ func (p *peppered) NeedsRehash(encoded string) bool {
 	return err != nil || id != p.keys.Current().ID() || p.h.NeedsRehash(inner)
 }
 
-// splitPeppered takes off what Pepper has put before h's encoding.
+// splitPeppered returns the key's ID and the encoding of the inner Hasher.
 func splitPeppered(encoded string) (id, inner string, err error) {
 	rest, ok := strings.CutPrefix(encoded, pepperPrefix)
 	if !ok {
@@ -86,7 +87,7 @@ func splitPeppered(encoded string) (id, inner string, err error) {
 	}
 	rest, ok = strings.CutPrefix(rest, pepperVersion)
 	id, inner, cut := strings.Cut(rest, "$")
-	if !ok || !cut || id == "" {
+	if !ok || !cut || !secrets.ValidID(id) {
 		return "", "", fmt.Errorf("%w: not of the form %s%sID$…", ErrMalformedHash, pepperPrefix, pepperVersion)
 	}
 	return id, inner, nil

@@ -12,10 +12,10 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth/authtest"
-	"github.com/seed-e36e2130/auth/cfgerr"
 	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/passwords"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 func pepperSecret(n byte) []byte {
@@ -23,9 +23,9 @@ func pepperSecret(n byte) []byte {
 	return sum[:]
 }
 
-func pepperKey(t *testing.T, n byte, id string) jwt.Key {
+func pepperKey(t *testing.T, n byte, id string) secrets.Key {
 	t.Helper()
-	k, err := jwt.NewSecretKey(pepperSecret(n))
+	k, err := secrets.New(pepperSecret(n))
 	if err == nil && id != "" {
 		k, err = k.WithID(id)
 	}
@@ -35,9 +35,13 @@ func pepperKey(t *testing.T, n byte, id string) jwt.Key {
 	return k
 }
 
-func newPepper(t *testing.T, h passwords.Hasher, current jwt.Key, older ...jwt.Key) passwords.Hasher {
+func newPepper(t *testing.T, h passwords.Hasher, current secrets.Key, older ...secrets.Key) passwords.Hasher {
 	t.Helper()
-	p, err := passwords.Pepper(h, current, older...)
+	keys, err := secrets.NewRing(current, older...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := passwords.Pepper(h, keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,44 +161,56 @@ func TestPepperGrammar(t *testing.T) {
 
 func TestPepperConfig(t *testing.T) {
 	t.Parallel()
-	good := pepperKey(t, 1, "good")
-	hs512, err := jwt.NewSecretKey(append(pepperSecret(1), pepperSecret(2)...))
-	if err == nil {
-		hs512, err = hs512.WithAlgorithm(jwt.HS512)
-	}
+	good, err := secrets.NewRing(pepperKey(t, 1, "good"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, row := range map[string]struct {
 		h      passwords.Hasher
-		keys   []jwt.Key
+		keys   *secrets.Ring
 		fields []string
 	}{
-		"no Hasher":           {nil, []jwt.Key{good}, []string{"Pepper.h"}},
-		"the zero Key":        {fast, []jwt.Key{{}}, []string{"Pepper.current"}},
-		"an older zero Key":   {fast, []jwt.Key{good, {}}, []string{"Pepper.older[0]"}},
-		"a signing key":       {fast, []jwt.Key{testkit.Generated(t, "EdDSA")}, []string{"Pepper.current"}},
-		"HS512":               {fast, []jwt.Key{hs512}, []string{"Pepper.current"}},
-		"one ID twice":        {fast, []jwt.Key{good, pepperKey(t, 2, "x"), pepperKey(t, 3, "good")}, []string{"Pepper.older[1]"}},
-		"an ID with a dollar": {fast, []jwt.Key{pepperKey(t, 1, "a$b")}, []string{"Pepper.current"}},
-		"a long ID":           {fast, []jwt.Key{good, pepperKey(t, 1, strings.Repeat("a", 65))}, []string{"Pepper.older[0]"}},
-		"everything":          {nil, []jwt.Key{{}, pepperKey(t, 1, "ä")}, []string{"Pepper.h", "Pepper.current", "Pepper.older[0]"}},
+		"no Hasher":     {nil, good, []string{"passwords.Pepper.h"}},
+		"no ring":       {fast, nil, []string{"passwords.Pepper.keys"}},
+		"the zero Ring": {fast, new(secrets.Ring), []string{"passwords.Pepper.keys"}},
+		"everything":    {nil, nil, []string{"passwords.Pepper.h", "passwords.Pepper.keys"}},
 	} {
-		h, err := passwords.Pepper(row.h, row.keys[0], row.keys[1:]...)
+		h, err := passwords.Pepper(row.h, row.keys)
 		if h != nil || err == nil {
 			t.Errorf("%s: Pepper = %v, %v", name, h, err)
 			continue
 		}
-		var got []string
-		for _, fault := range err.(interface{ Unwrap() []error }).Unwrap() {
-			var config *cfgerr.Error
-			if errors.As(fault, &config) {
-				got = append(got, config.Field)
-			}
-		}
-		if fmt.Sprint(got) != fmt.Sprint(row.fields) {
+		if got := testkit.FaultFields(err); fmt.Sprint(got) != fmt.Sprint(row.fields) {
 			t.Errorf("%s: faults in %q, want %q", name, got, row.fields)
 		}
+	}
+}
+
+// A ring that is replaced while the Hasher is in use takes effect with the next hash.
+func TestPepperFollowsItsRing(t *testing.T) {
+	t.Parallel()
+	first, second := pepperKey(t, 1, "first"), pepperKey(t, 2, "second")
+	keys, err := secrets.NewRing(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := passwords.Pepper(fast, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := p.Hash(t.Context(), "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Replace(second, first); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Verify(t.Context(), old, "correct horse"); err != nil || !p.NeedsRehash(old) {
+		t.Errorf("under the older key: %v, NeedsRehash %v", err, p.NeedsRehash(old))
+	}
+	renewed, err := p.Hash(t.Context(), "correct horse")
+	if err != nil || !strings.HasPrefix(renewed, "$auth-pepper$v=1,k=second$") || p.NeedsRehash(renewed) {
+		t.Errorf("under the current key: %s, %v", renewed, err)
 	}
 }
 
@@ -203,18 +219,31 @@ func TestPepperConfig(t *testing.T) {
 func TestNothingShowsASecret(t *testing.T) {
 	t.Parallel()
 	secret := pepperKey(t, 1, "a")
+	signing, err := jwt.NewSecretKey(pepperSecret(1))
+	if err != nil {
+		t.Fatal(err)
+	}
 	signer, err := jwt.NewSigningKey(ed25519.NewKeyFromSeed(pepperSecret(2)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	peppered := newPepper(t, fast, secret, pepperKey(t, 2, "b"))
+	ring, err := secrets.NewRing(secret, pepperKey(t, 2, "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	peppered, err := passwords.Pepper(fast, ring)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, v := range map[string]any{
 		"a pepper":              peppered,
-		"a pepper in Hashers":   passwords.Chain(peppered, fast),
+		"a pepper in a Chain":   passwords.Chain(peppered, fast),
 		"a pepper in Limit":     passwords.Limit(peppered, 1),
-		"a secret in a struct":  struct{ key jwt.Key }{secret},
+		"a secret in a struct":  struct{ key secrets.Key }{secret},
+		"a ring in a struct":    struct{ keys *secrets.Ring }{ring},
+		"a key in a struct":     struct{ key jwt.Key }{signing},
 		"a signer in a struct":  &struct{ keys []jwt.Key }{[]jwt.Key{signer}},
-		"an issuer in a struct": struct{ tokens jwt.TokenIssuer }{testkit.NewIssuer(t, jwt.IssuerConfig{Keys: testkit.RingOf(t, secret, signer)})},
+		"an issuer in a struct": struct{ tokens jwt.TokenIssuer }{testkit.NewIssuer(t, jwt.IssuerConfig{Keys: testkit.RingOf(t, signing, signer)})},
 	} {
 		marshalled, err := json.Marshal(v)
 		if err != nil {

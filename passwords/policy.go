@@ -14,21 +14,20 @@ import (
 	"github.com/seed-e36e2130/auth/internal/commonpasswords"
 )
 
-// Bounds on the password rule. The shortest allowed minimum is that of NIST SP
-// 800-63B-4 section 3.1.1.2; every host must take passwords of 64 characters,
-// which in UTF-8 are up to 256 bytes.
+// Bounds of a policy. The lowest minimum is that of NIST SP 800-63B-4 section 3.1.1.2. Every host must
+// accept passwords of 64 characters, which are up to 256 bytes of UTF-8.
 const (
 	leastMinPassword, mostMinPassword = 8, 64
 	leastMaxPassword, mostMaxPassword = 256, 4096
 	defaultMaxPassword                = 1024
 )
 
-// Checker says whether a new password is known to be bad, from more than
-// the library knows: package pwned asks Have I Been Pwned. An implementation is
-// safe for concurrent use and neither keeps nor logs the password.
+// Checker decides whether a new password is known to be weak, by data that the library does not have:
+// package pwned asks Have I Been Pwned. Implementations are safe for concurrent use, and neither keep
+// nor log the password.
 type Checker interface {
-	// CheckPassword returns a [*Error] if password may not be set, and any
-	// other error if it cannot say: then the password is not set either.
+	// CheckPassword returns an [*Error] if password may not be set, and any other error if it cannot
+	// decide: then the password is not set either.
 	CheckPassword(ctx context.Context, password string) error
 }
 
@@ -55,13 +54,13 @@ type Policy struct {
 
 // Rules is a [Policy] in force. It is immutable and safe for concurrent use.
 type Rules struct {
-	minLength int // in code points
+	minLength int // code points
 	maxBytes  int
 	context   []string
 	checker   Checker // nil: none
 }
 
-// NewRules returns the rules of a policy, or every fault of it as a [cfgerr.Error].
+// NewRules returns the rules of a policy, or every fault of it as a [*cfgerr.Error].
 func NewRules(p Policy) (*Rules, error) {
 	faults := cfgerr.Faults{Prefix: "passwords.Policy."}
 	r := &Rules{
@@ -84,7 +83,7 @@ func NewRules(p Policy) (*Rules, error) {
 	return r, nil
 }
 
-// Accept returns a [*Error] if password may not be set for the account with this username.
+// Accept returns an [*Error] if password may not be set for the account with this username.
 // Any other error is the Checker's, wrapped: whether the password may be set is not known.
 func (r *Rules) Accept(ctx context.Context, username, password string) error {
 	if err := r.Check(password); err != nil {
@@ -106,10 +105,10 @@ func (r *Rules) Accept(ctx context.Context, username, password string) error {
 	return nil
 }
 
-// Check applies the rules that are the same for every account. It returns a [*Error], or nil.
+// Check applies the rules that are the same for every account. It returns an [*Error], or nil.
 func (r *Rules) Check(password string) error {
 	switch {
-	case len(password) > r.maxBytes: // first: whatever follows reads it all
+	case len(password) > r.maxBytes: // first, because the other checks read the whole password
 		return &Error{Rule: TooLong, Limit: r.maxBytes}
 	case !utf8.ValidString(password) || strings.IndexByte(password, 0) >= 0:
 		return &Error{Rule: Encoding}
@@ -127,16 +126,16 @@ func (r *Rules) Possible(password string) bool {
 	return len(password) <= r.maxBytes && strings.IndexByte(password, 0) < 0
 }
 
-// What is left of a password without its context words makes it a password if it
-// has so many characters, or so many letters. Shorter words are no context.
+// A password must have this many characters, or this many letters, without its context words. Shorter
+// words than leastContextWord are not looked for.
 const (
 	leastBesideContext, leastLettersBeside = 8, 4
-	leastContextWord, mostContextWord      = 3, 255 // in characters, in bytes
+	leastContextWord, mostContextWord      = 3, 255 // characters, bytes
 	maxContextWords                        = 100
 )
 
-// contextWords returns the words that names bring with them, in lower case: each
-// name and the runs of letters in it.
+// contextWords returns the context words of names, in lower case: each name, and the runs of letters in
+// it.
 func contextWords(names ...string) (words []string) {
 	for _, name := range names {
 		name = strings.ToLower(name)
@@ -146,10 +145,10 @@ func contextWords(names ...string) (words []string) {
 	return slices.DeleteFunc(words, func(w string) bool { return utf8.RuneCountInString(w) < leastContextWord })
 }
 
-// isContext reports whether password is little more than some of words (NIST SP
-// 800-63B-4 section 3.1.1.2: the service's name, the username, and derivatives).
+// isContext reports whether password is little more than some of words: the name of the service, the
+// username, and derivatives (NIST SP 800-63B-4 section 3.1.1.2).
 func isContext(password string, words []string) bool {
-	slices.SortFunc(words, func(x, y string) int { return len(y) - len(x) }) // whole names before their parts
+	slices.SortFunc(words, func(x, y string) int { return len(y) - len(x) }) // whole names before the words in them
 	password = strings.ToLower(password)
 	rest := password
 	for _, w := range words {

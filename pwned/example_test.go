@@ -6,22 +6,22 @@ import (
 	"fmt"
 	"net/http/httptest"
 
-	"github.com/seed-e36e2130/auth/pwned"
 	"github.com/seed-e36e2130/auth/passwords"
+	"github.com/seed-e36e2130/auth/pwned"
 )
 
 func Example() {
-	// Have I Been Pwned, for once on this machine.
+	// A server on this machine stands in for Have I Been Pwned.
 	server := httptest.NewServer(write("1E4C9B93F3F0682250B6CF8331B7EE68FD8:52579\r\n"))
 	defer server.Close()
 
-	checker, err := pwned.New(pwned.Config{URL: server.URL}) // as a rule: pwned.Config{}
+	checker, err := pwned.New(pwned.Config{URL: server.URL}) // in production: pwned.Config{}
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	// auth.New(users, tokens, auth.Config{PasswordChecker: checker}) asks it from
-	// now on about each new password, as here:
+	// With auth.Config{Passwords: passwords.Policy{Checker: checker}} an Authenticator asks the checker
+	// about each new password, as here:
 	err = checker.CheckPassword(context.Background(), "password")
 	refused, ok := errors.AsType[*passwords.Error](err)
 	fmt.Println(ok, refused)

@@ -1,4 +1,4 @@
 package pwned
 
-// Count is count, which reads an answer.
+// Count is count, for tests of how answers are read.
 var Count = count

@@ -1,62 +1,66 @@
-// Package pwned refuses new passwords that are known from breaches, by asking the
-// range API of Have I Been Pwned (https://haveibeenpwned.com/API/v3#PwnedPasswords)
-// or a mirror of it. It sends 20 bits of the password's SHA-1 and finds the rest in
-// the answer itself; nothing of the password is in an error or a log.
+// Package pwned refuses new passwords that are known from data breaches. It asks the range API of
+// Have I Been Pwned (https://haveibeenpwned.com/API/v3#PwnedPasswords) or a mirror of it. These lines
+// switch it on:
 //
 //	checker, err := pwned.New(pwned.Config{})
-//	accounts, err := auth.New(users, tokens, auth.Config{PasswordChecker: checker})
+//	…
+//	accounts, err := auth.New(users, tokens, auth.Config{Passwords: passwords.Policy{Checker: checker}, …})
+//
+// A request holds the first 20 bits of the password's SHA-1. The answer lists all hashes that begin
+// with these bits, and the rest is compared here. No error and no log entry holds any part of the
+// password or its hash.
 package pwned
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// Config is what [New] may be told. Its zero value is the safe choice.
+// Config configures a [Checker]. Its zero value is the safe choice.
 type Config struct {
-	// URL is what "/range/" follows: https, or http on this machine. "":
-	// https://api.pwnedpasswords.com.
+	// URL is the part of the API's address before "/range/". It must be https, or http to this
+	// machine. "": https://api.pwnedpasswords.com.
 	URL string
 
-	// Least is how many times a password must have been seen to be refused. 0: 1;
-	// at most 1,000,000.
+	// Least is how many times a password must have been seen in breaches to be refused. 0: 1; at most
+	// 1,000,000.
 	Least int
 
-	// Timeout bounds one question. 0: 3 s; else 100 ms to 30 s.
+	// Timeout bounds one request. 0: 3 s; from 100 ms to 30 s.
 	Timeout time.Duration
 
-	// Transport makes the requests, for proxies and private certificate
-	// authorities. Whatever it is, redirects are not followed, and an answer may
-	// have 512 KiB. nil: a transport of its own, with at most 16 connections and
-	// the proxy of the environment.
+	// Transport makes the requests: set it for a proxy or a private certificate authority. Whatever
+	// it is, redirects are not followed, and an answer may have at most 512 KiB. nil: a transport
+	// with at most 16 connections, which uses the proxy of the environment.
 	Transport http.RoundTripper
 
-	// DangerouslyPassWhenDown lets a password pass that could not be looked up, and
-	// Logger know: whoever can keep the answers away then chooses breached ones.
+	// DangerouslyPassWhenDown accepts a password that could not be looked up, and logs that to
+	// Logger. An attacker who can block the answers can then choose a breached password.
 	DangerouslyPassWhenDown bool
 
-	// Logger is told of each password that passed because of
-	// DangerouslyPassWhenDown. nil: silent.
+	// Logger receives a warning for each password that was accepted because of
+	// DangerouslyPassWhenDown. nil: nothing is logged.
 	Logger *slog.Logger
 }
 
 const (
 	defaultURL = "https://api.pwnedpasswords.com"
 	maxURL     = 2048
-	maxAnswer  = 512 << 10 // a range has a thousand lines or two, of some 40 bytes
+	maxAnswer  = 512 << 10 // in bytes; a range has one or two thousand lines of about 40 bytes
 	maxHeader  = 64 << 10
 	maxLeast   = 1_000_000
 
@@ -64,68 +68,55 @@ const (
 	suffixLength = 2*sha1.Size - prefixLength
 )
 
-// Checker is an [passwords.Checker]. It is safe for concurrent use and has
-// nothing to close.
+// Checker is a [passwords.Checker]. It is safe for concurrent use and needs no Close. Make one with
+// [New].
 type Checker struct {
-	base    string
-	least   uint64
-	timeout time.Duration
-	client  *http.Client
-	pass    bool
-	log     *slog.Logger
+	base         string // without a slash at the end
+	least        uint64
+	timeout      time.Duration
+	client       *http.Client
+	passWhenDown bool
+	log          *slog.Logger
 }
 
-var errUnusable = errors.New("auth/pwned: zero value is not usable, use New")
-
-// New returns a Checker, or every fault of cfg as an [*cfgerr.Error]. It asks
-// nothing yet.
+// New returns a Checker, or every fault of the configuration as a [*cfgerr.Error]. It makes no
+// request.
 func New(cfg Config) (*Checker, error) {
-	var faults []error
-	fault := func(field, value, reason string) {
-		faults = append(faults, &auth.ConfigError{Field: "pwned.Config." + field, Value: value, Reason: reason})
+	faults := cfgerr.Faults{Prefix: "pwned.Config."}
+	base := cmp.Or(cfg.URL, defaultURL)
+	if reason := checkURL(base); reason != "" {
+		faults.Add("URL", "", reason) // without the URL, which may hold a password
 	}
-	if cfg.URL == "" {
-		cfg.URL = defaultURL
-	}
-	if reason := checkURL(cfg.URL); reason != "" {
-		fault("URL", "", reason) // it may hold a password
-	}
-	switch {
-	case cfg.Least == 0:
-		cfg.Least = 1
-	case cfg.Least < 1 || cfg.Least > maxLeast:
-		fault("Least", strconv.Itoa(cfg.Least), fmt.Sprintf("must be 0 or 1 to %d", maxLeast))
-	}
-	switch {
-	case cfg.Timeout == 0:
-		cfg.Timeout = 3 * time.Second
-	case cfg.Timeout < 100*time.Millisecond || cfg.Timeout > 30*time.Second:
-		fault("Timeout", cfg.Timeout.String(), "must be 0 or 100ms to 30s")
-	}
-	if err := errors.Join(faults...); err != nil {
+	least := cfgerr.Within(&faults, "Least", cfg.Least, 1, 1, maxLeast)
+	timeout := cfgerr.Within(&faults, "Timeout", cfg.Timeout, 3*time.Second, 100*time.Millisecond, 30*time.Second)
+	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	if cfg.Transport == nil {
-		cfg.Transport = &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			ForceAttemptHTTP2:      true,
-			MaxConnsPerHost:        16,
-			IdleConnTimeout:        30 * time.Second,
-			MaxResponseHeaderBytes: maxHeader,
-		}
+		cfg.Transport = newTransport()
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Checker{
-		base: strings.TrimSuffix(cfg.URL, "/"), least: uint64(cfg.Least), timeout: cfg.Timeout,
+		base: strings.TrimSuffix(base, "/"), least: uint64(least), timeout: timeout,
 		client: &http.Client{
 			Transport: cfg.Transport,
-			// An answer from elsewhere would be nobody's that was configured.
+			// A redirect could lead to a server that the host did not choose.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		pass: cfg.DangerouslyPassWhenDown, log: cfg.Logger,
+		passWhenDown: cfg.DangerouslyPassWhenDown, log: cfg.Logger,
 	}, nil
+}
+
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		ForceAttemptHTTP2:      true,
+		MaxConnsPerHost:        16,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: maxHeader,
+	}
 }
 
 // checkURL returns what is wrong with a base URL, or "".
@@ -136,79 +127,84 @@ func checkURL(text string) string {
 		return "must be an https URL"
 	case u.User != nil || strings.ContainsAny(text, "?#"):
 		return "must have no user, query or fragment"
-	case u.Scheme == "https", u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()):
+	case origin.IsSecure(u):
 		return ""
 	}
 	return "must be https, or http on this machine"
 }
 
-// CheckPassword implements [passwords.Checker]. It returns an
-// [*passwords.Error] of [passwords.Breached] if the password was seen in
-// breaches, and why that could not be found out.
+// CheckPassword implements [passwords.Checker]. It returns a [*passwords.Error] of
+// [passwords.Breached] if the password was seen in breaches. If it could not be looked up,
+// CheckPassword returns another error that says why.
 func (c *Checker) CheckPassword(ctx context.Context, password string) error {
-	if c == nil || c.client == nil {
-		return errUnusable
-	}
 	hash := fmt.Sprintf("%X", sha1.Sum([]byte(password)))
-	seen, err := c.ask(ctx, hash[:prefixLength], hash[prefixLength:])
+	seen, err := c.lookUp(ctx, hash[:prefixLength], hash[prefixLength:])
 	switch {
 	case err == nil && seen >= c.least:
 		return &passwords.Error{Rule: passwords.Breached}
 	case err == nil:
 		return nil
-	case c.pass && ctx.Err() == nil:
-		c.log.WarnContext(ctx, "auth/pwned: a new password was not looked up", "error", err)
+	case c.passWhenDown && ctx.Err() == nil:
+		c.log.WarnContext(ctx, "auth/pwned: a new password could not be looked up and was accepted", "error", err)
 		return nil
 	}
 	return fmt.Errorf("auth/pwned: %s: %w", c.base, err)
 }
 
-// ask returns how often the password with this SHA-1 was seen.
-func (c *Checker) ask(ctx context.Context, prefix, suffix string) (uint64, error) {
+// lookUp returns how often the password with this SHA-1 was seen.
+func (c *Checker) lookUp(ctx context.Context, prefix, suffix string) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/range/"+prefix, nil)
-	if err != nil {
-		return 0, errors.New("the request cannot be made") // err has the prefix
-	}
-	req.Header.Set("User-Agent", "github.com/seed-e36e2130/auth") // without one it is refused
-	req.Header.Set("Add-Padding", "true")                         // so that its length does not say which range it is
-	res, err := c.client.Do(req)
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		err = at.Err // without the URL, which has the prefix
-	}
+	body, err := c.fetch(ctx, prefix)
 	if err != nil {
 		return 0, err
 	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("status %d", res.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("read answer: %w", err)
-	case len(body) > maxAnswer:
-		return 0, fmt.Errorf("an answer of more than %d bytes", maxAnswer)
-	}
-	return count(string(body), suffix)
+	return count(body, suffix)
 }
 
-var errAnswer = errors.New("the answer is not a list of hashes")
+// fetch returns the answer of the API for a prefix. Its errors do not hold the prefix.
+func (c *Checker) fetch(ctx context.Context, prefix string) (body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/range/"+prefix, nil)
+	if err != nil {
+		return "", errors.New("the request cannot be made") // err holds the prefix
+	}
+	req.Header.Set("User-Agent", "github.com/seed-e36e2130/auth") // the API refuses requests without one
+	req.Header.Set("Add-Padding", "true")                         // so that the length of an answer does not show its range
+	res, err := c.client.Do(req)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err // without the URL, which holds the prefix
+	}
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("status %d", res.StatusCode)
+	}
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read answer: %w", err)
+	case len(answer) > maxAnswer:
+		return "", fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+	}
+	return string(answer), nil
+}
 
-// count returns the number beside suffix in an answer, and 0 if it is not there:
-// as it is beside those that pad it. An answer that is not one all through, or has
-// nothing in it, answers nothing.
+var errMalformed = errors.New("the answer is not a list of hashes")
+
+// count returns the number beside suffix in an answer, and 0 if suffix is not there or stands in a
+// line of padding. It returns an error if the answer is empty or any line of it is malformed.
 func count(body, suffix string) (seen uint64, err error) {
 	if body == "" {
-		return 0, errAnswer
+		return 0, errMalformed
 	}
 	for line := range strings.Lines(body) {
 		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 		hash, number, _ := strings.Cut(line, ":")
 		n, err := strconv.ParseUint(number, 10, 63)
 		if err != nil || len(hash) != suffixLength || strings.Trim(hash, "0123456789ABCDEFabcdef") != "" {
-			return 0, errAnswer
+			return 0, errMalformed
 		}
 		if strings.EqualFold(hash, suffix) {
 			seen = max(seen, n)

@@ -2,6 +2,7 @@ package pwned_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -18,42 +19,43 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
-	"github.com/seed-e36e2130/auth/pwned"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/passwords"
+	"github.com/seed-e36e2130/auth/pwned"
 )
 
-// The SHA-1 of "correct horse", which the answers below hold.
+// The SHA-1 of the password is prefix and suffix.
 const (
 	password = "correct horse"
 	prefix   = "2F9E5"
 	suffix   = "3523B62ABC141A2B4D6019D23CBA835DBD0"
 )
 
-// api is the range API, held to its protocol: it fails the test where a request
-// breaks it.
-func api(t *testing.T, answer http.HandlerFunc) (url string, asked *atomic.Int32) {
+// api starts a server of the range API and returns its base URL and the number of its requests. It
+// fails the test if a request does not keep the protocol of the API.
+func api(t *testing.T, answer http.HandlerFunc) (url string, requests *atomic.Int32) {
 	t.Helper()
-	asked = new(atomic.Int32)
+	requests = new(atomic.Int32)
 	path := regexp.MustCompile(`^/base/range/[0-9A-F]{5}$`)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
+		requests.Add(1)
 		h := r.Header
 		if r.Method != "GET" || !path.MatchString(r.RequestURI) || h.Get("Add-Padding") != "true" || h.Get("User-Agent") == "" {
-			t.Errorf("a request that it would refuse: %s %s %v", r.Method, r.RequestURI, h)
+			t.Errorf("the API would refuse the request %s %s %v", r.Method, r.RequestURI, h)
 		}
 		if body, err := io.ReadAll(r.Body); err != nil || len(body) > 0 || h.Get("Cookie")+h.Get("Authorization")+h.Get("Referer") != "" {
-			t.Errorf("a request that says more than it should: %v %q", h, body)
+			t.Errorf("the request says more than it should: %v %q", h, body)
 		}
 		answer(w, r)
 	}))
 	t.Cleanup(server.Close)
-	return server.URL + "/base", asked
+	return server.URL + "/base", requests
 }
 
 func newChecker(t testing.TB, cfg pwned.Config) *pwned.Checker {
 	t.Helper()
+	cfg.Timeout = cmp.Or(cfg.Timeout, 30*time.Second) // the longest that Config allows
 	c, err := pwned.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -61,12 +63,12 @@ func newChecker(t testing.TB, cfg pwned.Config) *pwned.Checker {
 	return c
 }
 
-// write answers with a text.
+// write returns a handler that answers with a text.
 func write(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) }
 }
 
-// others are n lines of other hashes.
+// others returns n lines of other hashes, each with this count.
 func others(n, count int) string {
 	var b strings.Builder
 	for i := range n {
@@ -82,45 +84,45 @@ func TestCheckPassword(t *testing.T) {
 		least    int
 		breached bool
 	}{
-		"alone":              {suffix + ":1", 0, true},
-		"among others":       {others(400, 7) + suffix + ":52579\r\n" + others(400, 0), 0, true},
-		"first":              {suffix + ":3\r\n" + others(900, 2), 0, true},
-		"last":               {others(900, 2) + suffix + ":3", 0, true},
-		"in lower case":      {strings.ToLower(suffix) + ":3\n", 0, true},
-		"twice":              {suffix + ":3\r\n" + suffix + ":0\r\n", 0, true},
-		"absent":             {others(900, 2), 0, false},
-		"padding":            {others(900, 2) + suffix + ":0\r\n", 0, false},
-		"often enough":       {suffix + ":10\r\n", 10, true},
-		"not often enough":   {suffix + ":9\r\n", 10, false},
-		"another, nearly":    {suffix[:34] + "F:9\r\n", 0, false},
-		"more often than 32": {suffix + ":5000000000\r\n", 1_000_000, true},
+		"alone":             {suffix + ":1", 0, true},
+		"among others":      {others(400, 7) + suffix + ":52579\r\n" + others(400, 0), 0, true},
+		"first":             {suffix + ":3\r\n" + others(900, 2), 0, true},
+		"last":              {others(900, 2) + suffix + ":3", 0, true},
+		"in lower case":     {strings.ToLower(suffix) + ":3\n", 0, true},
+		"twice":             {suffix + ":3\r\n" + suffix + ":0\r\n", 0, true},
+		"absent":            {others(900, 2), 0, false},
+		"padding":           {others(900, 2) + suffix + ":0\r\n", 0, false},
+		"often enough":      {suffix + ":10\r\n", 10, true},
+		"not often enough":  {suffix + ":9\r\n", 10, false},
+		"another, nearly":   {suffix[:34] + "F:9\r\n", 0, false},
+		"more than 32 bits": {suffix + ":5000000000\r\n", 1_000_000, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url, asked := api(t, func(w http.ResponseWriter, r *http.Request) {
+			url, requests := api(t, func(w http.ResponseWriter, r *http.Request) {
 				if !strings.HasSuffix(r.URL.Path, "/"+prefix) {
-					t.Errorf("asked for %s", r.URL.Path)
+					t.Errorf("requested %s, want the range %s", r.URL.Path, prefix)
 				}
 				write(row.answer)(w, r)
 			})
 			err := newChecker(t, pwned.Config{URL: url, Least: row.least}).CheckPassword(t.Context(), password)
 			refused, ok := errors.AsType[*passwords.Error](err)
 			if ok != row.breached || (err == nil) == row.breached || ok && *refused != (passwords.Error{Rule: passwords.Breached}) {
-				t.Errorf("%v", err)
+				t.Errorf("CheckPassword returned %v, want breached: %t", err, row.breached)
 			}
-			if n := asked.Load(); n != 1 {
-				t.Errorf("asked %d times", n)
+			if n := requests.Load(); n != 1 {
+				t.Errorf("made %d requests, want 1", n)
 			}
 		})
 	}
 }
 
-// TestAnswersThatSayNothing: a password passes none of them, unless the host wants
-// it so, and then it is told.
-func TestAnswersThatSayNothing(t *testing.T) {
+// TestUselessAnswers: if the answer does not say whether the password was seen, CheckPassword returns
+// an error. With DangerouslyPassWhenDown it accepts the password and logs that.
+func TestUselessAnswers(t *testing.T) {
 	t.Parallel()
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t.Errorf("elsewhere is asked for %s", r.RequestURI)
+		t.Errorf("a redirect was followed to %s", r.RequestURI)
 		io.WriteString(w, others(10, 1))
 	}))
 	t.Cleanup(elsewhere.Close)
@@ -128,7 +130,7 @@ func TestAnswersThatSayNothing(t *testing.T) {
 		return func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(code); write(others(10, 1))(w, r) }
 	}
 	endless := func(w io.Writer) {
-		for range 1 << 14 { // of 420 bytes: 13 times what may come
+		for range 1 << 14 { // of 420 bytes each: 13 times the longest answer that is read
 			if _, err := io.WriteString(w, others(10, 1)); err != nil {
 				return
 			}
@@ -169,7 +171,7 @@ func TestAnswersThatSayNothing(t *testing.T) {
 		},
 		"endless": func(w http.ResponseWriter, _ *http.Request) { endless(w) },
 		"endless, cut between lines": func(w http.ResponseWriter, _ *http.Request) {
-			io.WriteString(w, strings.Repeat("0", 35)+":1000000000000\r\n") // 512 KiB and one byte are 51 and 13,442 times 39
+			io.WriteString(w, strings.Repeat("0", 35)+":1000000000000\r\n") // 51 bytes, so that 512 KiB and one byte end with a line of 39
 			endless(w)
 		},
 		"a gzip bomb": func(w http.ResponseWriter, _ *http.Request) {
@@ -186,11 +188,11 @@ func TestAnswersThatSayNothing(t *testing.T) {
 		"silence": func(_ http.ResponseWriter, r *http.Request) {
 			select {
 			case <-r.Context().Done():
-			case <-time.After(10 * time.Second):
+			case <-time.After(time.Minute):
 			}
 		},
 		"drip": func(w http.ResponseWriter, r *http.Request) {
-			for range 100 {
+			for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 				if io.WriteString(w, others(1, 1)); r.Context().Err() != nil {
 					return
 				}
@@ -210,21 +212,21 @@ func TestAnswersThatSayNothing(t *testing.T) {
 				})
 				start := time.Now()
 				err := c.CheckPassword(t.Context(), password)
-				if took := time.Since(start); took > 5*time.Second {
-					t.Errorf("it takes %v", took)
+				if took := time.Since(start); took > 30*time.Second { // the slowest answers take a minute
+					t.Errorf("CheckPassword took %v with a timeout of 1 s", took)
 				}
 				if _, refused := errors.AsType[*passwords.Error](err); refused || (err == nil) != pass {
-					t.Errorf("%v", err)
+					t.Errorf("DangerouslyPassWhenDown %t: CheckPassword returned %v", pass, err)
 				}
 				if err != nil && !strings.HasPrefix(err.Error(), "auth/pwned: http://127.0.0.1:") {
-					t.Errorf("%v", err)
+					t.Errorf("the error %q does not begin with the base URL", err)
 				}
 				if lines := strings.Count(log.String(), "\n"); lines != 0 != pass || lines > 1 {
-					t.Errorf("the log says %q", &log)
+					t.Errorf("DangerouslyPassWhenDown %t: logged %q", pass, &log)
 				}
 				for _, secret := range []string{password, "correct", prefix, suffix, suffix[:8]} {
 					if text := fmt.Sprintf("%v %+v %s", err, err, &log); strings.Contains(strings.ToUpper(text), strings.ToUpper(secret)) {
-						t.Errorf("%q is in %s", secret, text)
+						t.Errorf("the error or the log shows %q: %s", secret, text)
 					}
 				}
 			}
@@ -234,19 +236,20 @@ func TestAnswersThatSayNothing(t *testing.T) {
 	}
 }
 
-// TestNobodyThere: a connection that cannot be made is an error without the range
-// that was asked for.
-func TestNobodyThere(t *testing.T) {
+// TestNoServer: the error of a connection that cannot be made does not hold the range that was
+// requested.
+func TestNoServer(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	err := newChecker(t, pwned.Config{URL: server.URL}).CheckPassword(t.Context(), password)
 	if err == nil || strings.Contains(err.Error(), prefix) {
-		t.Errorf("%v", err)
+		t.Errorf("CheckPassword returned %v, want an error without %s", err, prefix)
 	}
 }
 
-// TestEndedContext: who hangs up has not been checked, whatever the host chose.
+// TestEndedContext: if the context ends, the password is not accepted, also not with
+// DangerouslyPassWhenDown.
 func TestEndedContext(t *testing.T) {
 	t.Parallel()
 	url, _ := api(t, write(others(3, 1)))
@@ -255,7 +258,7 @@ func TestEndedContext(t *testing.T) {
 	for _, pass := range []bool{false, true} {
 		err := newChecker(t, pwned.Config{URL: url, DangerouslyPassWhenDown: pass}).CheckPassword(ctx, password)
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("%v", err)
+			t.Errorf("DangerouslyPassWhenDown %t: CheckPassword returned %v, want context.Canceled", pass, err)
 		}
 	}
 }
@@ -266,25 +269,25 @@ func TestConfig(t *testing.T) {
 		cfg    pwned.Config
 		faults string
 	}{
-		"zero":         {pwned.Config{}, ""},
-		"a mirror":     {pwned.Config{URL: "https://pwned.example.com:8443/v1/"}, ""},
-		"here":         {pwned.Config{URL: "http://127.0.0.1:1"}, ""},
-		"here, IPv6":   {pwned.Config{URL: "http://[::1]:1"}, ""},
-		"localhost":    {pwned.Config{URL: "http://localhost"}, ""},
-		"most":         {pwned.Config{Least: 1_000_000, Timeout: 30 * time.Second}, ""},
-		"plain":        {pwned.Config{URL: "http://pwned.example.com"}, "URL"},
-		"like here":    {pwned.Config{URL: "http://127.0.0.1.example.com"}, "URL"},
-		"no host":      {pwned.Config{URL: "https://"}, "URL"},
-		"no scheme":    {pwned.Config{URL: "api.pwnedpasswords.com"}, "URL"},
-		"a file":       {pwned.Config{URL: "file:///etc/passwd"}, "URL"},
-		"a user":       {pwned.Config{URL: "https://u:secret@pwned.example.com"}, "URL"},
-		"a query":      {pwned.Config{URL: "https://pwned.example.com?"}, "URL"},
-		"a fragment":   {pwned.Config{URL: "https://pwned.example.com#"}, "URL"},
-		"long":         {pwned.Config{URL: "https://pwned.example.com/" + strings.Repeat("x", 2048)}, "URL"},
-		"all at once":  {pwned.Config{URL: "x", Least: -1, Timeout: -1}, "URL Least Timeout"},
-		"beyond":       {pwned.Config{Least: 1_000_001, Timeout: 31 * time.Second}, "Least Timeout"},
-		"beneath":      {pwned.Config{Timeout: 99 * time.Millisecond}, "Timeout"},
-		"unix control": {pwned.Config{URL: "https://pwned.example.com/\x7f"}, "URL"},
+		"zero":                 {pwned.Config{}, ""},
+		"a mirror":             {pwned.Config{URL: "https://pwned.example.com:8443/v1/"}, ""},
+		"loopback":             {pwned.Config{URL: "http://127.0.0.1:1"}, ""},
+		"loopback, IPv6":       {pwned.Config{URL: "http://[::1]:1"}, ""},
+		"localhost":            {pwned.Config{URL: "http://localhost"}, ""},
+		"upper bounds":         {pwned.Config{Least: 1_000_000, Timeout: 30 * time.Second}, ""},
+		"http":                 {pwned.Config{URL: "http://pwned.example.com"}, "URL"},
+		"loopback as a prefix": {pwned.Config{URL: "http://127.0.0.1.example.com"}, "URL"},
+		"no host":              {pwned.Config{URL: "https://"}, "URL"},
+		"no scheme":            {pwned.Config{URL: "api.pwnedpasswords.com"}, "URL"},
+		"a file":               {pwned.Config{URL: "file:///etc/passwd"}, "URL"},
+		"a user":               {pwned.Config{URL: "https://u:secret@pwned.example.com"}, "URL"},
+		"a query":              {pwned.Config{URL: "https://pwned.example.com?"}, "URL"},
+		"a fragment":           {pwned.Config{URL: "https://pwned.example.com#"}, "URL"},
+		"too long":             {pwned.Config{URL: "https://pwned.example.com/" + strings.Repeat("x", 2048)}, "URL"},
+		"three faults":         {pwned.Config{URL: "x", Least: -1, Timeout: -1}, "URL Least Timeout"},
+		"above the bounds":     {pwned.Config{Least: 1_000_001, Timeout: 31 * time.Second}, "Least Timeout"},
+		"below the bounds":     {pwned.Config{Timeout: 99 * time.Millisecond}, "Timeout"},
+		"control character":    {pwned.Config{URL: "https://pwned.example.com/\x7f"}, "URL"},
 	} {
 		c, err := pwned.New(row.cfg)
 		var fields []string
@@ -296,20 +299,15 @@ func TestConfig(t *testing.T) {
 			}
 		}
 		if got := strings.Join(fields, " "); got != row.faults || (err == nil) != (row.faults == "") || (c == nil) != (err != nil) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: New returned faults of %q, want %q: %v", name, got, row.faults, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	for _, unusable := range []*pwned.Checker{nil, new(pwned.Checker)} {
-		if err := unusable.CheckPassword(t.Context(), password); err == nil {
-			t.Error("a Checker that New did not make lets a password pass")
+			t.Errorf("%s: the error shows the password of the URL: %v", name, err)
 		}
 	}
 }
 
-// TestRegister: as a host uses it.
+// TestRegister: an Authenticator refuses a breached password at registration.
 func TestRegister(t *testing.T) {
 	t.Parallel()
 	key, err := jwt.GenerateKey(jwt.HS256)
@@ -326,20 +324,22 @@ func TestRegister(t *testing.T) {
 	}
 	url, _ := api(t, write(suffix+":1\r\n"))
 	accounts, err := auth.New(memstore.New(), tokens, auth.Config{
-		Hasher: authtest.FastHasher(t), PasswordChecker: newChecker(t, pwned.Config{URL: url}),
+		Hasher: authtest.FastHasher(t), Passwords: passwords.Policy{Checker: newChecker(t, pwned.Config{URL: url})},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = accounts.Register(t.Context(), "ada", password)
 	if refused, ok := errors.AsType[*passwords.Error](err); !ok || refused.Rule != passwords.Breached || auth.HTTPStatus(err) != 422 {
-		t.Errorf("a breached password: %v", err)
+		t.Errorf("Register with a breached password returned %v, want a 422 of passwords.Breached", err)
 	}
 	if _, err := accounts.Register(t.Context(), "ada", password+" battery"); err != nil {
-		t.Errorf("another: %v", err)
+		t.Errorf("Register with another password returned %v", err)
 	}
 }
 
+// FuzzCount: a count comes from a line with the suffix, and another line with a number raises the count
+// to that number.
 func FuzzCount(f *testing.F) {
 	f.Add(others(3, 1)+suffix+":7\r\n", 7)
 	f.Add(suffix+":0", 0)
@@ -347,7 +347,7 @@ func FuzzCount(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string, n int) {
 		seen, err := pwned.Count(body, suffix)
 		if seen > 0 && !strings.Contains(strings.ToUpper(body), fmt.Sprint(suffix, ":")) {
-			t.Errorf("seen %d times in %q", seen, body)
+			t.Errorf("Count returned %d, but the suffix is not in %q", seen, body)
 		}
 		if err != nil || n < 0 {
 			return
@@ -356,7 +356,7 @@ func FuzzCount(f *testing.F) {
 			body += "\n"
 		}
 		if more, err := pwned.Count(body+fmt.Sprintf("%s:%d", suffix, n), suffix); err != nil || more != max(seen, uint64(n)) {
-			t.Errorf("with %d more: %d, %v", n, more, err)
+			t.Errorf("with another line of %d: Count returned %d, %v, want %d", n, more, err, max(seen, uint64(n)))
 		}
 	})
 }

@@ -55,28 +55,28 @@ func TestCanonical(t *testing.T) {
 		}
 	}
 	if got := auth.HTTPStatus(recovery.ErrInvalidAddress); got != 422 {
-		t.Errorf("ErrInvalidAddress is a %d", got)
+		t.Errorf("ErrInvalidAddress has the status %d, want 422", got)
 	}
 }
 
-// TestCanonicalOfTheHost holds what a host's own form cannot break.
+// TestCanonicalOfTheHost: a form of the host's own Canonical that is no single address is refused.
 func TestCanonicalOfTheHost(t *testing.T) {
 	form, fails := "", error(nil)
-	run(t, recovery.Config{Canonical: func(string) (string, error) { return form, fails }}, func(t *testing.T, w *world) {
+	run(t, recovery.Config{Canonical: func(string) (string, error) { return form, fails }}, func(t *testing.T, f *fixture) {
 		for _, form = range []string{"", "ada", "a@b@c", "ada@example.com\r\nBcc: eve@example.com", "ada @example.com", "a,b@example.com", "<ada@example.com>", "\xff@example.com", "ada@\u2028x", strings.Repeat("a", 255) + "@b"} {
-			is(t, w.recovery.RequestReset(t.Context(), ada), recovery.ErrInvalidAddress, form)
+			is(t, f.recovery.RequestReset(t.Context(), ada), recovery.ErrInvalidAddress, form)
 		}
 		form = "ädä@bücher.example"
-		is(t, w.recovery.RequestReset(t.Context(), ada), nil, form)
+		is(t, f.recovery.RequestReset(t.Context(), ada), nil, form)
 		fails = errors.New("no such domain")
-		err := w.recovery.RequestReset(t.Context(), ada)
+		err := f.recovery.RequestReset(t.Context(), ada)
 		is(t, err, recovery.ErrInvalidAddress, "a form that is refused")
 		is(t, err, fails, "a form that is refused")
 	})
 }
 
-// FuzzCanonical: what is accepted is one mailbox, in a form that is its own form and
-// in nothing but case another than what was given.
+// FuzzCanonical: an accepted address is one mailbox, differs from what was given in case alone, and is
+// its own canonical form.
 func FuzzCanonical(f *testing.F) {
 	for _, seed := range []string{"Ada@Example.com", "a.b+c@xn--bcher-kva.example", "a@b@c", "ada@example.com\r\n", "İ@example.com", "\"a\"@b", ".@-"} {
 		f.Add(seed)
@@ -103,18 +103,18 @@ func FuzzCanonical(f *testing.F) {
 	})
 }
 
-// FuzzToken: of all texts, the one that was sent is good. A password that is too
-// short shows it, and leaves the link good.
+// FuzzToken: of all texts, only the token that was sent is valid. A password that is too short shows
+// that and leaves the token valid.
 func FuzzToken(f *testing.F) {
-	w := newWorld(f, recovery.Config{}, nil)
-	w.user(ada, true)
-	if err := w.recovery.RequestReset(f.Context(), ada); err != nil {
+	fix := newFixture(f, recovery.Config{}, nil)
+	fix.user(ada, true)
+	if err := fix.recovery.RequestReset(f.Context(), ada); err != nil {
 		f.Fatal(err)
 	}
-	if err := w.recovery.Close(f.Context()); err != nil { // and it was sent
+	if err := fix.recovery.Close(f.Context()); err != nil { // waits until the message is sent
 		f.Fatal(err)
 	}
-	link := token(f, w.outbox.sent[0])
+	link := token(f, fix.outbox.sent[0])
 	f.Add(link)
 	f.Add(link[:63])
 	f.Add(link + "=")
@@ -125,12 +125,12 @@ func FuzzToken(f *testing.F) {
 	f.Add(strings.ToLower(link))
 	f.Add(strings.Repeat("A", 64))
 	f.Fuzz(func(t *testing.T, text string) {
-		err := w.recovery.Reset(t.Context(), text, "short")
-		_, good := errors.AsType[*passwords.Error](err)
-		if good != (text == link) || !good && !errors.Is(err, recovery.ErrInvalidToken) {
+		err := fix.recovery.Reset(t.Context(), text, "short")
+		_, valid := errors.AsType[*passwords.Error](err)
+		if valid != (text == link) || !valid && !errors.Is(err, recovery.ErrInvalidToken) {
 			t.Fatalf("Reset(%q): %v", text, err)
 		}
-		if _, err := w.recovery.LoginByCode(t.Context(), text, "123456"); !errors.Is(err, recovery.ErrInvalidToken) {
+		if _, err := fix.recovery.LoginByCode(t.Context(), text, "123456"); !errors.Is(err, recovery.ErrInvalidToken) {
 			t.Fatalf("LoginByCode(%q): %v", text, err)
 		}
 	})

@@ -1,19 +1,35 @@
-// Package recovery holds what an account needs when its password is not at hand:
-// resetting it, proving an address, changing it, logging in by a link or a code in a
-// mail; and deleting the account.
+// Package recovery gives users who forgot their password a way back into their account. It sends a
+// link or a code to the user's e-mail address: to reset the password, to verify or change the
+// address, or to log in. It can also delete an account. These lines switch it on:
 //
-// Nobody learns from a request whether an address is known: the answer is the same,
-// and all that differs happens in a queue beside it. The host sends what a
-// [Notifier] is given.
+//	flows, err := recovery.New(accounts, addresses, store, notifier, recovery.Config{
+//		BaseURL: "https://app.example.com/account",
+//	})
+//	…
+//	err = flows.AddAddress(ctx, user.ID, "ada@example.com") // after Register
+//	…
+//	err = flows.RequestReset(ctx, address)      // the form "forgot password"
+//	err = flows.Reset(ctx, token, newPassword)  // the form that the link opens
+//	…
+//	err = flows.Close(ctx) // when the server stops
 //
-// An account has the address that [Recovery.AddAddress] gave it, and none before:
-// what it registered as is its name, even where that is an address. To an account
-// without one nothing is sent, and a request says no word of it: [Config].Events does.
+// [Addresses] is where the host keeps addresses, and its [Notifier] sends the messages: package
+// smtpnotify sends them by mail.
 //
-// A link holds 256 random bits, of which the store has the SHA-256 alone. It is for
-// one account and one purpose, works once, and no longer when a newer one was sent,
-// the password or the address has changed, the account is disabled, or its time is
-// over. The page it leads to shows a form, and the form is what uses the token, by
-// POST: programs that look at mails open every link. That page should answer with
-// Referrer-Policy: no-referrer.
+// An account has the address that [Recovery.AddAddress] gave it. A username is not an address, even if
+// it looks like one. Nothing is sent to an account without an address.
+//
+// A request does not reveal whether an address is known: it returns at once and the same for every
+// address, and the rest happens in a queue. [Config].Events tells the host what came of it.
+//
+// A link holds 256 random bits, of which the store keeps only a SHA-256. It is for one account and one
+// purpose, and works once. It becomes invalid when a newer link is sent, when the password or the
+// address changes, when the account is disabled, or when its time is over. The page that a link opens
+// must show a form, and only the POST of the form may use the token, because mail scanners open every
+// link. Serve that page with Referrer-Policy: no-referrer.
+//
+// Records about a user have the user's ID as their Owner, so that DeleteRecords of an
+// [auth.RecordStore] removes them with the account. The counts of messages to an address that is not
+// verified have no Owner: otherwise a stranger could reset them, by deleting the account that they
+// registered with the address.
 package recovery

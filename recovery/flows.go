@@ -8,42 +8,40 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// Reset gives the account that a link was sent to another password and ends all its
-// sessions. It logs nobody in. The address is verified by it, too, and is told. It
-// returns [ErrInvalidToken] if the link is not good, and an [*passwords.Error] if
-// the password breaks a rule; then, as after any error that is not ErrInvalidToken,
-// the link is still good.
+// Reset sets the password of the account that a link was sent to, and ends all its sessions. It also
+// marks the address as verified and sends a message to it. It logs nobody in.
+//
+// It returns [ErrInvalidToken] if the link is not valid, and a passwords.Error if the password breaks
+// a rule. After every error but ErrInvalidToken the link can be used again.
 func (r *Recovery) Reset(ctx context.Context, token, password string) error {
-	if err := r.usable(); err != nil {
-		return err
-	}
 	a, _, giveBack, err := r.claim(ctx, KindReset, token)
 	if err != nil {
 		return err
 	}
-	if err := r.accounts.ResetPassword(ctx, a.user, a.mark, password); err != nil {
-		giveBack() // bound to the old password: if that is gone, so is the link
-		if isGone(err) || errors.Is(err, auth.ErrConflict) {
-			err = ErrInvalidToken
-		}
+	err = r.accounts.ResetPassword(ctx, a.user, a.fingerprint, password)
+	if err != nil && !isGone(err) { // nothing is written about an account that is gone
+		giveBack()
+	}
+	switch {
+	case isGone(err), errors.Is(err, auth.ErrConflict): // the link is bound to a password that is no longer the account's
+		return ErrInvalidToken
+	case err != nil:
 		return err
 	}
-	r.tell(ctx, auth.EventResetUsed, a.user, nil)
+	r.emit(ctx, auth.EventResetUsed, a.user, nil)
 	if !a.verified {
-		if err := r.verify(context.WithoutCancel(ctx), a); err != nil { // the password is changed, which is what was asked for
+		// The password has been set, which is what was asked for, so a failure here is only logged.
+		if err := r.verify(context.WithoutCancel(ctx), a); err != nil {
 			r.config.Logger.WarnContext(ctx, "recovery: an address was not marked as verified", "user", a.user, "error", err)
 		}
 	}
-	r.notice(ctx, KindPasswordReset, a.user, a.address)
+	r.notifyLater(ctx, KindPasswordReset, a.user, a.address)
 	return nil
 }
 
-// VerifyAddress marks the address that a link was sent to as verified. It logs
-// nobody in. It returns [ErrInvalidToken] if the link is not good.
+// VerifyAddress marks the address that a link was sent to as verified. It logs nobody in. It returns
+// [ErrInvalidToken] if the link is not valid.
 func (r *Recovery) VerifyAddress(ctx context.Context, token string) error {
-	if err := r.usable(); err != nil {
-		return err
-	}
 	a, _, giveBack, err := r.claim(ctx, KindVerify, token)
 	if err != nil {
 		return err
@@ -55,7 +53,8 @@ func (r *Recovery) VerifyAddress(ctx context.Context, token string) error {
 	return err
 }
 
-// verify marks the address of an account as verified, if it is still that.
+// verify marks the address of an account as verified. It returns [ErrInvalidToken] if the account has
+// another address now.
 func (r *Recovery) verify(ctx context.Context, a account) error {
 	switch err := r.addresses.ReplaceAddress(ctx, a.user, a.address, a.address, true); {
 	case errors.Is(err, auth.ErrConflict), errors.Is(err, auth.ErrUserNotFound):
@@ -63,19 +62,18 @@ func (r *Recovery) verify(ctx context.Context, a account) error {
 	case err != nil:
 		return fmt.Errorf("recovery: verify address: %w", err)
 	}
-	r.tell(ctx, auth.EventAddressVerified, a.user, nil)
+	r.emit(ctx, auth.EventAddressVerified, a.user, nil)
 	return nil
 }
 
-// AddAddress gives a user who has none an address, not verified yet, and sends a
-// link for [Recovery.VerifyAddress]: for hosts that keep addresses beside usernames,
-// after Register, which tells what is taken, too. It returns [ErrInvalidAddress],
-// [auth.ErrUserExists] if it is another's, and [session.ErrConflict] if the user has
-// one; after an [*passwords.RetryError] the user has it, and no link was sent.
+// AddAddress gives a user without an address this one, not verified yet, and sends a link for
+// [Recovery.VerifyAddress] to it. Call it after Register. Its answer reveals whether the address is
+// another user's, as Register reveals that for usernames.
+//
+// It returns [ErrInvalidAddress], [auth.ErrUserExists] if the address is another user's, and
+// [auth.ErrConflict] if the user has an address already. After a [*auth.RetryError] the user has the
+// address, but no link was sent.
 func (r *Recovery) AddAddress(ctx context.Context, userID, address string) error {
-	if err := r.usable(); err != nil {
-		return err
-	}
 	canonical, err := r.canonical(address)
 	if err != nil {
 		return err
@@ -86,14 +84,11 @@ func (r *Recovery) AddAddress(ctx context.Context, userID, address string) error
 	return r.request(ctx, KindVerify, canonical)
 }
 
-// RequestAddressChange sends a link for [Recovery.ChangeAddress] to the new address
-// of a user, unless it is anybody's already, and tells the present one. It returns
-// [auth.ErrInvalidCredentials] if password is not the user's, and what
+// RequestAddressChange sends a link for [Recovery.ChangeAddress] to the new address of a user, unless
+// that belongs to an account already, and informs the present address. It returns
+// [auth.ErrInvalidCredentials] if password is not the user's, and otherwise what
 // [Recovery.RequestReset] returns, whether the new address is free or not.
 func (r *Recovery) RequestAddressChange(ctx context.Context, userID, password, address string) error {
-	if err := r.usable(); err != nil {
-		return err
-	}
 	canonical, err := r.canonical(address)
 	if err != nil {
 		return err
@@ -102,18 +97,20 @@ func (r *Recovery) RequestAddressChange(ctx context.Context, userID, password, a
 		return err
 	}
 	return r.queue.add(ctx, func(ctx context.Context) {
-		r.done(ctx, KindChange, userID, r.askChange(ctx, userID, canonical))
+		r.report(ctx, KindChange, userID, r.sendChange(ctx, userID, canonical))
 	})
 }
 
-func (r *Recovery) askChange(ctx context.Context, userID, address string) error {
+// sendChange informs the present address of a user, and sends a link to the new one if it is free.
+func (r *Recovery) sendChange(ctx context.Context, userID, address string) error {
 	a, err := r.account(ctx, userID)
 	if err != nil {
 		return err
 	}
-	if sendable(a.address) && r.count(ctx, KindChangeAsked, a.address) == nil {
-		// That the old mailbox is gone is a reason to change it.
-		r.done(ctx, KindChangeAsked, userID, r.notify(ctx, Message{Kind: KindChangeAsked, UserID: userID, To: a.address}))
+	if sendable(a.address) && r.countMessage(ctx, KindChangeAsked, a.address, counterOwner(a, a.address)) == nil {
+		// A failure here does not stop the change: perhaps the old mailbox no longer exists.
+		m := Message{Kind: KindChangeAsked, UserID: userID, To: a.address}
+		r.report(ctx, KindChangeAsked, userID, r.notify(ctx, m))
 	}
 	switch _, err := r.addresses.UserByAddress(ctx, address); {
 	case err == nil:
@@ -124,13 +121,10 @@ func (r *Recovery) askChange(ctx context.Context, userID, address string) error 
 	return r.send(ctx, KindChange, a, address, token{})
 }
 
-// ChangeAddress makes the address that a link was sent to the user's, verified, and
-// tells the old one. It returns [ErrInvalidToken] if the link is not good, and
-// [auth.ErrUserExists] if the address has become another's.
+// ChangeAddress makes the address that a link was sent to the address of the user, verified, and
+// informs the old address. It returns [ErrInvalidToken] if the link is not valid, and
+// [auth.ErrUserExists] if the address has become another user's.
 func (r *Recovery) ChangeAddress(ctx context.Context, token string) error {
-	if err := r.usable(); err != nil {
-		return err
-	}
 	a, e, giveBack, err := r.claim(ctx, KindChange, token)
 	if err != nil {
 		return err
@@ -144,18 +138,14 @@ func (r *Recovery) ChangeAddress(ctx context.Context, token string) error {
 		giveBack()
 		return fmt.Errorf("recovery: change address: %w", err)
 	}
-	r.tell(ctx, auth.EventAddressChanged, a.user, nil)
-	r.notice(ctx, KindChanged, a.user, a.address)
+	r.emit(ctx, auth.EventAddressChanged, a.user, nil)
+	r.notifyLater(ctx, KindChanged, a.user, a.address)
 	return nil
 }
 
-// DeleteAccount removes the account, ends its sessions, takes the address out of
-// [Addresses], and tells it. It returns [auth.ErrInvalidCredentials] if password is
-// not the user's.
+// DeleteAccount deletes the account, ends its sessions, removes its address from [Addresses], and
+// informs that address. It returns [auth.ErrInvalidCredentials] if password is not the user's.
 func (r *Recovery) DeleteAccount(ctx context.Context, userID, password string) error {
-	if err := r.usable(); err != nil {
-		return err
-	}
 	if err := r.accounts.ConfirmPassword(ctx, userID, password); err != nil {
 		return err
 	}
@@ -166,11 +156,11 @@ func (r *Recovery) DeleteAccount(ctx context.Context, userID, password string) e
 	if err := r.accounts.Delete(ctx, userID); err != nil {
 		return err
 	}
-	r.notice(ctx, KindDeleted, userID, address)
+	r.notifyLater(ctx, KindDeleted, userID, address)
 	if address == "" {
 		return nil
 	}
-	// Where it was a column of the user's row, it is gone with that.
+	// If the address is a column of the user's row, it is gone with the row.
 	err = r.addresses.ReplaceAddress(context.WithoutCancel(ctx), userID, address, "", false)
 	if err != nil && !errors.Is(err, auth.ErrUserNotFound) && !errors.Is(err, auth.ErrConflict) {
 		return fmt.Errorf("recovery: the account is deleted, its address is not: %w", err)

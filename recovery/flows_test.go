@@ -15,53 +15,53 @@ import (
 )
 
 func TestReset(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		id := w.user(ada, false)
-		before, err := w.accounts.Login(t.Context(), "user-of-"+ada, password)
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		id := f.user(ada, false)
+		before, err := f.accounts.Login(t.Context(), "user-of-"+ada, password)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := w.asks(recovery.KindReset, ada)
+		m := f.asks(recovery.KindReset, ada)
 		if m.Life != 30*time.Minute || m.UserID != id || m.Code != "" {
 			t.Errorf("sent %+v of life %v", m, m.Life)
 		}
 		link := token(t, m)
 
-		// A password that breaks a rule leaves the link good.
-		_, weak := errors.AsType[*passwords.Error](w.recovery.Reset(t.Context(), link, "short"))
+		// After a password that breaks a rule, the link can still be used.
+		_, weak := errors.AsType[*passwords.Error](f.recovery.Reset(t.Context(), link, "short"))
 		if !weak {
-			t.Error("a short password was not refused for what it is")
+			t.Error("a short password was not refused with a passwords.Error")
 		}
-		if !w.logsIn(ada, password) {
-			t.Error("the password has changed already")
+		if !f.logsIn(ada, password) {
+			t.Error("the password was changed although it breaks a rule")
 		}
-		logins := len(w.told(auth.EventLogin))
-		if err := w.recovery.Reset(t.Context(), link, another); err != nil {
+		logins := len(f.emitted(auth.EventLogin))
+		if err := f.recovery.Reset(t.Context(), link, another); err != nil {
 			t.Fatal(err)
 		}
-		w.one(recovery.KindPasswordReset, ada)
-		if w.logsIn(ada, password) || !w.logsIn(ada, another) {
+		f.onlyMessage(recovery.KindPasswordReset, ada)
+		if f.logsIn(ada, password) || !f.logsIn(ada, another) {
 			t.Error("the password has not changed")
 		}
-		if got := len(w.told(auth.EventLogin)); got != logins+1 {
-			t.Errorf("%d logins, where the test made one", got-logins)
+		if got := len(f.emitted(auth.EventLogin)); got != logins+1 {
+			t.Errorf("%d logins, want 1, which the test made: Reset must log nobody in", got-logins)
 		}
-		if _, err := w.accounts.Refresh(t.Context(), before.RefreshToken); !errors.Is(err, auth.ErrInvalidGrant) {
+		if _, err := f.accounts.Refresh(t.Context(), before.RefreshToken); !errors.Is(err, auth.ErrInvalidGrant) {
 			t.Errorf("a session outlived the reset: %v", err)
 		}
-		if _, verified, _ := w.addresses.Address(t.Context(), id); !verified {
-			t.Error("who used the link has the mailbox: the address is not verified")
+		if _, verified, _ := f.addresses.Address(t.Context(), id); !verified {
+			t.Error("the address is not verified, although a link to it was used")
 		}
-		is(t, w.recovery.Reset(t.Context(), link, password), recovery.ErrInvalidToken, "a used link")
+		is(t, f.recovery.Reset(t.Context(), link, password), recovery.ErrInvalidToken, "a used link")
 		for _, kind := range []auth.EventKind{auth.EventResetAsked, auth.EventResetUsed, auth.EventAddressVerified} {
-			if told := w.told(kind); len(told) != 1 || told[0].UserID != id || told[0].Err != nil {
-				t.Errorf("%s: %v", kind, told)
+			if events := f.emitted(kind); len(events) != 1 || events[0].UserID != id || events[0].Err != nil {
+				t.Errorf("%s: emitted %v, want one event of the user", kind, events)
 			}
 		}
 	})
 }
 
-// hooked is a RecordStore after whose next deletion something happens.
+// hooked is a RecordStore that calls then after the next deletion of a record.
 type hooked struct {
 	auth.RecordStore
 	then func()
@@ -76,212 +76,214 @@ func (h *hooked) DeleteRecord(ctx context.Context, key string, version int64) er
 	return err
 }
 
-// A link that was good a moment ago does not undo what its owner has done since.
+// If the account changes while its link is being used, the link does not override that change.
 func TestResetLate(t *testing.T) {
 	for name, row := range map[string]struct {
-		change func(w *world, id string) error
-		then   string // the password that logs in; empty: none
+		change func(f *fixture, id string) error
+		then   string // password that logs in afterwards; empty: none
 	}{
-		"changed":  {func(w *world, id string) error { return w.accounts.SetPassword(w.t.Context(), id, "battery staple") }, "battery staple"},
-		"disabled": {func(w *world, id string) error { return w.accounts.Disable(w.t.Context(), id) }, ""},
-		"deleted":  {func(w *world, id string) error { return w.accounts.Delete(w.t.Context(), id) }, ""},
+		"changed":  {func(f *fixture, id string) error { return f.accounts.SetPassword(f.t.Context(), id, "battery staple") }, "battery staple"},
+		"disabled": {func(f *fixture, id string) error { return f.accounts.Disable(f.t.Context(), id) }, ""},
+		"deleted":  {func(f *fixture, id string) error { return f.accounts.Delete(f.t.Context(), id) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var h *hooked
 			wrap := func(s auth.RecordStore) auth.RecordStore { h = &hooked{RecordStore: s}; return h }
-			runOver(t, recovery.Config{}, wrap, func(t *testing.T, w *world) {
-				id := w.user(ada, true)
-				link := token(t, w.asks(recovery.KindReset, ada))
+			runOver(t, recovery.Config{}, wrap, func(t *testing.T, f *fixture) {
+				id := f.user(ada, true)
+				link := token(t, f.asks(recovery.KindReset, ada))
 				h.then = func() {
-					if err := row.change(w, id); err != nil {
+					if err := row.change(f, id); err != nil {
 						t.Error(err)
 					}
 				}
-				is(t, w.recovery.Reset(t.Context(), link, another), recovery.ErrInvalidToken, "a reset")
-				if w.logsIn(ada, another) || row.then != "" && !w.logsIn(ada, row.then) {
-					t.Error("the link has given the account its password")
+				is(t, f.recovery.Reset(t.Context(), link, another), recovery.ErrInvalidToken, "a reset")
+				if f.logsIn(ada, another) || row.then != "" && !f.logsIn(ada, row.then) {
+					t.Error("the link has set the password, or the change before it was lost")
 				}
-				is(t, w.recovery.Reset(t.Context(), link, another), recovery.ErrInvalidToken, "the link again")
+				is(t, f.recovery.Reset(t.Context(), link, another), recovery.ErrInvalidToken, "the link again")
 			})
 		})
 	}
 }
 
-// TestOneUse has fifty use one token at once.
+// TestOneUse: of fifty concurrent uses of one token, one succeeds.
 func TestOneUse(t *testing.T) {
 	t.Parallel()
-	type use func(w *world) func(i int) error
+	type use func(f *fixture) func(i int) error
 	for name, prepare := range map[string]use{
-		"Reset": func(w *world) func(int) error {
-			link := token(w.t, w.asks(recovery.KindReset, ada))
+		"Reset": func(f *fixture) func(int) error {
+			link := token(f.t, f.asks(recovery.KindReset, ada))
 			return func(i int) error {
-				return w.recovery.Reset(w.t.Context(), link, another+strings.Repeat("!", i))
+				return f.recovery.Reset(f.t.Context(), link, another+strings.Repeat("!", i))
 			}
 		},
-		"LoginByLink": func(w *world) func(int) error {
-			link := token(w.t, w.asks(recovery.KindLogin, ada))
-			return func(int) error { _, err := w.recovery.LoginByLink(w.t.Context(), link); return err }
+		"LoginByLink": func(f *fixture) func(int) error {
+			link := token(f.t, f.asks(recovery.KindLogin, ada))
+			return func(int) error { _, err := f.recovery.LoginByLink(f.t.Context(), link); return err }
 		},
-		"ChangeAddress": func(w *world) func(int) error {
-			link := w.change(ada, "new@example.com")
-			return func(int) error { return w.recovery.ChangeAddress(w.t.Context(), link) }
+		"ChangeAddress": func(f *fixture) func(int) error {
+			link := f.change(ada, "new@example.com")
+			return func(int) error { return f.recovery.ChangeAddress(f.t.Context(), link) }
 		},
-		"VerifyAddress": func(w *world) func(int) error {
-			w.user(eve, false)
-			link := token(w.t, w.asks(recovery.KindVerify, eve))
-			return func(int) error { return w.recovery.VerifyAddress(w.t.Context(), link) }
+		"VerifyAddress": func(f *fixture) func(int) error {
+			f.user(eve, false)
+			link := token(f.t, f.asks(recovery.KindVerify, eve))
+			return func(int) error { return f.recovery.VerifyAddress(f.t.Context(), link) }
 		},
-		"LoginByCode": func(w *world) func(int) error {
-			challenge, code := w.code(ada)
-			return func(int) error { _, err := w.recovery.LoginByCode(w.t.Context(), challenge, code); return err }
+		"LoginByCode": func(f *fixture) func(int) error {
+			challenge, code := f.code(ada)
+			return func(int) error { _, err := f.recovery.LoginByCode(f.t.Context(), challenge, code); return err }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			runOver(t, recovery.Config{}, slow, func(t *testing.T, w *world) {
-				w.user(ada, true)
-				one := prepare(w)
-				var good atomic.Int32
-				var all sync.WaitGroup
+			runOver(t, recovery.Config{}, slow, func(t *testing.T, f *fixture) {
+				f.user(ada, true)
+				use := prepare(f)
+				var succeeded atomic.Int32
+				var uses sync.WaitGroup
 				for i := range 50 {
-					all.Go(func() {
-						switch err := one(i); {
+					uses.Go(func() {
+						switch err := use(i); {
 						case err == nil:
-							good.Add(1)
+							succeeded.Add(1)
 						case !errors.Is(err, recovery.ErrInvalidToken) && !errors.Is(err, auth.ErrBusy):
 							t.Error(err)
 						}
 					})
 				}
-				all.Wait()
-				if n := good.Load(); n != 1 {
-					t.Errorf("of 50 uses %d succeeded", n)
+				uses.Wait()
+				if n := succeeded.Load(); n != 1 {
+					t.Errorf("%d of 50 uses succeeded, want 1", n)
 				}
 			})
 		})
 	}
 }
 
-// change asks for a new address and returns the link's token.
-func (w *world) change(from, to string) string {
-	w.t.Helper()
-	id, err := w.addresses.UserByAddress(w.t.Context(), from)
+// change requests a change of address and returns the token of its link.
+func (f *fixture) change(from, to string) string {
+	f.t.Helper()
+	id, err := f.addresses.UserByAddress(f.t.Context(), from)
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	if err := w.recovery.RequestAddressChange(w.t.Context(), id, password, to); err != nil {
-		w.t.Fatal(err)
+	if err := f.recovery.RequestAddressChange(f.t.Context(), id, password, to); err != nil {
+		f.t.Fatal(err)
 	}
-	sent := w.outbox.take()
-	if len(sent) != 2 || sent[0].Kind != recovery.KindChangeAsked || sent[0].To != from || sent[1].Kind != recovery.KindChange || sent[1].To != to {
-		w.t.Fatalf("sent %v", sent)
+	sent := f.outbox.take()
+	if len(sent) != 2 || sent[0].Kind != recovery.KindChangeAsked || sent[0].To != from ||
+		sent[1].Kind != recovery.KindChange || sent[1].To != to {
+		f.t.Fatalf("sent %v, want a message to %s and a link to %s", sent, from, to)
 	}
 	if sent[0].Link+sent[0].Code != "" {
-		w.t.Error("the old address got the link")
+		f.t.Error("the link was also sent to the old address")
 	}
-	return token(w.t, sent[1])
+	return token(f.t, sent[1])
 }
 
-// TestLinksDie holds that every kind of link and code is void after each change, and
+// TestLinksBecomeInvalid: every kind of link and code is invalid after each change of the account, and
 // when its time is over.
-func TestLinksDie(t *testing.T) {
+func TestLinksBecomeInvalid(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]struct {
-		life     time.Duration
-		unproven bool
-		ask      func(w *world) (use func() error)
+		life       time.Duration
+		unverified bool
+		request    func(f *fixture) (use func() error)
 	}{
-		"reset": {30 * time.Minute, false, func(w *world) func() error {
-			link := token(w.t, w.asks(recovery.KindReset, ada))
-			return func() error { return w.recovery.Reset(w.t.Context(), link, another) }
+		"reset": {30 * time.Minute, false, func(f *fixture) func() error {
+			link := token(f.t, f.asks(recovery.KindReset, ada))
+			return func() error { return f.recovery.Reset(f.t.Context(), link, another) }
 		}},
-		"verify": {24 * time.Hour, true, func(w *world) func() error {
-			link := token(w.t, w.asks(recovery.KindVerify, ada))
-			return func() error { return w.recovery.VerifyAddress(w.t.Context(), link) }
+		"verify": {24 * time.Hour, true, func(f *fixture) func() error {
+			link := token(f.t, f.asks(recovery.KindVerify, ada))
+			return func() error { return f.recovery.VerifyAddress(f.t.Context(), link) }
 		}},
-		"change": {24 * time.Hour, false, func(w *world) func() error {
-			link := w.change(ada, "new@example.com")
-			return func() error { return w.recovery.ChangeAddress(w.t.Context(), link) }
+		"change": {24 * time.Hour, false, func(f *fixture) func() error {
+			link := f.change(ada, "new@example.com")
+			return func() error { return f.recovery.ChangeAddress(f.t.Context(), link) }
 		}},
-		"login": {15 * time.Minute, false, func(w *world) func() error {
-			link := token(w.t, w.asks(recovery.KindLogin, ada))
-			return func() error { _, err := w.recovery.LoginByLink(w.t.Context(), link); return err }
+		"login": {15 * time.Minute, false, func(f *fixture) func() error {
+			link := token(f.t, f.asks(recovery.KindLogin, ada))
+			return func() error { _, err := f.recovery.LoginByLink(f.t.Context(), link); return err }
 		}},
-		"code": {10 * time.Minute, false, func(w *world) func() error {
-			challenge, code := w.code(ada)
-			return func() error { _, err := w.recovery.LoginByCode(w.t.Context(), challenge, code); return err }
+		"code": {10 * time.Minute, false, func(f *fixture) func() error {
+			challenge, code := f.code(ada)
+			return func() error { _, err := f.recovery.LoginByCode(f.t.Context(), challenge, code); return err }
 		}},
 	}
-	deaths := map[string]struct {
-		lives  bool
-		happen func(w *world, id string, life time.Duration) error
+	causes := map[string]struct {
+		valid  bool
+		happen func(f *fixture, id string, life time.Duration) error
 	}{
-		"nothing":     {true, func(*world, string, time.Duration) error { return nil }},
-		"just before": {true, func(_ *world, _ string, life time.Duration) error { time.Sleep(life - time.Millisecond); return nil }},
-		"expired":     {false, func(_ *world, _ string, life time.Duration) error { time.Sleep(life); return nil }},
-		"password": {false, func(w *world, id string, _ time.Duration) error {
-			_, err := w.accounts.ChangePassword(w.t.Context(), id, password, another)
+		"nothing":     {true, func(*fixture, string, time.Duration) error { return nil }},
+		"just before": {true, func(_ *fixture, _ string, life time.Duration) error { time.Sleep(life - time.Millisecond); return nil }},
+		"expired":     {false, func(_ *fixture, _ string, life time.Duration) error { time.Sleep(life); return nil }},
+		"password": {false, func(f *fixture, id string, _ time.Duration) error {
+			_, err := f.accounts.ChangePassword(f.t.Context(), id, password, another)
 			return err
 		}},
-		"address": {false, func(w *world, id string, _ time.Duration) error {
-			return w.addresses.ReplaceAddress(w.t.Context(), id, ada, "moved@example.com", true)
+		"address": {false, func(f *fixture, id string, _ time.Duration) error {
+			return f.addresses.ReplaceAddress(f.t.Context(), id, ada, "moved@example.com", true)
 		}},
-		"disabled": {false, func(w *world, id string, _ time.Duration) error { return w.accounts.Disable(w.t.Context(), id) }},
-		"deleted":  {false, func(w *world, id string, _ time.Duration) error { return w.accounts.Delete(w.t.Context(), id) }},
+		"disabled": {false, func(f *fixture, id string, _ time.Duration) error { return f.accounts.Disable(f.t.Context(), id) }},
+		"deleted":  {false, func(f *fixture, id string, _ time.Duration) error { return f.accounts.Delete(f.t.Context(), id) }},
 	}
 	for kind, k := range kinds {
-		for death, d := range deaths {
-			t.Run(kind+"/"+death, func(t *testing.T) {
-				run(t, recovery.Config{}, func(t *testing.T, w *world) {
-					id := w.user(ada, !k.unproven)
-					use := k.ask(w)
-					if err := d.happen(w, id, k.life); err != nil {
+		for cause, c := range causes {
+			t.Run(kind+"/"+cause, func(t *testing.T) {
+				run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+					id := f.user(ada, !k.unverified)
+					use := k.request(f)
+					if err := c.happen(f, id, k.life); err != nil {
 						t.Fatal(err)
 					}
 					want := recovery.ErrInvalidToken
-					if d.lives {
+					if c.valid {
 						want = nil
 					}
-					is(t, use(), want, kind+" after "+death)
+					is(t, use(), want, kind+" after "+cause)
 				})
 			})
 		}
 	}
 }
 
-func TestNewerLinkVoidsOlder(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		older := token(t, w.asks(recovery.KindReset, ada))
+// TestNewerLinkReplacesOlder: a link becomes invalid when a newer one is sent.
+func TestNewerLinkReplacesOlder(t *testing.T) {
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		older := token(t, f.asks(recovery.KindReset, ada))
 		time.Sleep(time.Minute)
-		newer := token(t, w.asks(recovery.KindReset, ada))
-		is(t, w.recovery.Reset(t.Context(), older, another), recovery.ErrInvalidToken, "the older link")
-		is(t, w.recovery.Reset(t.Context(), newer, another), nil, "the newer link")
+		newer := token(t, f.asks(recovery.KindReset, ada))
+		is(t, f.recovery.Reset(t.Context(), older, another), recovery.ErrInvalidToken, "the older link")
+		is(t, f.recovery.Reset(t.Context(), newer, another), nil, "the newer link")
 	})
 }
 
-// TestPurpose holds that a link is good for nothing else than what it was sent for.
+// TestPurpose: a link is valid only for the purpose that it was sent for.
 func TestPurpose(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		w.user(eve, false)
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		f.user(eve, false)
 		uses := map[recovery.Kind]func(string) error{
-			recovery.KindReset:  func(s string) error { return w.recovery.Reset(t.Context(), s, another) },
-			recovery.KindVerify: func(s string) error { return w.recovery.VerifyAddress(t.Context(), s) },
-			recovery.KindChange: func(s string) error { return w.recovery.ChangeAddress(t.Context(), s) },
-			recovery.KindLogin:  func(s string) error { _, err := w.recovery.LoginByLink(t.Context(), s); return err },
-			recovery.KindCode:   func(s string) error { _, err := w.recovery.LoginByCode(t.Context(), s, "000000"); return err },
+			recovery.KindReset:  func(s string) error { return f.recovery.Reset(t.Context(), s, another) },
+			recovery.KindVerify: func(s string) error { return f.recovery.VerifyAddress(t.Context(), s) },
+			recovery.KindChange: func(s string) error { return f.recovery.ChangeAddress(t.Context(), s) },
+			recovery.KindLogin:  func(s string) error { _, err := f.recovery.LoginByLink(t.Context(), s); return err },
+			recovery.KindCode:   func(s string) error { _, err := f.recovery.LoginByCode(t.Context(), s, "000000"); return err },
 		}
-		// All kinds are there at once, so that each finds a record of its own.
+		// Every kind of link is issued first, so that each use finds a record of its kind.
 		links := map[recovery.Kind]string{
-			recovery.KindReset:  token(t, w.asks(recovery.KindReset, ada)),
-			recovery.KindLogin:  token(t, w.asks(recovery.KindLogin, ada)),
-			recovery.KindChange: w.change(ada, "new@example.com"),
-			recovery.KindVerify: token(t, w.asks(recovery.KindVerify, eve)),
+			recovery.KindReset:  token(t, f.asks(recovery.KindReset, ada)),
+			recovery.KindLogin:  token(t, f.asks(recovery.KindLogin, ada)),
+			recovery.KindChange: f.change(ada, "new@example.com"),
+			recovery.KindVerify: token(t, f.asks(recovery.KindVerify, eve)),
 		}
-		for of, link := range links {
-			for as, use := range uses {
-				if of != as {
-					is(t, use(link), recovery.ErrInvalidToken, string(of)+" used as "+string(as))
+		for issued, link := range links {
+			for kind, use := range uses {
+				if issued != kind {
+					is(t, use(link), recovery.ErrInvalidToken, string(issued)+" used as "+string(kind))
 				}
 			}
 		}
@@ -292,156 +294,157 @@ func TestPurpose(t *testing.T) {
 }
 
 func TestVerifyAddress(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		u, err := w.accounts.Register(t.Context(), "ada", password)
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		u, err := f.accounts.Register(t.Context(), "ada", password)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.recovery.AddAddress(t.Context(), u.ID, "Ada@Example.COM"); err != nil {
+		if err := f.recovery.AddAddress(t.Context(), u.ID, "Ada@Example.COM"); err != nil {
 			t.Fatal(err)
 		}
-		link := token(t, w.one(recovery.KindVerify, ada))
-		if _, verified, _ := w.addresses.Address(t.Context(), u.ID); verified {
-			t.Error("verified without the link")
+		link := token(t, f.onlyMessage(recovery.KindVerify, ada))
+		if _, verified, _ := f.addresses.Address(t.Context(), u.ID); verified {
+			t.Error("the address is verified before the link was used")
 		}
-		is(t, w.recovery.VerifyAddress(t.Context(), link), nil, "the link")
-		if address, verified, _ := w.addresses.Address(t.Context(), u.ID); address != ada || !verified {
+		is(t, f.recovery.VerifyAddress(t.Context(), link), nil, "the link")
+		if address, verified, _ := f.addresses.Address(t.Context(), u.ID); address != ada || !verified {
 			t.Errorf("the address is %s, verified: %t", address, verified)
 		}
 		time.Sleep(time.Hour)
-		is(t, w.recovery.RequestVerification(t.Context(), ada), nil, "asking again")
-		w.nothing("to who is verified")
-		if n := len(w.told(auth.EventLogin)); n != 0 {
-			t.Errorf("%d logins", n)
+		is(t, f.recovery.RequestVerification(t.Context(), ada), nil, "asking again")
+		f.sentNothing("to an address that is verified")
+		if n := len(f.emitted(auth.EventLogin)); n != 0 {
+			t.Errorf("%d logins, want none", n)
 		}
-		is(t, w.recovery.AddAddress(t.Context(), u.ID, eve), auth.ErrConflict, "a second address")
-		is(t, w.recovery.AddAddress(t.Context(), "another", ada), auth.ErrUserExists, "another's address")
-		is(t, w.recovery.AddAddress(t.Context(), "another", "no address"), recovery.ErrInvalidAddress, "no address")
+		is(t, f.recovery.AddAddress(t.Context(), u.ID, eve), auth.ErrConflict, "a second address")
+		is(t, f.recovery.AddAddress(t.Context(), "another", ada), auth.ErrUserExists, "the address of another user")
+		is(t, f.recovery.AddAddress(t.Context(), "another", "no address"), recovery.ErrInvalidAddress, "no address")
 	})
 }
 
 func TestChangeAddress(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		id := w.user(ada, true)
-		is(t, w.recovery.RequestAddressChange(t.Context(), id, "not the password", eve), auth.ErrInvalidCredentials, "a wrong password")
-		is(t, w.recovery.RequestAddressChange(t.Context(), id, password, "no address"), recovery.ErrInvalidAddress, "no address")
-		w.nothing("for a wrong password or address")
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		id := f.user(ada, true)
+		is(t, f.recovery.RequestAddressChange(t.Context(), id, "not the password", eve), auth.ErrInvalidCredentials, "a wrong password")
+		is(t, f.recovery.RequestAddressChange(t.Context(), id, password, "no address"), recovery.ErrInvalidAddress, "no address")
+		f.sentNothing("for a wrong password or address")
 
-		link := w.change(ada, eve)
-		if address, _, _ := w.addresses.Address(t.Context(), id); address != ada {
+		link := f.change(ada, eve)
+		if address, _, _ := f.addresses.Address(t.Context(), id); address != ada {
 			t.Errorf("the address was changed to %s before it was confirmed", address)
 		}
-		is(t, w.recovery.ChangeAddress(t.Context(), link), nil, "the link")
-		w.one(recovery.KindChanged, ada)
-		if address, verified, _ := w.addresses.Address(t.Context(), id); address != eve || !verified {
+		is(t, f.recovery.ChangeAddress(t.Context(), link), nil, "the link")
+		f.onlyMessage(recovery.KindChanged, ada)
+		if address, verified, _ := f.addresses.Address(t.Context(), id); address != eve || !verified {
 			t.Errorf("the address is %s, verified: %t", address, verified)
 		}
-		if len(w.told(auth.EventAddressChangeAsked)) != 1 || len(w.told(auth.EventAddressChanged)) != 1 {
-			t.Error("the events are missing")
+		if len(f.emitted(auth.EventAddressChangeAsked)) != 1 || len(f.emitted(auth.EventAddressChanged)) != 1 {
+			t.Error("the request and the change must each emit one event")
 		}
 	})
 }
 
-// TestChangeToTakenAddress holds that who asks for another's address learns nothing.
+// TestChangeToTakenAddress: a request does not reveal that the new address belongs to an account.
 func TestChangeToTakenAddress(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		id := w.user(ada, true)
-		w.user(eve, true)
-		is(t, w.recovery.RequestAddressChange(t.Context(), id, password, eve), nil, "another's address")
-		w.one(recovery.KindChangeAsked, ada)
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		id := f.user(ada, true)
+		f.user(eve, true)
+		is(t, f.recovery.RequestAddressChange(t.Context(), id, password, eve), nil, "the address of another user")
+		f.onlyMessage(recovery.KindChangeAsked, ada)
 
-		// One that is taken while the link is on its way.
-		link := w.changeLater(id, "free@example.com")
-		w.user("free@example.com", false)
-		is(t, w.recovery.ChangeAddress(t.Context(), link), auth.ErrUserExists, "an address taken meanwhile")
-		if address, _, _ := w.addresses.Address(t.Context(), id); address != ada {
+		// Another user takes the address between the request and the use of the link.
+		link := f.changeLater(id, "free@example.com")
+		f.user("free@example.com", false)
+		is(t, f.recovery.ChangeAddress(t.Context(), link), auth.ErrUserExists, "an address that was taken meanwhile")
+		if address, _, _ := f.addresses.Address(t.Context(), id); address != ada {
 			t.Errorf("the address is %s", address)
 		}
 	})
 }
 
-func (w *world) changeLater(id, to string) string {
-	w.t.Helper()
+// changeLater requests another change of address after an hour and returns the token of its link.
+func (f *fixture) changeLater(id, to string) string {
+	f.t.Helper()
 	time.Sleep(time.Hour)
-	if err := w.recovery.RequestAddressChange(w.t.Context(), id, password, to); err != nil {
-		w.t.Fatal(err)
+	if err := f.recovery.RequestAddressChange(f.t.Context(), id, password, to); err != nil {
+		f.t.Fatal(err)
 	}
-	sent := w.outbox.take()
-	return token(w.t, sent[len(sent)-1])
+	sent := f.outbox.take()
+	return token(f.t, sent[len(sent)-1])
 }
 
-// TestChangeWithoutOldMailbox holds that an address that takes no mail can be left.
-func TestChangeWithoutOldMailbox(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		u, err := w.accounts.Register(t.Context(), "ada", password)
+// TestChangeWithoutOldAddress: a user without an address can request one.
+func TestChangeWithoutOldAddress(t *testing.T) {
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		u, err := f.accounts.Register(t.Context(), "ada", password)
 		if err != nil {
 			t.Fatal(err)
 		}
-		is(t, w.recovery.RequestAddressChange(t.Context(), u.ID, password, ada), nil, "a first address")
-		is(t, w.recovery.ChangeAddress(t.Context(), token(t, w.one(recovery.KindChange, ada))), nil, "the link")
-		w.nothing("to an old address where there was none")
+		is(t, f.recovery.RequestAddressChange(t.Context(), u.ID, password, ada), nil, "a first address")
+		is(t, f.recovery.ChangeAddress(t.Context(), token(t, f.onlyMessage(recovery.KindChange, ada))), nil, "the link")
+		f.sentNothing("to an old address, which the user does not have")
 	})
 }
 
 func TestDeleteAccount(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		id := w.user(ada, true)
-		tokens, err := w.accounts.Login(t.Context(), "user-of-"+ada, password)
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		id := f.user(ada, true)
+		tokens, err := f.accounts.Login(t.Context(), "user-of-"+ada, password)
 		if err != nil {
 			t.Fatal(err)
 		}
-		is(t, w.recovery.DeleteAccount(t.Context(), id, "not the password"), auth.ErrInvalidCredentials, "a wrong password")
-		if !w.logsIn(ada, password) {
-			t.Fatal("the account is gone")
+		is(t, f.recovery.DeleteAccount(t.Context(), id, "not the password"), auth.ErrInvalidCredentials, "a wrong password")
+		if !f.logsIn(ada, password) {
+			t.Fatal("the account cannot log in after a wrong password for DeleteAccount")
 		}
-		is(t, w.recovery.DeleteAccount(t.Context(), id, password), nil, "the password")
-		w.one(recovery.KindDeleted, ada)
-		if w.logsIn(ada, password) {
-			t.Error("the account is still there")
+		is(t, f.recovery.DeleteAccount(t.Context(), id, password), nil, "the password")
+		f.onlyMessage(recovery.KindDeleted, ada)
+		if f.logsIn(ada, password) {
+			t.Error("the deleted account can log in")
 		}
-		_, err = w.accounts.Refresh(t.Context(), tokens.RefreshToken)
-		is(t, err, auth.ErrInvalidGrant, "its session")
-		_, err = w.addresses.UserByAddress(t.Context(), ada)
-		is(t, err, auth.ErrUserNotFound, "its address")
+		_, err = f.accounts.Refresh(t.Context(), tokens.RefreshToken)
+		is(t, err, auth.ErrInvalidGrant, "the session of the deleted account")
+		_, err = f.addresses.UserByAddress(t.Context(), ada)
+		is(t, err, auth.ErrUserNotFound, "the address of the deleted account")
 	})
 }
 
-// TestStoreOutage holds that what cannot be decided is no wrong link, and uses none up.
+// TestStoreOutage: an infrastructure failure does not use a link up, and is not ErrInvalidToken.
 func TestStoreOutage(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		link := token(t, w.asks(recovery.KindReset, ada))
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		link := token(t, f.asks(recovery.KindReset, ada))
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		err := w.recovery.Reset(ended, link, another)
+		err := f.recovery.Reset(ended, link, another)
 		if !errors.Is(err, context.Canceled) || errors.Is(err, recovery.ErrInvalidToken) {
-			t.Errorf("a store that does not answer: %v", err)
+			t.Errorf("Reset with a context that has ended: %v, want context.Canceled", err)
 		}
-		is(t, w.recovery.Reset(t.Context(), link, another), nil, "the link afterwards")
+		is(t, f.recovery.Reset(t.Context(), link, another), nil, "the link after the outage")
 	})
 }
 
-// frailAddresses changes no address while it has an err.
-type frailAddresses struct {
+// brokenAddresses is an Addresses that changes no address while err is not nil.
+type brokenAddresses struct {
 	*recovery.MemoryAddresses
 	err error
 }
 
-func (f *frailAddresses) ReplaceAddress(ctx context.Context, userID, old, replacement string, verified bool) error {
-	if f.err != nil {
-		return f.err
+func (b *brokenAddresses) ReplaceAddress(ctx context.Context, userID, old, replacement string, verified bool) error {
+	if b.err != nil {
+		return b.err
 	}
-	return f.MemoryAddresses.ReplaceAddress(ctx, userID, old, replacement, verified)
+	return b.MemoryAddresses.ReplaceAddress(ctx, userID, old, replacement, verified)
 }
 
-// A link is good again if what it is for could not be written.
-func TestAddressesThatBreak(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		w.user(eve, false)
-		verify, change := token(t, w.asks(recovery.KindVerify, eve)), w.change(ada, "new@example.com")
-		frail := &frailAddresses{MemoryAddresses: w.addresses}
-		r, err := recovery.New(w.accounts, frail, w.records, w.outbox, recovery.Config{BaseURL: "https://app.example.com"})
+// A link can be used again if the address could not be written.
+func TestBrokenAddresses(t *testing.T) {
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		f.user(eve, false)
+		verify, change := token(t, f.asks(recovery.KindVerify, eve)), f.change(ada, "new@example.com")
+		broken := &brokenAddresses{MemoryAddresses: f.addresses}
+		r, err := recovery.New(f.accounts, broken, f.records, f.outbox, recovery.Config{BaseURL: "https://app.example.com"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -449,13 +452,13 @@ func TestAddressesThatBreak(t *testing.T) {
 			"verify": func() error { return r.VerifyAddress(t.Context(), verify) },
 			"change": func() error { return r.ChangeAddress(t.Context(), change) },
 		} {
-			frail.err = errors.New("the disk is full")
-			if err := use(); !errors.Is(err, frail.err) || auth.HTTPStatus(err) != 500 {
-				t.Errorf("%s: %v", what, err)
+			broken.err = errors.New("the disk is full")
+			if err := use(); !errors.Is(err, broken.err) || auth.HTTPStatus(err) != 500 {
+				t.Errorf("%s with addresses that fail: %v, want %v and a 500", what, err, broken.err)
 			}
-			frail.err = nil
-			is(t, use(), nil, what+" afterwards")
-			is(t, use(), recovery.ErrInvalidToken, what+" again")
+			broken.err = nil
+			is(t, use(), nil, what+" after the failure")
+			is(t, use(), recovery.ErrInvalidToken, what+" a second time")
 		}
 		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)

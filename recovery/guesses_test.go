@@ -16,189 +16,190 @@ import (
 	"github.com/seed-e36e2130/auth/throttle"
 )
 
-// slowed calls test with a world whose guesses are throttled.
-func slowed(t *testing.T, cfg throttle.Config, test func(t *testing.T, w *world)) {
+// throttled calls test with a fixture whose logins are throttled.
+func throttled(t *testing.T, cfg throttle.Config, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.throttle(cfg)
-		test(t, w)
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.throttle(cfg)
+		test(t, f)
 	})
 }
 
-func (w *world) throttle(cfg throttle.Config) {
-	w.t.Helper()
-	slow, err := throttle.New(w.records, cfg)
+// throttle makes a new service with a throttle.
+func (f *fixture) throttle(cfg throttle.Config) {
+	f.t.Helper()
+	limits, err := throttle.New(f.records, cfg)
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	w.open(auth.Config{Throttle: slow}, recovery.Config{BaseURL: "https://app.example.com/account/", Events: w.record})
+	f.open(auth.Config{Throttle: limits}, recovery.Config{BaseURL: "https://app.example.com/account/", Events: f.record})
 }
 
-// at returns the i-th network's address.
-func at(i int) auth.Device {
+// network returns a device in the i-th network.
+func network(i int) auth.Device {
 	return auth.Device{IP: netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)})}
 }
 
-// challenge asks for a code, which nobody reads.
-func (w *world) challenge(address string) string {
-	w.t.Helper()
-	challenge, err := w.recovery.RequestLoginCode(w.t.Context(), address)
+// challenge requests a code for an address and returns the challenge alone.
+func (f *fixture) challenge(address string) string {
+	f.t.Helper()
+	challenge, err := f.recovery.RequestLoginCode(f.t.Context(), address)
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	w.outbox.take()
+	f.outbox.take()
 	return challenge
 }
 
-// tries says what comes of a try from a device: "wrong", "in", or how long to wait.
-func (w *world) tries(from auth.Device, challenge, code string) string {
-	w.t.Helper()
-	tokens, err := w.recovery.LoginByCode(auth.WithDevice(w.t.Context(), from), challenge, code)
-	retry, throttled := errors.AsType[*auth.RetryError](err)
+// tries tries a code from a device. It returns "wrong", "in", or how long the caller must wait.
+func (f *fixture) tries(from auth.Device, challenge, code string) string {
+	f.t.Helper()
+	tokens, err := f.recovery.LoginByCode(auth.WithDevice(f.t.Context(), from), challenge, code)
+	retry, refused := errors.AsType[*auth.RetryError](err)
 	switch {
 	case err == nil && tokens.RefreshToken != "":
 		return "in"
-	case throttled && errors.Is(err, auth.ErrTooManyAttempts):
+	case refused && errors.Is(err, auth.ErrTooManyAttempts):
 		return retry.After.String()
 	case !errors.Is(err, recovery.ErrInvalidToken):
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return "wrong"
 }
 
-// Wrong codes count as failed logins, from one network and from all, and just the same
-// for an address that is nobody's, not verified, or of an account that is disabled.
+// Wrong codes count as failed logins, from one network and from all networks together. They count the
+// same for an address that is unknown, not verified, or of a disabled account.
 func TestCodesAreThrottled(t *testing.T) {
-	slowed(t, throttle.Config{FreePerNetwork: 3, FreePerAccount: 12}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		w.user(eve, false)
-		off := w.user("off@example.com", true)
-		if err := w.accounts.Disable(t.Context(), off); err != nil {
+	throttled(t, throttle.Config{FreePerNetwork: 3, FreePerAccount: 12}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		f.user(eve, false)
+		off := f.user("off@example.com", true)
+		if err := f.accounts.Disable(t.Context(), off); err != nil {
 			t.Fatal(err)
 		}
-		said := map[string][]string{}
-		all := []string{ada, nobody, eve, "off@example.com"}
-		both := func(address, challenge string, i, n int) {
+		answers := map[string][]string{}
+		addresses := []string{ada, nobody, eve, "off@example.com"}
+		try := func(address, challenge string, i, n int) { // n times from the i-th network
 			for range n {
-				said[address] = append(said[address], w.tries(at(i), challenge, "no code"))
+				answers[address] = append(answers[address], f.tries(network(i), challenge, "no code"))
 			}
 		}
 		first, second := map[string]string{}, map[string]string{}
-		for _, address := range all {
-			first[address] = w.challenge(address)
-			second[address] = w.challenge(address) // too soon: nothing was sent, and the first stands
-			both(address, second[address], 1, 1)
-			both(address, first[address], 1, 4)
-			both(address, second[address], 1, 1)
-			both(address, first[address], 2, 1)
+		for _, address := range addresses {
+			first[address] = f.challenge(address)
+			second[address] = f.challenge(address) // too soon: nothing is sent, and the first challenge stays valid
+			try(address, second[address], 1, 1)
+			try(address, first[address], 1, 4)
+			try(address, second[address], 1, 1)
+			try(address, first[address], 2, 1)
 		}
 		time.Sleep(time.Minute)
-		for _, address := range all {
-			both(address, first[address], 2, 1)
-			second[address] = w.challenge(address)
-			both(address, first[address], 1, 2) // void
-			both(address, second[address], 1, 2)
+		for _, address := range addresses {
+			try(address, first[address], 2, 1)
+			second[address] = f.challenge(address)
+			try(address, first[address], 1, 2) // replaced by the second challenge
+			try(address, second[address], 1, 2)
 		}
-		for n := range 12 { // codes, more than a day has
+		for n := range 12 { // more codes than are sent in a day
 			time.Sleep(time.Minute)
-			for _, address := range all {
-				first[address] = w.challenge(address)
-				both(address, first[address], 10+n, 2)
+			for _, address := range addresses {
+				first[address] = f.challenge(address)
+				try(address, first[address], 10+n, 2)
 			}
 		}
-		want := fmt.Sprint(said[nobody])
-		for _, address := range all {
-			if got := fmt.Sprint(said[address]); got != want {
-				t.Errorf("tries at %s were answered\n%s, those at nobody's\n%s", address, got, want)
+		want := fmt.Sprint(answers[nobody])
+		for _, address := range addresses {
+			if got := fmt.Sprint(answers[address]); got != want {
+				t.Errorf("the answers for %s are\n%s, for an unknown address\n%s", address, got, want)
 			}
 		}
 		begin := []string{"wrong", "wrong", "wrong", "wrong", "1m0s", "wrong", "wrong", "wrong", "wrong", "wrong", "wrong", "2m0s"}
-		if got := said[ada]; !slices.Equal(got[:len(begin)], begin) || !slices.Contains(got[len(begin):], "1m0s") {
-			t.Errorf("the tries were answered %q, want %q and then a wait from anywhere", got, begin)
+		if got := answers[ada]; !slices.Equal(got[:len(begin)], begin) || !slices.Contains(got[len(begin):], "1m0s") {
+			t.Errorf("the answers are %q, want %q and later a wait from every network", got, begin)
 		}
 	})
 }
 
-// What a throttled try costs, and who pays: the code is as good as before, elsewhere
-// its owner is in at once, and made-up challenges are no tries at all.
+// A throttled try does not use the code up: its owner logs in with it from another network at once.
+// Tries with a made-up challenge do not count.
 func TestThrottledCodeIsStillGood(t *testing.T) {
-	slowed(t, throttle.Config{FreePerNetwork: 2, FreePerAccount: 4}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		challenge, code := w.code(ada)
+	throttled(t, throttle.Config{FreePerNetwork: 2, FreePerAccount: 4}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		challenge, code := f.code(ada)
 		for i := range 100 {
-			if got := w.tries(at(i), challenge[:22]+flip(challenge[22:]), code); got != "wrong" {
+			if got := f.tries(network(i), challenge[:22]+flip(challenge[22:]), code); got != "wrong" {
 				t.Fatalf("made-up challenge %d: %s", i, got)
 			}
 		}
 		for i, want := range []string{"wrong", "wrong", "1m0s", "1m0s", "1m0s", "1m0s"} {
-			if got := w.tries(at(1), challenge, wrong(code)); got != want {
+			if got := f.tries(network(1), challenge, wrong(code)); got != want {
 				t.Errorf("try %d: %s, want %s", i, got, want)
 			}
 		}
-		if got := w.tries(at(1), challenge, code); got != "1m0s" {
-			t.Errorf("the code, too soon: %s", got)
+		if got := f.tries(network(1), challenge, code); got != "1m0s" {
+			t.Errorf("the code during the delay: %s, want 1m0s", got)
 		}
-		if got := w.tries(at(2), challenge, code); got != "in" {
-			t.Errorf("the code, from elsewhere: %s", got)
+		if got := f.tries(network(2), challenge, code); got != "in" {
+			t.Errorf("the code from another network: %s, want in", got)
 		}
-		// It has also forgiven the guesses from anywhere.
+		// The login has also forgiven the guesses from all networks.
 		time.Sleep(time.Minute)
-		challenge, code = w.code(ada)
+		challenge, code = f.code(ada)
 		for i := range 4 {
-			if got := w.tries(at(3+i), challenge, wrong(code)); got != "wrong" {
-				t.Errorf("guess %d: %s", i, got)
+			if got := f.tries(network(3+i), challenge, wrong(code)); got != "wrong" {
+				t.Errorf("guess %d: %s, want wrong", i, got)
 			}
 		}
-		if got := w.tries(at(9), challenge, code); got != "1m0s" {
-			t.Errorf("the code, after as many guesses as are free: %s", got)
+		if got := f.tries(network(9), challenge, code); got != "1m0s" {
+			t.Errorf("the code after all free guesses: %s, want 1m0s", got)
 		}
 		time.Sleep(time.Minute)
-		if got := w.tries(at(9), challenge, code); got != "in" {
-			t.Errorf("the code, when the wait is over: %s", got)
+		if got := f.tries(network(9), challenge, code); got != "in" {
+			t.Errorf("the code after the delay: %s, want in", got)
 		}
 	})
 }
 
-// A device that has logged in before, in whatever way, is not kept out by strangers.
+// A device that has logged in before, in whatever way, is not affected by the guesses of strangers.
 func TestKnownDeviceTriesCodes(t *testing.T) {
-	logins := map[string]func(w *world, from auth.Device) (auth.Tokens, error){
-		"password": func(w *world, from auth.Device) (auth.Tokens, error) {
-			return w.accounts.Login(auth.WithDevice(w.t.Context(), from), "user-of-"+ada, password)
+	logins := map[string]func(f *fixture, from auth.Device) (auth.Tokens, error){
+		"password": func(f *fixture, from auth.Device) (auth.Tokens, error) {
+			return f.accounts.Login(auth.WithDevice(f.t.Context(), from), "user-of-"+ada, password)
 		},
-		"link": func(w *world, from auth.Device) (auth.Tokens, error) {
-			return w.recovery.LoginByLink(auth.WithDevice(w.t.Context(), from), token(w.t, w.asks(recovery.KindLogin, ada)))
+		"link": func(f *fixture, from auth.Device) (auth.Tokens, error) {
+			return f.recovery.LoginByLink(auth.WithDevice(f.t.Context(), from), token(f.t, f.asks(recovery.KindLogin, ada)))
 		},
-		"code": func(w *world, from auth.Device) (auth.Tokens, error) {
-			challenge, code := w.code(ada)
-			return w.recovery.LoginByCode(auth.WithDevice(w.t.Context(), from), challenge, code)
+		"code": func(f *fixture, from auth.Device) (auth.Tokens, error) {
+			challenge, code := f.code(ada)
+			return f.recovery.LoginByCode(auth.WithDevice(f.t.Context(), from), challenge, code)
 		},
 	}
 	for name, login := range logins {
 		t.Run(name, func(t *testing.T) {
-			slowed(t, throttle.Config{FreePerAccount: 5}, func(t *testing.T, w *world) {
-				w.user(ada, true)
-				home := at(1)
-				tokens, err := login(w, home)
+			throttled(t, throttle.Config{FreePerAccount: 5}, func(t *testing.T, f *fixture) {
+				f.user(ada, true)
+				home := network(1)
+				tokens, err := login(f, home)
 				if err != nil || tokens.DeviceToken == "" {
 					t.Fatalf("%v, device token %q", err, string(tokens.DeviceToken))
 				}
 				time.Sleep(time.Minute)
-				challenge := w.challenge(ada)
+				challenge := f.challenge(ada)
 				for i := range 5 {
-					w.tries(at(2+i), challenge, "no code")
-					_, _ = w.accounts.Login(auth.WithDevice(t.Context(), at(2+i)), "user-of-"+ada, "not the password")
+					f.tries(network(2+i), challenge, "no code")
+					_, _ = f.accounts.Login(auth.WithDevice(t.Context(), network(2+i)), "user-of-"+ada, "not the password")
 				}
 				time.Sleep(time.Minute)
-				challenge, code := w.code(ada)
-				w.tries(at(20), challenge, "no code") // and the next wait begins
-				if got := w.tries(home, challenge, wrong(code)); got == "wrong" {
-					t.Error("no stranger keeps the owner out: this test tests nothing")
+				challenge, code := f.code(ada)
+				f.tries(network(20), challenge, "no code") // begins the next delay
+				if got := f.tries(home, challenge, wrong(code)); got == "wrong" {
+					t.Error("the guesses do not delay the owner, so this test shows nothing")
 				}
 				home.Known = tokens.DeviceToken
-				if got := w.tries(home, challenge, code); got != "in" {
-					t.Errorf("the owner's code: %s", got)
+				if got := f.tries(home, challenge, code); got != "in" {
+					t.Errorf("the owner's code: %s, want in", got)
 				}
-				if _, err := w.accounts.Login(auth.WithDevice(t.Context(), home), "user-of-"+ada, password); err != nil {
+				if _, err := f.accounts.Login(auth.WithDevice(t.Context(), home), "user-of-"+ada, password); err != nil {
 					t.Errorf("the owner's password: %v", err)
 				}
 			})
@@ -206,138 +207,138 @@ func TestKnownDeviceTriesCodes(t *testing.T) {
 	}
 }
 
-// Whoever guesses at a password neither learns whose the account is, by its address,
-// nor keeps its owner from using a code.
+// Guesses at a password do not delay codes. An attacker can neither keep the owner from using a code,
+// nor learn from a delay which account an address belongs to.
 func TestPasswordsAndCodesCountApart(t *testing.T) {
-	slowed(t, throttle.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		challenge, code := w.code(ada)
+	throttled(t, throttle.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		challenge, code := f.code(ada)
 		for i := range 40 {
-			_, _ = w.accounts.Login(auth.WithDevice(t.Context(), at(i%8)), "user-of-"+ada, "not the password")
+			_, _ = f.accounts.Login(auth.WithDevice(t.Context(), network(i%8)), "user-of-"+ada, "not the password")
 		}
-		if _, err := w.accounts.Login(auth.WithDevice(t.Context(), at(50)), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
-			t.Fatalf("the password: %v", err)
+		if _, err := f.accounts.Login(auth.WithDevice(t.Context(), network(50)), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
+			t.Fatalf("the password after 40 guesses: %v, want ErrTooManyAttempts", err)
 		}
-		if got := w.tries(at(1), challenge, wrong(code)); got != "wrong" {
-			t.Errorf("a first code, after guesses at the password: %s", got)
+		if got := f.tries(network(1), challenge, wrong(code)); got != "wrong" {
+			t.Errorf("the first code after guesses at the password: %s, want wrong", got)
 		}
-		if got := w.tries(at(1), challenge, code); got != "in" {
-			t.Errorf("the owner's code: %s", got)
+		if got := f.tries(network(1), challenge, code); got != "in" {
+			t.Errorf("the owner's code: %s, want in", got)
 		}
-		if _, err := w.accounts.Login(auth.WithDevice(t.Context(), at(50)), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
-			t.Errorf("a code forgave guesses at the password: %v", err)
+		if _, err := f.accounts.Login(auth.WithDevice(t.Context(), network(50)), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
+			t.Errorf("the password after a login by code: %v, want ErrTooManyAttempts", err)
 		}
 	})
 }
 
-// Codes of many addresses are guesses of one network's.
+// Guesses at the codes of many addresses count together for their network.
 func TestCodesCountByNetwork(t *testing.T) {
-	slowed(t, throttle.Config{NetworkBurst: 6}, func(t *testing.T, w *world) {
-		w.user(ada, true)
+	throttled(t, throttle.Config{NetworkBurst: 6}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
 		for i := range 6 {
-			challenge := w.challenge(fmt.Sprintf("%d@example.com", i))
-			if got := w.tries(at(1), challenge, "no code"); got != "wrong" {
-				t.Errorf("address %d: %s", i, got)
+			challenge := f.challenge(fmt.Sprintf("%d@example.com", i))
+			if got := f.tries(network(1), challenge, "no code"); got != "wrong" {
+				t.Errorf("guess at address %d: %s, want wrong", i, got)
 			}
 		}
-		challenge, code := w.code(ada)
-		if got := w.tries(at(1), challenge, code); got != "10s" {
-			t.Errorf("a seventh address: %s", got)
+		challenge, code := f.code(ada)
+		if got := f.tries(network(1), challenge, code); got != "10s" {
+			t.Errorf("a code of a seventh address: %s, want 10s", got)
 		}
-		if _, err := w.accounts.Login(auth.WithDevice(t.Context(), at(1)), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
-			t.Errorf("a password from there: %v", err)
+		if _, err := f.accounts.Login(auth.WithDevice(t.Context(), network(1)), "user-of-"+ada, password); !errors.Is(err, auth.ErrTooManyAttempts) {
+			t.Errorf("a password from that network: %v, want ErrTooManyAttempts", err)
 		}
-		// A link is no guess: it logs in, from a device that stays unknown.
-		tokens, err := w.recovery.LoginByLink(auth.WithDevice(t.Context(), at(1)), token(t, w.asks(recovery.KindLogin, ada)))
+		// A link cannot be guessed: it logs in, but the device stays unknown.
+		tokens, err := f.recovery.LoginByLink(auth.WithDevice(t.Context(), network(1)), token(t, f.asks(recovery.KindLogin, ada)))
 		if err != nil || tokens.DeviceToken != "" {
-			t.Errorf("a link from there: %v, device token %q", err, string(tokens.DeviceToken))
+			t.Errorf("a link from that network: %v, device token %q", err, string(tokens.DeviceToken))
 		}
 	})
 }
 
-// TestThrottledTriesTellNothing holds that a try costs the store the same whether a
-// code was sent or not, when it is throttled as well.
-func TestThrottledTriesTellNothing(t *testing.T) {
+// TestThrottledTriesRevealNothing: a try, throttled or not, makes the same calls to the store whether a
+// code was sent or not.
+func TestThrottledTriesRevealNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var store *counted
-		w := newWorld(t, recovery.Config{}, func(s auth.RecordStore) auth.RecordStore {
+		f := newFixture(t, recovery.Config{}, func(s auth.RecordStore) auth.RecordStore {
 			store = &counted{RecordStore: s}
 			return store
 		})
-		w.throttle(throttle.Config{})
-		w.user(ada, true)
-		challenges := []string{w.challenge(ada), w.challenge(nobody)}
-		made := "A device token of this length ..."[:32]
+		f.throttle(throttle.Config{})
+		f.user(ada, true)
+		challenges := []string{f.challenge(ada), f.challenge(nobody)}
+		madeUp := auth.DeviceToken("A device token of this length ..."[:32])
 		for i := range 8 {
 			var want []string
 			for _, challenge := range challenges {
 				store.take()
-				from := at(i / 6)
-				from.Known = auth.DeviceToken(made)
-				w.tries(from, challenge, "no code")
+				from := network(i / 6)
+				from.Known = madeUp
+				f.tries(from, challenge, "no code")
 				calls := store.take()
 				if want == nil {
 					want = calls
 				}
 				if !slices.Equal(calls, want) {
-					t.Errorf("try %d made the calls %q, and %q where nothing was sent", i+1, want, calls)
+					t.Errorf("try %d made the calls %q where a code was sent, and %q where none was", i+1, want, calls)
 				}
 			}
 		}
-		if err := w.recovery.Close(t.Context()); err != nil {
+		if err := f.recovery.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// brokenSessions is an auth.SessionStore in which no session begins.
+// brokenSessions is an auth.SessionStore in which no session begins while err is not nil.
 type brokenSessions struct {
 	*memstore.Store
-	err error // unless nil
+	err error
 }
 
 func (b *brokenSessions) CreateSession(ctx context.Context, s auth.Session) error {
 	if b.err != nil {
 		return b.err
 	}
-	return b.MemoryStore.CreateSession(ctx, s)
+	return b.Store.CreateSession(ctx, s)
 }
 
-// A link or code is good again if the login that it was used for could not be decided.
+// A link or code can be used again if its login failed for another reason than a refusal.
 func TestLoginThatBroke(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		broken := &brokenSessions{MemoryStore: w.store}
-		slow, err := throttle.New(w.records, throttle.Config{FreePerNetwork: 1})
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		broken := &brokenSessions{Store: f.store}
+		limits, err := throttle.New(f.records, throttle.Config{FreePerNetwork: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.open(auth.Config{Throttle: slow, Sessions: broken}, recovery.Config{BaseURL: "https://app.example.com/account/"})
-		w.user(ada, true)
-		link := token(t, w.asks(recovery.KindLogin, ada))
-		challenge, code := w.code(ada)
-		from := w.recovery.From(at(1))
+		f.open(auth.Config{Throttle: limits, Sessions: broken}, recovery.Config{BaseURL: "https://app.example.com/account/"})
+		f.user(ada, true)
+		link := token(t, f.asks(recovery.KindLogin, ada))
+		challenge, code := f.code(ada)
+		from := auth.WithDevice(t.Context(), network(1))
 		for name, login := range map[string]func(context.Context) (auth.Tokens, error){
-			"link": func(ctx context.Context) (auth.Tokens, error) { return from.LoginByLink(ctx, link) },
-			"code": func(ctx context.Context) (auth.Tokens, error) { return from.LoginByCode(ctx, challenge, code) },
+			"link": func(ctx context.Context) (auth.Tokens, error) { return f.recovery.LoginByLink(ctx, link) },
+			"code": func(ctx context.Context) (auth.Tokens, error) { return f.recovery.LoginByCode(ctx, challenge, code) },
 		} {
 			for _, broken.err = range []error{errors.New("the disk is full"), context.Canceled} {
-				if _, err := login(t.Context()); !errors.Is(err, broken.err) || auth.HTTPStatus(err) < 500 {
-					t.Errorf("%s: %v", name, err)
+				if _, err := login(from); !errors.Is(err, broken.err) || auth.HTTPStatus(err) < 500 {
+					t.Errorf("the %s with a store that is down: %v, want %v and a 5xx", name, err, broken.err)
 				}
 			}
 			broken.err = nil
-			if tokens, err := login(t.Context()); err != nil || tokens.RefreshToken == "" {
-				t.Errorf("%s afterwards: %v", name, err)
+			if tokens, err := login(from); err != nil || tokens.RefreshToken == "" {
+				t.Errorf("the %s after the store has recovered: %v", name, err)
 			}
-			if _, err := login(t.Context()); !errors.Is(err, recovery.ErrInvalidToken) {
-				t.Errorf("%s again: %v", name, err)
+			if _, err := login(from); !errors.Is(err, recovery.ErrInvalidToken) {
+				t.Errorf("the %s a second time: %v, want ErrInvalidToken", name, err)
 			}
 		}
 	})
 }
 
-// everybody is an auth.SecondFactor that all have.
+// everybody is an auth.SecondFactor that every account has. The code "right" is always good.
 type everybody struct{}
 
 func (everybody) Required(context.Context, string) (bool, error) { return true, nil }
@@ -349,32 +350,32 @@ func (everybody) Prove(_ context.Context, _, code string) ([]string, error) {
 	return []string{"hwk"}, nil
 }
 
-// A link or code is one factor of two, and used by that.
+// With a second factor, a link or code is used up when it has proven the first.
 func TestLoginGoesOn(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		slow, err := throttle.New(w.records, throttle.Config{})
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		limits, err := throttle.New(f.records, throttle.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.open(auth.Config{Throttle: slow, SecondFactor: everybody{}, Records: w.records}, recovery.Config{BaseURL: "https://app.example.com/account/"})
-		w.user(ada, true)
-		link := token(t, w.asks(recovery.KindLogin, ada))
-		challenge, code := w.code(ada)
+		f.open(auth.Config{Throttle: limits, SecondFactor: everybody{}, Records: f.records}, recovery.Config{BaseURL: "https://app.example.com/account/"})
+		f.user(ada, true)
+		link := token(t, f.asks(recovery.KindLogin, ada))
+		challenge, code := f.code(ada)
 		for name, login := range map[string]func() (auth.Tokens, error){
-			"link": func() (auth.Tokens, error) { return w.recovery.LoginByLink(t.Context(), link) },
-			"code": func() (auth.Tokens, error) { return w.recovery.LoginByCode(t.Context(), challenge, code) },
+			"link": func() (auth.Tokens, error) { return f.recovery.LoginByLink(t.Context(), link) },
+			"code": func() (auth.Tokens, error) { return f.recovery.LoginByCode(t.Context(), challenge, code) },
 		} {
 			_, err := login()
-			waits, ok := errors.AsType[*auth.MFARequiredError](err)
+			pending, ok := errors.AsType[*auth.MFARequiredError](err)
 			if !ok {
-				t.Fatalf("%s: %v", name, err)
+				t.Fatalf("the %s: %v, want an MFARequiredError", name, err)
 			}
 			if _, err := login(); !errors.Is(err, recovery.ErrInvalidToken) {
-				t.Errorf("%s again: %v", name, err)
+				t.Errorf("the %s a second time: %v, want ErrInvalidToken", name, err)
 			}
-			tokens, err := w.accounts.LoginMFA(t.Context(), waits.Token, "right")
+			tokens, err := f.accounts.LoginMFA(t.Context(), pending.Token, "right")
 			if err != nil || !slices.Equal(tokens.Principal.AMR(), []string{"otp", "hwk", "mfa"}) || tokens.DeviceToken == "" {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("LoginMFA after the %s: %v, device token %q", name, err, string(tokens.DeviceToken))
 			}
 		}
 	})

@@ -10,20 +10,15 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// maxTries is how many codes may be tried for one that was sent.
+// maxTries is how many codes may be tried for one challenge.
 const maxTries = 5
 
-// amr is how who uses a link or a code has proven themselves: by something that was
-// sent and works once (RFC 8176).
+// amr is the authentication method (RFC 8176) of a login by a link or a code: a one-time password.
 const amr = "otp"
 
-// LoginByLink returns the tokens of the account that a link was sent to. It returns
-// [ErrInvalidToken] if the link is not good, and what [auth.Authenticator.LoginUser]
-// returns.
+// LoginByLink returns the tokens of the account that a link was sent to. It returns [ErrInvalidToken]
+// if the link is not valid, and the errors of [auth.Authenticator.LoginUser].
 func (r *Recovery) LoginByLink(ctx context.Context, token string) (auth.Tokens, error) {
-	if err := r.usable(); err != nil {
-		return auth.Tokens{}, err
-	}
 	a, _, giveBack, err := r.claim(ctx, KindLogin, token)
 	if err != nil {
 		return auth.Tokens{}, err
@@ -35,34 +30,33 @@ func (r *Recovery) LoginByLink(ctx context.Context, token string) (auth.Tokens, 
 	return tokens, err
 }
 
-// undecided reports whether a login ended neither way: what was proven is good for
-// another.
+// undecided reports whether a login neither succeeded, nor was refused, nor waits for a second factor.
+// The link or code can be used again then.
 func undecided(err error) bool {
-	_, goesOn := errors.AsType[*auth.MFARequiredError](err)
-	return err != nil && !goesOn && !errors.Is(err, auth.ErrInvalidCredentials)
+	_, pending := errors.AsType[*auth.MFARequiredError](err)
+	return err != nil && !pending && !errors.Is(err, auth.ErrInvalidCredentials)
 }
 
-// LoginByCode returns the tokens of the account that a code was sent to, for the
-// challenge it belongs to. There are five tries; each is counted before anything is
-// compared. They count as failed logins do, for all codes that are sent to the address,
-// where there is an [auth.Throttle]. It returns [ErrInvalidToken] if challenge or code
-// is not good, and what [auth.Authenticator.LoginUserIf] returns: after the same work
-// and as often whether anything was sent or not.
+// LoginByCode returns the tokens of the account that a code was sent to, for its challenge. A
+// challenge allows five tries, and each is counted before the code is compared. With an
+// [auth.Throttle], wrong codes also count as failed logins, for all codes that are sent to the address.
+//
+// It returns [ErrInvalidToken] if the challenge or the code is not valid, and the errors of
+// [auth.Authenticator.LoginUserIf]. It does the same work, and allows as many tries, whether a code
+// was sent or not.
 func (r *Recovery) LoginByCode(ctx context.Context, challenge, code string) (auth.Tokens, error) {
-	if err := r.usable(); err != nil {
-		return auth.Tokens{}, err
-	}
 	t, err := parseToken(challenge)
 	if err != nil {
 		return auth.Tokens{}, err
 	}
-	e, _, _, err := r.load(ctx, key(KindCode, t.id))
+	record, _, err := r.load(ctx, key(KindCode, t.id))
 	if err != nil {
 		return auth.Tokens{}, err
 	}
-	if !e.tryable(t) {
-		// Strangers can make a challenge up for every address: it is no try at its codes.
-		_, _, err := r.try(ctx, t)
+	e := readEntry(record)
+	if !e.hasTries(t) {
+		// Anyone can make up a challenge for an address. It must not count as a failure there.
+		_, _, err := r.countTry(ctx, t)
 		return auth.Tokens{}, err
 	}
 	userID := string(e.User)
@@ -70,8 +64,8 @@ func (r *Recovery) LoginByCode(ctx context.Context, challenge, code string) (aut
 		userID = ""
 	}
 	giveBack := func() {}
-	tokens, err := r.accounts.LoginUserIf(ctx, userID, key(KindCode, t.id), func(ctx context.Context) (err error) {
-		giveBack, err = r.useCode(ctx, t, code)
+	tokens, err := r.accounts.LoginUserIf(ctx, userID, record.Key, func(ctx context.Context) (err error) {
+		giveBack, err = r.proveCode(ctx, t, code)
 		return err
 	}, amr)
 	if undecided(err) {
@@ -80,58 +74,65 @@ func (r *Recovery) LoginByCode(ctx context.Context, challenge, code string) (aut
 	return tokens, err
 }
 
-// useCode uses a code up, and returns what undoes that, which may be nothing.
-func (r *Recovery) useCode(ctx context.Context, t token, code string) (giveBack func(), err error) {
+// proveCode counts a try and uses the challenge up if code is right. giveBack makes it valid again.
+func (r *Recovery) proveCode(ctx context.Context, t token, code string) (giveBack func(), err error) {
 	refuse := func(err error) (func(), error) { return func() {}, err }
-	e, record, err := r.try(ctx, t)
+	e, record, err := r.countTry(ctx, t)
 	if err != nil {
 		return refuse(err)
 	}
 	if subtle.ConstantTimeCompare(e.Code, t.proof(KindCode, code)) != 1 {
 		return refuse(ErrInvalidToken)
 	}
-	if _, err := r.stands(ctx, e); err != nil {
+	if _, err := r.stillValid(ctx, e); err != nil {
 		return refuse(err)
 	}
-	return r.use(ctx, record)
+	return r.consume(ctx, record)
 }
 
-// tryable reports whether there are tries left for the challenge t.
-func (e entry) tryable(t token) bool { return e.opens(t, KindCode) && e.Tries < maxTries }
+// hasTries reports whether the entry was issued for the challenge t and has tries left.
+func (e entry) hasTries(t token) bool { return e.matches(t, KindCode) && e.Tries < maxTries }
 
-// try counts a try for a challenge and returns what it is for. Where there is
-// nothing to try, it does the same to a record that is of no use, one of 256.
-func (r *Recovery) try(ctx context.Context, t token) (entry, auth.Record, error) {
-	spare := key("spare", [16]byte{t.id[0]})
-	for range 2 * maxTries { // each conflict is another's try, or use
-		record, now, err := r.records.Record(ctx, key(KindCode, t.id))
+// countTry counts a try for a challenge and returns its entry and record. If the challenge is unknown
+// or has no tries left, it returns [ErrInvalidToken], after the same work on a spare record. There are
+// 256 spare records. They belong to nobody, and no challenge matches them.
+func (r *Recovery) countTry(ctx context.Context, t token) (entry, auth.Record, error) {
+	spareKey := key("spare", [16]byte{t.id[0]})
+	for range 2 * maxTries { // a conflict means that a concurrent call has counted a try or used the code
+		record, now, err := r.load(ctx, key(KindCode, t.id))
 		if err != nil {
-			return entry{}, auth.Record{}, fmt.Errorf("recovery: load record: %w", err)
+			return entry{}, auth.Record{}, err
 		}
-		decoy, _, err := r.records.Record(ctx, spare)
+		spare, _, err := r.load(ctx, spareKey)
 		if err != nil {
-			return entry{}, auth.Record{}, fmt.Errorf("recovery: load record: %w", err)
+			return entry{}, auth.Record{}, err
 		}
 		if record.Version == 0 {
-			record = decoy // which opens to nobody: reading it takes time, too
+			record = spare // decoding it takes as long as decoding the record of a challenge
 		}
 		e := readEntry(record)
-		good := e.tryable(t)
-		if !good {
-			nothing := t.proof("spare", "")
-			e, record = entry{User: nothing, Proof: nothing, State: nothing, Code: nothing}, decoy
-			record.Key, record.ExpiresAt = spare, now.Add(24*time.Hour)
+		valid := e.hasTries(t)
+		if !valid {
+			e, record = spareEntry(t), spare
+			record.ExpiresAt = now.Add(24 * time.Hour)
 		}
 		e.Tries++
 		record, err = r.write(ctx, record, e, record.ExpiresAt)
 		switch conflict := errors.Is(err, auth.ErrConflict); {
 		case err != nil && !conflict:
 			return entry{}, auth.Record{}, err
-		case !good:
+		case !valid:
 			return entry{}, auth.Record{}, ErrInvalidToken
 		case err == nil:
 			return e, record, nil
 		}
 	}
-	return entry{}, auth.Record{}, fmt.Errorf("recovery: try code: %w", &auth.RetryError{Err: auth.ErrBusy, After: time.Second})
+	busy := &auth.RetryError{Err: auth.ErrBusy, After: time.Second}
+	return entry{}, auth.Record{}, fmt.Errorf("recovery: try code: %w", busy)
+}
+
+// spareEntry returns the entry of a spare record, as long as that of a challenge.
+func spareEntry(t token) entry {
+	unused := t.proof("spare", "")
+	return entry{User: unused, Proof: unused, State: unused, Code: unused}
 }

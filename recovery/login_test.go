@@ -13,27 +13,28 @@ import (
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
-// code asks for a code and returns it with its challenge.
-func (w *world) code(address string) (challenge, code string) {
-	w.t.Helper()
-	challenge, err := w.recovery.RequestLoginCode(w.t.Context(), address)
+// code requests a code for an address and returns it with its challenge.
+func (f *fixture) code(address string) (challenge, code string) {
+	f.t.Helper()
+	challenge, err := f.recovery.RequestLoginCode(f.t.Context(), address)
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	m := w.one(recovery.KindCode, address)
+	m := f.onlyMessage(recovery.KindCode, address)
 	if len(m.Code) != 6 || m.Link != "" || len(challenge) != 64 {
-		w.t.Fatalf("sent the code %q and the link %q, challenge %q", m.Code, m.Link, challenge)
+		f.t.Fatalf("sent the code %q and the link %q for the challenge %q", m.Code, m.Link, challenge)
 	}
 	return challenge, m.Code
 }
 
-// wrong returns a code that is another.
+// wrong returns another code.
 func wrong(code string) string { return fmt.Sprintf("%c%s", '0'+(code[0]-'0'+1)%10, code[1:]) }
 
+// TestLoginByLink: a link logs its user in, and the tokens name the method.
 func TestLoginByLink(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		id := w.user(ada, true)
-		tokens, err := w.recovery.LoginByLink(t.Context(), token(t, w.asks(recovery.KindLogin, ada)))
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		id := f.user(ada, true)
+		tokens, err := f.recovery.LoginByLink(t.Context(), token(t, f.asks(recovery.KindLogin, ada)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,62 +44,61 @@ func TestLoginByLink(t *testing.T) {
 	})
 }
 
-// TestUnprovenAddress holds that nobody is led into an account that somebody else
-// may have made with their address.
-func TestUnprovenAddress(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, false)
-		is(t, w.recovery.RequestLoginLink(t.Context(), ada), nil, "a link")
-		_, err := w.recovery.RequestLoginCode(t.Context(), ada)
+// TestUnverifiedAddress: no link or code logs a user in to an account that somebody else may have
+// registered with the user's address.
+func TestUnverifiedAddress(t *testing.T) {
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, false)
+		is(t, f.recovery.RequestLoginLink(t.Context(), ada), nil, "a link")
+		_, err := f.recovery.RequestLoginCode(t.Context(), ada)
 		is(t, err, nil, "a code")
-		w.nothing("to an address that is not verified")
+		f.sentNothing("to an address that is not verified")
 	})
 }
 
 func TestLoginByCode(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		id := w.user(ada, true)
-		challenge, code := w.code(ada)
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		id := f.user(ada, true)
+		challenge, code := f.code(ada)
 		for i := range 4 {
-			_, err := w.recovery.LoginByCode(t.Context(), challenge, wrong(code))
+			_, err := f.recovery.LoginByCode(t.Context(), challenge, wrong(code))
 			is(t, err, recovery.ErrInvalidToken, fmt.Sprintf("wrong code %d", i+1))
 		}
-		tokens, err := w.recovery.LoginByCode(t.Context(), challenge, code)
+		tokens, err := f.recovery.LoginByCode(t.Context(), challenge, code)
 		if err != nil || tokens.Principal.Subject() != id {
 			t.Fatalf("the fifth try: %v, %v", tokens.Principal, err)
 		}
-		_, err = w.recovery.LoginByCode(t.Context(), challenge, code)
+		_, err = f.recovery.LoginByCode(t.Context(), challenge, code)
 		is(t, err, recovery.ErrInvalidToken, "a used code")
 	})
 }
 
-// TestFiveTries holds that a sixth try fails even with the code: also where the tries
-// come at once.
+// TestFiveTries: a sixth try fails even with the right code, also if the tries are concurrent.
 func TestFiveTries(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		challenge, code := w.code(ada)
-		var all sync.WaitGroup
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		challenge, code := f.code(ada)
+		var tries sync.WaitGroup
 		for range 20 {
-			all.Go(func() {
-				if _, err := w.recovery.LoginByCode(t.Context(), challenge, wrong(code)); err == nil {
+			tries.Go(func() {
+				if _, err := f.recovery.LoginByCode(t.Context(), challenge, wrong(code)); err == nil {
 					t.Error("a wrong code logs in")
 				}
 			})
 		}
-		all.Wait()
-		_, err := w.recovery.LoginByCode(t.Context(), challenge, code)
+		tries.Wait()
+		_, err := f.recovery.LoginByCode(t.Context(), challenge, code)
 		is(t, err, recovery.ErrInvalidToken, "the code after five tries")
 
-		// Another's challenge counts nothing: who does not have it cannot use tries up.
+		// Tries with a made-up challenge do not count, so that strangers cannot use the tries up.
 		time.Sleep(time.Minute)
-		challenge, code = w.code(ada)
+		challenge, code = f.code(ada)
 		foreign := challenge[:22] + flip(challenge[22:])
 		for range 10 {
-			_, err := w.recovery.LoginByCode(t.Context(), foreign, code)
+			_, err := f.recovery.LoginByCode(t.Context(), foreign, code)
 			is(t, err, recovery.ErrInvalidToken, "the code with another challenge")
 		}
-		_, err = w.recovery.LoginByCode(t.Context(), challenge, code)
+		_, err = f.recovery.LoginByCode(t.Context(), challenge, code)
 		is(t, err, nil, "the code")
 	})
 }
@@ -116,7 +116,7 @@ func flip(s string) string {
 	return string(b)
 }
 
-// counted is a RecordStore that counts its calls.
+// counted is a RecordStore that records its calls.
 type counted struct {
 	auth.RecordStore
 	mu    sync.Mutex
@@ -153,28 +153,28 @@ func (c *counted) DeleteRecord(ctx context.Context, key string, version int64) e
 	return c.RecordStore.DeleteRecord(ctx, key, version)
 }
 
-// TestTriesTellNothing holds that a wrong code costs the store the same whether it
-// was sent or not, or its tries are over.
-func TestTriesTellNothing(t *testing.T) {
+// TestTriesRevealNothing: a wrong code makes the same calls to the store whether a code was sent or not,
+// and when the tries of the challenge are used up.
+func TestTriesRevealNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var store *counted
-		w := newWorld(t, recovery.Config{}, func(s auth.RecordStore) auth.RecordStore {
+		f := newFixture(t, recovery.Config{}, func(s auth.RecordStore) auth.RecordStore {
 			store = &counted{RecordStore: s}
 			return store
 		})
-		w.user(ada, true)
-		known, code := w.code(ada)
-		unknown, err := w.recovery.RequestLoginCode(t.Context(), nobody)
+		f.user(ada, true)
+		known, code := f.code(ada)
+		unknown, err := f.recovery.RequestLoginCode(t.Context(), nobody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.nothing("to nobody")
+		f.sentNothing("to an unknown address")
 		store.take()
 		var want []string
 		for i := range 8 {
 			for _, challenge := range []string{known, unknown} {
-				_, err := w.recovery.LoginByCode(t.Context(), challenge, wrong(code))
+				_, err := f.recovery.LoginByCode(t.Context(), challenge, wrong(code))
 				is(t, err, recovery.ErrInvalidToken, "a wrong code")
 				calls := store.take()
 				if want == nil {
@@ -185,7 +185,7 @@ func TestTriesTellNothing(t *testing.T) {
 				}
 			}
 		}
-		if err := w.recovery.Close(t.Context()); err != nil {
+		if err := f.recovery.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

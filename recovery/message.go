@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,63 +12,65 @@ import (
 // Kind says what a [Message] is about.
 type Kind string
 
-// The kinds of message. The first five hold a secret and were asked for; the rest
-// tell the owner of an account what happened to it.
+// The kinds of message. The first five were requested and hold a secret. The others inform the owner
+// of an account about what happened to it.
 const (
-	KindReset  Kind = "reset"  // Link: choose a new password
-	KindVerify Kind = "verify" // Link: this address is mine
-	KindChange Kind = "change" // Link: this is to be the address of the account
+	KindReset  Kind = "reset"  // Link: reset the password
+	KindVerify Kind = "verify" // Link: verify the address of the account
+	KindChange Kind = "change" // Link: make this the address of the account
 	KindLogin  Kind = "login"  // Link: log in
 	KindCode   Kind = "code"   // Code: log in
 
-	KindPasswordReset Kind = "password_reset"  // a link was used to choose a new password
-	KindChangeAsked   Kind = "change_asked"    // to the present address: another was asked for
-	KindChanged       Kind = "address_changed" // to the address that was: another has taken its place
-	KindDeleted       Kind = "deleted"         // the account is gone
+	KindPasswordReset Kind = "password_reset"  // the password was reset by a link
+	KindChangeAsked   Kind = "change_asked"    // sent to the present address: a change of address was requested
+	KindChanged       Kind = "address_changed" // sent to the old address: another address has replaced it
+	KindDeleted       Kind = "deleted"         // the account was deleted
 )
 
-// Message is what a [Notifier] sends. Printed, logged or written as JSON it does not
-// show what is secret, nor the address.
+// Message is what a [Notifier] sends. Printed, logged or written as JSON it shows neither its secrets
+// nor the address.
 type Message struct {
 	Kind   Kind
 	UserID string
-	To     string        // one address, fit for a header
+	To     string        // one address, fit for a mail header
 	Link   string        // secret; empty: none
-	Code   string        // secret: six digits; empty: none
-	Life   time.Duration // of Link or Code
+	Code   string        // secret, six digits; empty: none
+	Life   time.Duration // how long Link or Code is valid
 }
 
-// Notifier sends messages. It is called from several goroutines at once, and must
-// honour ctx. No error of it may hold Link or Code: it is logged.
+// Notifier sends messages. It is called from several goroutines at once, and must honour ctx. Its
+// errors are logged, so they must not hold Link or Code.
 type Notifier interface {
 	Notify(ctx context.Context, m Message) error
 }
 
-// String returns kind and user.
-func (m Message) String() string {
+// redacted returns the kind and the user.
+func (m Message) redacted() string {
 	return fmt.Sprintf("recovery.Message(%s for %s)", m.Kind, m.UserID)
 }
 
-// Format writes what String returns, whatever the verb.
-func (m Message) Format(f fmt.State, _ rune) { io.WriteString(f, m.String()) }
+// Format writes the kind and the user, whatever the verb.
+func (m Message) Format(f fmt.State, _ rune) { io.WriteString(f, m.redacted()) }
 
-// MarshalText returns what String returns.
-func (m Message) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+// MarshalText returns the kind and the user.
+func (m Message) MarshalText() ([]byte, error) { return []byte(m.redacted()), nil }
 
-// LogValue returns what String returns.
-func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
+// LogValue returns the kind and the user.
+func (m Message) LogValue() slog.Value { return slog.StringValue(m.redacted()) }
 
-// DangerouslyLog returns a Notifier for development: it sends nothing, and writes
-// each message into the log, with the link that opens the account.
+// DangerouslyLog returns a Notifier for development. It sends nothing: it writes each message to log,
+// with the link or code that opens the account.
 func DangerouslyLog(log *slog.Logger) Notifier { return logNotifier{log} }
 
 type logNotifier struct{ log *slog.Logger }
 
+var errNoLogger = errors.New("recovery: DangerouslyLog was given no logger")
+
 func (n logNotifier) Notify(ctx context.Context, m Message) error {
 	if n.log == nil {
-		return errZero
+		return errNoLogger
 	}
-	n.log.WarnContext(ctx, "recovery: not sent, for this is development",
+	n.log.WarnContext(ctx, "recovery: message logged, not sent: for development only",
 		"kind", m.Kind, "user", m.UserID, "to", m.To, "link", m.Link, "code", m.Code, "life", m.Life)
 	return nil
 }

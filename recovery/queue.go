@@ -12,19 +12,18 @@ import (
 
 var errClosed = errors.New("recovery: closed")
 
-// queue runs jobs beside the requests that caused them, so that no request takes
-// longer for an address that is somebody's. A worker ends when there is nothing to
-// do: an idle queue has no goroutine.
+// queue runs jobs apart from the requests that caused them, so that a request for a known address
+// takes no longer than others. A worker ends when no job is waiting: an idle queue has no goroutine.
 type queue struct {
 	workers, places int
-	timeout         time.Duration // of a job
+	timeout         time.Duration // of one job
 
 	mu      sync.Mutex
 	waiting []func()
-	running int
+	running int // number of workers
 	closed  bool
-	idle    chan struct{}   // closed when it is closed and nothing runs
-	ended   context.Context // when Close would not wait longer
+	idle    chan struct{}   // closed once the queue is closed and no worker runs
+	ended   context.Context // ends when close stops waiting, and with it the jobs
 	end     context.CancelFunc
 }
 
@@ -34,7 +33,8 @@ func newQueue(workers, places int, timeout time.Duration) *queue {
 	return q
 }
 
-// add has job run with the values of ctx, and not its end.
+// add adds a job, which runs with the values of ctx but does not end with it. It returns a
+// [*auth.RetryError] of [auth.ErrBusy] if the queue is full.
 func (q *queue) add(ctx context.Context, job func(context.Context)) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -58,6 +58,7 @@ func (q *queue) add(ctx context.Context, job func(context.Context)) error {
 	return nil
 }
 
+// work runs jobs until none is waiting.
 func (q *queue) work() {
 	for {
 		q.mu.Lock()
@@ -76,8 +77,8 @@ func (q *queue) work() {
 	}
 }
 
-// close takes no more jobs and returns when those there are have been done. If ctx
-// ends first, they are cut short.
+// close accepts no more jobs and returns when the jobs that were added have been done. If ctx ends
+// first, it ends their contexts and returns an error.
 func (q *queue) close(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.closed {

@@ -6,59 +6,57 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
-// Config is what [New] may be told, beside BaseURL, which is required.
+// Config configures a [Recovery]. BaseURL is required. For the rest the zero value is the safe choice.
 type Config struct {
-	// BaseURL is what each link begins with, followed by a slash, the [Kind] and
-	// the token: "https://app.example/account" gives
-	// "https://app.example/account/reset?token=…". It is https, or http on this
-	// machine itself, without query or fragment. No link is ever made of what a
-	// request says about its host.
+	// BaseURL is what each link begins with. A slash, the [Kind] and the token follow:
+	// "https://app.example.com/account" gives "https://app.example.com/account/reset?token=…". It
+	// must be https, or http to this machine, without query or fragment. The Host header of a request
+	// never becomes part of a link.
 	BaseURL string
 
-	// Canonical returns the one form of an address that is stored and looked up.
-	// nil: [Canonical]. It must be that of the usernames if those are addresses.
+	// Canonical returns the one form of an address that is stored and looked up. It must be the
+	// function for usernames if those are addresses. nil: [Canonical].
 	Canonical func(address string) (string, error)
 
-	// ResetLife is how long a link to a new password is good. 0: 30 min; 1 min to 1 h.
+	// ResetLife is how long a link to reset the password is valid. 0: 30 min; from 1 min to 1 h.
 	ResetLife time.Duration
 
-	// VerifyLife is how long a link that proves or changes an address is good. 0:
-	// 24 h; 1 min to 24 h.
+	// VerifyLife is how long a link to verify or change an address is valid. 0: 24 h; from 1 min to
+	// 24 h.
 	VerifyLife time.Duration
 
-	// LinkLife and CodeLife are how long a link or code logs in. 0: 15 min and 10
-	// min; 1 min to 1 h and to 10 min.
+	// LinkLife and CodeLife are how long a link and a code to log in are valid. 0: 15 min and 10 min;
+	// from 1 min to 1 h and to 10 min.
 	LinkLife, CodeLife time.Duration
 
-	// Workers is how many messages are sent at once. 0: 4; 1 to 64.
+	// Workers is how many messages are sent at the same time. 0: 4; from 1 to 64.
 	Workers int
 
-	// Queue is how many requests may wait to be sent; one more is refused, whoever
-	// it is from. 0: 1,024; 1 to 65,536.
+	// Queue is how many requests may wait to be sent. If the queue is full, every further request is
+	// refused, whatever its address. 0: 1,024; from 1 to 65,536.
 	Queue int
 
-	// SendTimeout bounds the work for one message. 0: 30 s; 1 s to 5 min.
+	// SendTimeout bounds the work for one message. 0: 30 s; from 1 s to 5 min.
 	SendTimeout time.Duration
 
-	// Events receives what happens, as [auth.Config].Events does: from the queue,
-	// too. nil: nobody is told.
+	// Events receives what happens, as [auth.Config].Events does, and is also called from the queue.
+	// nil: there are no events.
 	Events func(ctx context.Context, e auth.Event)
 
-	// Logger is told what failed in the queue, where nobody waits for an error.
-	// nil: nobody.
+	// Logger receives the errors of the queue, which no caller waits for. nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// Recovery does what the package says. Make one with [New], and end it with Close;
-// it is safe for concurrent use.
+// Recovery sends links and codes, and does what they are for. It is safe for concurrent use. Make one
+// with [New], and end it with Close.
 type Recovery struct {
 	accounts  *auth.Authenticator
 	addresses Addresses
@@ -68,48 +66,21 @@ type Recovery struct {
 	queue     *queue
 }
 
-var errZero = errors.New("recovery: zero value is not usable, use its New function")
-
-// New returns a Recovery of these accounts, or every fault as an
-// [*cfgerr.Error]. Addresses are where messages go; records keep tokens and how
-// many messages were sent.
-func New(accounts *auth.Authenticator, addresses Addresses, records auth.RecordStore, notifier Notifier, cfg Config) (*Recovery, error) {
-	var faults []error
-	fault := func(field, value, reason string) {
-		faults = append(faults, &auth.ConfigError{Field: field, Value: value, Reason: reason})
-	}
-	for _, required := range []struct {
-		name    string
-		missing bool
-	}{
-		{"accounts", accounts == nil}, {"addresses", addresses == nil}, {"records", records == nil}, {"notifier", notifier == nil},
-	} {
-		if required.missing {
-			fault("recovery.New."+required.name, "", "is required")
-		}
-	}
-	if !isBaseURL(cfg.BaseURL) {
-		fault("recovery.Config.BaseURL", cfg.BaseURL, "must be https (http on this machine itself), with a host, without user, query and fragment")
-	}
-	within(fault, "ResetLife", &cfg.ResetLife, 30*time.Minute, time.Minute, time.Hour)
-	within(fault, "VerifyLife", &cfg.VerifyLife, 24*time.Hour, time.Minute, 24*time.Hour)
-	within(fault, "LinkLife", &cfg.LinkLife, 15*time.Minute, time.Minute, time.Hour)
-	within(fault, "CodeLife", &cfg.CodeLife, 10*time.Minute, time.Minute, 10*time.Minute)
-	within(fault, "Workers", &cfg.Workers, 4, 1, 64)
-	within(fault, "Queue", &cfg.Queue, 1024, 1, 65_536)
-	within(fault, "SendTimeout", &cfg.SendTimeout, 30*time.Second, time.Second, 5*time.Minute)
-	if err := errors.Join(faults...); err != nil {
+// New returns a Recovery for these accounts, or every fault of the configuration as a
+// [*cfgerr.Error]. Messages go to addresses. The store of records keeps tokens, and how many messages
+// were sent.
+func New(
+	accounts *auth.Authenticator, addresses Addresses, records auth.RecordStore, notifier Notifier, cfg Config,
+) (*Recovery, error) {
+	faults := cfgerr.Faults{Prefix: "recovery.New."}
+	faults.Require("accounts", accounts != nil)
+	faults.Require("addresses", addresses != nil)
+	faults.Require("records", records != nil)
+	faults.Require("notifier", notifier != nil)
+	faults.Prefix = "recovery.Config."
+	cfg.check(&faults)
+	if err := faults.Err(); err != nil {
 		return nil, err
-	}
-	cfg.BaseURL = strings.TrimSuffix(cfg.BaseURL, "/")
-	if cfg.Canonical == nil {
-		cfg.Canonical = Canonical
-	}
-	if cfg.Events == nil {
-		cfg.Events = func(context.Context, auth.Event) {}
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Recovery{
 		accounts: accounts, addresses: addresses, records: records, notifier: notifier, config: cfg,
@@ -117,42 +88,40 @@ func New(accounts *auth.Authenticator, addresses Addresses, records auth.RecordS
 	}, nil
 }
 
-// within checks a setting of which 0 is the default.
-func within[T int | time.Duration](fault func(field, value, reason string), name string, value *T, otherwise, least, most T) {
-	if *value == 0 {
-		*value = otherwise
-	} else if *value < least || *value > most {
-		fault("recovery.Config."+name, fmt.Sprint(*value), fmt.Sprintf("must be 0 or %v to %v", least, most))
+// check adds the faults of c, and puts defaults in the place of what was not given.
+func (c *Config) check(faults *cfgerr.Faults) {
+	if !isBaseURL(c.BaseURL) {
+		faults.Add("BaseURL", c.BaseURL, "must be an https URL, or http to this machine, without user, query and fragment")
+	}
+	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
+	c.ResetLife = cfgerr.Within(faults, "ResetLife", c.ResetLife, 30*time.Minute, time.Minute, time.Hour)
+	c.VerifyLife = cfgerr.Within(faults, "VerifyLife", c.VerifyLife, 24*time.Hour, time.Minute, 24*time.Hour)
+	c.LinkLife = cfgerr.Within(faults, "LinkLife", c.LinkLife, 15*time.Minute, time.Minute, time.Hour)
+	c.CodeLife = cfgerr.Within(faults, "CodeLife", c.CodeLife, 10*time.Minute, time.Minute, 10*time.Minute)
+	c.Workers = cfgerr.Within(faults, "Workers", c.Workers, 4, 1, 64)
+	c.Queue = cfgerr.Within(faults, "Queue", c.Queue, 1024, 1, 65_536)
+	c.SendTimeout = cfgerr.Within(faults, "SendTimeout", c.SendTimeout, 30*time.Second, time.Second, 5*time.Minute)
+	if c.Canonical == nil {
+		c.Canonical = Canonical
+	}
+	if c.Events == nil {
+		c.Events = func(context.Context, auth.Event) {}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 }
 
 func isBaseURL(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(s, "?#\" \\<>") {
-		return false
-	}
-	ip, _ := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip.IsLoopback())
+	return origin.IsSecureURL(s) && !strings.ContainsAny(s, "?\" \\<>")
 }
 
-// Close takes no more requests, and returns when all messages that wait have been
-// sent; no goroutine is left then. It returns ctx's error if that ends first, and
-// then the rest is not sent.
-func (r *Recovery) Close(ctx context.Context) error {
-	if err := r.usable(); err != nil {
-		return err
-	}
-	return r.queue.close(ctx)
-}
+// Close accepts no more requests and returns when every message that waits has been sent and no
+// goroutine is left. If ctx ends first, Close returns its error and the remaining messages are not
+// sent.
+func (r *Recovery) Close(ctx context.Context) error { return r.queue.close(ctx) }
 
-func (r *Recovery) usable() error {
-	if r == nil || r.queue == nil {
-		return errZero
-	}
-	return nil
-}
-
-// life returns how long tokens of a kind are good.
+// life returns how long tokens of a kind are valid.
 func (r *Recovery) life(kind Kind) time.Duration {
 	switch kind {
 	case KindReset:
@@ -165,18 +134,18 @@ func (r *Recovery) life(kind Kind) time.Duration {
 	return r.config.VerifyLife
 }
 
-// account is what a token is bound to.
+// account is the state of an account that a token is bound to.
 type account struct {
-	user     string
-	address  string // empty: none
-	verified bool
-	mark     [sha256.Size]byte // the fingerprint of the password
-	state    []byte            // a digest that changes when password or address do
+	user        string // ID
+	address     string // empty: the account has none
+	verified    bool
+	fingerprint [sha256.Size]byte // changes with the password
+	state       []byte            // a digest that changes with the password and the address
 }
 
-// account returns that of a user. See isGone for who has none.
+// account returns the account of a user. See isGone for its error if the user cannot log in.
 func (r *Recovery) account(ctx context.Context, userID string) (account, error) {
-	mark, err := r.accounts.Fingerprint(ctx, userID)
+	fingerprint, err := r.accounts.Fingerprint(ctx, userID)
 	if err != nil {
 		return account{}, err
 	}
@@ -184,16 +153,16 @@ func (r *Recovery) account(ctx context.Context, userID string) (account, error) 
 	if err != nil && !errors.Is(err, auth.ErrUserNotFound) {
 		return account{}, fmt.Errorf("recovery: load address: %w", err)
 	}
-	state := sha256.Sum256(append(mark[:], address...))
-	return account{user: userID, address: address, verified: verified, mark: mark, state: state[:]}, nil
+	state := sha256.Sum256(append(fingerprint[:], address...))
+	return account{userID, address, verified, fingerprint, state[:]}, nil
 }
 
-// isGone reports whether an error means that there is nobody, or nobody who may
-// log in.
+// isGone reports whether an error means that there is no such user, or that the user may not log in.
 func isGone(err error) bool {
 	return errors.Is(err, auth.ErrUserNotFound) || errors.Is(err, auth.ErrInvalidCredentials)
 }
 
-func (r *Recovery) tell(ctx context.Context, kind auth.EventKind, userID string, err error) {
+// emit emits an event about a user, from the device of the call.
+func (r *Recovery) emit(ctx context.Context, kind auth.EventKind, userID string, err error) {
 	r.config.Events(ctx, auth.Event{Kind: kind, UserID: userID, Device: auth.DeviceFromContext(ctx), Err: err})
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
-// stuck is an Addresses and a Notifier that wait until it is let go.
+// stuck is an Addresses whose lookups wait until free is closed.
 type stuck struct {
 	recovery.Addresses
 	free chan struct{}
@@ -35,24 +35,24 @@ func (s *stuck) UserByAddress(ctx context.Context, address string) (string, erro
 	}
 }
 
-// newStuck returns a Recovery whose look-ups wait.
-func newStuck(w *world, cfg recovery.Config) (*recovery.Recovery, *stuck) {
-	w.t.Helper()
-	s := &stuck{w.addresses, make(chan struct{})}
-	cfg.BaseURL, cfg.Events = "https://app.example.com/account", w.record
-	r, err := recovery.New(w.accounts, s, w.records, w.outbox, cfg)
+// newStuck returns a Recovery on addresses that are stuck.
+func newStuck(f *fixture, cfg recovery.Config) (*recovery.Recovery, *stuck) {
+	f.t.Helper()
+	s := &stuck{f.addresses, make(chan struct{})}
+	cfg.BaseURL, cfg.Events = "https://app.example.com/account", f.record
+	r, err := recovery.New(f.accounts, s, f.records, f.outbox, cfg)
 	if err != nil {
-		w.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return r, s
 }
 
-// TestRequestsWaitForNothing holds that no request takes longer for an address that
-// is somebody's: it does not even look.
+// TestRequestsWaitForNothing: a request returns before the address is looked up, so it takes the same
+// time for every address.
 func TestRequestsWaitForNothing(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		r, s := newStuck(w, recovery.Config{})
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		r, s := newStuck(f, recovery.Config{})
 		start := time.Now()
 		for _, address := range []string{ada, nobody} {
 			_, err := r.RequestLoginCode(t.Context(), address)
@@ -63,24 +63,23 @@ func TestRequestsWaitForNothing(t *testing.T) {
 			}
 		}
 		if took := time.Since(start); took != 0 {
-			t.Errorf("the requests waited %v", took)
+			t.Errorf("the requests waited %v, want no time", took)
 		}
 		close(s.free)
 		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if sent := w.outbox.take(); len(sent) != 3 {
-			t.Errorf("sent %v, want code, reset and login to %s", sent, ada)
+		if sent := f.outbox.take(); len(sent) != 3 {
+			t.Errorf("sent %v, want a code, a reset link and a login link to %s", sent, ada)
 		}
 	})
 }
 
-// TestFullQueue holds that a queue that is full refuses everybody, and one that has
-// drained nobody.
+// TestFullQueue: a full queue refuses every address, and accepts requests again once it has drained.
 func TestFullQueue(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		r, s := newStuck(w, recovery.Config{Workers: 2, Queue: 3})
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		r, s := newStuck(f, recovery.Config{Workers: 2, Queue: 3})
 		for i := range 5 {
 			if err := r.RequestReset(t.Context(), nobody); err != nil {
 				t.Errorf("request %d: %v", i, err)
@@ -92,19 +91,19 @@ func TestFullQueue(t *testing.T) {
 			for _, err := range []error{r.RequestReset(t.Context(), address), code} {
 				retry, ok := errors.AsType[*auth.RetryError](err)
 				if !ok || !errors.Is(err, auth.ErrBusy) || retry.After < time.Second || auth.HTTPStatus(err) != 503 {
-					t.Errorf("a full queue answers %v for %s", err, address)
+					t.Errorf("a request for %s with a full queue: %v, want a RetryError of ErrBusy", address, err)
 				}
 			}
 		}
 		close(s.free)
 		synctest.Wait()
 		if err := r.RequestReset(t.Context(), ada); err != nil {
-			t.Errorf("a queue that has drained: %v", err)
+			t.Errorf("a request after the queue has drained: %v", err)
 		}
 		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		w.one(recovery.KindReset, ada)
+		f.onlyMessage(recovery.KindReset, ada)
 		if err := r.RequestReset(t.Context(), ada); err == nil {
 			t.Error("a request after Close was accepted")
 		}
@@ -114,10 +113,10 @@ func TestFullQueue(t *testing.T) {
 	})
 }
 
-// TestCloseThatIsCutShort holds that Close waits no longer than it may.
-func TestCloseThatIsCutShort(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		r, _ := newStuck(w, recovery.Config{Workers: 1})
+// TestCloseTimeout: Close returns when its context ends, and cancels the remaining jobs.
+func TestCloseTimeout(t *testing.T) {
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		r, _ := newStuck(f, recovery.Config{Workers: 1})
 		for range 10 {
 			if err := r.RequestReset(t.Context(), ada); err != nil {
 				t.Fatal(err)
@@ -127,22 +126,22 @@ func TestCloseThatIsCutShort(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		if err := r.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Close: %v", err)
+			t.Errorf("Close returned %v, want context.DeadlineExceeded", err)
 		}
 		synctest.Wait()
 		if took := time.Since(start); took != 5*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		if told := w.told(auth.EventResetAsked); len(told) != 10 || !errors.Is(told[9].Err, context.Canceled) {
-			t.Errorf("%d requests were told of", len(told))
+		if events := f.emitted(auth.EventResetAsked); len(events) != 10 || !errors.Is(events[9].Err, context.Canceled) {
+			t.Errorf("%d requests were reported, want 10 with context.Canceled", len(events))
 		}
 	})
 }
 
-// TestSendTimeout holds that one message cannot hold a worker for ever.
+// TestSendTimeout: a message that cannot be sent occupies a worker for SendTimeout at most.
 func TestSendTimeout(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		r, _ := newStuck(w, recovery.Config{})
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		r, _ := newStuck(f, recovery.Config{})
 		if err := r.RequestReset(t.Context(), ada); err != nil {
 			t.Fatal(err)
 		}
@@ -156,84 +155,84 @@ func TestSendTimeout(t *testing.T) {
 	})
 }
 
-// TestRequestOutlivesItsContext holds that the end of the HTTP request ends nothing.
+// TestRequestOutlivesItsContext: a message is sent although the HTTP request that caused it has ended.
 func TestRequestOutlivesItsContext(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, true)
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
 		ctx, cancel := context.WithCancel(t.Context())
-		err := w.recovery.RequestReset(ctx, ada)
+		err := f.recovery.RequestReset(ctx, ada)
 		cancel()
 		is(t, err, nil, "the request")
-		w.one(recovery.KindReset, ada)
+		f.onlyMessage(recovery.KindReset, ada)
 	})
 }
 
-// TestNoGoroutineIsLeft counts them, outside of a bubble.
+// TestNoGoroutineIsLeft: Close leaves no goroutine behind. It runs outside of a bubble to count them.
 func TestNoGoroutineIsLeft(t *testing.T) {
 	before := runtime.NumGoroutine()
-	w := newWorld(t, recovery.Config{}, nil)
-	w.user(ada, true)
+	f := newFixture(t, recovery.Config{}, nil)
+	f.user(ada, true)
 	for range 100 {
-		if err := w.recovery.RequestReset(t.Context(), ada); err != nil {
+		if err := f.recovery.RequestReset(t.Context(), ada); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.recovery.Close(t.Context()); err != nil {
+	if err := f.recovery.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// The last worker has said that it is done, and is about to return.
-	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
+	// The last worker signals that it is done just before its goroutine ends.
+	for end := time.Now().Add(2 * time.Minute); runtime.NumGoroutine() > before && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	if after := runtime.NumGoroutine(); after > before {
-		t.Errorf("%d goroutines, %d before", after, before)
+		t.Errorf("%d goroutines after Close, %d before New", after, before)
 	}
 }
 
-// TestRate holds how many messages of a kind an address gets.
+// TestRate: an address gets at most one message of a kind in a minute, and ten in a day.
 func TestRate(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		w.user(eve, true)
-		ask := func() int {
-			if err := w.recovery.RequestReset(t.Context(), "ADA@example.com"); err != nil {
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		f.user(eve, true)
+		request := func() int { // returns how many messages were sent
+			if err := f.recovery.RequestReset(t.Context(), "ADA@example.com"); err != nil {
 				t.Fatal(err)
 			}
-			return len(w.outbox.take())
+			return len(f.outbox.take())
 		}
-		if ask() != 1 || ask() != 0 {
-			t.Error("a second message within a minute")
+		if request() != 1 || request() != 0 {
+			t.Error("two requests at once must send one message")
 		}
-		w.asks(recovery.KindReset, eve) // another's does not count
-		w.asks(recovery.KindLogin, ada) // nor another kind
+		f.asks(recovery.KindReset, eve) // another address is not affected
+		f.asks(recovery.KindLogin, ada) // another kind of message is not affected
 		time.Sleep(time.Minute - time.Millisecond)
-		if ask() != 0 {
-			t.Error("a second message within a minute")
+		if request() != 0 {
+			t.Error("a second message was sent within a minute")
 		}
 		sent := 1
 		for range 60 {
 			time.Sleep(time.Minute)
-			sent += ask()
+			sent += request()
 		}
 		if sent != 10 {
 			t.Errorf("%d messages in an hour, want 10", sent)
 		}
 		time.Sleep(24*time.Hour - 62*time.Minute)
-		if ask() != 0 {
-			t.Error("an eleventh message within 24 hours")
+		if request() != 0 {
+			t.Error("an eleventh message was sent within 24 hours")
 		}
 		time.Sleep(2 * time.Minute)
-		if ask() != 1 {
-			t.Error("no message on the next day")
+		if request() != 1 {
+			t.Error("no message was sent on the next day")
 		}
 		limited := 0
-		for _, e := range w.told(auth.EventResetAsked) {
+		for _, e := range f.emitted(auth.EventResetAsked) {
 			if e.Err != nil {
 				limited++
 			}
 		}
 		if limited != 54 {
-			t.Errorf("%d requests told as limited", limited)
+			t.Errorf("%d requests were reported as limited, want 54", limited)
 		}
 	})
 }
@@ -249,91 +248,92 @@ func (s *shifted) Record(ctx context.Context, key string) (auth.Record, time.Tim
 	return r, now.Add(s.by), err
 }
 
-// TestRateAfterClockSetBack holds that a clock that went wrong and was set right keeps
-// messages from nobody for as long as it was wrong.
+// TestRateAfterClockSetBack: after the store's clock was ahead and has been set back, messages are sent
+// again at once.
 func TestRateAfterClockSetBack(t *testing.T) {
 	var clock *shifted
 	wrap := func(s auth.RecordStore) auth.RecordStore { clock = &shifted{RecordStore: s}; return clock }
-	runOver(t, recovery.Config{}, wrap, func(t *testing.T, w *world) {
-		w.user(ada, true)
+	runOver(t, recovery.Config{}, wrap, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
 		clock.by = 365 * 24 * time.Hour
-		w.asks(recovery.KindReset, ada)
+		f.asks(recovery.KindReset, ada)
 		clock.by = 0
-		w.asks(recovery.KindReset, ada)
-		clock.by = -30 * time.Second // as of another server that takes over
-		is(t, w.recovery.RequestReset(t.Context(), ada), nil, "asking again")
-		w.nothing("within a minute")
+		f.asks(recovery.KindReset, ada)
+		clock.by = -30 * time.Second // the clock of another server after a failover
+		is(t, f.recovery.RequestReset(t.Context(), ada), nil, "another request")
+		f.sentNothing("within a minute")
 	})
 }
 
-// TestRateAtOnce holds that requests at one time send one message.
-func TestRateAtOnce(t *testing.T) {
-	runOver(t, recovery.Config{Workers: 16}, slow, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		var all sync.WaitGroup
+// TestRateOfConcurrentRequests: concurrent requests send one message.
+func TestRateOfConcurrentRequests(t *testing.T) {
+	runOver(t, recovery.Config{Workers: 16}, slow, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		var requests sync.WaitGroup
 		for range 50 {
-			all.Go(func() {
-				if err := w.recovery.RequestReset(t.Context(), ada); err != nil {
+			requests.Go(func() {
+				if err := f.recovery.RequestReset(t.Context(), ada); err != nil {
 					t.Error(err)
 				}
 			})
 		}
-		all.Wait()
-		w.one(recovery.KindReset, ada)
+		requests.Wait()
+		f.onlyMessage(recovery.KindReset, ada)
 	})
 }
 
-// TestNobodyIsTold holds who gets no message, and that the host learns of it.
-func TestNobodyIsTold(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		id := w.user(ada, true)
-		if err := w.accounts.Disable(t.Context(), id); err != nil {
+// TestUnknownAddress: nothing is sent to an unknown address or to a disabled account, and an event says
+// why.
+func TestUnknownAddress(t *testing.T) {
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		id := f.user(ada, true)
+		if err := f.accounts.Disable(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 		for _, address := range []string{nobody, ada} {
-			is(t, w.recovery.RequestReset(t.Context(), address), nil, address)
+			is(t, f.recovery.RequestReset(t.Context(), address), nil, address)
 		}
-		w.nothing("to who is unknown or disabled")
-		if told := w.told(auth.EventResetAsked); len(told) != 2 || told[0].Err == nil || told[1].Err == nil {
-			t.Errorf("the events are %v", told)
+		f.sentNothing("to an unknown address or a disabled account")
+		if events := f.emitted(auth.EventResetAsked); len(events) != 2 || events[0].Err == nil || events[1].Err == nil {
+			t.Errorf("emitted %v, want two events with an error", events)
 		}
 	})
 }
 
-// TestFailedSending holds that an operator learns of it, and of no secret.
+// TestFailedSending: a message that cannot be sent is logged and reported in an event, without secrets.
 func TestFailedSending(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		w := newWorld(t, recovery.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)
-		w.user(ada, true)
-		w.outbox.fails = errors.New("the mail server is down")
-		is(t, w.recovery.RequestReset(t.Context(), ada), nil, "the request")
-		if err := w.recovery.Close(t.Context()); err != nil {
+		f := newFixture(t, recovery.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)
+		f.user(ada, true)
+		f.outbox.fails = errors.New("the mail server is down")
+		is(t, f.recovery.RequestReset(t.Context(), ada), nil, "the request")
+		if err := f.recovery.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(log.String(), "the mail server is down") || strings.Contains(log.String(), "token=") {
 			t.Errorf("logged %q", log.String())
 		}
-		if told := w.told(auth.EventResetAsked); len(told) != 1 || !errors.Is(told[0].Err, w.outbox.fails) {
-			t.Errorf("told %v", told)
+		if events := f.emitted(auth.EventResetAsked); len(events) != 1 || !errors.Is(events[0].Err, f.outbox.fails) {
+			t.Errorf("emitted %v, want one event with the error of the notifier", events)
 		}
 	})
 }
 
-// spelled is an Addresses that finds a user by any look-alike of their address.
-type spelled struct{ *recovery.MemoryAddresses }
+// lookAlike is an Addresses that finds ada by every address.
+type lookAlike struct{ *recovery.MemoryAddresses }
 
-func (s spelled) UserByAddress(ctx context.Context, _ string) (string, error) {
-	return s.MemoryAddresses.UserByAddress(ctx, ada)
+func (l lookAlike) UserByAddress(ctx context.Context, _ string) (string, error) {
+	return l.MemoryAddresses.UserByAddress(ctx, ada)
 }
 
-// TestSentToWhatIsStored is CVE-2019-19844: however a look-up is fooled, the mail
-// goes to the owner.
+// TestSentToWhatIsStored: if a look-alike of an address finds an account, the message goes to the stored
+// address and not to the look-alike (CVE-2019-19844).
 func TestSentToWhatIsStored(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		w.user(ada, true)
-		r, err := recovery.New(w.accounts, spelled{w.addresses}, w.records, w.outbox, recovery.Config{
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		r, err := recovery.New(f.accounts, lookAlike{f.addresses}, f.records, f.outbox, recovery.Config{
 			BaseURL:   "https://app.example.com",
 			Canonical: func(address string) (string, error) { return address, nil },
 		})
@@ -344,19 +344,18 @@ func TestSentToWhatIsStored(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		w.one(recovery.KindReset, ada)
+		f.onlyMessage(recovery.KindReset, ada)
 	})
 }
 
-// TestNothingUnfitIsSentTo holds that an address of the host's with a line break in
-// it gets nothing.
-func TestNothingUnfitIsSentTo(t *testing.T) {
-	run(t, recovery.Config{}, func(t *testing.T, w *world) {
-		id := w.user(ada, true)
-		if err := w.addresses.ReplaceAddress(t.Context(), id, ada, unfit, true); err != nil {
+// TestUnsendableAddress: nothing is sent to a stored address that holds a line break.
+func TestUnsendableAddress(t *testing.T) {
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		id := f.user(ada, true)
+		if err := f.addresses.ReplaceAddress(t.Context(), id, ada, unsendable, true); err != nil {
 			t.Fatal(err)
 		}
-		r, err := recovery.New(w.accounts, lone{w.addresses}, w.records, w.outbox, recovery.Config{BaseURL: "https://app.example.com"})
+		r, err := recovery.New(f.accounts, unsendableOnly{f.addresses}, f.records, f.outbox, recovery.Config{BaseURL: "https://app.example.com"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -364,32 +363,33 @@ func TestNothingUnfitIsSentTo(t *testing.T) {
 		if err := r.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		w.nothing("to two addresses")
+		f.sentNothing("to two addresses")
 	})
 }
 
-const unfit = "ada@example.com\r\nBcc: eve@example.com"
+const unsendable = "ada@example.com\r\nBcc: eve@example.com"
 
-// lone is an Addresses that finds its one user by every address.
-type lone struct{ *recovery.MemoryAddresses }
+// unsendableOnly is an Addresses that finds the user of the unsendable address by every address.
+type unsendableOnly struct{ *recovery.MemoryAddresses }
 
-func (a lone) UserByAddress(ctx context.Context, _ string) (string, error) {
-	return a.MemoryAddresses.UserByAddress(ctx, unfit)
+func (u unsendableOnly) UserByAddress(ctx context.Context, _ string) (string, error) {
+	return u.MemoryAddresses.UserByAddress(ctx, unsendable)
 }
 
-// TestRecordsHoldNoSecret looks at what a reader of the store sees.
+// TestRecordsHoldNoSecret: a reader of the store sees no code, link or password hash, and no address or
+// ID in a key.
 func TestRecordsHoldNoSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var store *dumped
-		w := newWorld(t, recovery.Config{}, func(s auth.RecordStore) auth.RecordStore {
+		f := newFixture(t, recovery.Config{}, func(s auth.RecordStore) auth.RecordStore {
 			store = &dumped{RecordStore: s}
 			return store
 		})
-		id := w.user(ada, true)
-		challenge, code := w.code(ada)
-		link := token(t, w.asks(recovery.KindReset, ada))
-		u, err := w.store.UserByID(t.Context(), id)
+		id := f.user(ada, true)
+		challenge, code := f.code(ada)
+		link := token(t, f.asks(recovery.KindReset, ada))
+		u, err := f.store.UserByID(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +405,7 @@ func TestRecordsHoldNoSecret(t *testing.T) {
 				t.Errorf("the records hold %q: %s", secret, &store.values)
 			}
 		}
-		// Nor the bytes that a token stands for.
+		// The secret of a token must not be there as bytes either.
 		values := store.values.String()
 		for _, field := range regexp.MustCompile(`"[^"]*"`).FindAllString(values, -1) {
 			var stored []byte
@@ -422,13 +422,13 @@ func TestRecordsHoldNoSecret(t *testing.T) {
 				}
 			}
 		}
-		if err := w.recovery.Close(t.Context()); err != nil {
+		if err := f.recovery.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// dumped is a RecordStore that keeps all that was ever written.
+// dumped is a RecordStore that keeps the keys and values of all writes.
 type dumped struct {
 	auth.RecordStore
 	keys   []string

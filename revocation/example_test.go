@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/passwords"
+	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
-// A logout ends the access token, too: here at once, on other replicas within two
-// seconds.
+// A logout also ends the access token: here at once, on other replicas within two seconds.
 func ExampleFollow() {
 	ctx := context.Background()
 	store := memstore.New() // a database, where there are several replicas
@@ -22,7 +23,8 @@ func ExampleFollow() {
 		log.Fatal(err)
 	}
 	defer revoked.Close()
-	if err := revoked.Sync(ctx); err != nil { // else the first requests may come too early: 503
+	// Until the first read Check cannot decide, and requests are answered with 503.
+	if err := revoked.Sync(ctx); err != nil {
 		log.Fatal(err)
 	}
 	key, err := jwt.GenerateKey(jwt.HS256)
@@ -39,7 +41,17 @@ func ExampleFollow() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	accounts, err := auth.New(store, issuer, auth.Config{Sessions: store, RefreshKeys: keys, Revoked: revoked.Sync})
+	hasher, err := passwords.NewBcrypt(10)
+	if err != nil {
+		log.Fatal(err)
+	}
+	refreshKeys, err := secrets.NewRing(secrets.Generate())
+	if err != nil {
+		log.Fatal(err)
+	}
+	accounts, err := auth.New(store, issuer, auth.Config{
+		Hasher: hasher, Sessions: store, RefreshKeys: refreshKeys, Revoked: revoked.Sync,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

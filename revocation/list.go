@@ -2,124 +2,114 @@ package revocation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
-// Bounds of the time after which a revocation is in effect everywhere.
+// Bounds of Config.Bound.
 const (
 	defaultBound = 5 * time.Second
 	minBound     = 100 * time.Millisecond
 	maxBound     = 5 * time.Minute
-
-	pruneEvery     = 30 * time.Second
-	firstReadLimit = time.Minute // of all revocations there are
 )
 
-// Feed is what a [List] reads: an [session.Store] is one.
+const (
+	pruneEvery     = 30 * time.Second
+	firstReadLimit = time.Minute // the first read returns every revocation that the store keeps
+)
+
+// Feed is what a [List] reads. Every [auth.SessionStore] is a Feed.
 type Feed interface {
-	// RevokedSince is that of [session.Store].
+	// RevokedSince is the method of [auth.SessionStore].
 	RevokedSince(ctx context.Context, cursor string, each func(auth.Revocation)) (next string, err error)
 }
 
-// Config is what [Follow] may be told. Its zero is safe.
+// Config configures [Follow]. Its zero value is the safe choice.
 type Config struct {
-	// Bound is how long a revocation may take to be in effect here, wherever it
-	// was made. The feed is read four times in it; where it could not be read
-	// for so long, nobody knows which tokens are revoked, and Check returns
-	// [auth.ErrRevocationUnknown] for each. 0: 5 s; 100 ms to 5 min.
+	// Bound is the longest time until a revocation takes effect here, on whichever replica it was
+	// made. The feed is read four times in it. If the feed could not be read for that long, Check
+	// returns [auth.ErrRevocationUnknown] for every token. 0: 5 s; from 100 ms to 5 min.
 	Bound time.Duration
 
-	// Exact asks the feed on each Check, which then takes as long as the store
-	// does: a revocation is in effect everywhere at once. Checks at one time
-	// share an answer.
+	// Exact reads the feed on each Check, so that a revocation takes effect everywhere at once. A
+	// Check then takes as long as the store does. Concurrent checks share one read.
 	Exact bool
 
-	// DangerouslyServeStale goes by the revocations that are known when the feed
-	// cannot be read: who was logged out since gets in until a token expires.
-	// Events says so by [auth.EventFeedDown].
+	// DangerouslyServeStale makes Check answer from the revocations read so far when the feed cannot
+	// be read. A token that was revoked since then is accepted until it expires. Events reports it
+	// as [auth.EventFeedDown].
 	DangerouslyServeStale bool
 
-	// Events receives [auth.EventFeedDown] and [auth.EventFeedUp]. It must return
-	// soon. nil: nobody is told.
+	// Events receives [auth.EventFeedDown] and [auth.EventFeedUp]. It must return soon. nil: there
+	// are no events.
 	Events func(ctx context.Context, e auth.Event)
 }
 
-// List is the access tokens that ended before their time. Its Check is for
-// [jwt.IssuerConfig] and [jwt.VerifierConfig]: it looks at memory alone, in which
-// a goroutine keeps what the feed says, at most 64 bytes for each revocation until
-// its tokens have expired. It is safe for concurrent use.
+// List knows which access tokens have been revoked. Its Check is for the Check of jwt.IssuerConfig
+// and jwt.VerifierConfig, and looks at memory alone. A goroutine keeps the memory up to date: it
+// holds at most 64 bytes for each revocation whose tokens have not expired. A List is safe for
+// concurrent use.
 type List struct {
 	feed   Feed
 	config Config
 	set    *set
-	stale  atomic.Bool // the set is older than Bound
+	stale  atomic.Bool // the set is older than Config.Bound
 
-	wake   chan struct{} // asks for a read now
+	wake   chan struct{} // asks the goroutine for a read now
 	stop   context.CancelFunc
 	closed chan struct{} // closed when the goroutine has ended
 
-	cursor string    // the goroutine's own
-	pruned time.Time // the goroutine's own: when the set was
+	// Only the goroutine uses these.
+	cursor string
+	pruned time.Time // when expired entries were last removed from the set
 
-	mu       sync.Mutex
-	started  uint64        // reads
-	finished uint64        // reads
-	err      error         // of the last read that finished
-	change   chan struct{} // closed when a read finishes
-	deadline time.Time     // when the set becomes stale
-	expiring *time.Timer   // and the timer for that
-	down     bool          // EventFeedDown was told
+	mu           sync.Mutex
+	started      uint64        // number of reads that have begun
+	finished     uint64        // number of the last read that ended
+	err          error         // result of that read
+	readDone     chan struct{} // closed and replaced when a read ends
+	deadline     time.Time     // when the set becomes stale
+	staleTimer   *time.Timer   // calls expire at the deadline
+	reportedDown bool          // EventFeedDown was emitted, and EventFeedUp not yet
 }
 
-var errZero = errors.New("revocation: zero value is not usable, use Follow")
-
-// Follow returns a list that follows feed until Close, or every fault of cfg as an
-// [*cfgerr.Error]. It does not wait for the store: until the feed was read
-// once, Check returns [auth.ErrRevocationUnknown].
+// Follow returns a List that follows feed until Close, or every fault of the configuration as a
+// [*cfgerr.Error]. It does not wait for the store: Check returns [auth.ErrRevocationUnknown] until
+// the feed has been read once. Call [List.Sync] to wait for that.
 func Follow(feed Feed, cfg Config) (*List, error) {
-	var faults []error
-	if feed == nil {
-		faults = append(faults, &auth.ConfigError{Field: "revocation.Follow.feed", Reason: "is required"})
-	}
-	switch {
-	case cfg.Bound == 0:
-		cfg.Bound = defaultBound
-	case cfg.Bound < minBound || cfg.Bound > maxBound:
-		faults = append(faults, &auth.ConfigError{Field: "revocation.Config.Bound", Value: cfg.Bound.String(), Reason: "must be 0 or 100ms to 5m"})
-	}
+	var faults cfgerr.Faults
+	faults.Require("revocation.Follow.feed", feed != nil)
+	cfg.Bound = cfgerr.Within(&faults, "revocation.Config.Bound", cfg.Bound, defaultBound, minBound, maxBound)
 	if cfg.Exact && cfg.DangerouslyServeStale {
-		faults = append(faults, &auth.ConfigError{Field: "revocation.Config.DangerouslyServeStale", Reason: "contradicts Exact"})
+		faults.Add("revocation.Config.DangerouslyServeStale", "", "contradicts Exact")
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	l := &List{
 		feed: feed, config: cfg, set: newSet(),
-		wake: make(chan struct{}, 1), stop: stop, closed: make(chan struct{}), change: make(chan struct{}),
+		wake: make(chan struct{}, 1), stop: stop, closed: make(chan struct{}), readDone: make(chan struct{}),
 		deadline: time.Now().Add(cfg.Bound),
 	}
 	l.stale.Store(true)
-	l.expiring = time.AfterFunc(cfg.Bound, l.expire)
+	l.staleTimer = time.AfterFunc(cfg.Bound, l.expire)
 	go l.follow(ctx)
 	return l, nil
 }
 
-// Check returns [jwt.ErrRevokedToken] if the session of p has ended or, for a token
-// without a session, if p was issued (iat) in or before the second in which the
-// tokens of its user were revoked: times of tokens are whole seconds, so one that
-// was issued later in that second is refused, too. It returns
-// [auth.ErrRevocationUnknown] if that cannot be said.
+// Check returns [auth.ErrRevokedToken] if the session of p has ended. For a token that belongs to no
+// session, it returns that error if the token was issued (iat) in or before the second in which the
+// tokens of its user were revoked: times in tokens are whole seconds, so a token that was issued
+// later in that second is refused, too. It returns [auth.ErrRevocationUnknown] if the revocations
+// have not been read recently enough.
 func (l *List) Check(ctx context.Context, p *auth.Principal) error {
 	switch {
-	case l == nil || l.feed == nil:
-		return errZero
 	case l.config.Exact:
 		if err := l.Sync(ctx); err != nil {
 			return err
@@ -133,31 +123,18 @@ func (l *List) Check(ctx context.Context, p *auth.Principal) error {
 	return nil
 }
 
-// Sync reads the feed now, and returns when all that was recorded before the call
-// is in effect here. Call it where the store can tell that there is something
-// new: the feed is read all the same, so a message lost costs time alone. It
-// returns [auth.ErrRevocationUnknown] if the feed could not be read, or ctx's error.
+// Sync reads the feed now. When it returns nil, every revocation that was recorded before the call
+// is in effect here. Call it when the store notifies the host of a new revocation, to be faster than
+// [Config].Bound; a notification that is lost costs time alone. It returns
+// [auth.ErrRevocationUnknown] if the feed could not be read, or ctx's error.
 func (l *List) Sync(ctx context.Context) error {
-	if l == nil || l.feed == nil {
-		return errZero
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	// A read that has begun already may have missed the latest revocations: wait for the next one.
 	for next := l.started + 1; l.finished < next; {
-		change := l.change
+		readDone := l.readDone
 		l.mu.Unlock()
-		select {
-		case l.wake <- struct{}{}:
-		default: // asked already
-		}
-		var err error
-		select {
-		case <-change:
-		case <-ctx.Done():
-			err = fmt.Errorf("revocation: %w", ctx.Err())
-		case <-l.closed:
-			err = fmt.Errorf("%w: closed", auth.ErrRevocationUnknown)
-		}
+		err := l.awaitRead(ctx, readDone)
 		l.mu.Lock()
 		if err != nil {
 			return err
@@ -166,17 +143,31 @@ func (l *List) Sync(ctx context.Context) error {
 	return l.err
 }
 
-// Close ends the goroutine, and waits until it has. From then on Check returns
-// [auth.ErrRevocationUnknown], or what is known with DangerouslyServeStale.
-func (l *List) Close() error {
-	if l == nil || l.feed == nil {
-		return errZero
+// awaitRead asks for a read and waits until readDone is closed.
+func (l *List) awaitRead(ctx context.Context, readDone <-chan struct{}) error {
+	select {
+	case l.wake <- struct{}{}:
+	default: // another call has asked
 	}
+	select {
+	case <-readDone:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("revocation: %w", ctx.Err())
+	case <-l.closed:
+		return fmt.Errorf("%w: closed", auth.ErrRevocationUnknown)
+	}
+}
+
+// Close ends the goroutine and waits until it has ended. From then on Check returns
+// [auth.ErrRevocationUnknown] or, with DangerouslyServeStale, answers from what was read before. It
+// returns nil.
+func (l *List) Close() error {
 	l.stop()
 	<-l.closed
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.expiring.Stop()
+	l.staleTimer.Stop()
 	l.stale.Store(true)
 	return nil
 }
@@ -196,7 +187,7 @@ func (l *List) follow(ctx context.Context) {
 	}
 }
 
-// read brings the set up to date.
+// read brings the set up to date with the feed.
 func (l *List) read(ctx context.Context) {
 	l.mu.Lock()
 	l.started++
@@ -207,10 +198,10 @@ func (l *List) read(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	next, err := l.feed.RevokedSince(ctx, l.cursor, func(one auth.Revocation) { l.set.add(one, began) })
+	next, err := l.feed.RevokedSince(ctx, l.cursor, func(r auth.Revocation) { l.set.add(r, began) })
 	if err != nil {
-		// Another server may answer next, which has lost, and given to others,
-		// numbers that this cursor is beyond. So begin anew.
+		// After a failover another server may answer that had not received the last numbers and
+		// gives them to other revocations: the cursor would skip those. Read from the beginning.
 		next, err = "", fmt.Errorf("%w: %w", auth.ErrRevocationUnknown, err)
 	}
 	l.cursor = next
@@ -221,26 +212,27 @@ func (l *List) read(ctx context.Context) {
 	l.finish(began, err)
 }
 
-// finish tells everybody who waits how a read ended.
+// finish records how a read ended that began at began, and wakes the calls that wait for it.
 func (l *List) finish(began time.Time, err error) {
 	l.mu.Lock()
 	l.finished, l.err = l.started, err
-	close(l.change)
-	l.change = make(chan struct{})
-	up := false
+	close(l.readDone)
+	l.readDone = make(chan struct{})
+	recovered := false
+	// An answer is as old as its question: one that took longer than Bound is stale when it comes.
 	if deadline := began.Add(l.config.Bound); err == nil && time.Now().Before(deadline) {
 		l.deadline = deadline
-		l.expiring.Reset(time.Until(deadline))
+		l.staleTimer.Reset(time.Until(deadline))
 		l.stale.Store(false)
-		up, l.down = l.down, false
+		recovered, l.reportedDown = l.reportedDown, false
 	}
 	l.mu.Unlock()
-	if up {
-		l.tell(auth.Event{Kind: auth.EventFeedUp})
+	if recovered {
+		l.emit(auth.Event{Kind: auth.EventFeedUp})
 	}
 }
 
-// expire is called when the set may have become stale.
+// expire marks the set as stale unless a read has moved the deadline since the timer was set.
 func (l *List) expire() {
 	l.mu.Lock()
 	if time.Now().Before(l.deadline) {
@@ -248,16 +240,16 @@ func (l *List) expire() {
 		return
 	}
 	l.stale.Store(true)
-	told := l.down
-	l.down = true
+	reported := l.reportedDown
+	l.reportedDown = true
 	err := l.err
 	l.mu.Unlock()
-	if !told {
-		l.tell(auth.Event{Kind: auth.EventFeedDown, Err: err})
+	if !reported {
+		l.emit(auth.Event{Kind: auth.EventFeedDown, Err: err})
 	}
 }
 
-func (l *List) tell(e auth.Event) {
+func (l *List) emit(e auth.Event) {
 	if l.config.Events != nil {
 		l.config.Events(context.Background(), e)
 	}

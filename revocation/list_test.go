@@ -13,17 +13,17 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/revocation"
 )
 
-// feed is a Feed whose numbers are its cursors.
+// feed is a Feed whose cursor is the number of entries that were read.
 type feed struct {
 	mu      sync.Mutex
 	entries []auth.Revocation
-	cursors []string                        // that were asked for
-	fails   error                           // unless nil: what reading returns
-	during  func(ctx context.Context) error // unless nil: called after the entries were looked up, before they are told
+	cursors []string                        // cursors of the reads since takeCursors was called
+	fails   error                           // result of each read, unless nil
+	delay   func(ctx context.Context) error // called between looking entries up and returning them, unless nil
 }
 
 func (f *feed) record(r ...auth.Revocation) {
@@ -38,21 +38,28 @@ func (f *feed) fail(err error) {
 	f.fails = err
 }
 
-func (f *feed) asked() []string {
+func (f *feed) slowDown(delay func(ctx context.Context) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	asked := f.cursors
+	f.delay = delay
+}
+
+// takeCursors returns the cursors of the reads since it was last called.
+func (f *feed) takeCursors() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	cursors := f.cursors
 	f.cursors = nil
-	return asked
+	return cursors
 }
 
 func (f *feed) RevokedSince(ctx context.Context, cursor string, each func(auth.Revocation)) (string, error) {
 	f.mu.Lock()
 	f.cursors = append(f.cursors, cursor)
-	err, entries, during := f.fails, f.entries, f.during
+	err, entries, delay := f.fails, f.entries, f.delay
 	f.mu.Unlock()
-	if during != nil {
-		if err := during(ctx); err != nil {
+	if delay != nil {
+		if err := delay(ctx); err != nil {
 			return cursor, err
 		}
 	}
@@ -80,11 +87,12 @@ func follow(t testing.TB, f revocation.Feed, cfg revocation.Config) *revocation.
 	return l
 }
 
-// sid returns the n-th session ID, in the form of package auth.
+// sid returns the n-th session ID, in the form that package session gives them.
 func sid(n int) string {
 	return strings.Repeat("A", 8) + fmt.Sprintf("%013d", n) + "A"
 }
 
+// principal returns the principal of these claims, whose subject is ada unless they have one.
 func principal(t testing.TB, c auth.Claims) *auth.Principal {
 	t.Helper()
 	if c.Subject == "" {
@@ -97,11 +105,13 @@ func principal(t testing.TB, c auth.Claims) *auth.Principal {
 	return p
 }
 
-func of(t testing.TB, sessionID string) *auth.Principal {
+// inSession returns the principal of a token that belongs to a session.
+func inSession(t testing.TB, sessionID string) *auth.Principal {
 	t.Helper()
 	return principal(t, auth.Claims{SessionID: sessionID})
 }
 
+// checks fails the test unless Check of p returns want.
 func checks(t testing.TB, l *revocation.List, p *auth.Principal, want error) {
 	t.Helper()
 	if err := l.Check(t.Context(), p); err != want && !(want != nil && errors.Is(err, want)) {
@@ -113,13 +123,16 @@ func TestFollow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := new(feed)
+		f.slowDown(func(context.Context) error { time.Sleep(time.Millisecond); return nil })
 		l, err := revocation.Follow(f, revocation.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		checks(t, l, of(t, sid(1)), auth.ErrRevocationUnknown) // not read yet
+		checks(t, l, inSession(t, sid(1)), auth.ErrRevocationUnknown) // the first read takes a millisecond
+		time.Sleep(time.Millisecond)
 		synctest.Wait()
-		checks(t, l, of(t, sid(1)), nil)
+		f.slowDown(nil)
+		checks(t, l, inSession(t, sid(1)), nil)
 		for n := range 3 {
 			f.record(auth.Revocation{SessionID: sid(n), Expiry: time.Now().Add(time.Hour)})
 			time.Sleep(5*time.Second/4 + time.Millisecond)
@@ -129,18 +142,18 @@ func TestFollow(t *testing.T) {
 				if m > n {
 					want = nil
 				}
-				checks(t, l, of(t, sid(m)), want)
+				checks(t, l, inSession(t, sid(m)), want)
 			}
 		}
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
-		checks(t, l, of(t, sid(9)), auth.ErrRevocationUnknown)
+		checks(t, l, inSession(t, sid(9)), auth.ErrRevocationUnknown)
 		if err := l.Sync(t.Context()); !errors.Is(err, auth.ErrRevocationUnknown) {
 			t.Errorf("Sync after Close returned %v", err)
 		}
 		if err := l.Close(); err != nil {
-			t.Errorf("Close, again, returned %v", err)
+			t.Errorf("a second Close returned %v", err)
 		}
 	})
 }
@@ -160,18 +173,12 @@ func TestFollowFaults(t *testing.T) {
 	} {
 		l, err := revocation.Follow(tt.feed, tt.cfg)
 		if fault, ok := errors.AsType[*auth.ConfigError](err); !ok || fault.Field != tt.field || l != nil {
-			t.Errorf("%+v: %v", tt.cfg, err)
-		}
-	}
-	for _, l := range []*revocation.List{nil, new(revocation.List)} {
-		check, sync := l.Check(t.Context(), of(t, sid(1))), l.Sync(t.Context())
-		if check == nil || sync == nil || l.Close() == nil || errors.Is(check, auth.ErrInvalidToken) {
-			t.Errorf("zero List: %v, %v", check, sync)
+			t.Errorf("Follow with %+v returned %v, want a fault of %s", tt.cfg, err, tt.field)
 		}
 	}
 }
 
-// What is served is never older than the bound.
+// Check answers from revocations that are at most as old as the bound, unless DangerouslyServeStale.
 func TestStale(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
@@ -180,7 +187,7 @@ func TestStale(t *testing.T) {
 			f := new(feed)
 			var mu sync.Mutex
 			var events []auth.Event
-			told := func() []auth.Event {
+			emitted := func() []auth.Event {
 				mu.Lock()
 				defer mu.Unlock()
 				return slices.Clone(events)
@@ -202,68 +209,63 @@ func TestStale(t *testing.T) {
 			f.fail(down)
 			f.record(auth.Revocation{SessionID: sid(2), Expiry: time.Now().Add(time.Hour)})
 			time.Sleep(3998 * time.Millisecond)
-			checks(t, l, of(t, sid(1)), auth.ErrRevokedToken)
-			checks(t, l, of(t, sid(3)), nil)
-			if told := told(); len(told) > 0 {
-				t.Errorf("told %v", told)
+			checks(t, l, inSession(t, sid(1)), auth.ErrRevokedToken)
+			checks(t, l, inSession(t, sid(3)), nil)
+			if got := emitted(); len(got) > 0 {
+				t.Errorf("emitted %v", got)
 			}
 			time.Sleep(time.Millisecond)
 			synctest.Wait()
-			checks(t, l, of(t, sid(3)), stale)
+			checks(t, l, inSession(t, sid(3)), stale)
 			if serve {
-				checks(t, l, of(t, sid(1)), auth.ErrRevokedToken)
+				checks(t, l, inSession(t, sid(1)), auth.ErrRevokedToken)
 			}
 			time.Sleep(time.Minute)
-			if told := told(); len(told) != 1 || told[0].Kind != auth.EventFeedDown || !errors.Is(told[0].Err, down) {
-				t.Errorf("told %v", told)
+			if got := emitted(); len(got) != 1 || got[0].Kind != auth.EventFeedDown || !errors.Is(got[0].Err, down) {
+				t.Errorf("emitted %v", got)
 			}
 			f.fail(nil)
 			time.Sleep(time.Second)
 			synctest.Wait()
-			checks(t, l, of(t, sid(2)), auth.ErrRevokedToken)
-			checks(t, l, of(t, sid(3)), nil)
-			if told := told(); len(told) != 2 || told[1].Kind != auth.EventFeedUp {
-				t.Errorf("told %v", told)
+			checks(t, l, inSession(t, sid(2)), auth.ErrRevokedToken)
+			checks(t, l, inSession(t, sid(3)), nil)
+			if got := emitted(); len(got) != 2 || got[1].Kind != auth.EventFeedUp {
+				t.Errorf("emitted %v", got)
 			}
 		})
 	}
 }
 
-// A store that neither answers nor fails is no better than one that fails.
+// A store that does not answer is treated like one that fails.
 func TestHanging(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := new(feed)
 		l := follow(t, f, revocation.Config{Bound: 4 * time.Second})
 		time.Sleep(time.Millisecond)
-		f.mu.Lock()
-		f.during = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-		f.mu.Unlock()
+		f.slowDown(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		checks(t, l, of(t, sid(1)), auth.ErrRevocationUnknown)
-		if asked := f.asked(); len(asked) != 2 {
-			t.Errorf("%d reads at once", len(asked))
+		checks(t, l, inSession(t, sid(1)), auth.ErrRevocationUnknown)
+		if cursors := f.takeCursors(); len(cursors) != 2 {
+			t.Errorf("%d reads, want 2: the one that hangs is not repeated", len(cursors))
 		}
-		// A slow answer is of when it was asked for, so it is old when it comes.
-		f.mu.Lock()
-		f.during = func(ctx context.Context) error { time.Sleep(1900 * time.Millisecond); return nil }
-		f.mu.Unlock()
+		// An answer is as old as its question, so a slow one is stale sooner.
+		f.slowDown(func(ctx context.Context) error { time.Sleep(1900 * time.Millisecond); return nil })
 		time.Sleep(time.Minute)
 		for range 100 {
 			time.Sleep(97 * time.Millisecond)
-			checks(t, l, of(t, sid(1)), nil)
+			checks(t, l, inSession(t, sid(1)), nil)
 		}
-		f.mu.Lock()
-		f.during = func(ctx context.Context) error { time.Sleep(4 * time.Second); return nil }
-		f.mu.Unlock()
+		f.slowDown(func(ctx context.Context) error { time.Sleep(4 * time.Second); return nil })
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		checks(t, l, of(t, sid(1)), auth.ErrRevocationUnknown)
+		checks(t, l, inSession(t, sid(1)), auth.ErrRevocationUnknown)
 	})
 }
 
-// After a failure another server may answer, to which an old cursor says nothing.
+// After a failed read the feed is read from the beginning: another server may answer, for which the
+// old cursor means nothing.
 func TestCursor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -276,29 +278,27 @@ func TestCursor(t *testing.T) {
 		f.fail(nil)
 		f.record(make([]auth.Revocation, 2)...)
 		time.Sleep(2 * time.Second)
-		if got, want := strings.Join(f.asked(), "|"), "|5|5|5||7"; got != want {
-			t.Errorf("asked for %s, want %s", got, want)
+		if got, want := strings.Join(f.takeCursors(), "|"), "|5|5|5||7"; got != want {
+			t.Errorf("read from the cursors %s, want %s", got, want)
 		}
 	})
 }
 
-// A read that had begun before the call says nothing of what came between.
+// Sync does not rely on a read that began before the call: it may have missed a revocation.
 func TestSync(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := new(feed)
 		l := follow(t, f, revocation.Config{Bound: time.Minute})
 		synctest.Wait()
-		f.mu.Lock()
-		f.during = func(context.Context) error { time.Sleep(time.Second); return nil }
-		f.mu.Unlock()
+		f.slowDown(func(context.Context) error { time.Sleep(time.Second); return nil })
 		go func() { _ = l.Sync(t.Context()) }()
-		time.Sleep(time.Millisecond) // that read has its entries
+		time.Sleep(time.Millisecond) // that read has looked its entries up
 		f.record(auth.Revocation{SessionID: sid(1), Expiry: time.Now().Add(time.Hour)})
 		if err := l.Sync(t.Context()); err != nil {
 			t.Error(err)
 		}
-		checks(t, l, of(t, sid(1)), auth.ErrRevokedToken)
+		checks(t, l, inSession(t, sid(1)), auth.ErrRevokedToken)
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
@@ -318,66 +318,63 @@ func TestExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := new(feed)
 		l := follow(t, f, revocation.Config{Exact: true, Bound: time.Minute})
-		checks(t, l, of(t, sid(1)), nil)
+		checks(t, l, inSession(t, sid(1)), nil)
 		f.record(auth.Revocation{SessionID: sid(1), Expiry: time.Now().Add(time.Hour)})
-		checks(t, l, of(t, sid(1)), auth.ErrRevokedToken)
+		checks(t, l, inSession(t, sid(1)), auth.ErrRevokedToken)
 
-		f.mu.Lock()
-		f.during = func(context.Context) error { time.Sleep(time.Second); return nil }
-		f.mu.Unlock()
-		f.asked()
-		var all sync.WaitGroup
+		f.slowDown(func(context.Context) error { time.Sleep(time.Second); return nil })
+		f.takeCursors()
+		var callers sync.WaitGroup
 		for range 1000 {
-			all.Go(func() { checks(t, l, of(t, sid(2)), nil) })
+			callers.Go(func() { checks(t, l, inSession(t, sid(2)), nil) })
 		}
-		all.Wait()
-		if asked := f.asked(); len(asked) > 3 {
-			t.Errorf("1,000 checks at once took %d reads", len(asked))
+		callers.Wait()
+		if cursors := f.takeCursors(); len(cursors) > 3 {
+			t.Errorf("1,000 concurrent checks took %d reads, want at most 3", len(cursors))
 		}
 
 		f.fail(errors.New("down"))
-		checks(t, l, of(t, sid(2)), auth.ErrRevocationUnknown)
+		checks(t, l, inSession(t, sid(2)), auth.ErrRevocationUnknown)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := l.Check(ctx, of(t, sid(2))); !errors.Is(err, context.Canceled) || errors.Is(err, auth.ErrInvalidToken) {
+		if err := l.Check(ctx, inSession(t, sid(2))); !errors.Is(err, context.Canceled) || errors.Is(err, auth.ErrInvalidToken) {
 			t.Errorf("Check returned %v", err)
 		}
 	})
 }
 
-// The tokens of a user that belong to no session end by the second of their issue,
-// the second of the revocation included.
+// A revocation of a user ends the tokens without a session that were issued in its second or before.
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := new(feed)
 		l := follow(t, f, revocation.Config{})
-		at := time.Now().Add(700 * time.Millisecond)
+		revokedAt := time.Now().Add(700 * time.Millisecond) // 300 ms before the next second
 		f.record(
-			auth.Revocation{UserID: "ada", IssuedAt: at, Expiry: at.Add(time.Hour)},
-			auth.Revocation{UserID: "ada", IssuedAt: at.Add(-time.Hour), Expiry: at.Add(time.Minute)}, // an older one changes nothing
+			auth.Revocation{UserID: "ada", IssuedAt: revokedAt, Expiry: revokedAt.Add(time.Hour)},
+			auth.Revocation{UserID: "ada", IssuedAt: revokedAt.Add(-time.Hour), Expiry: revokedAt.Add(time.Minute)}, // an older revocation changes nothing
 		)
 		time.Sleep(5 * time.Second)
 		for _, tt := range []struct {
 			claims auth.Claims
 			want   error
 		}{
-			{auth.Claims{Subject: "ada", IssuedAt: at.Add(-time.Hour)}, auth.ErrRevokedToken},
-			{auth.Claims{Subject: "ada", IssuedAt: at}, auth.ErrRevokedToken},
-			{auth.Claims{Subject: "ada", IssuedAt: at.Add(299 * time.Millisecond)}, auth.ErrRevokedToken},
-			{auth.Claims{Subject: "ada", IssuedAt: at.Add(300 * time.Millisecond)}, nil},
+			{auth.Claims{Subject: "ada", IssuedAt: revokedAt.Add(-time.Hour)}, auth.ErrRevokedToken},
+			{auth.Claims{Subject: "ada", IssuedAt: revokedAt}, auth.ErrRevokedToken},
+			{auth.Claims{Subject: "ada", IssuedAt: revokedAt.Add(299 * time.Millisecond)}, auth.ErrRevokedToken},
+			{auth.Claims{Subject: "ada", IssuedAt: revokedAt.Add(300 * time.Millisecond)}, nil},
 			{auth.Claims{Subject: "ada"}, auth.ErrRevokedToken},
-			{auth.Claims{Subject: "Ada", IssuedAt: at}, nil},
-			{auth.Claims{Subject: "bob", IssuedAt: at}, nil},
-			{auth.Claims{Subject: "ada", SessionID: sid(1), IssuedAt: at}, nil}, // its session speaks for it
-			{auth.Claims{Subject: "bob", SessionID: "ada", IssuedAt: at}, nil},
+			{auth.Claims{Subject: "Ada", IssuedAt: revokedAt}, nil},
+			{auth.Claims{Subject: "bob", IssuedAt: revokedAt}, nil},
+			{auth.Claims{Subject: "ada", SessionID: sid(1), IssuedAt: revokedAt}, nil}, // only a revocation of its session ends it
+			{auth.Claims{Subject: "bob", SessionID: "ada", IssuedAt: revokedAt}, nil},
 		} {
 			checks(t, l, principal(t, tt.claims), tt.want)
 		}
 	})
 }
 
-// No two IDs are taken for one, whatever their form.
+// A revocation of one ID refuses no other ID, whatever their form.
 func TestSessionIDs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -405,21 +402,21 @@ func TestSessionIDs(t *testing.T) {
 				if j > i {
 					want = nil
 				}
-				checks(t, l, of(t, id), want)
+				checks(t, l, inSession(t, id), want)
 			}
 		}
 	})
 }
 
-// Many readers beside a writer, for the race detector, while the table grows.
+// Readers run beside a writer while the table grows, for the race detector.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	f := new(feed)
-	l := follow(t, f, revocation.Config{Bound: time.Minute})
+	l := follow(t, f, revocation.Config{Bound: 5 * time.Minute})
 	const n = 3000
 	principals := make([]*auth.Principal, n)
 	for i := range principals {
-		principals[i] = of(t, sid(i))
+		principals[i] = inSession(t, sid(i))
 	}
 	expiry := time.Now().Add(time.Hour)
 	var readers sync.WaitGroup
@@ -429,11 +426,11 @@ func TestConcurrent(t *testing.T) {
 		readers.Go(func() {
 			for seen := 0; ; {
 				for seen < n && revoked(seen) {
-					seen++ // once revoked, always revoked
+					seen++ // a session that was seen as revoked must stay revoked
 				}
 				for i := range seen {
 					if !revoked(i) {
-						t.Errorf("%d is not revoked any more", i)
+						t.Errorf("session %d was revoked and is accepted again", i)
 						return
 					}
 				}

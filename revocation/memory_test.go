@@ -1,6 +1,6 @@
 //go:build !race
 
-// The race detector has memory of its own.
+// The race detector allocates memory of its own, which these tests would count.
 
 package revocation_test
 
@@ -15,27 +15,27 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/revocation"
 )
 
-// made is a Feed of n sessions that ended, each made when it is read, and that
-// expire one after another.
-type made struct {
+// generated is a Feed of n ended sessions. It generates each revocation when it is read, so that the
+// feed itself takes no memory.
+type generated struct {
 	n     int
-	first time.Time // when the first expires
-	every time.Duration
+	first time.Time     // expiry of the first revocation
+	every time.Duration // from the expiry of one to the expiry of the next
 }
 
-func (m *made) RevokedSince(_ context.Context, cursor string, each func(auth.Revocation)) (string, error) {
+func (g *generated) RevokedSince(_ context.Context, cursor string, each func(auth.Revocation)) (string, error) {
 	after, _ := strconv.Atoi(cursor)
-	for i := after; i < m.n; i++ {
-		each(auth.Revocation{SessionID: sid(i), Expiry: m.first.Add(time.Duration(i) * m.every)})
+	for i := after; i < g.n; i++ {
+		each(auth.Revocation{SessionID: sid(i), Expiry: g.first.Add(time.Duration(i) * g.every)})
 	}
-	return strconv.Itoa(max(m.n, 1)), nil
+	return strconv.Itoa(max(g.n, 1)), nil
 }
 
-// heap returns the bytes that are in use.
+// heap returns how many bytes of the heap are in use.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -43,17 +43,17 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// At most 64 bytes for each revocation that has not expired, while there come more
-// and while they go.
+// A list takes at most 64 bytes for each revocation that has not expired, while their number grows and
+// while it shrinks.
 func TestMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const million, most = 1_000_000, 64
-		m := &made{first: time.Now().Add(time.Hour), every: time.Millisecond}
+		source := &generated{first: time.Now().Add(time.Hour), every: time.Millisecond}
 		before := heap()
-		l := follow(t, m, revocation.Config{})
+		l := follow(t, source, revocation.Config{})
 		grow := func(n int) {
 			t.Helper()
-			m.n = n
+			source.n = n
 			if err := l.Sync(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -67,44 +67,46 @@ func TestMemory(t *testing.T) {
 		grow(million)
 		t.Logf("%d revocations take %.1f bytes each", million, float64(heap()-before)/million)
 
-		time.Sleep(time.Until(m.first))
+		time.Sleep(time.Until(source.first))
 		for left := million * 9 / 10; left > million/10; left -= million / 10 {
 			time.Sleep(100 * time.Second)
-			live := float64(left) + 0.03*million // what expired in the last 30 seconds may still be there
+			synctest.Wait()                      // a table that is being rebuilt would count twice
+			live := float64(left) + 0.03*million // expired entries are removed every 30 seconds
 			if each := float64(heap()-before) / live; each > most {
-				t.Errorf("%d revocations that have not expired take %.1f bytes each", left, each)
+				t.Errorf("with %d revocations that have not expired, each takes %.1f bytes", left, each)
 			}
-			checks(t, l, of(t, sid(million-left/2)), auth.ErrRevokedToken)
+			checks(t, l, inSession(t, sid(million-left/2)), auth.ErrRevokedToken)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if left := int64(heap()) - int64(before); left > 1<<20 {
-			t.Errorf("when all have expired %d bytes are left", left)
+			t.Errorf("%d bytes are left when all revocations have expired", left)
 		}
-		checks(t, l, of(t, sid(1)), nil)
+		checks(t, l, inSession(t, sid(1)), nil)
 	})
 }
 
 func TestCheckAllocations(t *testing.T) {
-	m := &made{n: 1000, first: time.Now().Add(time.Hour)}
-	l := follow(t, m, revocation.Config{})
+	source := &generated{n: 1000, first: time.Now().Add(time.Hour)}
+	l := follow(t, source, revocation.Config{})
 	if err := l.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []*auth.Principal{of(t, sid(1)), of(t, sid(2000)), of(t, "another's form"), of(t, "")} {
+	for _, p := range []*auth.Principal{inSession(t, sid(1)), inSession(t, sid(2000)), inSession(t, "an ID of another form"), inSession(t, "")} {
 		if n := testing.AllocsPerRun(100, func() { _ = l.Check(t.Context(), p) }); n > 0 {
 			t.Errorf("Check of %q: %v allocations", p.SessionID(), n)
 		}
 	}
 }
 
-// BenchmarkRoute compares a protected route without revocation with the same at
-// none and at a million revoked sessions, for tokens at first sight and for
-// repeats. The variants take turns, and the quickest turn of each counts, so that
-// what else the machine does weighs on none of them.
+// BenchmarkRoute compares a protected route without revocation with the same route at zero and at a
+// million revoked sessions, for tokens that are verified for the first time and for tokens that the
+// verifier has seen before. The variants take turns, and the quickest turn of each counts, so that
+// other work of the machine favours none of them.
 func BenchmarkRoute(b *testing.B) {
 	for _, bb := range []struct {
 		name            string
-		places, callers int
+		tokens, callers int
 	}{
 		{"first/callers=1", -1, 1}, {"first/callers=8192", -1, 8192},
 		{"repeat/callers=1", 1 << 16, 1}, {"repeat/callers=8192", 1 << 16, 8192},
@@ -121,9 +123,9 @@ func BenchmarkRoute(b *testing.B) {
 			var requests []*http.Request
 			var routes []http.Handler
 			for _, n := range []int{-1, 0, 1_000_000} {
-				cfg := jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, VerifiedTokens: bb.places}
+				cfg := jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, VerifiedTokens: bb.tokens}
 				if n >= 0 {
-					l := follow(b, &made{n: n, first: time.Now().Add(time.Hour)}, revocation.Config{})
+					l := follow(b, &generated{n: n, first: time.Now().Add(time.Hour)}, revocation.Config{})
 					if err := l.Sync(b.Context()); err != nil {
 						b.Fatal(err)
 					}
@@ -143,14 +145,14 @@ func BenchmarkRoute(b *testing.B) {
 	}
 }
 
-// compare reports the time of the first route, and that of the others over it.
+// compare reports the time of the first route, and the times of the others as ratios to it.
 func compare(b *testing.B, routes []http.Handler, requests []*http.Request) {
 	quickest := make([]time.Duration, len(routes))
 	w := discard{http.Header{}}
 	const turn = 512
 	next := make([]int, len(routes))
 	for i := range next {
-		next[i] = i * len(requests) / len(routes) // none finds a request warm from another
+		next[i] = i * len(requests) / len(routes) // no route is served a request that another route has just warmed
 	}
 	for b.Loop() {
 		for i, h := range routes {
@@ -170,7 +172,7 @@ func compare(b *testing.B, routes []http.Handler, requests []*http.Request) {
 	b.ReportMetric(float64(quickest[2])/float64(quickest[0]), "×at-1M")
 }
 
-// route is a protected one.
+// route returns a protected route.
 func route(b *testing.B, v auth.TokenVerifier) http.Handler {
 	guard, err := auth.NewMiddleware(v, auth.MiddlewareConfig{})
 	if err != nil {
@@ -182,7 +184,7 @@ func route(b *testing.B, v auth.TokenVerifier) http.Handler {
 	}))
 }
 
-// callers returns requests of n sessions, none of which is revoked.
+// callers returns requests of n sessions that are not revoked.
 func callers(b *testing.B, issuer auth.TokenIssuer, n int) (requests []*http.Request) {
 	for i := range n {
 		token, err := issuer.Issue(b.Context(), auth.Claims{
@@ -199,7 +201,7 @@ func callers(b *testing.B, issuer auth.TokenIssuer, n int) (requests []*http.Req
 	return requests
 }
 
-// discard is a ResponseWriter that costs nothing.
+// discard is a ResponseWriter that does nothing.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header         { return d.header }

@@ -81,16 +81,22 @@ func (k Key) WithID(id string) (Key, error) {
 	})
 }
 
-// checkID holds an ID to what may stand in a stored hash.
-func checkID(id string) error {
-	const maxID = 64
+const maxID = 64
+
+// ValidID reports whether id can name a Key: 1 to 64 letters, digits, dots, hyphens and underscores.
+// IDs stand in stored hashes.
+func ValidID(id string) bool {
 	for _, c := range []byte(id) {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-') {
-			return fmt.Errorf("the ID %q holds characters other than letters, digits and \"._-\"", id)
+			return false
 		}
 	}
-	if len(id) > maxID {
-		return fmt.Errorf("the ID has more than %d characters", maxID)
+	return id != "" && len(id) <= maxID
+}
+
+func checkID(id string) error {
+	if !ValidID(id) {
+		return fmt.Errorf("the ID %.80q is not 1 to %d letters, digits, dots, hyphens and underscores", id, maxID)
 	}
 	return nil
 }

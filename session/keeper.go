@@ -128,7 +128,7 @@ type Use struct {
 
 	keeper *Keeper
 	next   rotation  // state that the verdict leads to
-	now    time.Time // by the store's clock
+	now    time.Time // time of the store
 }
 
 // Open returns the session of a refresh token, and what the rule of rotation says of this use. It

@@ -28,10 +28,10 @@ type rotationState struct { // encoding/binary needs exported fields
 	Generation  uint32
 	Attempt     uint32
 	Past        [4]superseded // generations before this one, the latest first
-	TokensUntil clock.Instant // when the last access token expires, as far as is known
+	TokensUntil clock.Instant // expiry of the last access token, as far as is known
 }
 
-// superseded says which attempt of a past generation was used, and when by the store's clock.
+// superseded says which attempt of a past generation was used, and when, by the store's clock.
 type superseded struct {
 	Attempt uint32
 	At      clock.Instant

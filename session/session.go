@@ -25,8 +25,8 @@ type Session struct {
 	ID         string    // 128 random bits as 22 characters of base64url; the sid claim of its access tokens
 	UserID     string    // never changes
 	CreatedAt  time.Time // UTC, whole microseconds, as all times here; never changes
-	LastUsedAt time.Time // when its tokens were last renewed
-	ExpiresAt  time.Time // when it ends unless it is used before
+	LastUsedAt time.Time // time of the last renewal of its tokens
+	ExpiresAt  time.Time // end of the session, unless it is used before
 	Device               // device it was last used from
 
 	Version int64  `json:"-"` // counts replacements: see [Store].ReplaceSession
@@ -106,8 +106,8 @@ type Store interface {
 type Revocation struct {
 	SessionID string    // the session that ended; or
 	UserID    string    // the user
-	IssuedAt  time.Time // with UserID: tokens issued (iat) in this second or before are revoked
-	Expiry    time.Time // when all these tokens have expired, so that this may be forgotten
+	IssuedAt  time.Time // used with UserID: tokens issued (iat) in this second or before are revoked
+	Expiry    time.Time // time when all these tokens have expired, so that this may be forgotten
 }
 
 const maxUserAgent = 256

@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
 	github.com/emersion/go-smtp v0.26.0
-	github.com/seed-e36e2130/auth v0.0.0
+	github.com/seed-e36e2130/auth v0.1.0
 	github.com/wneessen/go-mail v0.8.1
 )
 
@@ -23,5 +23,3 @@ require (
 	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/text v0.44.0 // indirect
 )
-
-replace github.com/seed-e36e2130/auth => ../

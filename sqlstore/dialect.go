@@ -95,9 +95,10 @@ func (d Dialect) ignoreConflict() string {
 
 // The errors of MySQL and MariaDB that mean something to a store.
 const (
-	errDuplicateEntry = 1062
-	errDeadlock       = 1213
-	errRecordChanged  = 1020 // MariaDB under innodb_snapshot_isolation
+	errDuplicateColumn = 1060
+	errDuplicateEntry  = 1062
+	errDeadlock        = 1213
+	errRecordChanged   = 1020 // MariaDB under innodb_snapshot_isolation
 )
 
 // mysqlError returns the number of a server's error, or 0. Drivers have no
@@ -118,6 +119,13 @@ func mysqlError(err error) (number int) {
 // duplicate reports whether an INSERT failed because a key is taken.
 func (d Dialect) duplicate(err error) bool {
 	return d == MySQL && mysqlError(err) == errDuplicateEntry
+}
+
+// columnExists reports whether an ALTER TABLE failed because the column that it adds exists. MySQL
+// has no ADD COLUMN IF NOT EXISTS, and commits a step before the row that records it: a server that
+// stopped between the two meets the column again.
+func (d Dialect) columnExists(err error) bool {
+	return d == MySQL && mysqlError(err) == errDuplicateColumn
 }
 
 // transient reports whether the database undid a statement in favour of another

@@ -7,8 +7,8 @@ import (
 	"log"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
 // Users in the PostgreSQL of a program that imports its driver, here

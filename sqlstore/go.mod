@@ -2,7 +2,7 @@ module github.com/seed-e36e2130/auth/sqlstore
 
 go 1.26.0
 
-require github.com/seed-e36e2130/auth v0.0.0
+require github.com/seed-e36e2130/auth v0.1.0
 
 require (
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
@@ -18,5 +18,3 @@ require (
 	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/text v0.44.0 // indirect
 )
-
-replace github.com/seed-e36e2130/auth => ../

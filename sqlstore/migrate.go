@@ -34,7 +34,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return nil
 	}
 	err = s.exclusive(ctx, func(db querier) error {
-		if err := steps[0].run(ctx, db); err != nil {
+		if err := s.run(ctx, db, steps[0]); err != nil {
 			return err
 		}
 		at, err := s.version(ctx, db)
@@ -45,7 +45,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 			return newer(at, latest)
 		}
 		for _, step := range steps[at+1:] {
-			if err := step.run(ctx, db); err != nil {
+			if err := s.run(ctx, db, step); err != nil {
 				return err
 			}
 		}
@@ -61,10 +61,10 @@ func newer(at, latest int) error {
 	return fmt.Errorf("the tables are of version %d, this program knows them up to %d: use the newer one", at, latest)
 }
 
-// run does what the step says.
-func (m Migration) run(ctx context.Context, db querier) error {
+// run executes the statements of a step.
+func (s *Store) run(ctx context.Context, db querier, m Migration) error {
 	for _, statement := range m.statements() {
-		if _, err := db.ExecContext(ctx, statement); err != nil {
+		if _, err := db.ExecContext(ctx, statement); err != nil && !s.dialect.columnExists(err) {
 			return fmt.Errorf("%04d_%s: %w", m.Version, m.Name, err)
 		}
 	}

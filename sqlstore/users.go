@@ -152,9 +152,10 @@ func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error
 	return err
 }
 
-// DeleteUser implements [auth.AccountStore]. The address of [Store.ReplaceAddress]
-// goes with the user, so that it needs the tables of [Store.Migrate] even where
-// Config.Users names the host's.
+// DeleteUser implements [auth.AccountStore]. In the same transaction it deletes the user's address
+// (see [Store.ReplaceAddress]) and the records that the user owns. It therefore needs the tables of
+// [Store.Migrate] even if Config.Users names a table of the host's, and it deletes them even if
+// there is no such user.
 func (s *Store) DeleteUser(ctx context.Context, id string) error {
 	const doing = "delete user"
 	if err := ctx.Err(); err != nil {
@@ -172,7 +173,10 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 		if deleted, err = result.RowsAffected(); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, s.addresses.remove.query, id)
+		if _, err := tx.ExecContext(ctx, s.addresses.remove.query, id); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, s.records.removeOwned.query, id)
 		return err
 	})
 	switch {

@@ -6,11 +6,10 @@ import (
 	"time"
 )
 
-// state is what is counted under one key. Its zero is that of a key without a
-// record.
+// state is the value of a counter. A counter without a record has the zero state.
 type state struct {
 	failures int64
-	at       int64 // microseconds since 1970: see the bucket
+	at       int64 // microseconds since 1970; each bucket says of what
 }
 
 const stateSize = 16
@@ -20,7 +19,7 @@ func (s state) encode() []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(s.at))
 }
 
-// decode returns what encode made, or the zero of anything else.
+// decode returns the state that encode wrote, or the zero state for any other value.
 func decode(b []byte) (s state) {
 	if len(b) == stateSize {
 		s.failures, s.at = int64(binary.BigEndian.Uint64(b)), int64(binary.BigEndian.Uint64(b[8:]))
@@ -28,43 +27,44 @@ func decode(b []byte) (s state) {
 	return s
 }
 
-// bucket is how failures are counted: what an attempt, its undoing and its success
-// make of a state, and when a state may be forgotten.
+// bucket is a rule for counting failures: it says what an attempt, its undoing and its success make
+// of a state, and when a state may be forgotten.
 type bucket interface {
-	// take counts a failure, or refuses for as long as wait, if that is above 0.
-	// Then next is s, but for a time that is later than it can be: where the clock
-	// stepped back, nobody waits until it has come as far again.
+	// take counts a failure, or refuses it and returns how long to wait. If it refuses, next is s,
+	// except that a time in the future is corrected: after a clock was set back, no client has to
+	// wait until it has caught up.
 	take(s state, now time.Time) (next state, wait time.Duration)
 	giveBack(s state, now time.Time) (next state, wait time.Duration)
 	succeed(s state, now time.Time) (next state, wait time.Duration)
 	end(s state) time.Time
 }
 
-// delays makes each failure after the free ones wait twice as long as the one
-// before. state.at is when the last one was.
+// delays is a bucket in which each failure beyond the free ones doubles the delay before the next
+// attempt. state.at is the time of the last failure.
 type delays struct {
-	free        int
-	first, most time.Duration
-	lock        int // failures after which there is no end to the wait; 0: none
+	free       int
+	first, max time.Duration
+	lock       int // number of failures that lock for good; 0: none
 }
 
 // delay returns how long the attempt after n failures has to wait.
 func (d delays) delay(n int64) time.Duration {
-	over := n - int64(d.free)
+	beyond := n - int64(d.free)
 	switch {
-	case over < 0:
+	case beyond < 0:
 		return 0
-	case over >= 32 || d.first<<over > d.most || d.first<<over < d.first:
-		return d.most
+	case beyond >= 32 || d.first<<beyond > d.max || d.first<<beyond < d.first:
+		return d.max
 	}
-	return d.first << over
+	return d.first << beyond
 }
 
-const locked = 24 * time.Hour // what a locked account is told to wait
+// lockedWait is the delay that is reported for a locked account, which no delay unlocks.
+const lockedWait = 24 * time.Hour
 
 func (d delays) take(s state, now time.Time) (state, time.Duration) {
 	if d.lock > 0 && s.failures >= int64(d.lock) {
-		return s, locked
+		return s, lockedWait
 	}
 	s.at = min(s.at, now.UnixMicro())
 	if wait := time.UnixMicro(s.at).Add(d.delay(s.failures)).Sub(now); s.failures > 0 && wait > 0 {
@@ -73,8 +73,8 @@ func (d delays) take(s state, now time.Time) (state, time.Duration) {
 	return state{s.failures + 1, now.UnixMicro()}, 0
 }
 
-// giveBack leaves the failures before it, whose wait was over when it was taken and
-// does not begin again.
+// giveBack returns the state before the last take. The delay of the remaining failures was over then,
+// and must not begin again.
 func (d delays) giveBack(s state, _ time.Time) (state, time.Duration) {
 	if s.failures <= 1 {
 		return state{}, 0
@@ -86,31 +86,31 @@ func (d delays) giveBack(s state, _ time.Time) (state, time.Duration) {
 
 func (d delays) succeed(state, time.Time) (state, time.Duration) { return state{}, 0 }
 
-// end lets n failures be remembered for n times the longest delay: who waits for
-// them to be forgotten gets no further than who waits for the delays.
+// end returns when a state is forgotten: n failures are kept for n times the longest delay, so that
+// waiting for them to be forgotten allows no more guesses than waiting for the delays.
 func (d delays) end(s state) time.Time {
 	if d.lock > 0 && s.failures >= int64(d.lock) {
 		return time.Time{}
 	}
-	n := min(s.failures, int64(math.MaxInt64/d.most)/2)
-	return time.UnixMicro(s.at).Add(time.Duration(n) * d.most).UTC()
+	n := min(s.failures, int64(math.MaxInt64/d.max)/2)
+	return time.UnixMicro(s.at).Add(time.Duration(n) * d.max).UTC()
 }
 
-// rate is a token bucket: burst failures at once, and then one every so often.
-// state.at is when it will be full again; failures is not used.
+// rate is a token bucket: it allows burst failures at once, and then one more after each interval.
+// state.at is the time at which the whole burst is allowed again. state.failures is not used.
 type rate struct {
 	burst int
 	every time.Duration
 }
 
 func (r rate) take(s state, now time.Time) (state, time.Duration) {
-	empty := now.Add(time.Duration(r.burst) * r.every)
-	s.at = min(s.at, empty.UnixMicro())
-	full := time.UnixMicro(max(s.at, now.UnixMicro())).Add(r.every)
-	if wait := full.Sub(empty); wait > 0 {
+	latest := now.Add(time.Duration(r.burst) * r.every) // value of at when the burst is used up
+	s.at = min(s.at, latest.UnixMicro())
+	next := time.UnixMicro(max(s.at, now.UnixMicro())).Add(r.every)
+	if wait := next.Sub(latest); wait > 0 {
 		return s, wait
 	}
-	return state{0, full.UnixMicro()}, 0
+	return state{0, next.UnixMicro()}, 0
 }
 
 func (r rate) giveBack(s state, now time.Time) (state, time.Duration) {

@@ -1,34 +1,39 @@
-// Package throttle slows down who guesses passwords and codes, before what they guess
-// is looked at. It is an [auth.Throttle] on any [auth.RecordStore], so all replicas
-// that share a store share its counts:
+// Package throttle limits how often passwords and codes can be guessed, before a guess is checked. It
+// counts failures on any [auth.RecordStore], so that all replicas that share a store share the
+// counts. These lines switch it on:
 //
-//	slow, err := throttle.New(store, throttle.Config{})
-//	accounts, err := auth.New(users, tokens, auth.Config{Throttle: slow})
+//	limits, err := throttle.New(store, throttle.Config{})
 //	…
-//	tokens, err := accounts.Login(auth.WithDevice(ctx, auth.Device{IP: ip, Known: cookie}), name, password)
+//	accounts, err := auth.New(users, tokens, auth.Config{Throttle: limits, …})
+//	…
+//	ctx = auth.WithDevice(ctx, auth.Device{IP: ip, Known: cookie})
+//	tokens, err := accounts.Login(ctx, name, password)
 //
-// Failures are counted, and what succeeds is not. An account is never locked, unless
-// [Config].HardLock says so: each failure beyond the first few makes the next attempt
-// wait longer, for a name that nobody has just as for others. Four things are counted:
+// A login that is refused returns a [*auth.RetryError] of [auth.ErrTooManyAttempts], which says when
+// to try again. Each failure beyond the first few doubles the delay before the next attempt.
+// Attempts that succeed are not counted. No account is locked unless [Config].HardLock is set.
+// Usernames that do not exist are limited like others, so the answers do not tell which exist.
 //
-//   - an account from one network: who guesses at it is stopped there, and its owner
-//     logs in from elsewhere;
-//   - an account from anywhere: with the defaults at most 100 guesses in any 30 days
-//     (NIST SP 800-63B-4 section 3.2.2), from however many addresses;
-//   - an account from a device that it has logged in from before: that is counted by
-//     itself, so nobody who has not the device can keep its owner out;
-//   - a network, whatever the account: an IPv4 address, or the /64 of an IPv6 address.
+// There are four limits:
 //
-// The first three are counted twice: for the password and the second factor of an
-// account, and for the codes that are sent to its address (package recovery, see
-// [auth.Attempt].Target). Who is stopped at the one is not stopped at the other.
+//   - One account from one network. A client that guesses is stopped here, while the owner of the
+//     account logs in from elsewhere.
+//   - One account from all networks together. With the defaults it allows at most 100 guesses in any
+//     30 days (NIST SP 800-63B-4 section 3.2.2), from however many addresses.
+//   - One account from a known device, that is, a device from which the account has logged in before.
+//     Attempts from that device count here and nowhere else, so strangers cannot keep the owner out.
+//   - One network, whatever the accounts. A network is an IPv4 address, or the /64 of an IPv6
+//     address.
 //
-// An owner who has no such device, while strangers guess at the account from many
-// networks, waits as they do: at most 12 hours with the defaults. A new password by
-// mail (package recovery) does not change that, so keep [auth.Tokens].DeviceToken in a
-// cookie of long life, and pass it as [session.Device].Known.
+// The first three count twice: for the password and the second factor of an account, and for the
+// codes that package recovery sends to its address (see [auth.Attempt].Target). A limit on one does
+// not affect the other.
 //
-// Where the host passes no address, networks are not counted. An address must be the
-// client's own: who takes it from a header that a client can write lets everybody
-// choose a network.
+// An owner without a known device waits as strangers do while they guess at the account from many
+// networks: at most 12 hours with the defaults. A password reset by mail (package recovery) does not
+// change that. So keep [auth.Tokens].DeviceToken in a cookie with a long life, and pass it as
+// [auth.Device].Known.
+//
+// If the host passes no IP address, networks are not counted. The address must be the client's own.
+// If it comes from a header that a client can write, each client can choose its network.
 package throttle

@@ -8,33 +8,33 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/throttle"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
-// slowed returns the throttle that cfg describes. An Authenticator asks its
-// Begin before it looks at a password, as the examples do.
-func slowed(cfg throttle.Config) *throttle.Throttle {
-	slow, err := throttle.New(memstore.New(), cfg)
+// newLimits returns the throttle that cfg describes. An Authenticator calls its Begin before it checks
+// a password, as the examples do.
+func newLimits(cfg throttle.Config) *throttle.Throttle {
+	limits, err := throttle.New(memstore.New(), cfg)
 	if err != nil {
 		log.Fatal(err)
 	}
-	return slow
+	return limits
 }
 
-// Three guesses, and then an hour until the next: for who guesses, and for nobody
-// else.
+// A network has three guesses at an account and must then wait an hour. Other networks are not
+// affected.
 func ExampleConfig_freePerNetwork() {
-	slow := slowed(throttle.Config{FreePerNetwork: 3, FirstDelay: time.Hour, MaxDelay: 24 * time.Hour})
+	limits := newLimits(throttle.Config{FreePerNetwork: 3, FirstDelay: time.Hour, MaxDelay: 24 * time.Hour})
 	for range 4 {
-		err := slow.Begin(context.Background(), from("ada", "203.0.113.9"))
+		err := limits.Begin(context.Background(), from("ada", "203.0.113.9"))
 		if wait, ok := errors.AsType[*auth.RetryError](err); ok {
 			fmt.Println("in", wait.After.Round(time.Minute))
 			continue
 		}
 		fmt.Println(err)
 	}
-	fmt.Println(slow.Begin(context.Background(), from("ada", "192.0.2.1")))
+	fmt.Println(limits.Begin(context.Background(), from("ada", "192.0.2.1")))
 	// Output:
 	// <nil>
 	// <nil>
@@ -43,11 +43,11 @@ func ExampleConfig_freePerNetwork() {
 	// <nil>
 }
 
-// Guesses at one account from everywhere.
+// An account allows two guesses, from however many addresses.
 func ExampleConfig_freePerAccount() {
-	slow := slowed(throttle.Config{FreePerAccount: 2})
+	limits := newLimits(throttle.Config{FreePerAccount: 2})
 	for _, ip := range []string{"203.0.113.1", "203.0.113.2", "203.0.113.3"} {
-		fmt.Println(slow.Begin(context.Background(), from("ada", ip)))
+		fmt.Println(limits.Begin(context.Background(), from("ada", ip)))
 	}
 	// Output:
 	// <nil>
@@ -55,12 +55,11 @@ func ExampleConfig_freePerAccount() {
 	// auth: too many attempts
 }
 
-// One password tried on everybody: what a network may get wrong in all, and when
-// once more.
+// A network that tries one password on many accounts may fail twice, and once more after an hour.
 func ExampleConfig_networkBurst() {
-	slow := slowed(throttle.Config{NetworkBurst: 2, NetworkEvery: time.Hour}) // an office needs more
+	limits := newLimits(throttle.Config{NetworkBurst: 2, NetworkEvery: time.Hour}) // too few for an office
 	for _, name := range []string{"ada", "grace", "joan"} {
-		err := slow.Begin(context.Background(), from(name, "203.0.113.9"))
+		err := limits.Begin(context.Background(), from(name, "203.0.113.9"))
 		if wait, ok := errors.AsType[*auth.RetryError](err); ok {
 			fmt.Println(name, "in", wait.After.Round(time.Minute))
 			continue
@@ -73,21 +72,21 @@ func ExampleConfig_networkBurst() {
 	// joan in 1h0m0s
 }
 
-// A device that has logged in before has tries of its own: strangers do not use them
-// up, and whoever stole the device does not get more than these.
+// A device that has logged in before has attempts of its own. Strangers do not use them up, and a
+// thief who has the device gets no more than these.
 func ExampleConfig_freePerDevice() {
-	slow := slowed(throttle.Config{FreePerAccount: 1, FreePerDevice: 2, DeviceLifetime: 30 * 24 * time.Hour})
+	limits := newLimits(throttle.Config{FreePerAccount: 1, FreePerDevice: 2, DeviceLifetime: 30 * 24 * time.Hour})
 	ctx := context.Background()
 	known := from("ada", "192.0.2.1")
 	var err error
-	if known.Device.Known, err = slow.Succeed(ctx, known); err != nil { // Tokens.DeviceToken of a login
+	if known.Device.Known, err = limits.Succeed(ctx, known); err != nil { // a login returns it as Tokens.DeviceToken
 		log.Fatal(err)
 	}
 	for range 2 {
-		fmt.Println("stranger:", slow.Begin(ctx, from("ada", "203.0.113.9")))
+		fmt.Println("stranger:", limits.Begin(ctx, from("ada", "203.0.113.9")))
 	}
 	for range 3 {
-		fmt.Println("device:", slow.Begin(ctx, known))
+		fmt.Println("device:", limits.Begin(ctx, known))
 	}
 	// Output:
 	// stranger: <nil>
@@ -97,22 +96,22 @@ func ExampleConfig_freePerDevice() {
 	// device: auth: too many attempts
 }
 
-// An account that is locked until its owner has shown who they are, where a rule asks
-// for that.
+// An account is locked until its owner has proven their identity in another way, where a policy
+// requires that.
 func ExampleConfig_hardLock() {
-	slow := slowed(throttle.Config{FreePerAccount: 3, HardLock: 3})
+	limits := newLimits(throttle.Config{FreePerAccount: 3, HardLock: 3})
 	ctx := context.Background()
 	for _, ip := range []string{"203.0.113.1", "203.0.113.2", "203.0.113.3"} {
-		if err := slow.Begin(ctx, from("ada", ip)); err != nil {
+		if err := limits.Begin(ctx, from("ada", ip)); err != nil {
 			log.Fatal(err)
 		}
 	}
-	err := slow.Begin(ctx, from("ada", "192.0.2.1"))
+	err := limits.Begin(ctx, from("ada", "192.0.2.1"))
 	if wait, ok := errors.AsType[*auth.RetryError](err); ok {
-		fmt.Println(wait.After) // the same tomorrow
+		fmt.Println(wait.After) // no delay unlocks it
 	}
-	fmt.Println(slow.Unlock(ctx, "ada"))
-	fmt.Println(slow.Begin(ctx, from("ada", "192.0.2.1")))
+	fmt.Println(limits.Unlock(ctx, "ada"))
+	fmt.Println(limits.Begin(ctx, from("ada", "192.0.2.1")))
 	// Output:
 	// 24h0m0s
 	// <nil>

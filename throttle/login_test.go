@@ -10,12 +10,12 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
-	"github.com/seed-e36e2130/auth/throttle"
-	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
-// everybody is an auth.SecondFactor that all have, with one code that is always good.
+// everybody is an auth.SecondFactor that every account has. The code "right" is always good.
 type everybody struct{}
 
 func (everybody) Required(context.Context, string) (bool, error) { return true, nil }
@@ -29,15 +29,12 @@ func (everybody) Prove(_ context.Context, _, code string) ([]string, error) {
 
 const password = "correct horse battery"
 
-// withSecond returns accounts behind a throttle, of which ada has a second factor.
-func withSecond(t *testing.T) (*auth.Authenticator, auth.User) {
+// withSecondFactor returns accounts behind a throttle, the account of ada, which has a second factor,
+// and a context of calls from one network.
+func withSecondFactor(t *testing.T) (context.Context, *auth.Authenticator, auth.User) {
 	t.Helper()
 	store := memstore.New()
-	secret, err := jwt.GenerateKey(jwt.HS256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := jwt.NewKeyRing(secret)
+	keys, err := secrets.NewRing(secrets.Generate())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,27 +49,28 @@ func withSecond(t *testing.T) (*auth.Authenticator, auth.User) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.From(auth.Device{IP: netip.MustParseAddr("192.0.2.1")}), u
+	return auth.WithDevice(t.Context(), auth.Device{IP: netip.MustParseAddr("192.0.2.1")}), a, u
 }
 
-func login(t *testing.T, a *auth.Authenticator) string {
+// login proves the password of ada and returns the token for LoginMFA.
+func login(ctx context.Context, t *testing.T, a *auth.Authenticator) string {
 	t.Helper()
-	_, err := a.Login(t.Context(), "ada", password)
-	waits, ok := errors.AsType[*auth.MFARequiredError](err)
+	_, err := a.Login(ctx, "ada", password)
+	pending, ok := errors.AsType[*auth.MFARequiredError](err)
 	if !ok {
 		t.Fatal(err)
 	}
-	return waits.Token
+	return pending.Token
 }
 
-// Strangers have made an owner wait for longer than a login waits for its second
-// factor: it is not the owner's own password that makes the code wait again.
+// After guesses at an account the delay may be longer than a login waits for its second factor. The
+// owner's password must not begin that delay again, or the code would always come too early.
 func TestSecondFactorAfterGuesses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a, _ := withSecond(t)
-		for failed := 0; failed < 9; { // delays of 1, 2, 4 and 8 minutes have passed
-			_, err := a.Login(t.Context(), "ada", "wrong password")
+		ctx, a, _ := withSecondFactor(t)
+		for failed := 0; failed < 9; { // the last four after delays of 1, 2, 4 and 8 minutes
+			_, err := a.Login(ctx, "ada", "wrong password")
 			switch retry, throttled := errors.AsType[*auth.RetryError](err); {
 			case throttled:
 				time.Sleep(retry.After)
@@ -83,20 +81,19 @@ func TestSecondFactorAfterGuesses(t *testing.T) {
 			}
 		}
 		time.Sleep(16 * time.Minute)
-		if _, err := a.LoginMFA(t.Context(), login(t, a), "right"); err != nil {
-			t.Errorf("the owner's code: %v", err)
+		if _, err := a.LoginMFA(ctx, login(ctx, t, a), "right"); err != nil {
+			t.Errorf("LoginMFA with the owner's code returned %v", err)
 		}
 	})
 }
 
-// A password that is right says nothing of the codes that were wrong: whoever has
-// the one and a stolen token does not get more guesses at the other by it.
+// A right password does not forgive wrong codes: an attacker with the password and a stolen token gets
+// no more guesses at the second factor by it.
 func TestPasswordForgivesNoCodes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a, u := withSecond(t)
-		ctx := t.Context()
-		in, err := a.LoginMFA(ctx, login(t, a), "right")
+		ctx, a, u := withSecondFactor(t)
+		in, err := a.LoginMFA(ctx, login(ctx, t, a), "right")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,9 +106,9 @@ func TestPasswordForgivesNoCodes(t *testing.T) {
 			_, _ = a.StepUp(ctx, in.Principal, password, "")
 		}
 		if guesses != 5 {
-			t.Errorf("%d codes were looked at, want 5", guesses)
+			t.Errorf("%d codes were checked, want 5", guesses)
 		}
-		// Both factors do.
+		// Both factors together do forgive them.
 		time.Sleep(time.Minute)
 		for range 2 {
 			if _, err := a.StepUp(ctx, in.Principal, password, "right"); err != nil {
@@ -120,7 +117,7 @@ func TestPasswordForgivesNoCodes(t *testing.T) {
 		}
 		for range 5 {
 			if _, err := a.StepUp(ctx, in.Principal, "", "wrong"); err != auth.ErrInvalidCredentials {
-				t.Errorf("after both: %v", err)
+				t.Errorf("a wrong code after both factors: %v, want ErrInvalidCredentials", err)
 			}
 		}
 	})

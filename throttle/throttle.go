@@ -9,205 +9,188 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
-// Config is what [New] may be told. Its zero is safe.
+// Config configures a [Throttle]. Its zero value is the safe choice.
 type Config struct {
-	// FreePerNetwork, FreePerAccount and FreePerDevice are how many attempts in a
-	// row may fail before one has to wait: at an account from one network, from
-	// anywhere, and from a device that is known. 0: 5, 30 and 10; 1 to 100.
+	// FreePerNetwork, FreePerAccount and FreePerDevice are how many attempts in a row may fail
+	// without a delay: at an account from one network, at an account from anywhere, and at an account
+	// from a known device. 0: 5, 30 and 10; from 1 to 100.
 	FreePerNetwork, FreePerAccount, FreePerDevice int
 
-	// FirstDelay is how long the first attempt after those waits; each failure more
-	// doubles it, up to MaxDelay. Failures are forgotten when a login succeeds, or
-	// after MaxDelay for each of them. 0: 1 minute and 12 hours; 1 second to 7
-	// days.
+	// FirstDelay is how long the first attempt after those must wait. Each further failure doubles
+	// the delay, up to MaxDelay. Failures are forgotten when a login succeeds, or otherwise after
+	// MaxDelay for each of them. 0: 1 minute and 12 hours; from 1 second to 7 days.
 	FirstDelay, MaxDelay time.Duration
 
-	// NetworkBurst is how many failures one network may have at once, whatever the
-	// accounts, and NetworkEvery how long it takes for one more. 0: 100 and 10
-	// seconds; 1 to 100,000 and 1 ms to 1 hour.
+	// NetworkBurst is how many failures one network may have at once, whatever the accounts.
+	// NetworkEvery is how long it takes until one more is allowed. 0: 100 and 10 seconds; from 1 to
+	// 100,000 and from 1 ms to 1 hour.
 	NetworkBurst int
 	NetworkEvery time.Duration
 
-	// HardLock, if above 0, is how many failures in a row lock an account: nobody
-	// logs in by its password but from a device that is known, until
-	// [Throttle.Unlock]. It lets strangers lock accounts. 0: never; FreePerAccount to 1,000.
+	// HardLock, if not 0, is how many failures in a row lock an account. A locked account accepts its
+	// password from known devices alone, until [Throttle.Unlock]. Strangers can then lock accounts.
+	// 0: never; from FreePerAccount to 1,000.
 	HardLock int
 
-	// DeviceLifetime is how long a device is known after its last login. 0: 180
-	// days; 1 hour to 730 days.
+	// DeviceLifetime is how long a device stays known after its last login. 0: 180 days; from 1 hour
+	// to 730 days.
 	DeviceLifetime time.Duration
 }
 
-// Throttle is an [auth.Throttle]. Make one with [New]; it is immutable and safe for
-// concurrent use.
+// Throttle is an [auth.Throttle]. It is immutable and safe for concurrent use. Make one with [New].
 type Throttle struct {
-	store                         auth.RecordStore
-	perNetwork, perAccount, known delays
-	network                       rate
-	device                        time.Duration
+	store          auth.RecordStore
+	pair           delays // an account from one network
+	account        delays // an account from anywhere
+	device         delays // an account from a known device
+	network        rate
+	deviceLifetime time.Duration
 }
 
-// New returns a throttle that counts in store, or every fault of cfg as an
+// New returns a Throttle that counts in store, or every fault of the configuration as a
 // [*cfgerr.Error].
 func New(store auth.RecordStore, cfg Config) (*Throttle, error) {
-	var faults []error
-	fault := func(field, value, reason string) {
-		faults = append(faults, &auth.ConfigError{Field: field, Value: value, Reason: reason})
-	}
-	if store == nil {
-		fault("throttle.New.store", "", "is required")
-	}
-	number := func(field string, value, otherwise, least, most int) int {
-		if value != 0 && (value < least || value > most) {
-			fault("throttle.Config."+field, strconv.Itoa(value), fmt.Sprintf("must be 0 or %d to %d", least, most))
-		}
-		return or(value, otherwise)
-	}
-	duration := func(field string, value, otherwise, least, most time.Duration) time.Duration {
-		if value != 0 && (value < least || value > most) {
-			fault("throttle.Config."+field, value.String(), fmt.Sprintf("must be 0 or %v to %v", least, most))
-		}
-		return or(value, otherwise)
-	}
+	var faults cfgerr.Faults
+	faults.Require("throttle.New.store", store != nil)
+	faults.Prefix = "throttle.Config."
+
 	const day = 24 * time.Hour
-	first := duration("FirstDelay", cfg.FirstDelay, time.Minute, time.Second, 7*day)
-	most := duration("MaxDelay", cfg.MaxDelay, 12*time.Hour, time.Second, 7*day)
-	if most < first {
-		fault("throttle.Config.MaxDelay", most.String(), "is shorter than FirstDelay")
+	firstDelay := cfgerr.Within(&faults, "FirstDelay", cfg.FirstDelay, time.Minute, time.Second, 7*day)
+	maxDelay := cfgerr.Within(&faults, "MaxDelay", cfg.MaxDelay, 12*time.Hour, time.Second, 7*day)
+	if maxDelay < firstDelay {
+		faults.Add("MaxDelay", maxDelay.String(), "is shorter than FirstDelay")
+	}
+	limit := func(field string, value, byDefault int) delays {
+		return delays{free: cfgerr.Within(&faults, field, value, byDefault, 1, 100), first: firstDelay, max: maxDelay}
 	}
 	t := &Throttle{
-		store:      store,
-		perNetwork: delays{free: number("FreePerNetwork", cfg.FreePerNetwork, 5, 1, 100), first: first, most: most},
-		perAccount: delays{free: number("FreePerAccount", cfg.FreePerAccount, 30, 1, 100), first: first, most: most},
-		known:      delays{free: number("FreePerDevice", cfg.FreePerDevice, 10, 1, 100), first: first, most: most},
+		store:   store,
+		pair:    limit("FreePerNetwork", cfg.FreePerNetwork, 5),
+		account: limit("FreePerAccount", cfg.FreePerAccount, 30),
+		device:  limit("FreePerDevice", cfg.FreePerDevice, 10),
 		network: rate{
-			burst: number("NetworkBurst", cfg.NetworkBurst, 100, 1, 100_000),
-			every: duration("NetworkEvery", cfg.NetworkEvery, 10*time.Second, time.Millisecond, time.Hour),
+			burst: cfgerr.Within(&faults, "NetworkBurst", cfg.NetworkBurst, 100, 1, 100_000),
+			every: cfgerr.Within(&faults, "NetworkEvery", cfg.NetworkEvery, 10*time.Second, time.Millisecond, time.Hour),
 		},
-		device: duration("DeviceLifetime", cfg.DeviceLifetime, 180*day, time.Hour, 730*day),
+		deviceLifetime: cfgerr.Within(&faults, "DeviceLifetime", cfg.DeviceLifetime, 180*day, time.Hour, 730*day),
 	}
-	t.perAccount.lock = number("HardLock", cfg.HardLock, 0, t.perAccount.free, 1000)
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	t.account.lock = cfgerr.Within(&faults, "HardLock", cfg.HardLock, 0, t.account.free, 1000)
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
 	return t, nil
 }
 
-func or[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
-
-// count is one of the things that an attempt is counted under.
-type count struct {
+// counter is one of the counts that an attempt is added to. Its record has no Owner: an attempt names a
+// username, which may be nobody's, and no user ID.
+type counter struct {
 	key    string
 	bucket bucket
 }
 
-// counts returns what an attempt is counted under, the one first that refuses most.
-func (t *Throttle) counts(ctx context.Context, a auth.Attempt) (all []count, known bool, err error) {
+// counters returns the counters of an attempt, the one that refuses most often first, and whether the
+// attempt comes from a known device.
+func (t *Throttle) counters(ctx context.Context, a auth.Attempt) (list []counter, known bool, err error) {
 	if known, err = t.isKnown(ctx, a); err != nil {
 		return nil, false, err
 	}
-	at, name, perAccount := "", a.Username, t.perAccount
-	if a.Target != "" { // no name that anybody types is counted with it
-		at, name, perAccount.lock = "target.", a.Target, 0
+	kind, name, account := "", a.Username, t.account
+	if a.Target != "" { // the prefix keeps a target apart from a username with the same text
+		kind, name, account.lock = "target.", a.Target, 0
 	}
 	if known {
-		return []count{{key(at+"known", name, string(a.Device.Known)), t.known}}, true, nil
+		return []counter{{key(kind+"known", name, string(a.Device.Known)), t.device}}, true, nil
 	}
 	if ip := network(a.Device.IP); ip != "" {
-		all = append(all,
-			count{key(at+"pair", name, ip), t.perNetwork},
-			count{key("network", ip), t.network})
+		list = append(list,
+			counter{key(kind+"pair", name, ip), t.pair},
+			counter{key("network", ip), t.network})
 	}
-	return append(all, count{key(at+"account", name), perAccount}), false, nil
+	return append(list, counter{key(kind+"account", name), account}), false, nil
 }
 
-// undoTime bounds what is done for a client that may be gone.
+// undoTime bounds the work for a client that may have hung up.
 const undoTime = 10 * time.Second
 
 // Begin implements [auth.Throttle].
 func (t *Throttle) Begin(ctx context.Context, a auth.Attempt) error {
-	if t == nil || t.store == nil {
-		return errZero
+	counters, _, err := t.counters(ctx, a)
+	if err != nil {
+		return err
 	}
-	all, _, err := t.counts(ctx, a)
-	for i := 0; err == nil && i < len(all); i++ {
-		var wait time.Duration
-		if wait, err = t.change(ctx, all[i], bucket.take); err == nil && wait > 0 {
+	for i, c := range counters {
+		wait, err := t.update(ctx, c, bucket.take)
+		if err == nil && wait > 0 {
 			err = &auth.RetryError{Err: auth.ErrTooManyAttempts, After: max(wait, time.Second)}
 		}
 		if err != nil {
 			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
-			for _, taken := range all[:i] {
-				_, undo := t.change(after, taken, bucket.giveBack)
-				err = errors.Join(err, undo)
-			}
-			cancel()
+			defer cancel()
+			return errors.Join(err, t.giveBack(after, counters[:i]))
 		}
 	}
-	return err
+	return nil
 }
 
 // Undo implements [auth.Throttle].
 func (t *Throttle) Undo(ctx context.Context, a auth.Attempt) error {
-	if t == nil || t.store == nil {
-		return errZero
+	counters, _, err := t.counters(ctx, a)
+	if err != nil {
+		return err
 	}
-	all, _, err := t.counts(ctx, a)
-	for _, c := range all {
-		_, undo := t.change(ctx, c, bucket.giveBack)
-		err = errors.Join(err, undo)
+	return t.giveBack(ctx, counters)
+}
+
+// giveBack undoes the take of each counter.
+func (t *Throttle) giveBack(ctx context.Context, counters []counter) (err error) {
+	for _, c := range counters {
+		_, failed := t.update(ctx, c, bucket.giveBack)
+		err = errors.Join(err, failed)
 	}
 	return err
 }
 
-// Succeed implements [auth.Throttle]. The failures before it are forgotten; those
-// from elsewhere not if the device is known, for it says nothing of them.
+// Succeed implements [auth.Throttle]. It forgets the earlier failures at the account. A login from a
+// known device says nothing about attempts from elsewhere, so it forgets those of the device alone.
 func (t *Throttle) Succeed(ctx context.Context, a auth.Attempt) (auth.DeviceToken, error) {
-	if t == nil || t.store == nil {
-		return "", errZero
-	}
-	all, known, err := t.counts(ctx, a)
+	counters, known, err := t.counters(ctx, a)
 	if err != nil {
 		return "", err
 	}
-	for _, c := range all {
-		_, forget := t.change(ctx, c, bucket.succeed)
-		err = errors.Join(err, forget)
+	for _, c := range counters {
+		_, failed := t.update(ctx, c, bucket.succeed)
+		err = errors.Join(err, failed)
 	}
 	if !known {
-		a.Device.Known = auth.DeviceToken(rand.Text() + rand.Text()[:6]) // 160 bits
+		a.Device.Known = newDeviceToken()
 	}
 	return a.Device.Known, errors.Join(err, t.remember(ctx, a))
 }
 
-// Unlock forgets the failures at an account from anywhere, and with them the lock
-// of [Config].HardLock. Call it with the canonical name, when its owner has proven
-// who they are in another way.
+// Unlock forgets the failures at an account from anywhere, and with them the lock of
+// [Config].HardLock. Call it with the canonical username once the owner has proven their identity in
+// another way.
 func (t *Throttle) Unlock(ctx context.Context, username string) error {
-	if t == nil || t.store == nil {
-		return errZero
-	}
-	_, err := t.change(ctx, count{key("account", username), t.perAccount}, bucket.succeed)
+	_, err := t.update(ctx, counter{key("account", username), t.account}, bucket.succeed)
 	return err
 }
 
-const knownLength = 32
+const deviceTokenLength = 32
+
+// newDeviceToken returns 160 random bits as text.
+func newDeviceToken() auth.DeviceToken {
+	return auth.DeviceToken(rand.Text() + rand.Text()[:deviceTokenLength-26])
+}
 
 // isKnown reports whether the account has logged in from the device before.
 func (t *Throttle) isKnown(ctx context.Context, a auth.Attempt) (bool, error) {
-	if len(a.Device.Known) != knownLength {
+	if len(a.Device.Known) != deviceTokenLength {
 		return false, nil
 	}
 	r, _, err := t.store.Record(ctx, deviceKey(a))
@@ -219,36 +202,41 @@ func (t *Throttle) isKnown(ctx context.Context, a auth.Attempt) (bool, error) {
 
 func deviceKey(a auth.Attempt) string { return key("device", a.Username, string(a.Device.Known)) }
 
-// remember makes the device known, or known for longer.
+// remember records the device of an attempt as known for DeviceLifetime from now. It writes only if a
+// tenth of that time has passed since the last write.
 func (t *Throttle) remember(ctx context.Context, a auth.Attempt) error {
 	r, now, err := t.store.Record(ctx, deviceKey(a))
-	if err == nil && r.ExpiresAt.Sub(now) < t.device*9/10 {
-		r.Key, r.ExpiresAt = deviceKey(a), now.Add(t.device)
+	if err == nil && r.ExpiresAt.Sub(now) < t.deviceLifetime*9/10 {
+		r.Key, r.ExpiresAt = deviceKey(a), now.Add(t.deviceLifetime)
 		err = t.store.ReplaceRecord(ctx, r.Renew(), r)
 	}
-	if err != nil && !errors.Is(err, auth.ErrConflict) { // by another login from there
+	if err != nil && !errors.Is(err, auth.ErrConflict) { // a conflict is a concurrent login from the same device
 		return fmt.Errorf("throttle: %w", err)
 	}
 	return nil
 }
 
-// tries bounds how often one change meets another's. Who fails as often is one of
-// very many at the same count, and waits as they should.
-const tries = 16
+// maxConflicts bounds how often one update is repeated because another replaced the record first. A
+// client that reaches the bound is one of very many at the same counter, and waits like the others.
+const maxConflicts = 16
 
 var errContended = &auth.RetryError{Err: auth.ErrTooManyAttempts, After: time.Second}
 
-// change replaces a count by what does makes of it.
-func (t *Throttle) change(ctx context.Context, c count, does func(bucket, state, time.Time) (state, time.Duration)) (wait time.Duration, err error) {
-	for range tries {
+// step is a method of a bucket.
+type step func(b bucket, s state, now time.Time) (next state, wait time.Duration)
+
+// update applies a step of its bucket to a counter, by compare-and-swap. It returns the delay that the
+// step asks for.
+func (t *Throttle) update(ctx context.Context, c counter, apply step) (wait time.Duration, err error) {
+	for range maxConflicts {
 		r, now, err := t.store.Record(ctx, c.key)
 		if err != nil {
 			return 0, fmt.Errorf("throttle: %w", err)
 		}
-		was := decode(r.Value)
-		next, wait := does(c.bucket, was, now)
+		stored := decode(r.Value)
+		next, wait := apply(c.bucket, stored, now)
 		switch {
-		case next == was:
+		case next == stored:
 			return wait, nil
 		case next == (state{}):
 			err = t.store.DeleteRecord(ctx, c.key, r.Version)
@@ -266,20 +254,19 @@ func (t *Throttle) change(ctx context.Context, c count, does func(bucket, state,
 	return 0, errContended
 }
 
-var errZero = errors.New("throttle: zero value is not usable, use New")
-
-// key returns where something is counted: of one length, whatever the parts.
-func key(what string, parts ...string) string {
+// key returns the key of a record. Its length depends on the kind alone, and it shows none of the
+// parts.
+func key(kind string, parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(p)))
 		h.Write([]byte(p))
 	}
-	return "throttle:" + what + ":" + base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+	return "throttle:" + kind + ":" + base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-// network returns what counts as one: an IPv4 address, or the /64 of an IPv6
-// address, which one customer has.
+// network returns the network that an address is counted under: an IPv4 address itself, or the /64 of
+// an IPv6 address, because one customer has all of that. It returns "" for the zero Addr.
 func network(ip netip.Addr) string {
 	ip = ip.Unmap()
 	if !ip.IsValid() {
@@ -289,6 +276,6 @@ func network(ip netip.Addr) string {
 	if ip.Is4() {
 		bits = 32
 	}
-	p, _ := ip.WithZone("").Prefix(bits) // of no family are there fewer
+	p, _ := ip.WithZone("").Prefix(bits) // cannot fail: both families have at least so many bits
 	return p.String()
 }

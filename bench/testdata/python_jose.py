@@ -1,4 +1,4 @@
-"""Answers accept or reject for each line of standard input, as python-jose does."""
+"""Prints for each line of standard input whether python-jose accepts or rejects the token."""
 
 import base64
 import datetime
@@ -27,6 +27,6 @@ for line in sys.stdin:
     try:
         jwt.decode(case["token"], key, algorithms=[case["alg"]], audience="api.test", issuer="https://issuer.test", options=options)
         print("accept")
-    except Exception:  # whatever it throws is a refusal
+    except Exception:  # every exception is a refusal
         print("reject")
     sys.stdout.flush()

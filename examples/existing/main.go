@@ -1,6 +1,5 @@
-// Command existing is a shop that had users, with e-mail addresses in lower case
-// and bcrypt hashes, before it took this library in. What that added stands
-// between marks.
+// Command existing is a shop whose users table is older than its use of this library: e-mail
+// addresses in lower case and bcrypt hashes. What the library added stands between marks.
 package main
 
 import (
@@ -11,16 +10,18 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	_ "modernc.org/sqlite"
+
 	// auth: begin
 	"context"
 	"errors"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
-	// auth: end
 	"github.com/seed-e36e2130/auth/jwt"
+	// auth: end
 )
 
 const schema = `
@@ -36,12 +37,17 @@ CREATE TABLE IF NOT EXISTS orders (
 
 func main() {
 	addr := flag.String("addr", "localhost:8081", "address to listen on")
-	data := flag.String("data", "data", "folder of the database, made where it is missing")
+	data := flag.String("data", "data", "folder of the database and the key, created if it is missing")
 	flag.Parse()
 	if err := os.MkdirAll(*data, 0o700); err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(http.ListenAndServe(*addr, newShop(*data)))
+	server := &http.Server{
+		Addr: *addr, Handler: newShop(*data), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
+	log.Printf("http://%s", *addr)
+	log.Fatal(server.ListenAndServe())
 }
 
 type shop struct {
@@ -53,7 +59,7 @@ func newShop(data string) shop {
 	s := shop{http.NewServeMux(), openDB(data)}
 	s.HandleFunc("GET /items", s.items)
 	// auth: begin
-	key := must(jwt.OpenKeyFile(filepath.Join(data, "shop.key"), "HS256"))
+	key := must(jwt.OpenKeyFile(filepath.Join(data, "shop.key"), jwt.HS256))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://shop.example", Audience: "shop", Keys: must(jwt.NewKeyRing(key))}))
 	accounts := must(auth.New(users{s.db}, tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
@@ -66,7 +72,7 @@ func newShop(data string) shop {
 
 func openDB(data string) *sql.DB {
 	db := must(sql.Open("sqlite", filepath.Join(data, "shop.db")))
-	db.SetMaxOpenConns(1) // SQLite has one writer: let the others wait here
+	db.SetMaxOpenConns(1) // SQLite has one writer: queries wait in the pool, not in SQLite
 	must(db.Exec(schema))
 	return db
 }
@@ -89,9 +95,9 @@ type users struct{ db *sql.DB }
 
 const columns = "id, email, password_hash"
 
-func (s users) CreateUser(ctx context.Context, u auth.User) error {
-	_, err := s.row(ctx, auth.ErrUserExists, `INSERT INTO users (`+columns+`) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING `+columns, u.ID, u.Username, u.PasswordHash)
-	return err
+func (s users) CreateUser(ctx context.Context, u auth.User) (id string, err error) {
+	u, err = s.row(ctx, auth.ErrUserExists, `INSERT INTO users (`+columns+`) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING `+columns, u.ID, u.Username, u.PasswordHash)
+	return u.ID, err
 }
 
 func (s users) UserByID(ctx context.Context, id string) (auth.User, error) {
@@ -110,10 +116,10 @@ func (s users) ReplacePasswordHash(ctx context.Context, id, old, replacement str
 	return err
 }
 
-func (s users) row(ctx context.Context, none error, query string, args ...any) (u auth.User, err error) {
+func (s users) row(ctx context.Context, missing error, query string, args ...any) (u auth.User, err error) {
 	err = s.db.QueryRowContext(ctx, query, args...).Scan(&u.ID, &u.Username, &u.PasswordHash)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = none
+		err = missing
 	}
 	return u, err
 }

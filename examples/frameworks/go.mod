@@ -2,8 +2,6 @@ module github.com/seed-e36e2130/auth/examples/frameworks
 
 go 1.26.0
 
-replace github.com/seed-e36e2130/auth => ../../
-
 require (
 	connectrpc.com/connect v1.21.1
 	github.com/coder/websocket v1.8.15
@@ -11,7 +9,7 @@ require (
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/gofiber/fiber/v3 v3.1.0
 	github.com/labstack/echo/v5 v5.4.5
-	github.com/seed-e36e2130/auth v0.0.0
+	github.com/seed-e36e2130/auth v0.1.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
 )

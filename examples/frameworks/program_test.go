@@ -1,10 +1,11 @@
-// Package frameworks_test starts each program of this module as a user does, and
-// holds it to what the middleware alone answers.
+// Package frameworks_test runs each program of this module as a process and compares its answers
+// with those of the middleware alone.
 package frameworks_test
 
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ var programs = []string{"chi", "connect", "echo", "fiber", "gin", "grpc", "webso
 
 var (
 	tempDir    string
-	buildFlags []string // as this test was built
+	buildFlags []string // flags that this test was built with
 )
 
 func TestMain(m *testing.M) {
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// build builds all programs, once.
+// build builds all programs the first time it is called.
 var build = sync.OnceValue(func() error {
 	args := append([]string{"build", "-o", tempDir}, buildFlags...)
 	for _, name := range programs {
@@ -54,11 +55,11 @@ var build = sync.OnceValue(func() error {
 	return nil
 })
 
-// program is one that runs, with a user who is logged in.
+// program is a running program with a user who is logged in.
 type program struct {
-	url        string // where it registers users and logs them in
-	grpc       string // host and port, of grpc
-	adaID, ada string // the user and their token
+	url        string // base URL of /register and /login
+	grpc       string // host and port of the gRPC server, for the program grpc
+	adaID, ada string // user's ID and access token
 	stop       func() error
 }
 
@@ -67,7 +68,7 @@ var shared struct {
 	programs map[string]*program
 }
 
-// running returns a program that all tests share: passwords are slow to hash.
+// running returns a program that all tests share, because registering a user is slow.
 func running(t *testing.T, name string) *program {
 	t.Helper()
 	shared.Lock()
@@ -81,7 +82,7 @@ func running(t *testing.T, name string) *program {
 	return shared.programs[name]
 }
 
-// start runs a program of the test's own.
+// start runs a program for this test alone.
 func start(t *testing.T, name string, args ...string) *program {
 	t.Helper()
 	p := run(t, name, args...)
@@ -93,7 +94,7 @@ func start(t *testing.T, name string, args ...string) *program {
 	return p
 }
 
-// run starts a program on free ports.
+// run starts a program on free ports and registers ada.
 func run(t *testing.T, name string, args ...string) *program {
 	t.Helper()
 	if err := build(); err != nil {
@@ -120,31 +121,31 @@ func run(t *testing.T, name string, args ...string) *program {
 			p.grpc = host
 		}
 	}
-	said := make(chan string, 1)
+	output := make(chan string, 1)
 	go func() {
 		var rest bytes.Buffer
 		for lines.Scan() {
 			fmt.Fprintln(&rest, lines.Text())
 		}
-		said <- rest.String()
+		output <- rest.String()
 	}()
 	p.stop = func() error {
 		_ = cmd.Process.Kill()
-		rest := <-said
-		_ = cmd.Wait() // it was killed
+		rest := <-output
+		_ = cmd.Wait() // returns an error, because the program was killed
 		if strings.Contains(rest, "DATA RACE") || strings.Contains(rest, "panic") {
-			return fmt.Errorf("%s says\n%s", name, rest)
+			return fmt.Errorf("%s printed\n%s", name, rest)
 		}
 		return nil
 	}
 	if p.url == "" {
-		t.Fatalf("%s does not say where it listens: %v", name, p.stop())
+		t.Fatalf("%s does not print its address: %v", name, p.stop())
 	}
 	p.adaID, p.ada = p.user(t, "ada")
 	return p
 }
 
-// user registers one and logs them in.
+// user registers a user and logs them in.
 func (p *program) user(t *testing.T, name string) (id, token string) {
 	t.Helper()
 	const password = "correct horse battery"
@@ -171,10 +172,13 @@ func (p *program) post(t *testing.T, path, contentType, body string, status int,
 	}
 }
 
-// client gives up before a test does, so that what hangs fails with a reason.
-var client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+// patience is how long a test waits for something that must happen. It ends before the time that go
+// test allows, so that the failure names what did not happen.
+const patience = 3 * time.Minute
 
-// get asks with these Authorization fields.
+var client = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+
+// get sends a GET request with these Authorization fields.
 func get(t *testing.T, target string, authorization ...string) (*http.Response, string) {
 	t.Helper()
 	res, body, err := ask(target, authorization...)
@@ -184,6 +188,7 @@ func get(t *testing.T, target string, authorization ...string) (*http.Response, 
 	return res, body
 }
 
+// ask is get for goroutines, which must not end the test.
 func ask(target string, authorization ...string) (*http.Response, string, error) {
 	r, err := http.NewRequest("GET", target, nil)
 	if err != nil {
@@ -199,4 +204,62 @@ func ask(target string, authorization ...string) (*http.Response, string, error)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	return res, string(body), err
+}
+
+// expiry returns when ada's access token expires.
+func (p *program) expiry(t *testing.T) time.Time {
+	t.Helper()
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(p.ada, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims struct {
+		Expiry int64 `json:"exp"`
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return time.Unix(claims.Expiry, 0)
+}
+
+// expiring calls test with a program whose access tokens live for 4 seconds. On a slow machine a
+// token may expire before a stream has begun; then test returns false and is called again, with
+// twice the lifetime.
+func expiring(t *testing.T, name string, test func(p *program, lifetime time.Duration) (begun bool)) {
+	t.Helper()
+	for lifetime := 4 * time.Second; lifetime < patience; lifetime *= 2 {
+		if test(start(t, name, "-lifetime", lifetime.String()), lifetime) {
+			return
+		}
+	}
+	t.Error("the token expired each time before the stream had begun")
+}
+
+// interval is the time between two messages of each program's streams.
+const interval = 100 * time.Millisecond
+
+// checkEnd reads a stream of p, opened with ada's token, to its end, and returns the error that
+// ended it. The stream must not end before the token expires. It must not go on afterwards either:
+// the number of messages shows that on a machine of any speed. checkEnd reports false if the token
+// had expired before the third message.
+func checkEnd(t *testing.T, p *program, lifetime time.Duration, read func() error) (begun bool, end error) {
+	t.Helper()
+	expiry, messages := p.expiry(t), 0
+	for limit := int(lifetime/interval) + 20; ; messages++ {
+		if end = read(); end != nil {
+			break
+		}
+		if messages == 2 { // the third
+			begun = time.Now().Before(expiry)
+		}
+		if messages > limit {
+			t.Errorf("%d messages, one each %v, although the token lived for %v", messages, interval, lifetime)
+			return true, nil
+		}
+	}
+	if early := time.Until(expiry); early > time.Second {
+		t.Errorf("the stream ends %v before its token, after %d messages: %v", early, messages, end)
+		return true, end
+	}
+	return begun, end
 }

@@ -2,8 +2,8 @@
 
 package frameworks_test
 
-// The programs are built with the race detector, too, but for the one loop that
-// hashes passwords: it has no goroutines, and is ten times slower with it.
+// The programs are built with the race detector, too. The loop that hashes passwords is left out:
+// it has no goroutines, and would be ten times slower.
 func init() {
 	buildFlags = append(buildFlags, "-race", "-gcflags=golang.org/x/crypto/blowfish=-race=false")
 }

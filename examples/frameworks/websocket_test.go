@@ -13,10 +13,11 @@ import (
 	"github.com/coder/websocket"
 )
 
-// open opens the socket at path, and says how the request was answered.
+// open opens a WebSocket at path and returns the response of the handshake. conn is nil if it was
+// refused.
 func open(t *testing.T, p *program, path string, header http.Header, protocols ...string) (*websocket.Conn, *http.Response) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	conn, res, err := websocket.Dial(ctx, p.url+path, &websocket.DialOptions{HTTPHeader: header, Subprotocols: protocols})
 	if res == nil {
@@ -28,25 +29,26 @@ func open(t *testing.T, p *program, path string, header http.Header, protocols .
 	return conn, res
 }
 
-// echoes holds that a socket works.
+// echoes checks that a message is echoed.
 func echoes(t *testing.T, conn *websocket.Conn) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if conn == nil {
-		t.Error("no socket")
+		t.Error("the WebSocket was refused")
 		return
 	}
 	if err := conn.Write(ctx, websocket.MessageText, []byte("hello")); err != nil {
 		t.Error(err)
 	}
 	if _, message, err := conn.Read(ctx); err != nil || string(message) != "hello" {
-		t.Errorf("the socket says %q, %v", message, err)
+		t.Errorf("the echo is %q, %v, want hello", message, err)
 	}
 }
 
 func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 
+// ticket exchanges an access token for a ticket.
 func (p *program) ticket(t *testing.T, token string) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+"/ticket", nil)
@@ -74,12 +76,12 @@ func TestWebSocket(t *testing.T) {
 	conn, res := open(t, p, "/echo", bearer(token))
 	echoes(t, conn)
 	if chosen := res.Header.Values("Sec-WebSocket-Protocol"); len(chosen) > 0 {
-		t.Errorf("nobody offered a protocol, chosen is %q", chosen)
+		t.Errorf("without an offer the server chooses the protocol %q", chosen)
 	}
 	conn, res = open(t, p, "/echo", nil, "bearer", token)
 	echoes(t, conn)
 	if chosen := res.Header.Values("Sec-WebSocket-Protocol"); len(chosen) != 1 || chosen[0] != "bearer" {
-		t.Errorf("the chosen protocol is %q", chosen)
+		t.Errorf("the server chooses the protocol %q, want bearer", chosen)
 	}
 	conn, _ = open(t, p, "/echo?ticket="+p.ticket(t, token), nil)
 	echoes(t, conn)
@@ -99,8 +101,8 @@ func TestWebSocket(t *testing.T) {
 	}{
 		"none":                {"", nil, nil, 401, none},
 		"another protocol":    {"", nil, []string{"chat"}, 401, none},
-		"bad header":          {"", bearer("x"), nil, 401, invalid},
-		"bad protocol":        {"", nil, []string{"bearer", "x"}, 401, invalid},
+		"invalid header":      {"", bearer("x"), nil, 401, invalid},
+		"invalid protocol":    {"", nil, []string{"bearer", "x"}, 401, invalid},
 		"protocol alone":      {"", nil, []string{"bearer"}, 400, request},
 		"two in the protocol": {"", nil, []string{"bearer", token, token}, 400, request},
 		"used ticket":         {"?ticket=" + used, nil, nil, 401, invalid},
@@ -120,7 +122,7 @@ func TestWebSocket(t *testing.T) {
 		}
 	}
 
-	// A ticket gets no other ticket, and nobody gets one without a token.
+	// Only an access token is exchanged for a ticket.
 	for what, header := range map[string]http.Header{"ticket": bearer(p.ticket(t, token)), "none": nil} {
 		r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+"/ticket", nil)
 		if err != nil {
@@ -133,53 +135,101 @@ func TestWebSocket(t *testing.T) {
 		}
 		res.Body.Close()
 		if res.StatusCode != 401 {
-			t.Errorf("%s: a ticket is given: %s", what, res.Status)
+			t.Errorf("%s: POST /ticket answers %s, want 401", what, res.Status)
 		}
 	}
 }
 
-// Of many who use one ticket at one time, one gets in.
+// TestWebSocketTicketOnce checks that of concurrent requests with one ticket exactly one succeeds.
 func TestWebSocketTicketOnce(t *testing.T) {
 	t.Parallel()
 	p := running(t, "websocket")
 	token := p.ada
 	for range 5 {
 		ticket := p.ticket(t, token)
-		var all sync.WaitGroup
-		var in atomic.Int32
+		var clients sync.WaitGroup
+		var opened atomic.Int32
 		for range 16 {
-			all.Go(func() {
+			clients.Go(func() {
 				conn, _, err := websocket.Dial(t.Context(), p.url+"/echo?ticket="+ticket, nil)
 				if err == nil {
-					in.Add(1)
+					opened.Add(1)
 					_ = conn.CloseNow()
 				} else if !strings.Contains(err.Error(), "401") {
 					t.Error(err)
 				}
 			})
 		}
-		all.Wait()
-		if in.Load() != 1 {
-			t.Errorf("%d got in by one ticket", in.Load())
+		clients.Wait()
+		if n := opened.Load(); n != 1 {
+			t.Errorf("one ticket opens %d WebSockets, want 1", n)
 		}
 	}
 }
 
-// A socket closes with its token, and says why, however it was opened.
+// TestWebSocketCloses checks that a WebSocket is closed for its policy when its token expires, also
+// if it was opened by a ticket.
 func TestWebSocketCloses(t *testing.T) {
 	t.Parallel()
-	p := start(t, "websocket", "-lifetime", "4s")
-	began := time.Now()
-	byHeader, _ := open(t, p, "/echo", bearer(p.ada))
-	byTicket, _ := open(t, p, "/echo?ticket="+p.ticket(t, p.ada), nil)
-	echoes(t, byHeader)
-	echoes(t, byTicket)
-	for _, conn := range []*websocket.Conn{byHeader, byTicket} {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	expiring(t, "websocket", func(p *program, _ time.Duration) bool {
+		byHeader, _ := open(t, p, "/echo", bearer(p.ada))
+		byTicket, _ := open(t, p, "/echo?ticket="+p.ticket(t, p.ada), nil)
+		if begun := echoesBefore(t, p.expiry(t), byHeader, byTicket); !begun {
+			return false
+		}
+		var closed sync.WaitGroup
+		for _, conn := range []*websocket.Conn{byHeader, byTicket} {
+			closed.Go(func() { checkClose(t, p.expiry(t), conn) })
+		}
+		closed.Wait()
+		return true
+	})
+}
+
+// echoesBefore reports whether all WebSockets echo a message before the token expires.
+func echoesBefore(t *testing.T, expiry time.Time, conns ...*websocket.Conn) bool {
+	t.Helper()
+	for _, conn := range conns {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		_, _, err := conn.Read(ctx)
-		if wait := time.Since(began); websocket.CloseStatus(err) != websocket.StatusPolicyViolation || wait > 5*time.Second {
-			t.Errorf("after %v the socket ends with %v", wait, err)
+		err := conn.Write(ctx, websocket.MessageText, []byte("hello"))
+		if err == nil {
+			_, _, err = conn.Read(ctx)
+		}
+		if time.Now().After(expiry) {
+			return false
+		}
+		if err != nil {
+			t.Errorf("before its token expires the WebSocket fails: %v", err)
 		}
 	}
+	return true
+}
+
+// checkClose waits for the end of a WebSocket, which must not be before the token expires. To see
+// that it does not stay open either, it sends messages from then on, of which few are echoed on a
+// machine of any speed.
+func checkClose(t *testing.T, expiry time.Time, conn *websocket.Conn) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	go func() {
+		time.Sleep(time.Until(expiry) + interval)
+		for conn.Write(ctx, websocket.MessageText, []byte("late")) == nil {
+			time.Sleep(interval)
+		}
+	}()
+	for late := 0; late <= 20; late++ {
+		_, _, err := conn.Read(ctx)
+		if err == nil {
+			continue
+		}
+		if websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+			t.Errorf("the WebSocket ends with %v, want the status policy violation", err)
+		}
+		if early := time.Until(expiry); early > time.Second {
+			t.Errorf("the WebSocket ends %v before its token", early)
+		}
+		return
+	}
+	t.Error("the WebSocket stays open after its token has expired")
 }

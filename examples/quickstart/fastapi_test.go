@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// What clients of FastAPI's tutorial do, they do here: a form in either encoding, the
-// token by its type, and the detail of a refusal.
+// TestFastAPIClient does what a client of FastAPI's tutorial does: it sends a form in either
+// encoding, uses the token by its type, and reads the detail of a refusal.
 func TestFastAPIClient(t *testing.T) {
 	t.Parallel()
 	base := serveTest(t)
@@ -63,14 +63,14 @@ func TestFastAPIClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, body := range map[string]string{urlencoded: fields.Encode(), parts.FormDataContentType(): data.String()} {
-		status, _, in := ask(login(kind, strings.NewReader(body)))
-		token, _ := in["access_token"].(string)
-		if status != 200 || in["token_type"] != "bearer" || token == "" {
-			t.Fatalf("%s: login answers %d %v", kind, status, in)
+		status, _, tokens := ask(login(kind, strings.NewReader(body)))
+		token, _ := tokens["access_token"].(string)
+		if status != 200 || tokens["token_type"] != "bearer" || token == "" {
+			t.Fatalf("%s: login answers %d %v", kind, status, tokens)
 		}
 		for _, scheme := range []string{"Bearer ", "bearer "} {
 			if status, _, me := ask(profile(scheme + token)); status != 200 || me["username"] != "ada" {
-				t.Errorf("%s: the profile answers %d %v", kind, status, me)
+				t.Errorf("%s: the profile is %d %v", kind, status, me)
 			}
 		}
 	}
@@ -78,12 +78,12 @@ func TestFastAPIClient(t *testing.T) {
 	fields.Set("password", "wrong horse")
 	status, _, refused := ask(login(urlencoded, strings.NewReader(fields.Encode())))
 	if detail, _ := refused["detail"].(string); status != 400 || detail != "wrong username or password" {
-		t.Errorf("a wrong password is answered %d %v", status, refused)
+		t.Errorf("a wrong password: %d %v, want 400", status, refused)
 	}
 	for _, authorization := range []string{"", "Bearer none"} {
 		status, challenge, refused := ask(profile(authorization))
 		if detail, _ := refused["detail"].(string); status != 401 || !strings.HasPrefix(challenge, "Bearer") || detail == "" {
-			t.Errorf("the profile answers %q with %d %q %v", authorization, status, challenge, refused)
+			t.Errorf("with Authorization %q the profile is %d, %q, %v, want 401", authorization, status, challenge, refused)
 		}
 	}
 }

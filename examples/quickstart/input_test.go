@@ -9,23 +9,25 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
-	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// serveTest serves the program's routes on users and a key of their own.
+// serveTest serves the program's routes on a database and keys of the test's own.
 func serveTest(t *testing.T) (url string) {
 	t.Helper()
 	url, _ = serveUsers(t, filepath.Join(t.TempDir(), "users.db"))
 	return url
 }
 
-// serveUsers is serveTest on the users in a file.
+// serveUsers is serveTest on the database in a file.
 func serveUsers(t *testing.T, file string) (url string, users *sqlite.Store) {
 	t.Helper()
 	users, err := sqlite.Open(t.Context(), file, sqlstore.Config{})
@@ -33,16 +35,17 @@ func serveUsers(t *testing.T, file string) (url string, users *sqlite.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { users.Close() })
-	ended, err := revocation.Follow(users, revocation.Config{})
+	revoked, err := revocation.Follow(users, revocation.Config{Bound: time.Minute}) // for slow machines
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ended.Close() })
-	key, err := jwt.GenerateKey("HS256")
+	t.Cleanup(func() { revoked.Close() })
+	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := newHandler(users, ended, key, auth.Config{Hasher: authtest.FastHasher(t), Logger: slog.New(slog.DiscardHandler)})
+	cfg := auth.Config{Hasher: authtest.FastHasher(t), Logger: slog.New(slog.DiscardHandler)}
+	handler, err := newHandler(users, revoked, key, secrets.Generate(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +64,7 @@ func serveUsers(t *testing.T, file string) (url string, users *sqlite.Store) {
 
 const asJSON, asForm = "application/json", "application/x-www-form-urlencoded"
 
-// Whatever is sent, the answer is a 4xx, and no account comes of it.
+// TestBadInput checks that requests with a fault are answered with a 4xx and create no account.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "users.db")
@@ -78,7 +81,7 @@ func TestBadInput(t *testing.T) {
 	}{
 		"empty":              {asJSON, "", 400, 400},
 		"no object":          {asJSON, "[]", 400, 400},
-		"cut":                {asJSON, `{"username":"bob"`, 400, 400},
+		"incomplete":         {asJSON, `{"username":"bob"`, 400, 400},
 		"trailing":           {asJSON, object("bob", "correct horse") + "{}", 400, 400},
 		"duplicate":          {asJSON, `{"username":"bob","username":"eve","password":"correct horse"}`, 400, 400},
 		"unknown":            {asJSON, `{"username":"bob","password":"correct horse","disabled":false}`, 400, 400},
@@ -113,23 +116,24 @@ func TestBadInput(t *testing.T) {
 			for path, want := range map[string]int{"/register": row.register, "/login": row.login} {
 				status, body := post(url+path, row.contentType, row.body)
 				if status != want || !strings.HasPrefix(body, "{") {
-					t.Errorf("%s answers %d %s, want %d", path, status, body, want)
+					t.Errorf("%s: %d %s, want %d", path, status, body, want)
 				}
 			}
 		})
 	}
-	t.Cleanup(func() { // when the rows are done
+	t.Cleanup(func() { // after all subtests
 		if n := count(t, users); n != 1 {
-			t.Errorf("%d accounts came of it, want the first alone", n)
+			t.Errorf("there are %d accounts, want the first alone", n)
 		}
 	})
 	for _, path := range []string{"/login", "/register"} {
 		if status, body := post(url+path+"?username=bob&password=correct+horse", "", ""); status != 400 || !strings.Contains(body, "in the body") {
-			t.Errorf("%s with credentials in the URL answers %d %s", path, status, body)
+			t.Errorf("%s with credentials in the URL: %d %s, want 400", path, status, body)
 		}
 	}
 }
 
+// count returns the number of accounts.
 func count(t *testing.T, users *sqlite.Store) (n int) {
 	t.Helper()
 	if err := users.DB().QueryRow("SELECT count(*) FROM auth_users").Scan(&n); err != nil {
@@ -138,11 +142,11 @@ func count(t *testing.T, users *sqlite.Store) (n int) {
 	return n
 }
 
-// Of 64 who want one name at once, one gets it.
-func TestOneNameAtOnce(t *testing.T) {
+// TestSameName checks that of 64 concurrent registrations of one username exactly one succeeds.
+func TestSameName(t *testing.T) {
 	t.Parallel()
 	url := serveTest(t)
-	statuses := atOnce(64, func(i int) int {
+	statuses := concurrently(64, func(i int) int {
 		status, _ := register(url, "ada", fmt.Sprint("correct horse ", i))
 		return status
 	})
@@ -154,31 +158,33 @@ func TestOneNameAtOnce(t *testing.T) {
 			login(t, url, "ada", fmt.Sprint("correct horse ", i))
 		case 409:
 		default:
-			t.Errorf("client %d is answered %d, want 201 or 409", i, status)
+			t.Errorf("client %d gets status %d, want 201 or 409", i, status)
 		}
 	}
 	if winners != 1 {
-		t.Errorf("%d clients were answered 201, want 1", winners)
+		t.Errorf("%d clients get status 201, want 1", winners)
 	}
 }
 
-func atOnce(n int, f func(i int) int) []int {
+// concurrently calls f from n goroutines that start together, and returns the results.
+func concurrently(n int, f func(i int) int) []int {
 	var start, done sync.WaitGroup
 	start.Add(1)
-	out := make([]int, n)
+	results := make([]int, n)
 	for i := range n {
 		done.Go(func() {
 			start.Wait()
-			out[i] = f(i)
+			results[i] = f(i)
 		})
 	}
 	start.Done()
 	done.Wait()
-	return out
+	return results
 }
 
-// A database that takes no writes, or is gone, costs nobody their account: the
-// answers are 5xx, and afterwards all is as it was answered.
+// TestDatabaseFails checks that a database which refuses writes, or is closed, loses no account:
+// requests are answered with 5xx, and every registration that was acknowledged is still there
+// afterwards.
 func TestDatabaseFails(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(*sqlite.Store) error{
@@ -186,19 +192,19 @@ func TestDatabaseFails(t *testing.T) {
 			_, err := s.DB().Exec("PRAGMA query_only = ON")
 			return err
 		},
-		"gone": func(s *sqlite.Store) error { return s.Close() },
+		"closed": func(s *sqlite.Store) error { return s.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			file := filepath.Join(t.TempDir(), "users.db")
 			url, users := serveUsers(t, file)
-			users.DB().SetMaxOpenConns(1) // so that what one is told holds for all
+			users.DB().SetMaxOpenConns(1) // the PRAGMA holds for one connection
 			if status, body := register(url, "ada", "correct horse"); status != 201 {
 				t.Fatalf("register answers %d %s", status, body)
 			}
 			login(t, url, "ada", "correct horse")
 
-			statuses := atOnce(64, func(i int) int {
+			statuses := concurrently(64, func(i int) int {
 				if i == 20 {
 					if err := fail(users); err != nil {
 						t.Error(err)
@@ -208,10 +214,11 @@ func TestDatabaseFails(t *testing.T) {
 				return status
 			})
 			if status, body := register(url, "late", "correct horse"); status != 500 || strings.Contains(body, "sql") {
-				t.Errorf("register answers %d %s, want 500", status, body)
+				t.Errorf("register: %d %s, want 500", status, body)
 			}
-			if status, body := post(url+"/login", asForm, "username=ada&password=correct+horse"); status != 500 { // it cannot begin a session
-				t.Errorf("login answers %d %s, want 500", status, body)
+			// No session can be created.
+			if status, body := post(url+"/login", asForm, "username=ada&password=correct+horse"); status != 500 {
+				t.Errorf("login: %d %s, want 500", status, body)
 			}
 
 			url, users = serveUsers(t, file)
@@ -223,18 +230,18 @@ func TestDatabaseFails(t *testing.T) {
 					stored++
 				case 500:
 				default:
-					t.Errorf("client %d is answered %d, want 201 or 500", i, status)
+					t.Errorf("client %d gets status %d, want 201 or 500", i, status)
 				}
 			}
-			// An answer may be lost after the deed, but what was stored is whole.
+			// A registration that was answered with 500 may have been stored all the same.
 			if n := count(t, users); n < stored || n > 65 {
-				t.Errorf("%d accounts are stored, of %d answered", n, stored)
+				t.Errorf("%d accounts are stored, %d were acknowledged", n, stored)
 			}
 			for i, status := range statuses {
 				if again, _ := register(url, fmt.Sprint("user", i), "correct horse"); status == 500 && again == 409 {
 					login(t, url, fmt.Sprint("user", i), "correct horse")
 				} else if status == 500 && again != 201 {
-					t.Errorf("client %d is answered %d when it asks again", i, again)
+					t.Errorf("client %d gets status %d when it registers again", i, again)
 				}
 			}
 			login(t, url, "ada", "correct horse")

@@ -1,6 +1,6 @@
-// Command quickstart is a complete server: it registers users, logs them in, keeps
-// their sessions and protects a route. Users, sessions and key are kept in a folder,
-// so that a restart loses nothing. It prints the curl lines to type next.
+// Command quickstart is a complete server: it registers users, logs them in, keeps their sessions
+// and protects a route. It keeps users, sessions and keys in a folder, so a restart loses nothing.
+// It prints the curl commands to type next.
 package main
 
 import (
@@ -20,18 +20,19 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
-	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "address to listen on")
-	data := flag.String("data", "data", "folder of the users and the key, made where it is missing")
+	data := flag.String("data", "data", "folder of the database and the keys, created if it is missing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal does not wait
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if err := run(ctx, *addr, *data); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
@@ -47,16 +48,23 @@ func run(ctx context.Context, addr, data string) error {
 		return err
 	}
 	defer store.Close()
-	ended, err := revocation.Follow(store, revocation.Config{}) // so that a logout ends access tokens at once
+	revoked, err := revocation.Follow(store, revocation.Config{}) // ends access tokens with their session
 	if err != nil {
 		return err
 	}
-	defer ended.Close()
-	key, err := jwt.OpenKeyFile(filepath.Join(data, "key.json"), "HS256")
+	defer revoked.Close()
+	if err := revoked.Sync(ctx); err != nil { // before the first read, protected routes answer 503
+		return err
+	}
+	key, err := jwt.OpenKeyFile(filepath.Join(data, "auth.key"), jwt.HS256)
 	if err != nil {
 		return err
 	}
-	handler, err := newHandler(store, ended, key, auth.Config{Logger: slog.Default()})
+	refreshKey, err := secrets.OpenFile(filepath.Join(data, "refresh.key"))
+	if err != nil {
+		return err
+	}
+	handler, err := newHandler(store, revoked, key, refreshKey, auth.Config{Logger: slog.Default()})
 	if err != nil {
 		return err
 	}
@@ -69,8 +77,8 @@ func run(ctx context.Context, addr, data string) error {
 	return serve(ctx, listener, handler)
 }
 
-// prune forgets each hour what has expired: nothing else does, and who knocks at the
-// door without end would fill the disk.
+// prune deletes expired entries each hour. Nothing else does: without it, a client that never stops
+// sending requests would fill the disk.
 func prune(ctx context.Context, store *sqlite.Store) {
 	hourly := time.NewTicker(time.Hour)
 	defer hourly.Stop()
@@ -85,18 +93,24 @@ func prune(ctx context.Context, store *sqlite.Store) {
 	}
 }
 
-// newHandler puts the parts together: store and key make an authenticator, which
-// stands behind the endpoints and the guard of every other route.
-func newHandler(store *sqlite.Store, ended *revocation.List, key jwt.Key, cfg auth.Config) (http.Handler, error) {
+// newHandler returns the routes: the endpoints of package authhttp, and a profile behind the
+// middleware.
+func newHandler(store *sqlite.Store, revoked *revocation.List, key jwt.Key, refreshKey secrets.Key, cfg auth.Config) (http.Handler, error) {
 	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://quickstart.example", Audience: "quickstart", Keys: keys, Check: ended.Check})
+	refreshKeys, err := secrets.NewRing(refreshKey)
 	if err != nil {
 		return nil, err
 	}
-	cfg.Sessions, cfg.RefreshKeys, cfg.Revoked = store, keys, ended.Sync
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{
+		Issuer: "https://quickstart.example", Audience: "quickstart", Keys: keys, Check: revoked.Check,
+	})
+	if err != nil {
+		return nil, err
+	}
+	cfg.Sessions, cfg.RefreshKeys, cfg.Revoked = store, refreshKeys, revoked.Sync
 	accounts, err := auth.New(store, tokens, cfg)
 	if err != nil {
 		return nil, err
@@ -116,7 +130,7 @@ func newHandler(store *sqlite.Store, ended *revocation.List, key jwt.Key, cfg au
 		user, err := store.UserByID(r.Context(), caller.Subject())
 		if err != nil {
 			cfg.Logger.Error("quickstart: profile", "error", err)
-			http.Error(w, "no profile", auth.HTTPStatus(err))
+			http.Error(w, "the profile cannot be read", auth.HTTPStatus(err))
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -125,10 +139,13 @@ func newHandler(store *sqlite.Store, ended *revocation.List, key jwt.Key, cfg au
 	return mux, nil
 }
 
-// serve answers requests until ctx ends, and lets those under way finish: the
-// timeouts say how long that takes at most.
+// serve answers requests until ctx ends. Then it waits for the requests in progress, whose time the
+// timeouts limit.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second, MaxHeaderBytes: 32 << 10}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+	}
 	stopped := make(chan error, 1)
 	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.Background()) })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -137,12 +154,13 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	return <-stopped
 }
 
+// printNext prints the commands that try the server.
 func printNext(addr *net.TCPAddr) {
 	host := addr.IP.String()
 	if addr.IP.IsUnspecified() {
 		host = "localhost"
 	}
-	fmt.Printf(`Ready. Type next, in another terminal:
+	fmt.Printf(`Ready. Type this in another terminal:
 
 curl -s %[1]s/register -H 'Content-Type: application/json' -d '{"username":"ada","password":"correct horse battery"}'
 TOKEN=$(curl -s %[1]s/login -d username=ada -d 'password=correct horse battery' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')

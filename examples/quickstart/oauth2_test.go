@@ -8,7 +8,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Go's own OAuth 2.0 client gets a token and calls a protected route with it.
+// TestOAuth2Client checks that golang.org/x/oauth2 gets a token and calls a protected route with
+// it.
 func TestOAuth2Client(t *testing.T) {
 	t.Parallel()
 	url := serveTest(t)
@@ -24,7 +25,7 @@ func TestOAuth2Client(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if token.Type() != "Bearer" || !token.Valid() || token.Expiry.IsZero() {
-			t.Errorf("%s: the token is a %s until %v", name, token.Type(), token.Expiry)
+			t.Errorf("%s: the token has type %s and expires at %v", name, token.Type(), token.Expiry)
 		}
 		res, err := conf.Client(t.Context(), token).Get(url + "/profile")
 		if err != nil {
@@ -33,12 +34,12 @@ func TestOAuth2Client(t *testing.T) {
 		body, err := io.ReadAll(res.Body)
 		res.Body.Close()
 		if res.StatusCode != 200 || err != nil {
-			t.Errorf("%s: profile answers %s %s, %v", name, res.Status, body, err)
+			t.Errorf("%s: the profile is %s %s, %v", name, res.Status, body, err)
 		}
 
 		_, err = conf.PasswordCredentialsToken(t.Context(), "ada", "wrong horse")
 		if refusal, ok := errors.AsType[*oauth2.RetrieveError](err); !ok || refusal.ErrorCode != "invalid_grant" || refusal.Response.StatusCode != 400 {
-			t.Errorf("%s: a wrong password gives %v", name, err)
+			t.Errorf("%s: a wrong password: %v, want invalid_grant", name, err)
 		}
 	}
 }

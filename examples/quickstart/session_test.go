@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A session outlives a restart, and ends everywhere when it is logged out.
+// TestSession checks that a session outlives a restart, and that its access tokens end with it.
 func TestSession(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
@@ -20,13 +20,13 @@ func TestSession(t *testing.T) {
 		Access  string `json:"access_token"`
 		Refresh string `json:"refresh_token"`
 	}
-	ask := func(path, body string) (in tokens) {
+	ask := func(path, body string) (answered tokens) {
 		t.Helper()
 		status, answer := post(p.url+path, asJSON, body)
-		if err := json.Unmarshal([]byte(answer), &in); err != nil || status != 200 || in.Access == "" || in.Refresh == "" {
+		if err := json.Unmarshal([]byte(answer), &answered); err != nil || status != 200 || answered.Access == "" || answered.Refresh == "" {
 			t.Fatalf("%s answers %d %s", path, status, answer)
 		}
-		return in
+		return answered
 	}
 	call := func(method, path, token string) int {
 		t.Helper()
@@ -43,28 +43,28 @@ func TestSession(t *testing.T) {
 		return res.StatusCode
 	}
 	const credentials = `{"username":"ada","password":"correct horse"}`
-	first, second := ask("/login", credentials), ask("/login", credentials)
+	current, other := ask("/login", credentials), ask("/login", credentials)
 	if err := p.stop(); err != nil {
-		t.Fatalf("it ends with %v", err)
+		t.Fatalf("the program ends with %v", err)
 	}
 
 	p = start(t, data)
-	first = ask("/refresh", `{"refresh_token":"`+first.Refresh+`"}`)
-	if status := call("GET", "/sessions", first.Access); status != 200 {
-		t.Errorf("sessions are answered %d", status)
+	current = ask("/refresh", `{"refresh_token":"`+current.Refresh+`"}`)
+	if status := call("GET", "/sessions", current.Access); status != 200 {
+		t.Errorf("GET /sessions: %d, want 200", status)
 	}
-	if status := call("DELETE", "/sessions", first.Access); status != 204 {
-		t.Errorf("ending the others is answered %d", status)
+	if status := call("DELETE", "/sessions", current.Access); status != 204 {
+		t.Errorf("DELETE /sessions: %d, want 204", status)
 	}
-	if status, body := post(p.url+"/refresh", asJSON, `{"refresh_token":"`+second.Refresh+`"}`); status != 400 || !strings.Contains(body, "invalid_grant") {
-		t.Errorf("the other session is answered %d %s", status, body)
+	if status, body := post(p.url+"/refresh", asJSON, `{"refresh_token":"`+other.Refresh+`"}`); status != 400 || !strings.Contains(body, "invalid_grant") {
+		t.Errorf("a refresh of the other session: %d %s, want 400", status, body)
 	}
-	if status, body := post(p.url+"/logout", asJSON, `{"refresh_token":"`+first.Refresh+`"}`); status != 204 {
-		t.Errorf("logout is answered %d %s", status, body)
+	if status, body := post(p.url+"/logout", asJSON, `{"refresh_token":"`+current.Refresh+`"}`); status != 204 {
+		t.Errorf("logout: %d %s, want 204", status, body)
 	}
-	for _, token := range []string{first.Access, second.Access} {
+	for _, token := range []string{current.Access, other.Access} {
 		if status := call("GET", "/profile", token); status != 401 {
-			t.Errorf("the profile of an ended session is answered %d", status)
+			t.Errorf("GET /profile in an ended session: %d, want 401", status)
 		}
 	}
 }

@@ -29,10 +29,10 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 )
 
-// BenchmarkWrk puts wrk's load on GET /profile of this program, of the same route
-// with nothing before it, and of FastAPI's tutorial, one after the other in each
-// round: the tutorial as Debian's packages run it, and with what makes it fast,
-// uvloop and httptools. Three quarters of a minute a round:
+// BenchmarkWrk runs wrk against GET /profile of this program, of the same route without
+// authentication, and of FastAPI's tutorial, one after the other in each round. The tutorial runs
+// twice: as Debian packages it, and with uvloop and httptools, which make it faster. A round takes
+// three quarters of a minute:
 //
 //	go test -run '^$' -bench Wrk -benchtime 3x ./examples/quickstart
 func BenchmarkWrk(b *testing.B) {
@@ -42,7 +42,7 @@ func BenchmarkWrk(b *testing.B) {
 		open := measure(b, wrk, startOpen)
 		plain := measure(b, wrk, func(b *testing.B) server { return startTutorial(b, "asyncio", "h11") })
 		tuned := measure(b, wrk, func(b *testing.B) server { return startTutorial(b, "uvloop", "httptools") })
-		loads, ratios := fmt.Sprint("quickstart ", guarded), "" // package testing shows ten lines
+		loads, ratios := fmt.Sprint("quickstart ", guarded), "" // two lines a round: package testing shows ten
 		for _, peer := range []struct {
 			name string
 			load
@@ -56,12 +56,12 @@ func BenchmarkWrk(b *testing.B) {
 	}
 }
 
-// load is what a server does under wrk. On a machine that others use, too, the
-// processor time says more than the rate.
+// load is what wrk measured of a server. On a machine with other work, the processor time says more
+// than the rate.
 type load struct {
-	rate      float64 // requests a second
-	p99       time.Duration
-	processor time.Duration // that the server spends on a request
+	rate      float64       // requests a second
+	p99       time.Duration // 99th percentile of the time of a request
+	processor time.Duration // server's processor time for a request
 }
 
 func (l load) String() string {
@@ -74,15 +74,15 @@ var (
 	wrkP99   = regexp.MustCompile(`\s99%\s+([\d.]+(?:us|ms|s))\s`)
 )
 
-// server is one that was started, and a token of its user ada.
+// server is a running server, and a token of its user ada.
 type server struct {
 	url, token string
 	pid        int
-	workers    bool // its child processes serve, too
+	workers    bool // child processes serve, too
 	stop       func()
 }
 
-// measure starts a server, loads it with one user's requests, and stops it.
+// measure starts a server, runs wrk against it with ada's token, and stops it.
 func measure(b *testing.B, wrk string, start func(*testing.B) server) (got load) {
 	b.Helper()
 	s := start(b)
@@ -108,7 +108,7 @@ func measure(b *testing.B, wrk string, start func(*testing.B) server) (got load)
 	return got
 }
 
-// processor returns the processor time of s so far, as proc(5) has it.
+// processor returns the processor time that s has used so far, from /proc (see proc(5)).
 func (s server) processor(b *testing.B) (sum time.Duration) {
 	b.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -118,10 +118,10 @@ func (s server) processor(b *testing.B) (sum time.Duration) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			continue // it has just ended
+			continue // the process has just ended
 		}
-		name := bytes.LastIndexByte(text, ')') // which may hold anything
-		field := strings.Fields(string(text[name+1:]))
+		nameEnd := bytes.LastIndexByte(text, ')') // the name itself may hold any character
+		field := strings.Fields(string(text[nameEnd+1:]))
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 		parent, _ := strconv.Atoi(field[1])
 		if pid == s.pid || s.workers && parent == s.pid {
@@ -133,7 +133,7 @@ func (s server) processor(b *testing.B) (sum time.Duration) {
 	return sum
 }
 
-// startQuickstart starts the program as a user does.
+// startQuickstart starts this program.
 func startQuickstart(b *testing.B) server {
 	p := start(b, b.TempDir())
 	if status, body := register(p.url, "ada", "correct horse battery"); status != 201 {
@@ -142,22 +142,22 @@ func startQuickstart(b *testing.B) server {
 	return server{url: p.url, token: login(b, p.url, "ada", "correct horse battery"), pid: p.pid, stop: func() { _ = p.stop() }}
 }
 
-// startOpen serves the same answer from the same kind of file in this process, and
-// looks at no token.
+// startOpen serves the same answer from the same kind of file in this process, without
+// authentication.
 func startOpen(b *testing.B) server {
 	ctx, end := context.WithCancel(context.Background())
 	store, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "users.db"), sqlstore.Config{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := store.CreateUser(ctx, auth.User{ID: "1", Username: "ada"}); err != nil {
+	if _, err := store.CreateUser(ctx, auth.User{ID: "1", Username: "ada"}); err != nil {
 		b.Fatal(err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /profile", func(w http.ResponseWriter, r *http.Request) {
 		user, err := store.UserByID(r.Context(), "1")
 		if err != nil {
-			http.Error(w, "no profile", auth.HTTPStatus(err))
+			http.Error(w, "the profile cannot be read", auth.HTTPStatus(err))
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -177,9 +177,9 @@ func startOpen(b *testing.B) server {
 	}}
 }
 
-// startTutorial starts FastAPI's tutorial with one worker a core and no access log.
-// Its users are in memory. Debian's uvicorn depends on h11 alone, so that asyncio and
-// h11 are what it runs with unless more is installed.
+// startTutorial starts FastAPI's tutorial with one worker for each core and no access log. Its
+// users are in memory. Debian's uvicorn depends on h11 alone, so it runs on asyncio and h11 unless
+// more is installed.
 func startTutorial(b *testing.B, loop, parser string) server {
 	python := testenv.Python(b, "fastapi", "jose", "passlib", "bcrypt", "multipart", "uvicorn", "uvloop", "httptools")
 	free, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,6 +1,6 @@
-// Command replicas runs two replicas of a service on one PostgreSQL, and shows that
-// a logout at one of them ends the access token at the other, although neither asks
-// the database while it serves a request:
+// Command replicas runs two replicas of a service on one PostgreSQL. It shows that a logout at one
+// of them ends the access token at the other, although neither queries the database to verify a
+// token:
 //
 //	go run ./examples/replicas -dsn 'postgres://user:password@127.0.0.1:5432/database?sslmode=disable'
 package main
@@ -25,15 +25,16 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
-	"github.com/seed-e36e2130/auth/revocation"
-	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
 func main() {
 	dsn := flag.String("dsn", "", "URL of a PostgreSQL database")
-	prefix := flag.String("prefix", "replicas_", "how the names of the tables begin, which are made where they are missing")
-	bound := flag.Duration("bound", 5*time.Second, "how long a logout may take to be in effect everywhere")
+	prefix := flag.String("prefix", "replicas_", "prefix of the names of the tables, which are created if they are missing")
+	bound := flag.Duration("bound", 5*time.Second, "time after which a logout must be in effect on every replica")
 	flag.Parse()
 	if err := run(os.Stdout, *dsn, *prefix, *bound); err != nil {
 		log.Fatal("replicas: ", err)
@@ -41,56 +42,64 @@ func main() {
 }
 
 func run(out io.Writer, dsn, prefix string, bound time.Duration) error {
-	key := must(jwt.GenerateKey("HS256")) // real replicas load the same key file
-	one, two := newReplica(dsn, prefix, key, bound), newReplica(dsn, prefix, key, bound)
-	defer one.close()
-	defer two.close()
-	fmt.Fprintf(out, "replica 1 is %s, replica 2 is %s\n", one.url, two.url)
+	// Real replicas share key files: jwt.OpenKeyFile and secrets.OpenFile.
+	key, refreshKey := must(jwt.GenerateKey(jwt.HS256)), secrets.Generate()
+	replica1, replica2 := newReplica(dsn, prefix, key, refreshKey, bound), newReplica(dsn, prefix, key, refreshKey, bound)
+	defer replica1.close()
+	defer replica2.close()
+	fmt.Fprintf(out, "replica 1 is %s, replica 2 is %s\n", replica1.url, replica2.url)
 
 	ctx, name, password := context.Background(), "ada-"+rand.Text(), rand.Text()
-	user, err := one.accounts.Register(ctx, name, password)
+	user, err := replica1.accounts.Register(ctx, name, password)
 	if err != nil {
 		return err
 	}
-	defer one.accounts.Delete(ctx, user.ID)
-	phone, laptop := one.login(name, password), two.login(name, password)
-	fmt.Fprintf(out, "logged in at replica 1, the phone is answered %d there, %d by replica 2\n", one.profile(phone), two.profile(phone))
-	fmt.Fprintf(out, "logged in at replica 2, the laptop is answered %d there, %d by replica 1\n", two.profile(laptop), one.profile(laptop))
+	defer replica1.accounts.Delete(ctx, user.ID)
+	phone, laptop := replica1.login(name, password), replica2.login(name, password)
+	fmt.Fprintf(out, "the phone logs in at replica 1 and gets %d from replica 1, %d from replica 2\n",
+		replica1.profile(phone), replica2.profile(phone))
+	fmt.Fprintf(out, "the laptop logs in at replica 2 and gets %d from replica 1, %d from replica 2\n",
+		replica1.profile(laptop), replica2.profile(laptop))
 
 	began := time.Now()
-	status := one.send("POST", "/logout", phone)
-	fmt.Fprintf(out, "the phone logs out at replica 1: %d, and then %d\n", status, one.profile(phone))
-	for two.profile(phone) != http.StatusUnauthorized {
+	status := replica1.send("POST", "/logout", phone)
+	fmt.Fprintf(out, "the phone logs out at replica 1 (%d) and gets %d from replica 1\n", status, replica1.profile(phone))
+	for replica2.profile(phone) != http.StatusUnauthorized {
 		if time.Since(began) > bound {
 			return errors.New("the logout does not reach replica 2")
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	fmt.Fprintf(out, "replica 2 answers 401 to the phone after %v, and %d to the laptop\n", time.Since(began).Round(time.Millisecond), two.profile(laptop))
+	fmt.Fprintf(out, "%v after the logout the phone gets 401 from replica 2, the laptop %d\n",
+		time.Since(began).Round(time.Millisecond), replica2.profile(laptop))
 	return nil
 }
 
-// replica is what runs on a machine of its own: it has connections to the database,
-// and a list of what is revoked.
+// replica stands for a process on a machine of its own, with its own connections to the database
+// and its own list of revoked tokens.
 type replica struct {
 	url      string
 	accounts *auth.Authenticator
 	close    func()
 }
 
-func newReplica(dsn, prefix string, key jwt.Key, bound time.Duration) replica {
+func newReplica(dsn, prefix string, key jwt.Key, refreshKey secrets.Key, bound time.Duration) replica {
 	db := must(sql.Open("pgx", dsn))
 	store := must(sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{TablePrefix: prefix}))
 	if err := store.Migrate(context.Background()); err != nil {
 		log.Fatal(err)
 	}
 	revoked := must(revocation.Follow(store, revocation.Config{Bound: bound}))
-	if err := revoked.Sync(context.Background()); err != nil { // until it has read once, every request is answered 503
+	if err := revoked.Sync(context.Background()); err != nil { // before the first read, protected routes answer 503
 		log.Fatal(err)
 	}
-	keys := must(jwt.NewKeyRing(key))
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys, Check: revoked.Check}))
-	accounts := must(auth.New(store, tokens, auth.Config{Sessions: store, RefreshKeys: keys, Revoked: revoked.Sync, Accounts: store}))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
+		Issuer: "https://example.com", Audience: "https://example.com/api",
+		Keys: must(jwt.NewKeyRing(key)), Check: revoked.Check,
+	}))
+	accounts := must(auth.New(store, tokens, auth.Config{
+		Accounts: store, Sessions: store, RefreshKeys: must(secrets.NewRing(refreshKey)), Revoked: revoked.Sync,
+	}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	mux := http.NewServeMux()
 	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
@@ -100,7 +109,10 @@ func newReplica(dsn, prefix string, key jwt.Key, bound time.Duration) replica {
 		fmt.Fprintf(w, "you are %s\n", caller.Subject())
 	})))
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
 	go server.Serve(listener)
 	return replica{"http://" + listener.Addr().String(), accounts, func() {
 		server.Close()
@@ -122,6 +134,7 @@ func (r replica) login(name, password string) string {
 	return tokens.AccessToken
 }
 
+// profile returns the status of a protected route.
 func (r replica) profile(token string) (status int) { return r.send("GET", "/profile", token) }
 
 func (r replica) send(method, path, token string) (status int) {

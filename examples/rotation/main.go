@@ -1,19 +1,20 @@
-// Command rotation is a server whose signing key is replaced while it runs, with
-// no token refused that is valid. Its keys are files in one folder: current.key
-// signs, next.key and previous.key only verify, where they exist.
+// Command rotation is a server whose signing key is replaced while it runs, without refusing a
+// valid token. The keys are files in one folder: current.key signs; next.key and previous.key,
+// where they exist, only verify. Replace the key like this:
 //
-//	go run ./examples/rotation -make data/next.key   # 1. a new key
-//	kill -HUP $PID                                   #    is published
-//	sleep 600                                        #    others keep the set for five minutes
-//	mv data/current.key data/previous.key            # 2. it signs
+//	go run ./examples/rotation -make data/next.key   # 1. create the next key
+//	kill -HUP $PID                                   #    and publish it;
+//	sleep 600                                        #    other services keep the old set for 5 minutes
+//	mv data/current.key data/previous.key            # 2. let it sign
 //	mv data/next.key data/current.key
 //	kill -HUP $PID
-//	sleep 1800                                       #    the last token of the old key expires
-//	rm data/previous.key                             # 3. the old key is gone
+//	sleep 1800                                       #    until the last token of the old key has expired
+//	rm data/previous.key                             # 3. remove the old key
 //	kill -HUP $PID
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -25,6 +26,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
@@ -34,8 +36,8 @@ import (
 
 func main() {
 	addr := flag.String("addr", "localhost:8082", "address to listen on")
-	data := flag.String("data", "data", "folder of the keys, made where it is missing")
-	newKey := flag.String("make", "", "make a key file of this name, and no more")
+	data := flag.String("data", "data", "folder of the keys, created if it is missing")
+	newKey := flag.String("make", "", "create a key file of this name and exit")
 	flag.Parse()
 	if *newKey != "" {
 		must(jwt.OpenKeyFile(*newKey, jwt.EdDSA))
@@ -47,7 +49,11 @@ func main() {
 	s := newServer(*data)
 	s.reloadOn(syscall.SIGHUP)
 	log.Printf("http://%s, process %d", *addr, os.Getpid())
-	log.Fatal(http.ListenAndServe(*addr, s))
+	server := &http.Server{
+		Addr: *addr, Handler: s, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
+	log.Fatal(server.ListenAndServe())
 }
 
 type server struct {
@@ -58,12 +64,15 @@ type server struct {
 }
 
 func newServer(folder string) server {
-	current := must(jwt.OpenKeyFile(filepath.Join(folder, "current.key"), jwt.EdDSA)) // made at the first start
+	current := must(jwt.OpenKeyFile(filepath.Join(folder, "current.key"), jwt.EdDSA)) // created at the first start
 	ring := must(jwt.NewKeyRing(current))
-	ring.Notify(auth.LogEvents(slog.Default()))
+	emit := auth.LogEvents(slog.Default())
+	ring.OnReplace(func(ctx context.Context, keyID string) {
+		emit(ctx, auth.Event{Kind: auth.EventKeyRotated, KeyID: keyID})
+	})
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: ring}))
 	s := server{http.NewServeMux(), folder, ring, tokens}
-	if err := s.reload(); err != nil { // the other keys, too
+	if err := s.reload(); err != nil { // adds next.key and previous.key
 		log.Fatal(err)
 	}
 	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
@@ -78,7 +87,7 @@ func newServer(folder string) server {
 	return s
 }
 
-// reload reads the folder. Where that fails the keys stay as they are.
+// reload puts the keys in the folder in force. If one cannot be read, the keys stay as they are.
 func (s server) reload() error {
 	current, err := jwt.LoadKeyFile(filepath.Join(s.folder, "current.key"))
 	if err != nil {
@@ -98,14 +107,14 @@ func (s server) reload() error {
 	return s.ring.Replace(current, others...)
 }
 
-// reloadOn reloads at each signal.
+// reloadOn has the keys reloaded at each signal.
 func (s server) reloadOn(sig os.Signal) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, sig)
 	go func() {
 		for range signals {
 			if err := s.reload(); err != nil {
-				log.Print("keys stay as they are: ", err)
+				log.Print("the keys stay as they are: ", err)
 			}
 		}
 	}()

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,8 +18,8 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// Each step of a rotation, at the signal: what is published, and whose tokens open
-// the door.
+// TestRotation replaces the key as the package comment says, and checks after each signal which
+// keys are published and which tokens are accepted.
 func TestRotation(t *testing.T) {
 	folder := t.TempDir()
 	file := func(name string) string { return filepath.Join(folder, name) }
@@ -29,17 +30,18 @@ func TestRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := func(name string) string { return must(jwt.LoadKeyFile(file(name))).ID() }
-	reloaded := func(what string, want ...string) {
+	reload := func(step string, want ...string) {
 		t.Helper()
 		if err := me.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
 		slices.Sort(want)
-		for deadline := time.Now().Add(10 * time.Second); !slices.Equal(published(t, s), want); time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: published are %q, want %q", what, published(t, s), want)
+		await(t, func() (problem string) {
+			if got := published(t, s); !slices.Equal(got, want) {
+				return fmt.Sprintf("%s: the published keys are %q, want %q", step, got, want)
 			}
-		}
+			return ""
+		})
 	}
 	rename := func(from, to string) {
 		t.Helper()
@@ -52,52 +54,67 @@ func TestRotation(t *testing.T) {
 
 	must(jwt.OpenKeyFile(file("next.key"), jwt.EdDSA))
 	second := id("next.key")
-	reloaded("a new key", first, second)
+	reload("step 1", first, second)
 	if got := keyOf(t, issue(t, s)); got != first {
-		t.Errorf("a key signs that was just published")
+		t.Error("step 1: the next key signs, want it only published")
 	}
 
 	rename("current.key", "previous.key")
 	rename("next.key", "current.key")
-	reloaded("it signs", first, second)
-	young := issue(t, s)
-	for deadline := time.Now().Add(10 * time.Second); keyOf(t, young) != second && time.Now().Before(deadline); young = issue(t, s) {
-	}
-	if keyOf(t, young) != second {
-		t.Error("the new key does not sign")
-	}
+	reload("step 2", first, second)
+	var young string
+	await(t, func() (problem string) {
+		if young = issue(t, s); keyOf(t, young) != second {
+			return "step 2: the new key does not sign"
+		}
+		return ""
+	})
 	for _, token := range []string{old, young} {
-		if code := profile(s, token); code != 200 {
-			t.Errorf("a valid token answers %d", code)
+		if status := profile(s, token); status != 200 {
+			t.Errorf("step 2: a valid token gets status %d, want 200", status)
 		}
 	}
 
 	if err := os.Remove(file("previous.key")); err != nil {
 		t.Fatal(err)
 	}
-	reloaded("the old key is gone", second)
-	if code := profile(s, old); code != 401 {
-		t.Errorf("a token of the key that is gone answers %d", code)
+	reload("step 3", second)
+	if status := profile(s, old); status != 401 {
+		t.Errorf("a token of the removed key gets status %d, want 401", status)
 	}
-	if code := profile(s, young); code != 200 {
-		t.Errorf("a valid token answers %d", code)
+	if status := profile(s, young); status != 200 {
+		t.Errorf("step 3: a valid token gets status %d, want 200", status)
 	}
 
-	// Files that cannot be read leave the keys as they are.
+	// If a file cannot be read, the keys stay as they are.
 	if err := os.WriteFile(file("next.key"), []byte("no key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.reload(); err == nil {
-		t.Error("a broken file is no error")
+		t.Error("reload of a broken key file returns no error")
 	}
 	if err := os.Remove(file("current.key")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.reload(); err == nil {
-		t.Error("a missing file is no error")
+		t.Error("reload without current.key returns no error")
 	}
-	if code := profile(s, young); code != 200 {
-		t.Errorf("a valid token answers %d", code)
+	if status := profile(s, young); status != 200 {
+		t.Errorf("after a failed reload a valid token gets status %d, want 200", status)
+	}
+}
+
+// await calls check until it finds no problem, for a minute at most.
+func await(t *testing.T, check func() (problem string)) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		problem := check()
+		if problem == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(problem)
+		}
 	}
 }
 
@@ -146,7 +163,8 @@ func keyOf(t *testing.T, token string) string {
 	return h.ID
 }
 
-func profile(h http.Handler, token string) int {
+// profile returns the status of /profile for a token.
+func profile(h http.Handler, token string) (status int) {
 	r := httptest.NewRequest("GET", "/profile", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
 	w := httptest.NewRecorder()

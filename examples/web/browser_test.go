@@ -22,50 +22,53 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testenv"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
-	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// site is the program's handler on a server of its own.
+// patience is how long a test waits for something that must happen.
+const patience = time.Minute
+
+// site is a test server with the program's handler.
 type site struct {
 	url       string
-	refreshes atomic.Int32 // how many gave new tokens
+	refreshes atomic.Int32 // number of refreshes that succeeded
 }
 
-// serveTest serves over https with cookies as on the open net, or over http as to
-// localhost; access tokens live for lifetime.
-func serveTest(t *testing.T, https bool, lifetime time.Duration) *site {
+// serveTest serves over https with Secure cookies, or over http with insecure ones.
+func serveTest(t *testing.T, https bool) *site {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "users.db"), sqlstore.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	ended, err := revocation.Follow(store, revocation.Config{})
+	revoked, err := revocation.Follow(store, revocation.Config{Bound: time.Minute}) // for slow machines
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ended.Close() })
-	key, err := jwt.GenerateKey("HS256")
+	t.Cleanup(func() { revoked.Close() })
+	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := newHandler(store, ended, key, jwt.IssuerConfig{Lifetime: lifetime},
-		auth.Config{Hasher: authtest.FastHasher(t), Logger: slog.New(slog.DiscardHandler)}, !https)
+	cfg := auth.Config{Hasher: authtest.FastHasher(t), Logger: slog.New(slog.DiscardHandler)}
+	handler, err := newHandler(store, revoked, key, secrets.Generate(), cfg, !https)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &site{}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen := &answer{ResponseWriter: w}
-		handler.ServeHTTP(seen, r)
-		if r.URL.Path == "/auth/refresh" && seen.status == http.StatusOK {
+		recorded := &statusRecorder{ResponseWriter: w}
+		handler.ServeHTTP(recorded, r)
+		if r.URL.Path == "/auth/refresh" && recorded.status == http.StatusOK {
 			s.refreshes.Add(1)
 		}
 	}))
-	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // a browser gives up connections
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // a browser aborts handshakes
 	if https {
 		srv.StartTLS()
 	} else {
@@ -76,24 +79,24 @@ func serveTest(t *testing.T, https bool, lifetime time.Duration) *site {
 	return s
 }
 
-type answer struct {
+type statusRecorder struct {
 	http.ResponseWriter
 	status int
 }
 
-func (a *answer) WriteHeader(status int) {
-	a.status = status
-	a.ResponseWriter.WriteHeader(status)
+func (s *statusRecorder) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
 }
 
-// browser is a window of Chromium with cookies of its own.
+// browser is a window of Chromium.
 type browser struct {
 	t   *testing.T
 	ctx context.Context
 	url string
 }
 
-// open starts Chromium, with nothing in it and nothing but the site to talk to.
+// open starts Chromium with an empty profile and without background traffic.
 func (s *site) open(t *testing.T) *browser {
 	t.Helper()
 	options := []chromedp.ExecAllocatorOption{
@@ -103,20 +106,20 @@ func (s *site) open(t *testing.T) *browser {
 	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(stop)
 	return s.window(t, ctx)
 }
 
-// window opens one more, which knows nothing of the first.
+// window opens another window. With chromedp.WithNewBrowserContext it has cookies of its own.
 func (s *site) window(t *testing.T, within context.Context, options ...chromedp.ContextOption) *browser {
 	t.Helper()
 	ctx, stop := chromedp.NewContext(within, options...)
 	t.Cleanup(stop)
 	b := &browser{t, ctx, s.url}
-	if err := chromedp.Do(ctx); err != nil { // starts Chromium, which lives as long as this context
+	if err := chromedp.Do(ctx); err != nil { // starts Chromium, which runs as long as this context
 		t.Fatal(err)
 	}
 	var faults sync.Map
@@ -125,7 +128,7 @@ func (s *site) window(t *testing.T, within context.Context, options ...chromedp.
 		case *runtime.EventExceptionThrown:
 			faults.Store(e.ExceptionDetails.Text, true)
 		case *log.EventEntryAdded:
-			if e.Entry.Source != log.EntrySourceNetwork { // which tells of each 401
+			if e.Entry.Source != log.EntrySourceNetwork { // the network's entries are statuses such as 401
 				faults.Store(e.Entry.Text, true)
 			}
 		}
@@ -135,7 +138,7 @@ func (s *site) window(t *testing.T, within context.Context, options ...chromedp.
 	}
 	t.Cleanup(func() {
 		faults.Range(func(fault, _ any) bool {
-			t.Errorf("the browser complains: %v", fault)
+			t.Errorf("the browser reports: %v", fault)
 			return true
 		})
 	})
@@ -143,7 +146,7 @@ func (s *site) window(t *testing.T, within context.Context, options ...chromedp.
 	return b
 }
 
-// command is an action of the protocol itself.
+// command is an action that sends a command of the DevTools protocol.
 func command[P any](c cdp.Command[P, cdp.Empty], p P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		_, err := chromedp.Call(ctx, c, p)
@@ -151,10 +154,10 @@ func command[P any](c cdp.Command[P, cdp.Empty], p P) chromedp.Action[chromedp.V
 	})
 }
 
-// act does one thing in a browser, within 20 seconds.
+// act runs an action in the browser and returns its result.
 func act[T any](b *browser, what string, action chromedp.Action[T]) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	value, err := chromedp.Run(ctx, action)
 	if err != nil {
@@ -168,23 +171,21 @@ func (b *browser) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 	act(b, what, chromedp.Steps(actions...))
 }
 
-// evaluate returns what JavaScript says, awaited.
+// evaluate returns the value of a JavaScript expression, awaited.
 func evaluate[T any](b *browser, expression string) T {
 	b.t.Helper()
 	return act(b, expression, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// until waits for an expression to be true. While a page makes way for the next it may
-// fail.
+// until waits until an expression is true. It may fail while another page is being loaded.
 func (b *browser) until(what, expression string) {
 	b.t.Helper()
-	for range 800 {
-		if is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && is {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(25 * time.Millisecond) {
+		if holds, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && holds {
 			return
 		}
-		time.Sleep(25 * time.Millisecond)
 	}
-	b.t.Fatalf("%s does not come; the page says %q", what, evaluate[string](b, "location.href + ' ' + document.body.innerText"))
+	b.t.Fatalf("%s: not within %v; the page shows %q", what, patience, evaluate[string](b, "location.href + ' ' + document.body.innerText"))
 }
 
 func (b *browser) visit(path string) {
@@ -192,7 +193,7 @@ func (b *browser) visit(path string) {
 	b.do("visit "+path, chromedp.Navigate(b.url+path))
 }
 
-// enter types into the form on the page and sends it with the Enter key, as people do.
+// enter types into fields, given as selectors and values, and submits the form with the Enter key.
 func (b *browser) enter(fields ...string) {
 	b.t.Helper()
 	for i := 0; i < len(fields); i += 2 {
@@ -206,15 +207,17 @@ func (b *browser) click(selector string) {
 	b.do("click "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
-// at waits for a page that is there as a whole, and for words on it.
+// at waits until the page at path is loaded and shows words.
 func (b *browser) at(path, words string) {
 	b.t.Helper()
 	b.until(path+" with "+words, `location.pathname === "`+path+`" && document.readyState === "complete" && document.body.innerText.includes("`+words+`")`)
 }
 
-// focused returns the id of what has the focus.
+// focused returns the id of the element that has the focus.
 func (b *browser) focused() string { return evaluate[string](b, "document.activeElement.id") }
 
+// wantError waits until an error is shown, and checks that the field focus is marked invalid and
+// focused.
 func (b *browser) wantError(selector, words, focus string) {
 	b.t.Helper()
 	b.until("the error "+words, `document.querySelector("`+selector+`").textContent.includes("`+words+`")`)
@@ -223,37 +226,42 @@ func (b *browser) wantError(selector, words, focus string) {
 	}
 }
 
+// sessions returns the number of sessions that the page lists.
 func (b *browser) sessions() int {
 	b.t.Helper()
 	return evaluate[int](b, `document.querySelectorAll("#sessions li").length`)
 }
 
-// hasNoTokens holds that scripts find none.
+// hasNoTokens checks that scripts can read no token.
 func (b *browser) hasNoTokens() {
 	b.t.Helper()
-	if seen := evaluate[string](b, "document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage)"); strings.Trim(seen, "{}") != "" {
-		b.t.Errorf("scripts see %s", seen)
+	if readable := evaluate[string](b, "document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage)"); strings.Trim(readable, "{}") != "" {
+		b.t.Errorf("scripts can read %s", readable)
 	}
 }
 
-// cookies returns what the browser sends to the refresh, in the order of names.
-func (b *browser) cookies() string {
+// cookies returns the cookies that the browser sends to /auth/refresh, in the order of their names.
+func (b *browser) cookies() []*network.Cookie {
 	b.t.Helper()
-	all := act(b, "cookies", func(ctx context.Context, _ *chromedp.Target) ([]string, error) {
-		kept, err := chromedp.Call(ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{b.url + "/auth/refresh"}})
-		var lines []string
-		for _, c := range kept.Cookies {
-			line := c.Name
-			if c.HTTPOnly {
-				line += " HttpOnly"
-			}
-			if c.Secure {
-				line += " Secure"
-			}
-			lines = append(lines, line+" "+string(c.SameSite)+" "+c.Path+" ")
-		}
-		return lines, err
+	return act(b, "cookies", func(ctx context.Context, _ *chromedp.Target) ([]*network.Cookie, error) {
+		result, err := chromedp.Call(ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{b.url + "/auth/refresh"}})
+		slices.SortFunc(result.Cookies, func(a, b *network.Cookie) int { return strings.Compare(a.Name, b.Name) })
+		return result.Cookies, err
 	})
-	slices.Sort(all)
-	return strings.Join(all, ", ")
+}
+
+// attributes describes cookies in one line.
+func attributes(cookies []*network.Cookie) string {
+	var lines []string
+	for _, c := range cookies {
+		line := c.Name
+		if c.HTTPOnly {
+			line += " HttpOnly"
+		}
+		if c.Secure {
+			line += " Secure"
+		}
+		lines = append(lines, line+" "+string(c.SameSite)+" "+c.Path+" ")
+	}
+	return strings.Join(lines, ", ")
 }

@@ -5,9 +5,9 @@ go 1.26.0
 require (
 	github.com/chromedp/cdproto v0.160.2
 	github.com/chromedp/chromedp v0.23.1
-	github.com/seed-e36e2130/auth v0.0.0
-	github.com/seed-e36e2130/auth/sqlstore v0.0.0
-	github.com/seed-e36e2130/auth/sqlstore/sqlite v0.0.0
+	github.com/seed-e36e2130/auth v0.1.0
+	github.com/seed-e36e2130/auth/sqlstore v0.1.0
+	github.com/seed-e36e2130/auth/sqlstore/sqlite v0.1.0
 )
 
 require (
@@ -33,10 +33,4 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 	modernc.org/sqlite v1.62.0 // indirect
-)
-
-replace (
-	github.com/seed-e36e2130/auth => ../../
-	github.com/seed-e36e2130/auth/sqlstore => ../../sqlstore
-	github.com/seed-e36e2130/auth/sqlstore/sqlite => ../../sqlstore/sqlite
 )

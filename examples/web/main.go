@@ -1,13 +1,13 @@
-// Command web is a site with accounts: pages to register, log in, see one's profile
-// and sessions and end them, change the password, delete the account and log out. The
-// browser keeps the tokens in cookies that no script reads. Users, sessions and key are
-// kept in a folder, so that a restart loses nothing.
+// Command web is a site with accounts. Its pages let users register, log in and out, see their
+// profile, list and end their sessions, change the password and delete the account. The browser
+// keeps the tokens in cookies that no script can read. Users, sessions and keys are kept in a
+// folder, so a restart loses nothing.
 //
-// On a loopback address, the default, it speaks to browsers on this machine, and its
-// cookies lack Secure, for not every browser keeps those of http://localhost. On any
-// other address they have it, so a server that speaks https must stand in front; give
-// [authhttp.TrustProxies] to authhttp.Config.ClientIP then, or the throttle
-// takes all visitors for one network.
+// By default it listens on a loopback address, for browsers on this machine, and its cookies lack
+// Secure, because not every browser keeps Secure cookies of http://localhost. On any other address
+// the cookies are Secure, so a proxy that speaks https must stand in front. Then set
+// authhttp.Config.ClientIP to the result of [authhttp.TrustProxies], or the throttle counts all
+// visitors as one network.
 package main
 
 import (
@@ -27,19 +27,20 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 	"github.com/seed-e36e2130/auth/throttle"
-	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "address to listen on")
-	data := flag.String("data", filepath.Join("data", "web"), "folder of the users and the key, made where it is missing")
+	data := flag.String("data", filepath.Join("data", "web"), "folder of the database and the keys, created if it is missing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal does not wait
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if err := run(ctx, *addr, *data); err != nil {
 		fmt.Fprintln(os.Stderr, "web:", err)
 		os.Exit(1)
@@ -55,12 +56,19 @@ func run(ctx context.Context, addr, data string) error {
 		return err
 	}
 	defer store.Close()
-	ended, err := revocation.Follow(store, revocation.Config{}) // so that a session that was ended is over at once
+	revoked, err := revocation.Follow(store, revocation.Config{}) // ends access tokens with their session
 	if err != nil {
 		return err
 	}
-	defer ended.Close()
-	key, err := jwt.OpenKeyFile(filepath.Join(data, "key.json"), "HS256")
+	defer revoked.Close()
+	if err := revoked.Sync(ctx); err != nil { // before the first read, protected routes answer 503
+		return err
+	}
+	key, err := jwt.OpenKeyFile(filepath.Join(data, "auth.key"), jwt.HS256)
+	if err != nil {
+		return err
+	}
+	refreshKey, err := secrets.OpenFile(filepath.Join(data, "refresh.key"))
 	if err != nil {
 		return err
 	}
@@ -68,22 +76,22 @@ func run(ctx context.Context, addr, data string) error {
 	if err != nil {
 		return err
 	}
-	at := listener.Addr().(*net.TCPAddr)
-	handler, err := newHandler(store, ended, key, jwt.IssuerConfig{}, auth.Config{Logger: slog.Default()}, at.IP.IsLoopback())
+	bound := listener.Addr().(*net.TCPAddr)
+	handler, err := newHandler(store, revoked, key, refreshKey, auth.Config{Logger: slog.Default()}, bound.IP.IsLoopback())
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if at.IP.IsLoopback() {
-		fmt.Printf("Ready. Open http://localhost:%d\nCookies lack Secure: for browsers on this machine alone.\n", at.Port)
+	if bound.IP.IsLoopback() {
+		fmt.Printf("Ready. Open http://localhost:%d\nCookies lack Secure: only for browsers on this machine.\n", bound.Port)
 	} else {
-		fmt.Printf("Ready on %s. Cookies are Secure: put a server that speaks https in front.\n", at)
+		fmt.Printf("Ready on %s. Cookies are Secure: put a proxy that speaks https in front.\n", bound)
 	}
 	go prune(ctx, store)
 	return serve(ctx, listener, handler)
 }
 
-// prune forgets each hour what has expired: nothing else does, and who knocks at the
-// door without end would fill the disk.
+// prune deletes expired entries each hour. Nothing else does: without it, a client that never stops
+// sending requests would fill the disk.
 func prune(ctx context.Context, store *sqlite.Store) {
 	hourly := time.NewTicker(time.Hour)
 	defer hourly.Stop()
@@ -98,23 +106,26 @@ func prune(ctx context.Context, store *sqlite.Store) {
 	}
 }
 
-// newHandler puts the parts together. insecure cookies are for localhost alone, and
-// requests for another host are refused then.
-func newHandler(store *sqlite.Store, ended *revocation.List, key jwt.Key, issuer jwt.IssuerConfig, cfg auth.Config, insecure bool) (http.Handler, error) {
+// newHandler returns the pages and the endpoints behind them. With insecure cookies, requests for
+// another host than localhost are refused.
+func newHandler(store *sqlite.Store, revoked *revocation.List, key jwt.Key, refreshKey secrets.Key, cfg auth.Config, insecure bool) (http.Handler, error) {
 	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
 		return nil, err
 	}
-	issuer.Issuer, issuer.Audience, issuer.Keys, issuer.Check = "https://web.example", "web", keys, ended.Check
-	tokens, err := jwt.NewIssuer(issuer)
+	refreshKeys, err := secrets.NewRing(refreshKey)
 	if err != nil {
 		return nil, err
 	}
-	slow, err := throttle.New(store, throttle.Config{})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://web.example", Audience: "web", Keys: keys, Check: revoked.Check})
 	if err != nil {
 		return nil, err
 	}
-	cfg.Sessions, cfg.Accounts, cfg.RefreshKeys, cfg.Revoked, cfg.Throttle = store, store, keys, ended.Sync, slow
+	attempts, err := throttle.New(store, throttle.Config{})
+	if err != nil {
+		return nil, err
+	}
+	cfg.Accounts, cfg.Sessions, cfg.RefreshKeys, cfg.Revoked, cfg.Throttle = store, store, refreshKeys, revoked.Sync, attempts
 	accounts, err := auth.New(store, tokens, cfg)
 	if err != nil {
 		return nil, err
@@ -127,9 +138,9 @@ func newHandler(store *sqlite.Store, ended *revocation.List, key jwt.Key, issuer
 	if err != nil {
 		return nil, err
 	}
-	mux, browsers := http.NewServeMux(), authhttp.Config{Cookies: cookies, Logger: cfg.Logger}
-	mux.Handle("/auth/account/delete", authhttp.DeleteAccount(deleter{accounts}, guard, browsers))
-	err = authhttp.Mount(mux, "/auth", accounts, guard, authhttp.MountConfig{Config: browsers, Users: store},
+	mux, endpoints := http.NewServeMux(), authhttp.Config{Cookies: cookies, Logger: cfg.Logger}
+	mux.Handle("/auth/account/delete", authhttp.DeleteAccount(deleter{accounts}, guard, endpoints))
+	err = authhttp.Mount(mux, "/auth", accounts, guard, authhttp.MountConfig{Config: endpoints, Users: store},
 		authhttp.EndpointRegister, authhttp.EndpointLogin, authhttp.EndpointRefresh, authhttp.EndpointLogout,
 		authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword)
 	if err != nil {
@@ -147,12 +158,10 @@ func newHandler(store *sqlite.Store, ended *revocation.List, key jwt.Key, issuer
 	return protect(mux), nil
 }
 
-// deleter deletes accounts where nobody has an address: package recovery is for those
-// who have.
+// deleter deletes accounts that have no address. Package recovery deletes those that have one.
 type deleter struct{ *auth.Authenticator }
 
-func (d deleter) From(from auth.Device) deleter { return deleter{d.Authenticator.From(from)} }
-
+// DeleteAccount deletes the account if the password is right.
 func (d deleter) DeleteAccount(ctx context.Context, userID, password string) error {
 	if err := d.ConfirmPassword(ctx, userID, password); err != nil {
 		return err
@@ -163,12 +172,12 @@ func (d deleter) DeleteAccount(ctx context.Context, userID, password string) err
 //go:embed pages
 var pages embed.FS
 
-// policy lets pages load what this server has and nothing else: no script within a
-// page, no text made into HTML or code, no frame around them.
+// policy lets pages load files of this server and nothing else. It forbids scripts within a page,
+// turning text into HTML or code, and showing a page in a frame.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// protect tells browsers what pages may do.
+// protect adds the headers that limit what a page can do in a browser.
 func protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -181,10 +190,13 @@ func protect(next http.Handler) http.Handler {
 	})
 }
 
-// serve answers requests until ctx ends, and lets those under way finish: the
-// timeouts say how long that takes at most.
+// serve answers requests until ctx ends. Then it waits for the requests in progress, whose time the
+// timeouts limit.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second, MaxHeaderBytes: 32 << 10}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+	}
 	stopped := make(chan error, 1)
 	context.AfterFunc(ctx, func() { stopped <- server.Shutdown(context.Background()) })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

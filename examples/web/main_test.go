@@ -17,7 +17,7 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 )
 
-// The program starts by one command, says where it is, and ends when it is told to.
+// TestStart checks that the program prints its address, answers there, and ends at SIGTERM.
 func TestStart(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "web.exe")
@@ -35,14 +35,14 @@ func TestStart(t *testing.T) {
 	defer func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("it ends with %v", err)
+			t.Errorf("the program ends with %v", err)
 		}
 	}()
 	lines := bufio.NewScanner(stdout)
 	lines.Scan()
 	_, url, found := strings.Cut(lines.Text(), "http://localhost")
 	if lines.Scan(); !found || !strings.Contains(lines.Text(), "lack Secure") {
-		t.Fatalf("it does not say where it is, or that its cookies are not secure: %q", lines.Text())
+		t.Fatalf("the program does not print its address and that its cookies lack Secure: %q", lines.Text())
 	}
 	res, err := http.Get("http://127.0.0.1" + url + "/login")
 	if err != nil {
@@ -50,11 +50,11 @@ func TestStart(t *testing.T) {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		t.Errorf("it answers %s", res.Status)
+		t.Errorf("the login page is answered %s", res.Status)
 	}
 }
 
-// What has expired is forgotten.
+// TestPrune checks that an expired session is deleted.
 func TestPrune(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
@@ -64,8 +64,8 @@ func TestPrune(t *testing.T) {
 	}
 	defer store.Close()
 	old := time.Now().UTC().Truncate(time.Second).Add(-2 * time.Hour)
-	one := auth.Session{ID: strings.Repeat("a", 22), UserID: "ada", CreatedAt: old, LastUsedAt: old, ExpiresAt: old, Version: 1}
-	if err := store.CreateSession(t.Context(), one); err != nil {
+	expired := auth.Session{ID: strings.Repeat("a", 22), UserID: "ada", CreatedAt: old, LastUsedAt: old, ExpiresAt: old, Version: 1}
+	if err := store.CreateSession(t.Context(), expired); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -74,23 +74,22 @@ func TestPrune(t *testing.T) {
 	defer func() {
 		stop()
 		if err := <-ended; err != nil {
-			t.Errorf("it ends with %v", err)
+			t.Errorf("the program ends with %v", err)
 		}
 	}()
-	for range 6000 {
-		if _, _, err := store.Session(t.Context(), one.ID); errors.Is(err, auth.ErrSessionNotFound) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if _, _, err := store.Session(t.Context(), expired.ID); errors.Is(err, auth.ErrSessionNotFound) {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	t.Error("a session that expired long ago is still there")
+	t.Error("a session that expired two hours ago is still there")
 }
 
-// Whatever is answered tells browsers what a page may do, and insecure cookies are
+// TestHeaders checks that every answer has the policy for pages, and that insecure cookies are
 // given to localhost alone.
 func TestHeaders(t *testing.T) {
 	t.Parallel()
-	s := serveTest(t, false, 0)
+	s := serveTest(t, false)
 	for _, path := range []string{"/", "/login", "/auth.js", "/auth/me", "/nowhere"} {
 		res, err := http.Get(s.url + path)
 		if err != nil {
@@ -114,6 +113,6 @@ func TestHeaders(t *testing.T) {
 	}
 	res.Body.Close()
 	if res.StatusCode != http.StatusMisdirectedRequest {
-		t.Errorf("a login at another host is answered %s", res.Status)
+		t.Errorf("a login at another host is answered %s, want 421", res.Status)
 	}
 }

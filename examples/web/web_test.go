@@ -12,23 +12,25 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"github.com/seed-e36e2130/auth/internal/testenv"
 )
 
 const (
-	password = "correct horse battery"
-	another  = "incorrect zebra charger"
+	password      = "correct horse battery"
+	otherPassword = "incorrect zebra charger"
 )
 
-// cookiesOf says which cookies there are at the path of the refresh, over https or not.
-var cookiesOf = map[bool]string{
+// wantCookies are the cookies that the browser sends to /auth/refresh, over https or http.
+var wantCookies = map[bool]string{
 	true: "__Host-access HttpOnly Secure Lax / , __Host-device HttpOnly Secure Strict / , " +
 		"__Secure-refresh HttpOnly Secure Strict /auth/refresh ",
 	false: "access HttpOnly Lax / , device HttpOnly Strict / , refresh HttpOnly Strict /auth/refresh ",
 }
 
+// register registers and logs in the user ada.
 func (b *browser) register() {
 	b.t.Helper()
 	b.visit("/register")
@@ -36,21 +38,22 @@ func (b *browser) register() {
 	b.at("/", "ada")
 }
 
-// The whole way, in a browser that has cookies alone.
-func TestWholeWay(t *testing.T) {
+// TestPages registers, logs in, ends sessions, changes the password, logs out and deletes the
+// account, in a browser whose tokens are in cookies.
+func TestPages(t *testing.T) {
 	t.Parallel()
 	for name, https := range map[string]bool{"https": true, "localhost": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			wholeWay(t, serveTest(t, https, 10*time.Second))
+			usePages(t, serveTest(t, https), wantCookies[https])
 		})
 	}
 }
 
-func wholeWay(t *testing.T, s *site) {
+func usePages(t *testing.T, s *site, wantCookies string) {
 	b := s.open(t)
 	b.visit("/")
-	b.at("/login", "Log in") // who is nobody has no account to see
+	b.at("/login", "Log in") // the account page needs a user who is logged in
 	b.visit("/register")
 	b.enter("#username", "a da", "#password", password)
 	b.wantError("#error", "This username cannot be used", "username")
@@ -58,20 +61,20 @@ func wholeWay(t *testing.T, s *site) {
 	b.wantError("#error", "common", "password")
 	b.register()
 	b.hasNoTokens()
-	if got, want := b.cookies(), cookiesOf[strings.HasPrefix(s.url, "https")]; got != want {
-		t.Errorf("the browser keeps the cookies %s, want %s", got, want)
+	if got := attributes(b.cookies()); got != wantCookies {
+		t.Errorf("the browser keeps the cookies %s, want %s", got, wantCookies)
 	}
-	if got := evaluate[string](b, `document.querySelector("#sessions li").innerText`); b.sessions() != 1 || !strings.Contains(got, "Chrome on Linux") || !strings.Contains(got, "This one") {
+	if got := evaluate[string](b, `document.querySelector("#sessions li").innerText`); b.sessions() != 1 || !strings.Contains(got, "Chrome on Linux") || !strings.Contains(got, "This device") {
 		t.Errorf("the session reads %q", got)
 	}
 
-	// Another browser.
+	// Log in with another browser.
 	other := s.window(t, b.ctx, chromedp.WithNewBrowserContext())
 	other.visit("/login")
 	if got := other.focused(); got != "username" {
-		t.Errorf("the login begins at %q", got)
+		t.Errorf("on the login page the focus is on %q, want username", got)
 	}
-	other.enter("#username", "ada", "#password", another)
+	other.enter("#username", "ada", "#password", otherPassword)
 	other.wantError("#error", "Wrong username or password", "password")
 	other.enter("#username", "ada", "#password", password)
 	other.at("/", "ada")
@@ -79,49 +82,55 @@ func wholeWay(t *testing.T, s *site) {
 		t.Fatalf("there are %d sessions, want 2", n)
 	}
 
-	// Its session is ended, at once, and it is told.
+	// End the other session: it loses access at once.
 	b.visit("/")
-	b.at("/", "End this one")
+	b.at("/", "Log out of all other devices")
 	b.click("#sessions button")
-	b.until("the list without it", `document.querySelector("#sessions-status").textContent.includes("has ended") && document.querySelectorAll("#sessions li").length === 1`)
+	b.until("the list without the other session", `document.querySelector("#sessions-status").textContent.includes("logged out of Chrome on Linux") && document.querySelectorAll("#sessions li").length === 1`)
 	if got := b.focused(); got != "sessions-title" {
-		t.Errorf("when the button is gone the focus is on %q", got)
+		t.Errorf("when the button is gone the focus is on %q, want sessions-title", got)
 	}
 	other.visit("/")
 	other.at("/login", "Your session has ended")
 
-	// A new password ends the others, and not this one.
+	// Change the password: the other session ends, this one does not.
 	other.enter("#username", "ada", "#password", password)
 	other.at("/", "ada")
-	b.enter("#current", another, "#new", another)
+	b.enter("#current", otherPassword, "#new", otherPassword)
 	b.wantError("#password-error", "The current password is wrong", "current")
 	b.enter("#current", password, "#new", "ada ada ada")
-	b.until("the rule", `document.querySelector("#password-error").textContent !== ""`)
+	b.until("the error of the new password", `document.querySelector("#password-error").textContent !== ""`)
 	if got := b.focused(); got != "new" {
-		t.Errorf("with a refused new password the focus is on %q", got)
+		t.Errorf("with a refused new password the focus is on %q, want new", got)
 	}
-	b.enter("#current", password, "#new", another)
-	b.until("the new password", `document.querySelector("#password-status").textContent.includes("password is changed")`)
+	b.enter("#current", password, "#new", otherPassword)
+	b.until("the changed password", `document.querySelector("#password-status").textContent.includes("password has been changed")`)
 	if n := b.sessions(); n != 1 {
-		t.Errorf("after the change there are %d sessions", n)
+		t.Errorf("after the change there are %d sessions, want 1", n)
 	}
 	other.visit("/")
 	other.at("/login", "Your session has ended")
 	other.enter("#username", "ada", "#password", password)
 	other.wantError("#error", "Wrong username or password", "password")
 
-	// The access token's cookie goes, and a new one comes unseen.
-	time.Sleep(10500 * time.Millisecond)
+	// The access token's cookie expires with the token. The page then refreshes without being
+	// noticed.
+	access := b.cookies()[0]
+	left := time.Until(time.Unix(int64(access.Expires), 0))
+	if !strings.HasSuffix(access.Name, "access") || left <= 0 || left > 15*time.Minute {
+		t.Errorf("the cookie %s expires in %v, want 15 minutes at most", access.Name, left)
+	}
+	b.do("expire "+access.Name, command(network.DeleteCookies, network.DeleteCookiesParams{Name: access.Name, URL: s.url}))
 	before := s.refreshes.Load()
 	b.visit("/")
 	b.at("/", "ada")
 	if n := s.refreshes.Load() - before; n != 1 {
-		t.Errorf("an expired access token is refreshed %d times, want 1", n)
+		t.Errorf("without an access token the page refreshes %d times, want 1", n)
 	}
 	b.hasNoTokens()
 
-	// After the logout every way back leads to the login, and to a page that the
-	// browser may have kept, too.
+	// Log out: from then on the account page leads to the login, also if the browser has kept it in
+	// its history.
 	b.visit("/register")
 	b.visit("/")
 	b.at("/", "ada")
@@ -133,23 +142,23 @@ func wholeWay(t *testing.T, s *site) {
 	b.visit("/")
 	b.at("/login", "Log in")
 
-	// The account goes by its password, and its name is free.
-	b.enter("#username", "ada", "#password", another)
+	// Delete the account: it needs the password, and the username is free afterwards.
+	b.enter("#username", "ada", "#password", otherPassword)
 	b.at("/", "ada")
 	b.enter("#sure", password)
 	b.wantError("#delete-error", "The current password is wrong", "sure")
-	b.enter("#sure", another)
-	b.at("/login", "Your account is deleted")
-	b.enter("#username", "ada", "#password", another)
+	b.enter("#sure", otherPassword)
+	b.at("/login", "Your account has been deleted")
+	b.enter("#username", "ada", "#password", otherPassword)
 	b.wantError("#error", "Wrong username or password", "password")
 	b.register()
 }
 
-// Pages of others can neither end a session nor begin one of their own, and what a
-// client says of itself is text.
+// TestHostile checks that a page of another origin can neither end a session nor log a browser in,
+// and that a client's User-Agent is shown as text.
 func TestHostile(t *testing.T) {
 	t.Parallel()
-	s := serveTest(t, false, 0)
+	s := serveTest(t, false)
 	b := s.open(t)
 	b.register()
 	r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/auth/login", strings.NewReader("username=ada&password="+url.QueryEscape(password)))
@@ -163,12 +172,12 @@ func TestHostile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if res.Body.Close(); res.StatusCode != http.StatusOK {
-		t.Fatalf("a login is answered %s", res.Status)
+		t.Fatalf("the login is answered %s", res.Status)
 	}
 	b.visit("/")
 	b.at("/", "<img src=x")
 	if n := evaluate[int](b, `document.querySelectorAll("#sessions img").length`); n != 0 {
-		t.Errorf("what a client says of itself becomes %d elements", n)
+		t.Errorf("the User-Agent becomes %d elements", n)
 	}
 
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -182,7 +191,7 @@ func TestHostile(t *testing.T) {
 	eve.enter("#username", "eve", "#password", password)
 	eve.at("/", "eve")
 	for _, path := range []string{"/auth/login", "/auth/logout"} {
-		b.do("the other's page", chromedp.Navigate(strings.Replace(evil.URL, "127.0.0.1", "localhost", 1)+path))
+		b.do("visit the hostile page", chromedp.Navigate(strings.Replace(evil.URL, "127.0.0.1", "localhost", 1)+path))
 		evaluate[any](b, "document.forms[0].submit()")
 		b.at(path, "cross_origin")
 		b.visit("/")
@@ -190,23 +199,23 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// Who guesses waits, and is told so.
+// TestThrottled checks that the page says how long to wait after too many wrong passwords.
 func TestThrottled(t *testing.T) {
 	t.Parallel()
-	b := serveTest(t, false, 0).open(t)
+	b := serveTest(t, false).open(t)
 	b.visit("/login")
 	for range 5 {
-		b.enter("#username", "ada", "#password", another)
+		b.enter("#username", "ada", "#password", otherPassword)
 		b.wantError("#error", "Wrong username or password", "password")
 	}
-	b.enter("#username", "ada", "#password", another)
+	b.enter("#username", "ada", "#password", otherPassword)
 	b.wantError("#error", "Too many attempts, try again later. Wait ", "password")
 }
 
-// Password managers and phones are told what each field is.
+// TestFields checks the attributes by which password managers and phones recognise each field.
 func TestFields(t *testing.T) {
 	t.Parallel()
-	b := serveTest(t, false, 0).open(t)
+	b := serveTest(t, false).open(t)
 	b.register()
 	for _, row := range []struct{ path, want string }{
 		{"/login", "username/username/ password/current-password/"},
@@ -219,25 +228,25 @@ func TestFields(t *testing.T) {
 			t.Errorf("%s has the fields %s, want %s", row.path, got, row.want)
 		}
 		if got := evaluate[string](b, `[...new Set([...document.forms].map((f) => f.method))].join()`); got != "post" {
-			t.Errorf("%s sends a form by %s, so without its script a password stands in the URL", row.path, got)
+			t.Errorf("%s has a form with the method %s: without its script, the password would be in the URL", row.path, got)
 		}
 	}
 	b.at("/", "ada")
 	b.click("#new ~ .show")
 	if got := evaluate[string](b, `document.querySelector("#new").type + document.querySelector("#new ~ .show").ariaLabel`); got != "textHide new password" {
-		t.Errorf("the password that is shown is %s", got)
+		t.Errorf("the field that shows the password is %s", got)
 	}
 }
 
-// A phone and a desktop, light and dark: nothing stands out of the page, and axe-core
-// finds nothing that keeps somebody out. `go test -artifacts` keeps the pictures.
+// TestLooks checks on a phone and a desktop, light and dark, that no page is wider than the window
+// and that axe-core finds no fault of accessibility. `go test -artifacts` keeps the pictures.
 func TestLooks(t *testing.T) {
 	t.Parallel()
 	axe, err := os.ReadFile(filepath.Join(testenv.NodeModule(t, "axe-core"), "node_modules", "axe-core", "axe.min.js"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serveTest(t, false, 0)
+	s := serveTest(t, false)
 	b := s.open(t)
 	other := s.window(t, b.ctx, chromedp.WithNewBrowserContext())
 	other.register()
@@ -249,7 +258,7 @@ func TestLooks(t *testing.T) {
 		{"login", func() { b.visit("/login") }},
 		{"refused", func() {
 			b.visit("/login")
-			b.enter("#username", "bob", "#password", another)
+			b.enter("#username", "bob", "#password", otherPassword)
 			b.wantError("#error", "Wrong", "password")
 		}},
 		{"account", func() {
@@ -275,7 +284,7 @@ func TestLooks(t *testing.T) {
 					t.Fatal(err)
 				}
 				if wide := evaluate[int64](b, "document.documentElement.scrollWidth"); wide > width {
-					t.Errorf("%s is %d wide", name, wide)
+					t.Errorf("%s is %d wide, the window %d", name, wide, width)
 				}
 				evaluate[any](b, string(axe)+"; null")
 				const faults = `axe.run().then((found) => found.violations.map((v) => v.id + ": " + v.help + " " + v.nodes.map((n) => n.html).join(" ")))`

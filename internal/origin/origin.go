@@ -1,17 +1,18 @@
-// Package origin says which other origins a host trusts.
+// Package origin decides which origins and URLs a host may be configured with.
 package origin
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 )
 
-// Fault is what is wrong with an origin that is refused.
+// Fault says why [Protection] refuses an origin.
 const Fault = "must be scheme://host or scheme://host:port as browsers write it"
 
-// Protection returns what refuses the writes of every other origin but the trusted
-// ones, and calls fault for each of those that no browser would write so.
+// Protection returns a check that refuses writes of other origins, except those that are trusted.
+// It calls fault for each trusted origin that is not written as browsers write it.
 func Protection(trusted []string, fault func(origin string)) *http.CrossOriginProtection {
 	p := http.NewCrossOriginProtection()
 	for _, o := range trusted {
@@ -22,8 +23,8 @@ func Protection(trusted []string, fault func(origin string)) *http.CrossOriginPr
 	return p
 }
 
-// isOrigin reports whether s is written as browsers write an origin (RFC 6454
-// section 6.2): another spelling would be compared and never be equal.
+// isOrigin reports whether s is written as browsers write an origin (RFC 6454 section 6.2). Another
+// spelling would never equal what a browser sends.
 func isOrigin(s string) bool {
 	odd := func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`"\*`, c) }
 	u, err := url.Parse(s)
@@ -37,4 +38,23 @@ func isOrigin(s string) bool {
 		return !strings.HasSuffix(u.Host, ":") && u.Port() != "80"
 	}
 	return false
+}
+
+// IsSecureURL reports whether s is an absolute URL without user information and fragment that
+// [IsSecure] allows.
+func IsSecureURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Hostname() != "" && u.User == nil && !strings.Contains(s, "#") && IsSecure(u)
+}
+
+// IsSecure reports whether u is https, or http to this machine: nobody on the network reads or
+// changes what is sent there.
+func IsSecure(u *url.URL) bool {
+	return u.Scheme == "https" || u.Scheme == "http" && IsLoopback(u.Hostname())
+}
+
+// IsLoopback reports whether host is localhost or a loopback address, without port and brackets.
+// Other names are not looked up.
+func IsLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }

@@ -1,5 +1,4 @@
-// Package problem writes the error answers of this module's handlers: problem
-// details as RFC 9457 has them.
+// Package problem writes the error answers of this module's handlers as problem details (RFC 9457).
 package problem
 
 import (
@@ -15,8 +14,7 @@ import (
 // Type is the media type of problem details.
 const Type = "application/problem+json"
 
-// Details are what a refusal says (RFC 9457 section 3): Code is for the program
-// that reads it, Detail for the person.
+// Details is the body of a refusal (RFC 9457 section 3). Code is for programs, Detail for people.
 type Details struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
@@ -24,9 +22,9 @@ type Details struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Of returns the details of a refusal; an empty code is that of the status, and
-// detail may be empty. Both are part of the program, never of a request or of an
-// error's text.
+// Of returns the details of a refusal. An empty code stands for the [Code] of the status, and
+// detail may be empty. Both must be constants of the program, never text from a request or an
+// error.
 func Of(status int, code, detail string) Details {
 	if code == "" {
 		code = Code(status)
@@ -34,18 +32,18 @@ func Of(status int, code, detail string) Details {
 	return Details{http.StatusText(status), status, code, detail}
 }
 
-// Write answers with what [Of] returns. Headers set before stay; the answer is not
-// to be stored.
+// Write answers with the details that [Of] returns, and forbids caches to store the answer. Headers
+// that were set before stay.
 func Write(w http.ResponseWriter, status int, code, detail string) {
-	body, _ := json.Marshal(Of(status, code, detail)) // strings and an int: cannot fail
+	body, _ := json.Marshal(Of(status, code, detail)) // never fails: strings and an int
 	h := w.Header()
 	h.Set("Content-Type", Type)
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that went away is nobody's error
+	_, _ = w.Write(append(body, '\n')) // fails only if the client has gone
 }
 
-// Code returns the code of a status that needs no narrower one. Codes never change.
+// Code returns the code of a status where no narrower one applies. Codes never change.
 func Code(status int) string {
 	switch status {
 	case http.StatusBadRequest:
@@ -75,14 +73,14 @@ func Code(status int) string {
 	return "internal"
 }
 
-// RetryAfter returns the value of a Retry-After header: whole seconds, rounded
-// up, at least one (RFC 9110 section 10.2.3).
+// RetryAfter returns d as the value of a Retry-After header (RFC 9110 section 10.2.3): whole
+// seconds, rounded up, at least 1.
 func RetryAfter(d time.Duration) string {
 	return strconv.FormatInt(int64((max(d, 1)-1)/time.Second)+1, 10)
 }
 
-// Log tells logger, unless it is nil, why r was not decided. A request that its
-// client gave up is nobody's fault and not told.
+// Log logs why r could not be decided. It logs nothing if logger is nil, or if the request was
+// cancelled because its client hung up.
 func Log(logger *slog.Logger, r *http.Request, err error) {
 	gone := errors.Is(err, context.Canceled) && r.Context().Err() != nil
 	if logger == nil || gone {

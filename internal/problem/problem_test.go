@@ -25,7 +25,7 @@ func TestWrite(t *testing.T) {
 		w.Header().Set("Retry-After", "1")
 		problem.Write(w, 409, row.code, row.detail)
 		if w.Code != 409 || w.Body.String() != row.want {
-			t.Errorf("%d %s, want 409 %s", w.Code, w.Body, row.want)
+			t.Errorf("Write answers %d %s, want 409 %s", w.Code, w.Body, row.want)
 		}
 		for name, want := range map[string]string{"Content-Type": "application/problem+json", "Cache-Control": "no-store", "Retry-After": "1"} {
 			if got := w.Header().Get(name); got != want {
@@ -46,8 +46,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// The log is told of the error, and of nothing that came with the request; and of
-// nothing at all where the client has gone.
+// Log writes the error and nothing that came with the request. It writes nothing if the client has
+// gone.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
@@ -57,7 +57,7 @@ func TestLog(t *testing.T) {
 	r.Header.Set("Cookie", "access=s3cr3t")
 	problem.Log(logger, r, errors.New("the disk is full"))
 	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "the disk is full") || strings.Contains(log.String(), "s3cr3t") {
-		t.Errorf("logged %q", log.String())
+		t.Errorf("Log wrote %q, want the error at level ERROR and nothing of the request", log.String())
 	}
 	problem.Log(nil, r, errors.New("the disk is full"))
 	log.Reset()
@@ -65,10 +65,10 @@ func TestLog(t *testing.T) {
 	cancel()
 	problem.Log(logger, r.WithContext(gone), fmt.Errorf("load: %w", context.Canceled))
 	if log.Len() > 0 {
-		t.Errorf("of a client that has gone is logged %q", log.String())
+		t.Errorf("Log wrote %q about a client that has gone, want nothing", log.String())
 	}
-	problem.Log(logger, r, fmt.Errorf("load: %w", context.Canceled)) // by somebody else
+	problem.Log(logger, r, fmt.Errorf("load: %w", context.Canceled)) // not cancelled by the client
 	if log.Len() == 0 {
-		t.Error("what was cancelled and not by the client is not logged")
+		t.Error("Log wrote nothing about a cancellation that the client did not cause")
 	}
 }

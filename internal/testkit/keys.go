@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 // Generated returns a key made for one test.
@@ -60,4 +61,14 @@ func RingOf(t testing.TB, signing jwt.Key, others ...jwt.Key) *jwt.KeyRing {
 
 var Algorithms = []string{
 	"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+}
+
+// Secrets returns a ring with one secret, made for one test.
+func Secrets(t testing.TB) *secrets.Ring {
+	t.Helper()
+	ring, err := secrets.NewRing(secrets.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
 }

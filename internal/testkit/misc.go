@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
 // SlowHasher takes a second, or each, for a call and records which began in what
@@ -66,7 +67,7 @@ func IsConfigError(err error) bool {
 
 func Read(t testing.TB, path string) string {
 	t.Helper()
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(Testdata(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,4 +89,19 @@ func Allocated(f func()) uint64 {
 	f()
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
+}
+
+// FaultFields returns the Field of each [cfgerr.Error] that a constructor has joined.
+func FaultFields(err error) (fields []string) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		if fault, is := errors.AsType[*cfgerr.Error](err); is {
+			fields = append(fields, fault.Field)
+		}
+		return fields
+	}
+	for _, one := range joined.Unwrap() {
+		fields = append(fields, FaultFields(one)...)
+	}
+	return fields
 }

@@ -26,10 +26,29 @@ type VectorSetting struct {
 	Now                       int64 `json:"now"`
 }
 
+// Testdata returns the path of a file below the testdata folder of the repository, from the folder
+// of any package: name begins with "testdata/". Any other name is returned as it is.
+func Testdata(name string) string {
+	if !strings.HasPrefix(name, "testdata/") {
+		return name
+	}
+	for up := "."; len(up) < 20; up += "/.." {
+		if path := filepath.Join(up, name); exists(path) {
+			return path
+		}
+	}
+	return name
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 // ReadLines decodes each line of a file of testdata/vectors as a T.
 func ReadLines[T any](t testing.TB, name string) []T {
 	t.Helper()
-	b, err := os.ReadFile(name)
+	b, err := os.ReadFile(Testdata(name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +70,7 @@ func ReadLines[T any](t testing.TB, name string) []T {
 
 func VectorSettings(t testing.TB) map[string]VectorSetting {
 	t.Helper()
-	b, err := os.ReadFile("testdata/vectors/settings.json")
+	b, err := os.ReadFile(Testdata("testdata/vectors/settings.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +90,7 @@ func VectorKey(t testing.TB, kid, alg string) jwt.Key {
 	t.Helper()
 	var key jwt.Key
 	var err error
-	dir := "testdata/vectors/keys"
+	dir := Testdata("testdata/vectors/keys")
 	if strings.HasPrefix(kid, "hs") {
 		var text, secret []byte
 		if text, err = os.ReadFile(filepath.Join(dir, kid+".b64")); err == nil {

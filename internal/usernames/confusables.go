@@ -10,21 +10,21 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The data of UTS 39 (Unicode security mechanisms), version 17.0.0; its licence is
+// Data of UTS 39 (Unicode security mechanisms), version 17.0.0; its licence is
 // testdata/LICENSE.unicode.
 const (
-	// latinLetters are the small letters outside ASCII of today's Latin alphabets:
-	// script Latin in IdentifierStatus.txt, less what RFC 8265 refuses.
+	// latinLetters are the small letters outside ASCII of today's Latin alphabets: those of script
+	// Latin in IdentifierStatus.txt, without the ones that RFC 8265 refuses.
 	latinLetters = "ßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿāăąćĉċčďđēėęěĝğġģĥħĩīįıĵķĺļľłńņňŋōőœŕřśŝşšťŧũūŭůűųŵŷźżž" +
 		"ƒƙơưƴǎǐǒǔǝǧǩǯǹșțɍɓɔɖɗəɛɣɨɩɲʉʋʒḍḓḡḥḷḽḿṃṅṇṉṋṛṣṭṱẍẓạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ"
 
-	// latinMarks are the marks that stand above and below a letter for which there
-	// is no character with the mark, as in Yoruba, and that are no twin of each other.
+	// latinMarks are the marks above and below letters for which Unicode has no composed character, as
+	// in Yoruba, and that are not confusable with each other.
 	latinMarks = "\u0300\u0301\u0302\u0303\u0304\u0308\u0323\u0331"
 
-	// asciiTwins are the characters whose skeleton, by confusables.txt, is ASCII,
-	// less what is refused without this list: by RFC 8265, for digits and modifier
-	// letters, by latinLetters, and ı for its capital.
+	// asciiTwins are the characters whose skeleton, by confusables.txt, is ASCII. Left out are those
+	// that are refused without this list: by RFC 8265, as digits or modifier letters, by latinLetters,
+	// and ı because of its capital.
 	asciiTwins = "\u00e6\u00fe\u0153\u0192\u0263\u0269\u028b" + // Latin
 		"\u03b1\u03b3\u03b9\u03bd\u03bf\u03c1\u03c3\u03c5\u03ed\u03f3\u03f8" + // Greek
 		"\u0430\u0431\u0433\u0435\u043e\u0440\u0441\u0443\u0445\u0448\u0455\u0456\u0458\u0461\u0475" + // Cyrillic
@@ -53,15 +53,15 @@ const (
 		"\U00016f42\U00016f43\U00016f51\U00016f52\U0001d16d"
 )
 
-// mixed are the scripts that one name may mix: UTS 39 section 5.2, "Highly Restrictive".
+// mixed lists the scripts that one name may mix (UTS 39 section 5.2, "Highly Restrictive").
 var mixed = [][]string{{"Latin", "Han", "Hiragana", "Katakana"}, {"Latin", "Han", "Bopomofo"}, {"Latin", "Han", "Hangul"}}
 
-// maxMarks stand on one letter: UTS 39 section 5.4.
+// maxMarks bounds the marks on one letter (UTS 39 section 5.4).
 const maxMarks = 4
 
-// distinct returns an error if a canonical name outside ASCII could be taken for
-// another: for one in ASCII in any case, and for others where that costs no
-// language a letter. Either side of an "@" is a name of its own.
+// distinct returns an error if a canonical name outside ASCII is confusable with another name. That is
+// checked in full against ASCII names, in any case, and against other names as far as no language
+// loses a letter. The two sides of an "@" are checked separately. See decision 0081.
 func distinct(name string) error {
 	if !strings.ContainsFunc(name, outsideASCII) {
 		return nil
@@ -77,8 +77,8 @@ func distinct(name string) error {
 	return nil
 }
 
-// fromCapitals returns the canonical form of a name's capitals, of which ß has two.
-// RFC 8265 knows no final sigma (section 3.5): here a word ends in one.
+// fromCapitals returns the canonical form of a name in capitals, where ß becomes SS. RFC 8265 has no
+// rule for the final sigma (section 3.5), so it is restored here at the end of a word.
 func fromCapitals(name string) (string, error) {
 	again, err := precisUsername(strings.ToUpper(strings.ReplaceAll(name, "ß", "ss")))
 	letters := []rune(again)
@@ -134,9 +134,9 @@ func distinctPart(part string) error {
 
 func outsideASCII(c rune) bool { return c > unicode.MaxASCII }
 
-// strange reports whether a character has twins wherever it stands: a digit of
-// another system, a joiner that shows or not, a modifier letter, a letter of no
-// Latin alphabet, a mark that is left over or of another script.
+// strange reports whether a character is confusable wherever it stands: a digit of another system, a
+// joiner, a modifier letter, a Latin letter of no alphabet, or a mark that was not composed or belongs
+// to another script.
 func strange(c rune, latin bool) bool {
 	return unicode.In(c, unicode.Nd, unicode.Join_Control) ||
 		c >= 0x2b0 && c <= 0x2ff ||
@@ -144,7 +144,7 @@ func strange(c rune, latin bool) bool {
 		unicode.Is(unicode.M, c) && (latin || c < 0x370) && !strings.ContainsRune(latinMarks, c)
 }
 
-// scripts returns the scripts of s, but for what scripts share.
+// scripts returns the scripts of s, without Common and Inherited.
 func scripts(s string) (in []string) {
 	for name, table := range unicode.Scripts {
 		if name != "Common" && name != "Inherited" && strings.ContainsFunc(s, func(c rune) bool { return unicode.Is(table, c) }) {

@@ -1,3 +1,5 @@
+// Package usernames holds the canonical form of a username, and the rule for which new usernames are
+// confusable with others.
 package usernames
 
 import (
@@ -9,12 +11,12 @@ import (
 	"golang.org/x/text/secure/precis"
 )
 
-// MaxBytes bounds a username in bytes, as given and in canonical form. It is
-// what an indexed column holds everywhere, and the longest e-mail address has 254.
+// MaxBytes bounds a username, as it is given and in canonical form. An indexed column can hold that
+// much in every database, and the longest e-mail address has 254 bytes.
 const MaxBytes = 255
 
-// precisUsername is UsernameCaseMapped, RFC 8265 section 3.3: width and case
-// folded, NFC, and neither spaces, controls nor invisible characters.
+// precisUsername is UsernameCaseMapped of RFC 8265 section 3.3: it folds width and case, normalises to
+// NFC, and refuses spaces, controls and invisible characters.
 func precisUsername(username string) (string, error) {
 	return precis.UsernameCaseMapped.String(username)
 }
@@ -25,8 +27,8 @@ type Rule struct {
 	distinct  bool // reject new usernames that are confusable with others (UTS 39)
 }
 
-// NewRule returns the rule of a host's own function. Nil means UsernameCaseMapped of
-// RFC 8265, and that new usernames must not be confusable with others.
+// NewRule returns the rule of a host's own function. Nil means UsernameCaseMapped of RFC 8265, with
+// the addition that new usernames must not be confusable with others.
 func NewRule(normalize func(string) (string, error)) Rule {
 	if normalize == nil {
 		return Rule{precisUsername, true}
@@ -34,7 +36,7 @@ func NewRule(normalize func(string) (string, error)) Rule {
 	return Rule{normalize, false}
 }
 
-// Canonical returns the canonical form of a username, or why it has none.
+// Canonical returns the canonical form of a username, or an error that says why it has none.
 func (r Rule) Canonical(given string) (string, error) {
 	if len(given) > MaxBytes || !utf8.ValidString(given) {
 		return "", fmt.Errorf("not valid UTF-8 of at most %d bytes", MaxBytes)

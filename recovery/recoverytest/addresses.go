@@ -1,4 +1,11 @@
-// Package recoverytest holds the suite that proves a [recovery.Addresses] right.
+// Package recoverytest holds the suite that proves a [recovery.Addresses] right. A host that keeps the
+// addresses of its users itself runs it in a test:
+//
+//	func TestAddresses(t *testing.T) {
+//		recoverytest.TestAddresses(t, func(t *testing.T) (a recovery.Addresses, ada, eve string) {
+//			// Return an Addresses, and the IDs of two users in it who have no address.
+//		})
+//	}
 package recoverytest
 
 import (
@@ -12,8 +19,8 @@ import (
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
-// TestAddresses checks that an Addresses keeps its contract. It calls factory for
-// each rule, and with it for two users that exist and have no address.
+// TestAddresses checks that an Addresses keeps its contract. It calls factory once for each rule. The
+// factory returns an Addresses, and the IDs of two users that exist and have no address.
 func TestAddresses(t *testing.T, factory func(t *testing.T) (a recovery.Addresses, ada, eve string)) {
 	t.Helper()
 	if factory == nil {
@@ -48,14 +55,14 @@ func TestAddresses(t *testing.T, factory func(t *testing.T) (a recovery.Addresse
 		c.replace(c.ada, "", "ada@example.com", false, nil)
 		c.replace(c.ada, "ada@example.com", "ada@example.com", true, nil)
 		c.has(c.ada, "ada@example.com", true)
-		c.replace(c.ada, "ada@example.com", "ada@example.com", true, nil) // once more changes nothing, and is no conflict
+		c.replace(c.ada, "ada@example.com", "ada@example.com", true, nil) // repeating it is no conflict
 	})
 	rule("Replace", func(c *checker) {
 		c.replace(c.ada, "", "ada@example.com", true, nil)
 		c.replace(c.ada, "ada@example.com", "new@example.com", false, nil)
 		c.has(c.ada, "new@example.com", false)
 		c.owned("ada@example.com", "")
-		c.replace(c.eve, "", "ada@example.com", true, nil) // is free
+		c.replace(c.eve, "", "ada@example.com", true, nil) // the old address is free again
 	})
 	rule("Conflict", func(c *checker) {
 		c.replace(c.ada, "", "ada@example.com", false, nil)
@@ -78,7 +85,7 @@ func TestAddresses(t *testing.T, factory func(t *testing.T) (a recovery.Addresse
 		c.replace(c.ada, "ada@example.com", "", false, nil)
 		c.has(c.ada, "", false)
 		c.owned("ada@example.com", "")
-		c.replace(c.eve, "", "", false, nil) // two without an address are no conflict
+		c.replace(c.eve, "", "", false, nil) // both users have no address, which is no conflict
 	})
 	rule("RaceForOneAddress", func(c *checker) {
 		c.race(auth.ErrUserExists, auth.ErrConflict, func(i int) error {
@@ -105,7 +112,7 @@ func TestAddresses(t *testing.T, factory func(t *testing.T) (a recovery.Addresse
 	})
 }
 
-// checker is one rule's.
+// checker checks one rule.
 type checker struct {
 	t        *testing.T
 	ctx      context.Context
@@ -113,7 +120,7 @@ type checker struct {
 	ada, eve string
 }
 
-// has fails the test unless the user has this address; empty: none.
+// has fails the test unless the user has this address, or none if want is empty.
 func (c *checker) has(id, want string, wantVerified bool) {
 	c.t.Helper()
 	address, verified, err := c.a.Address(c.ctx, id)
@@ -125,18 +132,20 @@ func (c *checker) has(id, want string, wantVerified bool) {
 	}
 }
 
-// owned fails the test unless the address is this user's; empty: nobody's.
+// owned fails the test unless the address belongs to the user with the ID want, or to nobody if want is
+// empty.
 func (c *checker) owned(address, want string) {
 	c.t.Helper()
 	id, err := c.a.UserByAddress(c.ctx, address)
 	switch {
 	case want == "" && !errors.Is(err, auth.ErrUserNotFound):
-		c.t.Errorf("UserByAddress of %q, which is nobody's, returned %q, %v, want auth.ErrUserNotFound", address, id, err)
+		c.t.Errorf("UserByAddress of %q, which belongs to nobody, returned %q, %v, want auth.ErrUserNotFound", address, id, err)
 	case want != "" && (err != nil || id != want):
 		c.t.Errorf("UserByAddress of %q returned %q, %v, want %q", address, id, err, want)
 	}
 }
 
+// replace fails the test unless ReplaceAddress returns want.
 func (c *checker) replace(id, old, replacement string, verified bool, want error) {
 	c.t.Helper()
 	err := c.a.ReplaceAddress(c.ctx, id, old, replacement, verified)
@@ -145,30 +154,30 @@ func (c *checker) replace(id, old, replacement string, verified bool, want error
 	}
 }
 
-// race calls f at once and fails the test unless one call succeeds, and the others
-// return one of the two.
-func (c *checker) race(loss, other error, f func(i int) error) {
+// race makes 16 concurrent calls of f. It fails the test unless exactly one succeeds and each of the
+// others returns one of the two errors.
+func (c *checker) race(taken, changed error, f func(i int) error) {
 	c.t.Helper()
 	errs := make([]error, 16)
 	start := make(chan struct{})
-	var all sync.WaitGroup
+	var calls sync.WaitGroup
 	for i := range errs {
-		all.Go(func() {
+		calls.Go(func() {
 			<-start
 			errs[i] = f(i)
 		})
 	}
 	close(start)
-	all.Wait()
-	won := 0
+	calls.Wait()
+	succeeded := 0
 	for _, err := range errs {
 		if err == nil {
-			won++
-		} else if !errors.Is(err, loss) && !errors.Is(err, other) {
-			c.t.Errorf("who was too late got %v", err)
+			succeeded++
+		} else if !errors.Is(err, taken) && !errors.Is(err, changed) {
+			c.t.Errorf("a call that did not succeed returned %v, want %v or %v", err, taken, changed)
 		}
 	}
-	if won != 1 {
-		c.t.Errorf("of %d calls at once %d succeeded, want 1", len(errs), won)
+	if succeeded != 1 {
+		c.t.Errorf("of %d concurrent calls %d succeeded, want 1", len(errs), succeeded)
 	}
 }

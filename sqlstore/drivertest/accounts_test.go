@@ -12,8 +12,10 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
-	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
 // TestSessionsOfUser lists the sessions of a user and ends them in every way there
@@ -129,33 +131,29 @@ func TestKeysRotate(t *testing.T) {
 		tt.source = func(testing.TB) string { return source }
 		s, _, p := tt.store(t)
 		create(t, s, user("1", "alice"))
-		now, next := [2]jwt.Key{}, [2]jwt.Key{} // of refresh tokens, and that sign
-		generate := func(keys *[2]jwt.Key) {
-			t.Helper()
-			for i, alg := range []string{jwt.HS256, jwt.EdDSA} {
-				var err error
-				if keys[i], err = jwt.GenerateKey(alg); err != nil {
-					t.Fatal(err)
-				}
-			}
+		type generation struct {
+			refresh secrets.Key // authenticates refresh tokens
+			access  jwt.Key     // signs access tokens
 		}
-		generate(&now)
-		var rings [2][2]*jwt.KeyRing // by replica
+		generate := func() generation {
+			return generation{secrets.Generate(), testkit.Generated(t, jwt.EdDSA)}
+		}
+		current := generate()
+		var rings [2]serverKeys // by replica
 		var replicas [2]*auth.Authenticator
 		for i := range replicas {
-			for k, key := range now {
-				ring, err := jwt.NewKeyRing(key)
-				if err != nil {
-					t.Fatal(err)
-				}
-				rings[i][k] = ring
+			access := testkit.RingOf(t, current.access)
+			refresh, err := secrets.NewRing(current.refresh)
+			if err != nil {
+				t.Fatal(err)
 			}
-			tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: rings[i][1]})
+			rings[i] = serverKeys{access, refresh}
+			tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: access})
 			if err != nil {
 				t.Fatal(err)
 			}
 			store := tt.again(t, p)
-			if replicas[i], err = auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: store, RefreshKeys: rings[i][0]}); err != nil {
+			if replicas[i], err = auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: store, RefreshKeys: refresh}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -185,17 +183,19 @@ func TestKeysRotate(t *testing.T) {
 		}
 		// step replaces the keys of one replica after the other, and waits until each
 		// client has got tokens since.
-		step := func(first [2]jwt.Key, more ...[2]jwt.Key) {
+		step := func(first generation, older ...generation) {
 			t.Helper()
-			for i := range rings {
-				for k, ring := range rings[i] {
-					var others []jwt.Key
-					for _, keys := range more {
-						others = append(others, keys[k])
-					}
-					if err := ring.Replace(first[k], others...); err != nil {
-						t.Error(err)
-					}
+			var olderRefresh []secrets.Key
+			var olderAccess []jwt.Key
+			for _, keys := range older {
+				olderRefresh, olderAccess = append(olderRefresh, keys.refresh), append(olderAccess, keys.access)
+			}
+			for _, ring := range rings {
+				if err := ring.refresh.Replace(first.refresh, olderRefresh...); err != nil {
+					t.Error(err)
+				}
+				if err := ring.access.Replace(first.access, olderAccess...); err != nil {
+					t.Error(err)
 				}
 				time.Sleep(5 * time.Millisecond)
 			}
@@ -206,11 +206,11 @@ func TestKeysRotate(t *testing.T) {
 			}
 		}
 		for range rotations {
-			generate(&next)
-			step(now, next) // known everywhere
-			step(next, now) // used
-			step(next)      // the old one is gone
-			now = next
+			next := generate()
+			step(current, next) // every replica accepts the next keys
+			step(next, current) // every replica uses them
+			step(next)          // the old keys are gone
+			current = next
 		}
 		stop.Store(true)
 		wg.Wait()

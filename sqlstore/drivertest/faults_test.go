@@ -97,8 +97,8 @@ func TestReadOnly(t *testing.T) {
 		if err := readOnly.Migrate(bounded(t)); err != nil {
 			t.Errorf("Migrate, with nothing to do: %v", err)
 		}
-		ofTheWorld(t, "CreateUser", readOnly.CreateUser(bounded(t), user("2", "bob")))
-		ofTheWorld(t, "CreateUser of a user who exists", readOnly.CreateUser(bounded(t), alice))
+		ofTheWorld(t, "CreateUser", createUser(bounded(t), readOnly, user("2", "bob")))
+		ofTheWorld(t, "CreateUser of a user who exists", createUser(bounded(t), readOnly, alice))
 		ofTheWorld(t, "ReplacePasswordHash", readOnly.ReplacePasswordHash(bounded(t), alice.ID, alice.PasswordHash, "$hash$new"))
 		hasUser(t, s, alice)
 		hasNot(t, s, user("2", "bob"))
@@ -128,7 +128,7 @@ func TestLocked(t *testing.T) {
 		create(t, s, alice)
 		release := tt.blocking(t, db, p)
 		for name, call := range map[string]func(context.Context) error{
-			"CreateUser": func(ctx context.Context) error { return s.CreateUser(ctx, bob) },
+			"CreateUser": func(ctx context.Context) error { return createUser(ctx, s, bob) },
 			"ReplacePasswordHash": func(ctx context.Context) error {
 				return s.ReplacePasswordHash(ctx, alice.ID, alice.PasswordHash, "new")
 			},
@@ -150,7 +150,7 @@ func TestLocked(t *testing.T) {
 		// A server may notice late that nobody waits for the answer, and until
 		// then it goes on: see the comment on Store.
 		eventually(t, func() error {
-			err := s.CreateUser(bounded(t), bob)
+			err := createUser(bounded(t), s, bob)
 			if err == nil || errors.Is(err, auth.ErrUserExists) {
 				return nil
 			}
@@ -186,7 +186,7 @@ func TestBusyTimeout(t *testing.T) {
 		create(t, s, alice)
 		release := tt.blocking(t, db, p)
 		start := time.Now()
-		ofTheWorld(t, "CreateUser", s.CreateUser(context.Background(), user("3", "bob")))
+		ofTheWorld(t, "CreateUser", createUser(context.Background(), s, user("3", "bob")))
 		if took := time.Since(start); took < 300*time.Millisecond || took > 5*time.Second {
 			t.Errorf("CreateUser took %v", took)
 		}
@@ -206,12 +206,12 @@ func TestLineOfWriters(t *testing.T) {
 	create(t, s, user("1", "alice"))
 	release := tt.blocking(t, db, p)
 	first := make(chan error)
-	go func() { first <- s.CreateUser(bounded(t), user("3", "bob")) }()
+	go func() { first <- createUser(bounded(t), s, user("3", "bob")) }()
 	time.Sleep(50 * time.Millisecond) // so that the first has its turn
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	err := s.CreateUser(ctx, user("4", "carol"))
+	err := createUser(ctx, s, user("4", "carol"))
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("CreateUser took %v", took)
 	}
@@ -238,7 +238,7 @@ func TestUndone(t *testing.T) {
 			var wg sync.WaitGroup
 			errs := make([]error, callers)
 			for i := range callers {
-				wg.Go(func() { errs[i] = s.CreateUser(bounded(t), user(fmt.Sprintf("%d-%d", round, i), "bob")) })
+				wg.Go(func() { errs[i] = createUser(bounded(t), s, user(fmt.Sprintf("%d-%d", round, i), "bob")) })
 			}
 			time.Sleep(100 * time.Millisecond) // so that they wait
 			release()
@@ -322,7 +322,7 @@ func TestConnectionsCut(t *testing.T) {
 			wg.Go(func() {
 				for i := range each {
 					u := user(fmt.Sprintf("%d-%d", w, i), fmt.Sprintf("user-%d-%d", w, i))
-					results <- result{u, victim.CreateUser(bounded(t), u)}
+					results <- result{u, createUser(bounded(t), victim, u)}
 				}
 			})
 		}
@@ -362,7 +362,7 @@ func TestConnectionsCut(t *testing.T) {
 			}
 		}
 		// A connection that was cut while it was idle says so to whoever uses it next.
-		eventually(t, func() error { return victim.CreateUser(bounded(t), user("last", "last")) })
+		eventually(t, func() error { return createUser(bounded(t), victim, user("last", "last")) })
 	})
 }
 

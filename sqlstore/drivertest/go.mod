@@ -8,10 +8,10 @@ require (
 	github.com/lib/pq v1.12.3
 	github.com/ncruces/go-sqlite3 v0.37.0
 	github.com/pquerna/otp v1.5.0
-	github.com/seed-e36e2130/auth v0.0.0
-	github.com/seed-e36e2130/auth/sqlstore v0.0.0
-	github.com/seed-e36e2130/auth/sqlstore/pglisten v0.0.0
-	github.com/seed-e36e2130/auth/totp v0.0.0
+	github.com/seed-e36e2130/auth v0.1.0
+	github.com/seed-e36e2130/auth/sqlstore v0.1.0
+	github.com/seed-e36e2130/auth/sqlstore/pglisten v0.1.0
+	github.com/seed-e36e2130/auth/totp v0.1.0
 	modernc.org/sqlite v1.62.0
 )
 
@@ -44,11 +44,4 @@ require (
 	modernc.org/libc v1.80.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
-)
-
-replace (
-	github.com/seed-e36e2130/auth => ../..
-	github.com/seed-e36e2130/auth/sqlstore => ..
-	github.com/seed-e36e2130/auth/sqlstore/pglisten => ../pglisten
-	github.com/seed-e36e2130/auth/totp => ../../totp
 )

@@ -16,11 +16,11 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/throttle"
 	"github.com/seed-e36e2130/auth/totp"
-	"github.com/seed-e36e2130/auth/jwt"
 )
 
 const guessers = 64
@@ -95,15 +95,8 @@ func TestGuessesAtOnce(t *testing.T) {
 // records there.
 func accounts(t testing.TB, stores [2]*sqlstore.Store) (both [2]*auth.Authenticator, factor [2]*totp.Factor) {
 	t.Helper()
-	secret, err := jwt.GenerateKey(jwt.HS256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := jwt.NewKeyRing(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys})
+	keys := newKeys(t)
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys.access})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +109,7 @@ func accounts(t testing.TB, stores [2]*sqlstore.Store) (both [2]*auth.Authentica
 			t.Fatal(err)
 		}
 		both[i], err = auth.New(s, tokens, auth.Config{
-			Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, Records: s, SecondFactor: factor[i], Throttle: slow,
+			Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh, Records: s, SecondFactor: factor[i], Throttle: slow,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/sqlstore/pglisten"
-	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // principal returns the caller of an access token of the session.

@@ -20,9 +20,9 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/sqlstore"
-	"github.com/seed-e36e2130/auth/jwt"
 )
 
 const password = "correct horse battery"
@@ -37,7 +37,7 @@ type service struct {
 
 // newService serves what s keeps. Each request may take as long as limit, and told
 // hears how each was answered.
-func newService(t testing.TB, s *sqlstore.Store, keys *jwt.KeyRing, cfg revocation.Config, limit time.Duration, told func(path string, status int)) service {
+func newService(t testing.TB, s *sqlstore.Store, keys serverKeys, cfg revocation.Config, limit time.Duration, told func(path string, status int)) service {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -49,9 +49,9 @@ func newService(t testing.TB, s *sqlstore.Store, keys *jwt.KeyRing, cfg revocati
 	must(err)
 	t.Cleanup(func() { list.Close() })
 	must(list.Sync(bounded(t)))
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, Check: list.Check})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys.access, Check: list.Check})
 	must(err)
-	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, Revoked: list.Sync, Accounts: s})
+	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh, Revoked: list.Sync, Accounts: s})
 	must(err)
 	guard, err := auth.NewMiddleware(a, auth.MiddlewareConfig{})
 	must(err)

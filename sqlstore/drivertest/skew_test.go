@@ -7,8 +7,9 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
-	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
 // TestSkew has replicas whose clocks are two minutes ahead and behind share a
@@ -50,27 +51,37 @@ func TestSkew(t *testing.T) {
 	}
 }
 
-func newKeys(t testing.TB) *jwt.KeyRing {
+// serverKeys are the keys that the replicas of one program share.
+type serverKeys struct {
+	access  *jwt.KeyRing  // signs access tokens
+	refresh *secrets.Ring // authenticates refresh tokens
+}
+
+func newKeys(t testing.TB) serverKeys {
 	t.Helper()
 	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := jwt.NewKeyRing(key)
+	access, err := jwt.NewKeyRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys
+	refresh, err := secrets.NewRing(secrets.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serverKeys{access, refresh}
 }
 
 // newReplica returns an Authenticator on a store.
-func newReplica(t testing.TB, s *sqlstore.Store, keys *jwt.KeyRing) *auth.Authenticator {
+func newReplica(t testing.TB, s *sqlstore.Store, keys serverKeys) *auth.Authenticator {
 	t.Helper()
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys.access})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, SessionsPerUser: 1000})
+	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh, SessionsPerUser: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

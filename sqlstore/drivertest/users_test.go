@@ -51,11 +51,20 @@ func user(id, username string) auth.User {
 	return auth.User{ID: id, Username: username, PasswordHash: "$hash$of-" + id, CreatedAt: time.Now().UTC().Truncate(time.Microsecond)}
 }
 
+// createUser adds a user and returns the error alone.
+func createUser(ctx context.Context, s auth.UserStore, u auth.User) error {
+	id, err := s.CreateUser(ctx, u)
+	if err == nil && id != u.ID {
+		return fmt.Errorf("CreateUser returned the ID %q, want %q", id, u.ID)
+	}
+	return err
+}
+
 // create adds users.
 func create(t testing.TB, s auth.UserStore, users ...auth.User) {
 	t.Helper()
 	for _, u := range users {
-		if err := s.CreateUser(bounded(t), u); err != nil {
+		if err := createUser(bounded(t), s, u); err != nil {
 			t.Fatalf("CreateUser: %v", err)
 		}
 	}
@@ -135,7 +144,7 @@ func calls(s *sqlstore.Store, u auth.User) map[string]func(context.Context) erro
 		},
 		"DeleteRecord": func(ctx context.Context) error { return s.DeleteRecord(ctx, "key", 1) },
 
-		"CreateUser":     func(ctx context.Context) error { return s.CreateUser(ctx, user("new", "new")) },
+		"CreateUser":     func(ctx context.Context) error { return createUser(ctx, s, user("new", "new")) },
 		"UserByID":       func(ctx context.Context) error { _, err := s.UserByID(ctx, u.ID); return err },
 		"UserByUsername": func(ctx context.Context) error { _, err := s.UserByUsername(ctx, u.Username); return err },
 		"ReplacePasswordHash": func(ctx context.Context) error {
@@ -157,12 +166,12 @@ func TestLimits(t *testing.T) {
 			"NUL": "a\x00b", "not UTF-8": "a\xff", "surrogate": "\xed\xa0\x80",
 		} {
 			u := user("id of "+name, text)
-			if err := s.CreateUser(bounded(t), u); !errors.Is(err, auth.ErrInvalidUsername) {
+			if err := createUser(bounded(t), s, u); !errors.Is(err, auth.ErrInvalidUsername) {
 				t.Errorf("CreateUser with a username that is %s: %v, want %v", name, err, auth.ErrInvalidUsername)
 			}
 			hasNot(t, s, u)
 			u = user(text, "name of "+name)
-			ofTheWorld(t, "CreateUser with an ID that is "+name, s.CreateUser(bounded(t), u))
+			ofTheWorld(t, "CreateUser with an ID that is "+name, createUser(bounded(t), s, u))
 			hasNot(t, s, u)
 			if err := s.ReplacePasswordHash(bounded(t), text, "", "$hash$new"); !errors.Is(err, auth.ErrUserNotFound) {
 				t.Errorf("ReplacePasswordHash with an ID that is %s: %v, want %v", name, err, auth.ErrUserNotFound)
@@ -171,7 +180,7 @@ func TestLimits(t *testing.T) {
 		for name, hash := range map[string]string{"too long": strings.Repeat("h", 1025), "NUL": "h\x00", "not UTF-8": "h\xff"} {
 			u := user("id of "+name, "name of "+name)
 			u.PasswordHash = hash
-			ofTheWorld(t, "CreateUser with a hash that is "+name, s.CreateUser(bounded(t), u))
+			ofTheWorld(t, "CreateUser with a hash that is "+name, createUser(bounded(t), s, u))
 			hasNot(t, s, u)
 			ofTheWorld(t, "ReplacePasswordHash by a hash that is "+name, s.ReplacePasswordHash(bounded(t), longest.ID, longest.PasswordHash, hash))
 			if err := s.ReplacePasswordHash(bounded(t), longest.ID, hash, "$hash$new"); !errors.Is(err, auth.ErrConflict) {
@@ -275,7 +284,7 @@ func TestTwoPrograms(t *testing.T) {
 			for name := range names {
 				go func() {
 					u := user(fmt.Sprintf("%d-%d", program, name), fmt.Sprintf("user-%d", name))
-					answers <- answer{program, name, s.CreateUser(bounded(t), u)}
+					answers <- answer{program, name, createUser(bounded(t), s, u)}
 				}()
 			}
 		}

@@ -10,9 +10,9 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/sqlstore"
-	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // hostTable makes a table of users as a host may have it, some of its names being
@@ -82,7 +82,7 @@ func TestUserTableOfFew(t *testing.T) {
 
 		bob := user("2", "bob")
 		bob.Disabled = true
-		ofTheWorld(t, "CreateUser of a disabled one", s.CreateUser(bounded(t), bob))
+		ofTheWorld(t, "CreateUser of a disabled one", createUser(bounded(t), s, bob))
 		ofTheWorld(t, "SetDisabled", s.SetDisabled(bounded(t), "1", true))
 		hasNot(t, s, bob)
 		hasUser(t, s, alice)
@@ -102,12 +102,12 @@ func TestUserTableOfTypedIDs(t *testing.T) {
 			}
 			s, _, _ := tt.hostTable(t, kind, tt.exact(), ", locked BOOLEAN", sqlstore.UserTable{Disabled: "locked"})
 			keys := newKeys(t)
-			tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+			tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys.access})
 			if err != nil {
 				t.Fatal(err)
 			}
 			a, err := auth.New(s, tokens, auth.Config{
-				Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, Accounts: s,
+				Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh, Accounts: s,
 				NewUserID: func(context.Context) (string, error) { return id[0], nil },
 			})
 			if err != nil {
@@ -171,7 +171,7 @@ func TestUserTableFoldsCase(t *testing.T) {
 		create(t, s, alice)
 		hasUser(t, s, alice)
 		hasNot(t, s, auth.User{ID: "A", Username: "ALICE"})
-		if err := s.CreateUser(bounded(t), auth.User{ID: "2", Username: "Alice"}); !errors.Is(err, auth.ErrUserExists) {
+		if err := createUser(bounded(t), s, auth.User{ID: "2", Username: "Alice"}); !errors.Is(err, auth.ErrUserExists) {
 			t.Errorf("CreateUser of a name that is taken there: %v", err)
 		}
 	})

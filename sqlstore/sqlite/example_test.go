@@ -30,6 +30,6 @@ func ExampleOpen() {
 	fmt.Println(users.CreateUser(ctx, alice))
 	fmt.Println(users.CreateUser(ctx, alice))
 	// Output:
-	// <nil>
-	// auth: user exists
+	// 1 <nil>
+	//  auth: user exists
 }

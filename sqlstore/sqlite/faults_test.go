@@ -57,7 +57,7 @@ func TestClosedInTheMiddle(t *testing.T) {
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				name := fmt.Sprintf("%d-%d", w, i)
-				err := s.CreateUser(t.Context(), user(name, name))
+				err := createUser(t.Context(), s, user(name, name))
 				if err != nil {
 					if err := ofTheWorld("CreateUser", err); err != nil {
 						t.Error(err)
@@ -98,7 +98,7 @@ func TestOpenAtOnce(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if err := s.CreateUser(t.Context(), user(fmt.Sprint(i), fmt.Sprint(i))); err != nil {
+			if err := createUser(t.Context(), s, user(fmt.Sprint(i), fmt.Sprint(i))); err != nil {
 				t.Error(err)
 			}
 			closeStore(t, s)

@@ -93,7 +93,7 @@ func readOnly(path string) error {
 		return err
 	}
 	alice, bob := user("1", "alice"), user("2", "bob")
-	if err := s.CreateUser(ctx, alice); err != nil {
+	if err := createUser(ctx, s, alice); err != nil {
 		return err
 	}
 	conn, err := s.DB().Conn(ctx) // keeps the -wal in use
@@ -112,8 +112,8 @@ func readOnly(path string) error {
 		return err
 	}
 	if err := errors.Join(
-		ofTheWorld("CreateUser", s.CreateUser(ctx, bob)),
-		ofTheWorld("CreateUser of a user who exists", s.CreateUser(ctx, alice)),
+		ofTheWorld("CreateUser", createUser(ctx, s, bob)),
+		ofTheWorld("CreateUser of a user who exists", createUser(ctx, s, alice)),
 		ofTheWorld("ReplacePasswordHash", s.ReplacePasswordHash(ctx, alice.ID, alice.PasswordHash, "$hash$new")),
 	); err != nil {
 		return err
@@ -127,7 +127,7 @@ func readOnly(path string) error {
 	if err := chmod(0o600, 0o700); err != nil {
 		return err
 	}
-	return s.CreateUser(ctx, bob)
+	return createUser(ctx, s, bob)
 }
 
 // TestDiskFull registers users until nothing more can be written.
@@ -164,7 +164,7 @@ func full(path string) error {
 	first := user("0", "0")
 	for i := range 10000 {
 		name := fmt.Sprint(i)
-		err := s.CreateUser(ctx, user(name, name))
+		err := createUser(ctx, s, user(name, name))
 		if err == nil {
 			fmt.Println(name)
 			continue

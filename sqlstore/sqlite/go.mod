@@ -3,8 +3,8 @@ module github.com/seed-e36e2130/auth/sqlstore/sqlite
 go 1.26.0
 
 require (
-	github.com/seed-e36e2130/auth v0.0.0
-	github.com/seed-e36e2130/auth/sqlstore v0.0.0
+	github.com/seed-e36e2130/auth v0.1.0
+	github.com/seed-e36e2130/auth/sqlstore v0.1.0
 	modernc.org/sqlite v1.62.0
 )
 
@@ -29,9 +29,4 @@ require (
 	modernc.org/libc v1.80.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
-)
-
-replace (
-	github.com/seed-e36e2130/auth => ../..
-	github.com/seed-e36e2130/auth/sqlstore => ..
 )

@@ -19,9 +19,10 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
-	"github.com/seed-e36e2130/auth/jwt"
 )
 
 func init() { children["serve"] = serve }
@@ -58,7 +59,15 @@ func serve(path string) error {
 	if err != nil {
 		return err
 	}
-	a, err := auth.New(s, tokens, auth.Config{Hasher: noPasswords{}, Sessions: s, RefreshKeys: keys, SessionsPerUser: 1000})
+	refreshKey, err := secrets.New(secret)
+	if err != nil {
+		return err
+	}
+	refreshKeys, err := secrets.NewRing(refreshKey)
+	if err != nil {
+		return err
+	}
+	a, err := auth.New(s, tokens, auth.Config{Hasher: noPasswords{}, Sessions: s, RefreshKeys: refreshKeys, SessionsPerUser: 1000})
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func register(path string) error {
 	}
 	for i := 0; ; i++ {
 		name := fmt.Sprintf("user-%s-%d", round, i)
-		err := s.CreateUser(context.Background(), user(process+"."+name, name))
+		err := createUser(context.Background(), s, user(process+"."+name, name))
 		if err == nil {
 			fmt.Println(name)
 		} else if !errors.Is(err, auth.ErrUserExists) {

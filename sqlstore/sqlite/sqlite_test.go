@@ -43,10 +43,19 @@ func user(id, username string) auth.User {
 	return auth.User{ID: id, Username: username, PasswordHash: "$hash$of-" + id, CreatedAt: time.Date(2026, time.May, 1, 12, 0, 0, 1000*len(id), time.UTC)}
 }
 
+// createUser adds a user and returns the error alone.
+func createUser(ctx context.Context, s auth.UserStore, u auth.User) error {
+	id, err := s.CreateUser(ctx, u)
+	if err == nil && id != u.ID {
+		return fmt.Errorf("CreateUser returned the ID %q, want %q", id, u.ID)
+	}
+	return err
+}
+
 func create(t testing.TB, s auth.UserStore, users ...auth.User) {
 	t.Helper()
 	for _, u := range users {
-		if err := s.CreateUser(t.Context(), u); err != nil {
+		if err := createUser(t.Context(), s, u); err != nil {
 			t.Fatalf("CreateUser: %v", err)
 		}
 	}

@@ -1,4 +1,4 @@
-// Command chi is a server on go-chi/chi. The middleware is one of chi's own kind.
+// Command chi is a server on go-chi/chi, which takes the middleware as it is.
 package main
 
 import (
@@ -15,19 +15,21 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
-	// auth: end
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	// auth: end
 )
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "address to listen on")
-	lifetime := flag.Duration("lifetime", 0, "life of a token, 0: 15m")
+	lifetime := flag.Duration("lifetime", 0, "lifetime of access tokens; 0: 15m")
 	flag.Parse()
 	r := chi.NewRouter()
 	// auth: begin
-	key := must(jwt.GenerateKey(jwt.EdDSA)) // OpenKeyFile keeps it through a restart
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime}))
+	key := must(jwt.GenerateKey(jwt.EdDSA)) // jwt.OpenKeyFile returns a key that survives a restart
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
+		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime,
+	}))
 	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 
@@ -38,11 +40,15 @@ func main() {
 		r.Get("/profile", profile)
 		r.Get("/events", events)
 	})
-	r.With(guard.RequireScope("admin")).Get("/admin", profile) // Config.Claims grants scopes: here nobody has one
+	// Config.Claims grants scopes; nobody has one here.
+	r.With(guard.RequireScope("admin")).Get("/admin", profile)
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
 	log.Printf("http://%s", listener.Addr())
-	server := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
+	// WriteTimeout is left out because it would end the streams of /events.
+	server := &http.Server{
+		Handler: r, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
 	log.Fatal(server.Serve(listener))
 }
 
@@ -53,11 +59,11 @@ func profile(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "you are %s\n", caller.Subject())
 }
 
-// events tells the time, until the client leaves.
+// events sends the time until the client disconnects.
 func events(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	// auth: begin
-	caller, _ := auth.FromContext(ctx) // a stream is checked when it begins, so let it end with the token
+	caller, _ := auth.FromContext(ctx) // the token was checked when the stream began: end with it
 	ctx, stop := context.WithDeadline(ctx, caller.Expiry())
 	defer stop()
 	// auth: end

@@ -1,7 +1,6 @@
-// Command connect is a server on connectrpc.com/connect, which speaks Connect, gRPC
-// and gRPC-Web on one address. All of it is HTTP, so the middleware stands before
-// it, and decides before a message is read. Refusals are written in the protocol of
-// the client. After /register and /login, type
+// Command connect is a server on connectrpc.com/connect, which speaks Connect, gRPC and gRPC-Web on
+// one address. All three are HTTP, so the middleware wraps the handler and decides before a message
+// is read. Refusals are written in the client's protocol. After /register and /login, type
 //
 //	curl localhost:8080/profile.v1.ProfileService/Get -d '{}' -H 'Content-Type: application/json' -H "Authorization: Bearer $TOKEN"
 package main
@@ -25,31 +24,38 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
-	// auth: end
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	// auth: end
 )
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "address to listen on")
-	lifetime := flag.Duration("lifetime", 0, "life of a token, 0: 15m")
+	lifetime := flag.Duration("lifetime", 0, "lifetime of access tokens; 0: 15m")
 	flag.Parse()
 	mux := http.NewServeMux()
 	path, handler := profilev1connect.NewProfileServiceHandler(service{})
 	// auth: begin
-	key := must(jwt.GenerateKey(jwt.EdDSA)) // OpenKeyFile keeps it through a restart
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime}))
+	key := must(jwt.GenerateKey(jwt.EdDSA)) // jwt.OpenKeyFile returns a key that survives a restart
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
+		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime,
+	}))
 	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{ErrorHandler: refuse}))
 
 	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
 	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
 	mux.Handle(path, guard.Require(handler))
-	mux.Handle(profilev1connect.ProfileServicePurgeProcedure, guard.RequireScope("admin")(handler)) // Config.Claims grants scopes: here nobody has one
+	// Config.Claims grants scopes; nobody has one here.
+	mux.Handle(profilev1connect.ProfileServicePurgeProcedure, guard.RequireScope("admin")(handler))
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
 	log.Printf("http://%s", listener.Addr())
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, Protocols: new(http.Protocols)}
+	// WriteTimeout is left out because it would end the streams of Watch.
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Protocols: new(http.Protocols),
+	}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true) // for gRPC without TLS
 	log.Fatal(server.Serve(listener))
@@ -59,7 +65,7 @@ func main() {
 
 var refusals = connect.NewErrorWriter()
 
-// refuse writes the code whose HTTP status is that of the error.
+// refuse writes the Connect code that corresponds to the HTTP status of err.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status, code := auth.HTTPStatus(err), connect.CodeInternal
 	switch status {
@@ -72,7 +78,8 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusServiceUnavailable:
 		code = connect.CodeUnavailable
 	}
-	_ = refusals.Write(w, r, connect.NewError(code, errors.New(http.StatusText(status)))) // who has left reads none
+	// An error means that the client has disconnected.
+	_ = refusals.Write(w, r, connect.NewError(code, errors.New(http.StatusText(status))))
 }
 
 // auth: end
@@ -88,7 +95,7 @@ func (service) Get(ctx context.Context, _ *emptypb.Empty) (*profilev1.Profile, e
 
 func (s service) Watch(ctx context.Context, _ *emptypb.Empty, stream *connect.ServerStream[profilev1.Profile]) error {
 	// auth: begin
-	caller, _ := auth.FromContext(ctx) // a stream is checked when it begins, so let it end with the token
+	caller, _ := auth.FromContext(ctx) // the token was checked when the stream began: end with it
 	ctx, stop := context.WithDeadline(ctx, caller.Expiry())
 	defer stop()
 	// auth: end

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// Each refusal has the status of its error, and tells no more.
+// TestRefuse checks that a refusal has the status of its error and does not disclose its text.
 func TestRefuse(t *testing.T) {
 	t.Parallel()
 	for err, code := range map[error]string{
@@ -25,7 +25,7 @@ func TestRefuse(t *testing.T) {
 		r.Header.Set("Content-Type", "application/json")
 		refuse(w, r, err)
 		if body := w.Body.String(); w.Code != auth.HTTPStatus(err) || !strings.Contains(body, `"code":"`+code+`"`) || strings.Contains(body, "secret") {
-			t.Errorf("%v is answered %d %s", err, w.Code, body)
+			t.Errorf("%v: %d %s, want %d and the code %s", err, w.Code, body, auth.HTTPStatus(err), code)
 		}
 	}
 }

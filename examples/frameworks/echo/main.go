@@ -1,4 +1,4 @@
-// Command echo is a server on labstack/echo, which wraps the middleware itself.
+// Command echo is a server on labstack/echo, whose WrapMiddleware adapts the middleware.
 package main
 
 import (
@@ -15,19 +15,21 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
-	// auth: end
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	// auth: end
 )
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "address to listen on")
-	lifetime := flag.Duration("lifetime", 0, "life of a token, 0: 15m")
+	lifetime := flag.Duration("lifetime", 0, "lifetime of access tokens; 0: 15m")
 	flag.Parse()
 	e := echo.New()
 	// auth: begin
-	key := must(jwt.GenerateKey(jwt.EdDSA)) // OpenKeyFile keeps it through a restart
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime}))
+	key := must(jwt.GenerateKey(jwt.EdDSA)) // jwt.OpenKeyFile returns a key that survives a restart
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
+		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime,
+	}))
 	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 
@@ -35,11 +37,15 @@ func main() {
 	e.Any("/login", echo.WrapHandler(authhttp.Login(accounts, authhttp.Config{})))
 	e.GET("/profile", profile, echo.WrapMiddleware(guard.Require))
 	e.GET("/events", events, echo.WrapMiddleware(guard.Require))
-	e.GET("/admin", profile, echo.WrapMiddleware(guard.RequireScope("admin"))) // Config.Claims grants scopes: here nobody has one
+	// Config.Claims grants scopes; nobody has one here.
+	e.GET("/admin", profile, echo.WrapMiddleware(guard.RequireScope("admin")))
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
 	log.Printf("http://%s", listener.Addr())
-	server := &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second}
+	// WriteTimeout is left out because it would end the streams of /events.
+	server := &http.Server{
+		Handler: e, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
 	log.Fatal(server.Serve(listener))
 }
 
@@ -50,11 +56,11 @@ func profile(c *echo.Context) error {
 	return c.String(http.StatusOK, fmt.Sprintf("you are %s\n", caller.Subject()))
 }
 
-// events tells the time, until the client leaves.
+// events sends the time until the client disconnects.
 func events(c *echo.Context) error {
 	ctx := c.Request().Context()
 	// auth: begin
-	caller, _ := auth.FromContext(ctx) // a stream is checked when it begins, so let it end with the token
+	caller, _ := auth.FromContext(ctx) // the token was checked when the stream began: end with it
 	ctx, stop := context.WithDeadline(ctx, caller.Expiry())
 	defer stop()
 	// auth: end

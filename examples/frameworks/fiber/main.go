@@ -1,4 +1,5 @@
-// Command fiber is a server on gofiber/fiber, whose adaptor runs the middleware.
+// Command fiber is a server on gofiber/fiber, whose adaptor runs the middleware. Fiber is not built
+// on net/http.
 package main
 
 import (
@@ -11,29 +12,33 @@ import (
 
 	"github.com/gofiber/fiber/v3"
 	"github.com/gofiber/fiber/v3/middleware/adaptor"
+
 	// auth: begin
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
-	// auth: end
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	// auth: end
 )
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "address to listen on")
-	lifetime := flag.Duration("lifetime", 0, "life of a token, 0: 15m")
+	lifetime := flag.Duration("lifetime", 0, "lifetime of access tokens; 0: 15m")
 	flag.Parse()
-	app := fiber.New(fiber.Config{ReadTimeout: 10 * time.Second})
+	app := fiber.New(fiber.Config{ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute})
 	// auth: begin
-	key := must(jwt.GenerateKey(jwt.EdDSA)) // OpenKeyFile keeps it through a restart
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime}))
+	key := must(jwt.GenerateKey(jwt.EdDSA)) // jwt.OpenKeyFile returns a key that survives a restart
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
+		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime,
+	}))
 	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 
 	app.All("/register", handler(authhttp.Register(accounts, authhttp.Config{})))
 	app.All("/login", handler(authhttp.Login(accounts, authhttp.Config{})))
 	app.Get("/profile", use(guard.Require), profile)
-	app.Get("/admin", use(guard.RequireScope("admin")), profile) // Config.Claims grants scopes: here nobody has one
+	// Config.Claims grants scopes; nobody has one here.
+	app.Get("/admin", use(guard.RequireScope("admin")), profile)
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
 	log.Printf("http://%s", listener.Addr())
@@ -42,8 +47,8 @@ func main() {
 
 // auth: begin
 
-// use makes a fiber.Handler of the middleware. What comes after it runs only if the
-// middleware lets the request pass, and finds the caller in c.Context().
+// use returns the middleware as a fiber.Handler. The next handler runs only if the middleware
+// accepts the request, and finds the caller in c.Context().
 func use(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) error {
 		var caller *auth.Principal
@@ -51,16 +56,16 @@ func use(middleware func(http.Handler) http.Handler) fiber.Handler {
 			caller, _ = auth.FromContext(r.Context())
 		})))(c)
 		if err != nil || caller == nil {
-			return err // it has answered
+			return err // the middleware has answered
 		}
 		c.SetContext(auth.NewContext(c.Context(), caller))
 		return c.Next()
 	}
 }
 
-// handler is adaptor.HTTPHandler with the header as it came. The adaptor's own has
-// one value of each name, so that a second Authorization would hide the first, and
-// stands in memory that the next request overwrites.
+// handler is adaptor.HTTPHandler, but h gets every field of the request's header. The adaptor keeps
+// one value for each name, so that a second Authorization would hide the first, and keeps it in
+// memory that the next request overwrites.
 func handler(h http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) error {
 		header := make(http.Header)

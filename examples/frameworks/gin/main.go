@@ -1,4 +1,4 @@
-// Command gin is a server on gin-gonic/gin.
+// Command gin is a server on gin-gonic/gin. The function use adapts the middleware.
 package main
 
 import (
@@ -14,20 +14,22 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
-	// auth: end
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	// auth: end
 )
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "address to listen on")
-	lifetime := flag.Duration("lifetime", 0, "life of a token, 0: 15m")
+	lifetime := flag.Duration("lifetime", 0, "lifetime of access tokens; 0: 15m")
 	flag.Parse()
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	// auth: begin
-	key := must(jwt.GenerateKey(jwt.EdDSA)) // OpenKeyFile keeps it through a restart
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime}))
+	key := must(jwt.GenerateKey(jwt.EdDSA)) // jwt.OpenKeyFile returns a key that survives a restart
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
+		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime,
+	}))
 	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 
@@ -35,18 +37,22 @@ func main() {
 	r.Any("/login", gin.WrapH(authhttp.Login(accounts, authhttp.Config{})))
 	r.GET("/profile", use(guard.Require), profile)
 	r.GET("/events", use(guard.Require), events)
-	r.GET("/admin", use(guard.RequireScope("admin")), profile) // Config.Claims grants scopes: here nobody has one
+	// Config.Claims grants scopes; nobody has one here.
+	r.GET("/admin", use(guard.RequireScope("admin")), profile)
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
 	log.Printf("http://%s", listener.Addr())
-	server := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
+	// WriteTimeout is left out because it would end the streams of /events.
+	server := &http.Server{
+		Handler: r, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
 	log.Fatal(server.Serve(listener))
 }
 
 // auth: begin
 
-// use makes a gin.HandlerFunc of the middleware: what comes after it runs only if
-// the middleware lets the request pass.
+// use returns the middleware as a gin.HandlerFunc. The next handlers run only if the middleware
+// accepts the request.
 func use(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		passed := false
@@ -70,11 +76,11 @@ func profile(c *gin.Context) {
 	c.String(http.StatusOK, "you are %s\n", caller.Subject())
 }
 
-// events tells the time, until the client leaves.
+// events sends the time until the client disconnects.
 func events(c *gin.Context) {
 	ctx := c.Request.Context()
 	// auth: begin
-	caller, _ := auth.FromContext(ctx) // a stream is checked when it begins, so let it end with the token
+	caller, _ := auth.FromContext(ctx) // the token was checked when the stream began: end with it
 	ctx, stop := context.WithDeadline(ctx, caller.Expiry())
 	defer stop()
 	// auth: end

@@ -1,8 +1,9 @@
-// Command grpc is a gRPC server whose interceptors stand before every method. Users
-// register and log in over HTTP, on an address of its own.
+// Command grpc is a gRPC server whose interceptors verify the caller of every method. Users
+// register and log in over HTTP, on another address.
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"log"
@@ -21,19 +22,21 @@ import (
 	// auth: begin
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
-	// auth: end
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	// auth: end
 )
 
 func main() {
 	addr := flag.String("addr", "localhost:8080", "address of /register and /login")
 	rpc := flag.String("grpc", "localhost:9090", "address of the gRPC server")
-	lifetime := flag.Duration("lifetime", 0, "life of a token, 0: 15m")
+	lifetime := flag.Duration("lifetime", 0, "lifetime of access tokens; 0: 15m")
 	flag.Parse()
 	// auth: begin
-	key := must(jwt.GenerateKey(jwt.EdDSA)) // OpenKeyFile keeps it through a restart
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime}))
+	key := must(jwt.GenerateKey(jwt.EdDSA)) // jwt.OpenKeyFile returns a key that survives a restart
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
+		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime,
+	}))
 	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := interceptor{must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))}
 	server := grpc.NewServer(grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream))
@@ -44,17 +47,21 @@ func main() {
 	web, calls := must(net.Listen("tcp", *addr)), must(net.Listen("tcp", *rpc))
 	log.Printf("http://%s", web.Addr())
 	log.Printf("grpc://%s", calls.Addr())
-	go func() { log.Fatal((&http.Server{ReadHeaderTimeout: 10 * time.Second}).Serve(web)) }()
+	logins := &http.Server{
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute,
+	}
+	go func() { log.Fatal(logins.Serve(web)) }()
 	log.Fatal(server.Serve(calls))
 }
 
 // auth: begin
 
-// scopes is what methods need beyond a caller. Config.Claims grants them: here
-// nobody has one.
+// scopes holds the scope that a method requires, by its name. Config.Claims grants scopes; nobody
+// has one here.
 var scopes = map[string]string{profilev1.ProfileService_Purge_FullMethodName: "admin"}
 
-// interceptor lets pass whom the middleware would.
+// interceptor accepts the callers that the middleware accepts.
 type interceptor struct{ *auth.Middleware }
 
 func (i interceptor) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -65,7 +72,7 @@ func (i interceptor) unary(ctx context.Context, req any, info *grpc.UnaryServerI
 	return next(auth.NewContext(ctx, caller), req)
 }
 
-// stream ends with the token: it is checked when it begins, and may last.
+// stream ends with the token, because the token is checked only when the stream begins.
 func (i interceptor) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	caller, err := i.caller(stream.Context(), info.FullMethod)
 	if err != nil {
@@ -87,10 +94,9 @@ type streamWithCaller struct {
 
 func (s *streamWithCaller) Context() context.Context { return s.ctx }
 
-// caller reads the metadata "authorization" as the middleware reads the header.
+// caller has the middleware check the metadata "authorization" as if it were the header.
 func (i interceptor) caller(ctx context.Context, method string) (*auth.Principal, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
-	r := &http.Request{Header: http.Header{"Authorization": md.Get("authorization")}}
+	r := &http.Request{Header: http.Header{"Authorization": metadata.ValueFromIncomingContext(ctx, "authorization")}}
 	caller, err := i.Check(r.WithContext(ctx))
 	if scope := scopes[method]; err == nil && scope != "" && !caller.HasScope(scope) {
 		return nil, auth.ErrInsufficientScope
@@ -98,23 +104,19 @@ func (i interceptor) caller(ctx context.Context, method string) (*auth.Principal
 	return caller, err
 }
 
-// codeOf says a status as gRPC does. It has no code of its own for credentials that
-// are malformed.
+// codeOf maps HTTP statuses to gRPC codes. gRPC has no code for malformed credentials.
 var codeOf = map[int]codes.Code{
 	http.StatusBadRequest: codes.Unauthenticated, http.StatusUnauthorized: codes.Unauthenticated,
 	http.StatusForbidden: codes.PermissionDenied, http.StatusServiceUnavailable: codes.Unavailable,
 }
 
-// refusal tells a caller no more than the code does.
+// refusal returns what the caller is told: a code, and no details.
 func refusal(err error) error {
-	code, ok := codeOf[auth.HTTPStatus(err)]
-	if !ok {
-		code = codes.Internal
-	}
-	if auth.HTTPStatus(err) >= 500 {
+	httpStatus := auth.HTTPStatus(err)
+	if httpStatus >= 500 {
 		log.Print(err)
 	}
-	return status.Error(code, http.StatusText(auth.HTTPStatus(err)))
+	return status.Error(cmp.Or(codeOf[httpStatus], codes.Internal), http.StatusText(httpStatus))
 }
 
 // auth: end

@@ -15,9 +15,10 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-type fails struct{ err error }
+// failing is a verifier that returns err.
+type failing struct{ err error }
 
-func (f fails) Verify(context.Context, string) (*auth.Principal, error) { return nil, f.err }
+func (f failing) Verify(context.Context, string) (*auth.Principal, error) { return nil, f.err }
 
 type stream struct {
 	grpc.ServerStream
@@ -26,7 +27,8 @@ type stream struct {
 
 func (s stream) Context() context.Context { return s.ctx }
 
-// What could not be decided is neither the caller's fault nor told to them.
+// TestUndecided checks that an infrastructure failure is not reported as the caller's fault, and
+// that no error's text is disclosed.
 func TestUndecided(t *testing.T) {
 	t.Parallel()
 	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer x"))
@@ -39,7 +41,7 @@ func TestUndecided(t *testing.T) {
 		fmt.Errorf("%w: postgres://secret", auth.ErrUserNotFound):      codes.Internal,
 		fmt.Errorf("%w: postgres://secret", auth.ErrInsufficientScope): codes.PermissionDenied,
 	} {
-		guard := interceptor{must(auth.NewMiddleware(fails{err}, auth.MiddlewareConfig{}))}
+		guard := interceptor{must(auth.NewMiddleware(failing{err}, auth.MiddlewareConfig{}))}
 		_, unary := guard.unary(ctx, nil, &grpc.UnaryServerInfo{}, func(context.Context, any) (any, error) {
 			t.Errorf("%v: the method is called", err)
 			return nil, nil
@@ -50,7 +52,7 @@ func TestUndecided(t *testing.T) {
 		})
 		for _, got := range []error{unary, streamed} {
 			if status.Code(got) != want || strings.Contains(got.Error(), "secret") {
-				t.Errorf("%v becomes %v, want %v", err, got, want)
+				t.Errorf("%v: the caller gets %v, want the code %v", err, got, want)
 			}
 		}
 	}

@@ -29,13 +29,13 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ProfileService is what the programs grpc and connect serve.
+// ProfileService is served by the programs grpc and connect.
 type ProfileServiceClient interface {
 	// Get returns the caller.
 	Get(ctx context.Context, in *emptypb.Empty, opts ...grpc.CallOption) (*Profile, error)
-	// Watch returns the caller again and again.
+	// Watch sends the caller again and again, until the token expires.
 	Watch(ctx context.Context, in *emptypb.Empty, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Profile], error)
-	// Purge needs the scope admin.
+	// Purge requires the scope admin.
 	Purge(ctx context.Context, in *emptypb.Empty, opts ...grpc.CallOption) (*emptypb.Empty, error)
 }
 
@@ -90,13 +90,13 @@ func (c *profileServiceClient) Purge(ctx context.Context, in *emptypb.Empty, opt
 // All implementations must embed UnimplementedProfileServiceServer
 // for forward compatibility.
 //
-// ProfileService is what the programs grpc and connect serve.
+// ProfileService is served by the programs grpc and connect.
 type ProfileServiceServer interface {
 	// Get returns the caller.
 	Get(context.Context, *emptypb.Empty) (*Profile, error)
-	// Watch returns the caller again and again.
+	// Watch sends the caller again and again, until the token expires.
 	Watch(*emptypb.Empty, grpc.ServerStreamingServer[Profile]) error
-	// Purge needs the scope admin.
+	// Purge requires the scope admin.
 	Purge(context.Context, *emptypb.Empty) (*emptypb.Empty, error)
 	mustEmbedUnimplementedProfileServiceServer()
 }

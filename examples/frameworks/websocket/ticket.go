@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	bearer       = "bearer"  // the sub-protocol that a token follows
-	ticketPrefix = "ticket." // how no access token begins
+	bearer       = "bearer"  // sub-protocol before the token
+	ticketPrefix = "ticket." // no access token begins like this
 	ticketLife   = 30 * time.Second
-	mostTickets  = 10 // that a user has at one time
+	maxTickets   = 10 // unused tickets of one user
 )
 
-// subprotocol extracts the token of Sec-WebSocket-Protocol: bearer, <token>.
+// subprotocol extracts the token from Sec-WebSocket-Protocol: bearer, <token>.
 type subprotocol struct{}
 
 func (subprotocol) Ambient() bool { return false }
@@ -38,8 +38,8 @@ func (subprotocol) Extract(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// ticketInURL extracts the ticket of ?ticket=<ticket>, and nothing that is none:
-// access tokens do not belong in a URL.
+// ticketInURL extracts the ticket from ?ticket=<ticket>. It refuses everything else, because an
+// access token does not belong in a URL.
 type ticketInURL struct{}
 
 func (ticketInURL) Ambient() bool { return false }
@@ -56,15 +56,15 @@ func (ticketInURL) Extract(r *http.Request) (string, error) {
 	return given[0], nil
 }
 
-// tickets verifies tickets and, as its verifier does, access tokens. Each ticket
-// stands for the access token that it was given for, which is verified once more
-// when the ticket is used: it may have expired or been revoked. They are kept in
-// memory: with replicas, a socket must open where its ticket came from.
+// tickets verifies tickets and access tokens. A ticket stands for the access token that it was
+// exchanged for. That token is verified again when the ticket is used, because it may have expired
+// or been revoked since. Tickets are kept in memory, so a WebSocket must open on the replica that
+// issued its ticket.
 type tickets struct {
 	verifier auth.TokenVerifier
 	mu       sync.Mutex
 	issued   map[string]ticket
-	users    map[string]int // how many each has
+	users    map[string]int // number of tickets by user ID
 }
 
 type ticket struct{ token, user string }
@@ -73,49 +73,52 @@ func newTickets(v auth.TokenVerifier) *tickets {
 	return &tickets{verifier: v, issued: make(map[string]ticket), users: make(map[string]int)}
 }
 
-// issue gives a ticket for the access token that the middleware let pass.
+// issue answers with a ticket for the access token of the request.
 func (t *tickets) issue(w http.ResponseWriter, r *http.Request) {
 	caller, _ := auth.FromContext(r.Context())
-	token, _ := auth.BearerToken().Extract(r) // none: a ticket that opens nothing
+	token, _ := auth.BearerToken().Extract(r) // without a token the ticket opens nothing
 	w.Header().Set("Cache-Control", "no-store")
 	name, ok := t.add(ticket{token, caller.Subject()})
 	if !ok {
 		w.Header().Set("Retry-After", "30")
-		http.Error(w, "use the tickets that you have", http.StatusTooManyRequests)
+		http.Error(w, "too many unused tickets", http.StatusTooManyRequests)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]any{"ticket": name, "expires_in": ticketLife / time.Second})
 }
 
-func (t *tickets) add(one ticket) (name string, ok bool) {
+// add keeps a ticket and returns its name. It reports false if the user has too many.
+func (t *tickets) add(granted ticket) (name string, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.users[one.user] >= mostTickets {
+	if t.users[granted.user] >= maxTickets {
 		return "", false
 	}
 	name = ticketPrefix + rand.Text()
-	t.issued[name] = one
-	t.users[one.user]++
+	t.issued[name] = granted
+	t.users[granted.user]++
 	time.AfterFunc(ticketLife, func() { t.take(name) })
 	return name, true
 }
 
-// take returns the access token of a ticket, once.
+// take removes a ticket and returns its access token.
 func (t *tickets) take(name string) (token string, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	one, ok := t.issued[name]
+	granted, ok := t.issued[name]
 	if !ok {
 		return "", false
 	}
 	delete(t.issued, name)
-	if t.users[one.user]--; t.users[one.user] == 0 {
-		delete(t.users, one.user)
+	if t.users[granted.user]--; t.users[granted.user] == 0 {
+		delete(t.users, granted.user)
 	}
-	return one.token, true
+	return granted.token, true
 }
 
+// Verify returns the principal of an access token, or of the token behind a ticket, which it uses
+// up.
 func (t *tickets) Verify(ctx context.Context, token string) (*auth.Principal, error) {
 	if strings.HasPrefix(token, ticketPrefix) {
 		var ok bool

@@ -1,5 +1,5 @@
-"""What FastAPI's tutorial on security builds, for wrk_test.go: users in a dict,
-passwords by passlib, HS256 tokens by python-jose, a route that asks for one."""
+"""The program of FastAPI's tutorial on security, for wrk_test.go: users in a dict, password hashes by
+passlib, HS256 tokens by python-jose, and a route that requires a token."""
 
 import os
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from jose import JWTError, jwt
 from passlib.context import CryptContext
 from pydantic import BaseModel
 
-SECRET = os.environ["TUTORIAL_SECRET"]  # every worker's
+SECRET = os.environ["TUTORIAL_SECRET"]  # the same for every worker
 HASHES = CryptContext(schemes=["bcrypt"])
 
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
@@ -12,24 +13,22 @@ import (
 )
 
 func main() {
-	key := must(jwt.OpenKeyFile("auth.key", jwt.EdDSA)) // made at the first start
+	key := must(jwt.OpenKeyFile("auth.key", jwt.EdDSA)) // created at the first start
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
 		Issuer:   "https://example.com",     // this service
-		Audience: "https://example.com/api", // what its tokens are for
+		Audience: "https://example.com/api", // the API that its tokens are for
 		Keys:     must(jwt.NewKeyRing(key)),
 	}))
 	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
-
 	http.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
 	http.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
-	http.Handle("GET /profile", guard.Require(http.HandlerFunc(profile)))
-	log.Fatal(http.ListenAndServe("localhost:8080", nil))
-}
-
-func profile(w http.ResponseWriter, r *http.Request) {
-	caller, _ := auth.FromContext(r.Context()) // always there behind Require
-	fmt.Fprintf(w, "you are %s\n", caller.Subject())
+	http.Handle("GET /profile", guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := auth.FromContext(r.Context()) // always present behind Require
+		fmt.Fprintf(w, "you are %s\n", caller.Subject())
+	})))
+	server := http.Server{Addr: "localhost:8080", ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second}
+	log.Fatal(server.ListenAndServe())
 }
 
 func must[T any](value T, err error) T {

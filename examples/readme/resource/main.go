@@ -1,10 +1,11 @@
-// Command resource verifies tokens that another service makes.
+// Command resource is a service that verifies tokens which another service issues.
 package main
 
 import (
 	"fmt"
 	"log"
 	"net/http"
+	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwt"
@@ -20,7 +21,8 @@ func main() {
 	guard := must(auth.NewMiddleware(verifier, auth.MiddlewareConfig{}))
 
 	http.Handle("GET /items", guard.RequireScope("items:read")(http.HandlerFunc(items)))
-	log.Fatal(http.ListenAndServe("localhost:8081", nil))
+	server := http.Server{Addr: "localhost:8081", ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second}
+	log.Fatal(server.ListenAndServe())
 }
 
 func items(w http.ResponseWriter, r *http.Request) {

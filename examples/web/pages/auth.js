@@ -1,7 +1,6 @@
-// Calls the endpoints below /auth. The tokens are in cookies: no script reads them.
+// Calls the endpoints under /auth. The tokens are in cookies, which no script can read.
 
-// Problem is an answer that is a refusal (RFC 9457): code is for programs, message
-// for people.
+// Problem is a refusal (RFC 9457): code is for programs, message for people.
 export class Problem extends Error {
   constructor(status, code, message) {
     super(message);
@@ -9,7 +8,7 @@ export class Problem extends Error {
   }
 }
 
-// send makes a request and returns what it is answered, or throws a Problem.
+// send sends a request and returns the body of the reply, or throws a Problem.
 export async function send(method, path, body) {
   const options = { method, headers: { Accept: "application/json" } };
   if (body) {
@@ -20,15 +19,15 @@ export async function send(method, path, body) {
   try {
     response = await fetch("/auth" + path, options);
   } catch {
-    throw new Problem(0, "unreachable", "The server cannot be reached. Try again.");
+    throw new Problem(0, "unreachable", "The server cannot be reached. Please try again.");
   }
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) return answer;
-  throw new Problem(response.status, answer.code, sentence(answer.detail) + wait(response.headers.get("Retry-After")));
+  const reply = await response.json().catch(() => ({}));
+  if (response.ok) return reply;
+  throw new Problem(response.status, reply.code, sentence(reply.detail) + wait(response.headers.get("Retry-After")));
 }
 
 function sentence(detail) {
-  if (!detail) return "Something went wrong. Try again.";
+  if (!detail) return "Something went wrong. Please try again.";
   return detail[0].toUpperCase() + detail.slice(1) + ".";
 }
 
@@ -37,37 +36,38 @@ function wait(seconds) {
   return seconds > 90 ? ` Wait ${Math.ceil(seconds / 60)} minutes.` : ` Wait ${seconds} seconds.`;
 }
 
-// Of requests side by side, the first to be refused refreshes for all, and leaves for
-// all: refreshed counts how often tokens were renewed.
-let refreshing, refreshed = 0, leaving = false;
+// Requests in parallel share one refresh, and one way to the login page.
+let refreshing; // promise of the refresh in progress
+let refreshes = 0; // number of refreshes that succeeded
+let leaving = false; // whether the login page is being loaded
 
 function refresh() {
-  refreshing ??= send("POST", "/refresh").then(() => { refreshed++; }).finally(() => { refreshing = undefined; });
+  refreshing ??= send("POST", "/refresh").then(() => { refreshes++; }).finally(() => { refreshing = undefined; });
   return refreshing;
 }
 
-// call is send for who is logged in: where the access token has expired it refreshes
-// and tries again, and where the session is over it leads to the login.
+// call is send for a user who is logged in. If the access token has expired, it refreshes and sends the
+// request again. If the session has ended, it loads the login page.
 export async function call(method, path, body) {
-  const before = refreshed;
+  const before = refreshes;
   try {
     return await send(method, path, body);
   } catch (problem) {
     if (problem.status !== 401) throw problem;
   }
   try {
-    if (before === refreshed) await refresh();
+    if (before === refreshes) await refresh();
     return await send(method, path, body);
   } catch (problem) {
     if (problem.status !== 401 && problem.code !== "invalid_grant") throw problem;
     if (!leaving) location.replace(problem.code === "invalid_grant" ? "/login#ended" : "/login");
     leaving = true;
-    return new Promise(() => {}); // the page is on its way out
+    return new Promise(() => {}); // never resolves: another page is being loaded
   }
 }
 
-// onSubmit has a form send its fields by action, once at a time, and show in
-// errors why it was refused; then the field that focus names has the focus.
+// onSubmit calls action with the fields of a form when it is submitted, unless it is still running. It
+// shows in errors why action failed, and gives the focus to the field that focus names.
 export function onSubmit(form, errors, focus, action) {
   let busy = false;
   form.addEventListener("submit", async (event) => {
@@ -92,7 +92,7 @@ export function onSubmit(form, errors, focus, action) {
   });
 }
 
-// Buttons that show what is typed into the field they control.
+// Buttons that show and hide the password in the field that they control.
 for (const button of document.querySelectorAll("button.show")) {
   const field = document.getElementById(button.getAttribute("aria-controls"));
   const show = (shown) => {
@@ -101,5 +101,5 @@ for (const button of document.querySelectorAll("button.show")) {
     button.ariaLabel = button.ariaLabel.replace(/^\w+/, button.textContent);
   };
   button.addEventListener("click", () => show(field.type === "password"));
-  field.form.addEventListener("submit", () => show(false)); // for password managers
+  field.form.addEventListener("submit", () => show(false)); // password managers expect a password field
 }

@@ -1,13 +1,17 @@
-// The pages that lead in: login and registration.
+// The login page and the registration page.
 import { onSubmit, send } from "./auth.js";
 
 const errors = document.getElementById("error");
 const login = document.getElementById("login");
 
-const said = { "#ended": "Your session has ended. Log in again.", "#out": "You are logged out.", "#deleted": "Your account is deleted." }[location.hash];
-if (login && said) {
+const notice = {
+  "#ended": "Your session has ended. Please log in again.",
+  "#out": "You are logged out.",
+  "#deleted": "Your account has been deleted.",
+}[location.hash];
+if (login && notice) {
   history.replaceState(null, "", "/login");
-  document.getElementById("status").textContent = said;
+  document.getElementById("status").textContent = notice;
 }
 
 if (login) {
@@ -16,8 +20,8 @@ if (login) {
     location.assign("/");
   });
 } else {
-  const inUsername = ["username_taken", "invalid_username"];
-  const focus = (problem) => inUsername.includes(problem.code) ? "username" : "password";
+  const usernameCodes = ["username_taken", "invalid_username"];
+  const focus = (problem) => usernameCodes.includes(problem.code) ? "username" : "password";
   onSubmit(document.getElementById("register"), errors, focus, async ({ username, password }) => {
     await send("POST", "/register", { username, password });
     const next = await send("POST", "/login", { username, password }).then(() => "/", () => "/login");

@@ -46,9 +46,9 @@ const (
 type ProfileServiceClient interface {
 	// Get returns the caller.
 	Get(context.Context, *emptypb.Empty) (*profilev1.Profile, error)
-	// Watch returns the caller again and again.
+	// Watch sends the caller again and again, until the token expires.
 	Watch(context.Context, *emptypb.Empty) (*connect.ServerStreamForClient[profilev1.Profile], error)
-	// Purge needs the scope admin.
+	// Purge requires the scope admin.
 	Purge(context.Context, *emptypb.Empty) (*emptypb.Empty, error)
 }
 
@@ -118,9 +118,9 @@ func (c *profileServiceClient) Purge(ctx context.Context, req *emptypb.Empty) (*
 type ProfileServiceHandler interface {
 	// Get returns the caller.
 	Get(context.Context, *emptypb.Empty) (*profilev1.Profile, error)
-	// Watch returns the caller again and again.
+	// Watch sends the caller again and again, until the token expires.
 	Watch(context.Context, *emptypb.Empty, *connect.ServerStream[profilev1.Profile]) error
-	// Purge needs the scope admin.
+	// Purge requires the scope admin.
 	Purge(context.Context, *emptypb.Empty) (*emptypb.Empty, error)
 }
 
