@@ -7,41 +7,42 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// Accounts is a store whose accounts can be ended.
+// Accounts is a store whose accounts can be disabled and deleted.
 type Accounts interface {
 	auth.UserStore
 	auth.AccountStore
 }
 
-// TestAccountStore checks that the stores a factory makes keep the contract of
-// [auth.AccountStore]. Each rule calls factory for an empty store of its own.
+// TestAccountStore checks that the stores of a factory keep the contract of [auth.AccountStore].
+// Each rule calls factory for an empty store of its own.
 func TestAccountStore(t *testing.T, factory func(t *testing.T) Accounts) {
 	t.Helper()
 	testRules(t, accountStoreRules(), factory)
 }
 
+// accountStoreRules returns the contract as rules.
 func accountStoreRules() []rule[Accounts] {
 	return []rule[Accounts]{
-		{name: "Disable", holds: "An account is disabled and enabled, again and again, and no other is.", check: checkDisable},
-		{name: "DeleteUser", holds: "A deleted account is gone, no other is, and its name and ID are free.", check: checkDeleteAccount},
-		{name: "UnknownAccount", holds: "An account that does not exist is ErrUserNotFound.", check: checkUnknownAccount},
-		{name: "AccountContext", holds: "With a context that has ended nothing is done, and the error is the context's.", check: checkAccountContext},
+		{name: "Disable", holds: "SetDisabled disables and enables one account, any number of times, and no other.", check: checkDisable},
+		{name: "DeleteUser", holds: "DeleteUser removes one account and no other, and its username and ID are free then.", check: checkDeleteAccount},
+		{name: "UnknownAccount", holds: "Both methods return ErrUserNotFound for an account that does not exist.", check: checkUnknownAccount},
+		{name: "AccountContext", holds: "With a context that has ended, both methods return the context's error and change nothing.", check: checkAccountContext},
 	}
 }
 
 func checkDisable(s Accounts) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two := account(1, "alice"), account(2, "bob")
-	if err := create(ctx, s, one, two); err != nil {
+	alice, bob := account(1, "alice"), account(2, "bob")
+	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	for _, disabled := range []bool{false, true, true, false} {
-		if err := answers("SetDisabled", s.SetDisabled(ctx, one.ID, disabled), nil); err != nil {
+		if err := answers("SetDisabled", s.SetDisabled(ctx, alice.ID, disabled), nil); err != nil {
 			return err
 		}
-		one.Disabled = disabled
-		if err := kept(ctx, s, one, two); err != nil {
+		alice.Disabled = disabled
+		if err := kept(ctx, s, alice, bob); err != nil {
 			return err
 		}
 	}
@@ -51,35 +52,35 @@ func checkDisable(s Accounts) error {
 func checkDeleteAccount(s Accounts) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two := account(1, "alice"), account(2, "bob")
-	if err := create(ctx, s, one, two); err != nil {
+	alice, bob := account(1, "alice"), account(2, "bob")
+	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
-	if err := answers("DeleteUser", s.DeleteUser(ctx, one.ID), nil); err != nil {
+	if err := answers("DeleteUser", s.DeleteUser(ctx, alice.ID), nil); err != nil {
 		return err
 	}
-	_, err := s.UserByID(ctx, one.ID)
-	if err := answers("UserByID of one who was deleted", err, auth.ErrUserNotFound); err != nil {
+	_, err := s.UserByID(ctx, alice.ID)
+	if err := answers("UserByID of a user who was deleted", err, auth.ErrUserNotFound); err != nil {
 		return err
 	}
-	_, err = s.UserByUsername(ctx, one.Username)
-	if err := answers("UserByUsername of one who was deleted", err, auth.ErrUserNotFound); err != nil {
+	_, err = s.UserByUsername(ctx, alice.Username)
+	if err := answers("UserByUsername of a user who was deleted", err, auth.ErrUserNotFound); err != nil {
 		return err
 	}
-	if err := answers("DeleteUser again", s.DeleteUser(ctx, one.ID), auth.ErrUserNotFound); err != nil {
+	if err := answers("DeleteUser for the second time", s.DeleteUser(ctx, alice.ID), auth.ErrUserNotFound); err != nil {
 		return err
 	}
-	if err := create(ctx, s, one); err != nil {
+	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
-	return kept(ctx, s, one, two)
+	return kept(ctx, s, alice, bob)
 }
 
 func checkUnknownAccount(s Accounts) error {
 	ctx, cancel := background()
 	defer cancel()
-	one := account(1, "alice")
-	if err := create(ctx, s, one); err != nil {
+	alice := account(1, "alice")
+	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
 	for _, id := range []string{account(2, "").ID, ""} {
@@ -92,21 +93,21 @@ func checkUnknownAccount(s Accounts) error {
 			return err
 		}
 	}
-	return kept(ctx, s, one)
+	return kept(ctx, s, alice)
 }
 
 func checkAccountContext(s Accounts) error {
 	ctx, cancel := background()
 	defer cancel()
-	one := account(1, "alice")
-	if err := create(ctx, s, one); err != nil {
+	alice := account(1, "alice")
+	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
-	over, end := context.WithCancel(ctx)
+	cancelled, end := context.WithCancel(ctx)
 	end()
 	for call, err := range map[string]error{
-		"SetDisabled": s.SetDisabled(over, one.ID, true),
-		"DeleteUser":  s.DeleteUser(over, one.ID),
+		"SetDisabled": s.SetDisabled(cancelled, alice.ID, true),
+		"DeleteUser":  s.DeleteUser(cancelled, alice.ID),
 	} {
 		if err := fails(call+" with a context that has ended", err); err != nil {
 			return err
@@ -115,5 +116,5 @@ func checkAccountContext(s Accounts) error {
 			return err
 		}
 	}
-	return kept(ctx, s, one)
+	return kept(ctx, s, alice)
 }

@@ -1,10 +1,11 @@
-// Package authtest helps to test programs that use package auth: conformance
-// suites for one's own [auth.UserStore], [passwords.Hasher] and [jwt.TokenIssuer],
-// and fast stand-ins for the costly parts.
+// Package authtest helps to test programs that use package auth. It has conformance suites for
+// implementations of [auth.UserStore], [auth.AccountStore], [auth.RecordStore],
+// [auth.SessionStore], [auth.Hasher] and [auth.TokenIssuer], and fast replacements for expensive
+// parts.
 //
-// A suite runs each rule of a contract as a named subtest against a fresh value,
-// and a broken rule is printed as a sentence. A store that departs from a rule on
-// purpose names it on the command line, as in
+// A suite runs each rule of a contract as a named subtest against a fresh value. If a rule is
+// broken, the subtest prints it as a sentence. To leave out a rule that a store breaks on purpose,
+// name it on the command line, as in
 //
 //	go test -skip 'TestStore/CreatedAt'
 package authtest

@@ -7,10 +7,11 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
+// started is the real time at which the tests began.
 var started = time.Now()
 
-// The rules that a value breaks, by name: what the suites would report, as a
-// value.
+// The functions Broken…Rules return the rules that a value breaks, by name, with the errors that
+// the suite would print.
 
 func BrokenUserStoreRules(t *testing.T, factory func(*testing.T) auth.UserStore) map[string]error {
 	return brokenRules(t, userStoreRules(), factory)
@@ -24,14 +25,14 @@ func BrokenTokenRules(t *testing.T, factory func(*testing.T) auth.TokenIssuer) m
 	return brokenRules(t, tokenRules(), factory)
 }
 
-// brokenRules checks each rule in a bubble of [testing/synctest]: there, whoever
-// waits for others to get in between waits until they have, on any machine.
+// brokenRules checks each rule in a bubble of [testing/synctest]. A mutant that sleeps there to
+// lose a race loses it on every machine.
 func brokenRules[T any](t *testing.T, rules []rule[T], factory func(*testing.T) T) map[string]error {
 	broken := make(map[string]error)
 	for _, r := range rules {
 		check := r.check
 		r.clock, r.check = true, func(v T) error {
-			time.Sleep(time.Until(started)) // the clock of a bubble begins in the year 2000
+			time.Sleep(time.Until(started)) // the clock of a bubble starts in the year 2000
 			return check(v)
 		}
 		if err := r.broken(t, factory); err != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// FastHasher returns a Hasher for tests that create many users: one hash takes
-// about a microsecond, so whoever reads one can try millions of passwords a
-// second. It asks for a [testing.TB] so that no program can use it.
+// FastHasher returns a Hasher for tests that create many users. It is unsafe: one hash takes about
+// a microsecond, so an attacker who has it can try millions of passwords per second. It takes a
+// [testing.TB] so that only tests can use it.
 func FastHasher(t testing.TB) auth.Hasher {
 	t.Helper()
 	return fastHasher{}
@@ -24,8 +24,8 @@ func FastHasher(t testing.TB) auth.Hasher {
 
 type fastHasher struct{}
 
-// fastPrefix is followed by the salt and the SHA-256 of salt and password, each
-// in 64 hexadecimal digits.
+// fastPrefix begins each hash. Then follow the salt and the SHA-256 of salt and password, each as
+// 64 hexadecimal digits.
 const fastPrefix = "$authtest-unsafe$"
 
 func (fastHasher) Hash(ctx context.Context, password string) (string, error) {
@@ -61,15 +61,14 @@ func (fastHasher) Verify(ctx context.Context, encoded, password string) error {
 
 func (fastHasher) NeedsRehash(encoded string) bool { return !strings.HasPrefix(encoded, fastPrefix) }
 
-// digits decodes the one spelling of 32 bytes in lower-case hexadecimal.
+// digits decodes 32 bytes in hexadecimal, which must be in lower case.
 func digits(text string) ([]byte, bool) {
 	b, err := hex.DecodeString(text)
 	return b, err == nil && len(b) == sha256.Size && text == strings.ToLower(text)
 }
 
-// Principal returns the principal with the given claims, or ends the test if
-// [jwt.NewPrincipal] refuses them. With [auth.NewContext] it stands for a
-// verified caller in the test of a handler.
+// Principal returns a principal with the given claims, or ends the test if [jwt.NewPrincipal]
+// refuses them. In the test of a handler, put it into the context with [auth.NewContext].
 func Principal(t testing.TB, c auth.Claims) *auth.Principal {
 	t.Helper()
 	p, err := jwt.NewPrincipal(c)

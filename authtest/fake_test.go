@@ -14,20 +14,20 @@ func TestPrincipal(t *testing.T) {
 	expiry := time.Date(2031, time.March, 14, 15, 9, 26, 0, time.UTC)
 	p := authtest.Principal(t, auth.Claims{Subject: "alice", Scopes: []string{"read"}, Expiry: expiry})
 	if p.Subject() != "alice" || !p.HasScope("read") || p.Expiry() != expiry {
-		t.Errorf("got %v with %q until %v", p, p.Scopes(), p.Expiry())
+		t.Errorf("got %v with the scopes %q and the expiry %v", p, p.Scopes(), p.Expiry())
 	}
 }
 
-// fatal is a test that notes that it was ended.
+// fatal is a testing.TB that records a call of Fatal.
 type fatal struct {
 	testing.TB
-	with []any
+	args []any
 }
 
 func (f *fatal) Helper() {}
 
 func (f *fatal) Fatal(args ...any) {
-	f.with = args
+	f.args = args
 	runtime.Goexit()
 }
 
@@ -40,7 +40,7 @@ func TestPrincipalOfNobody(t *testing.T) {
 		authtest.Principal(f, auth.Claims{})
 	}()
 	<-done
-	if len(f.with) != 1 {
-		t.Errorf("a principal without a subject ended the test with %v, want one error", f.with)
+	if len(f.args) != 1 {
+		t.Errorf("a principal without a subject: Fatal got %v, want one error", f.args)
 	}
 }

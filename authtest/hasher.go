@@ -10,34 +10,34 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// TestHasher checks that the Hashers a factory makes keep the contract of
-// [passwords.Hasher]. Each rule calls factory for a Hasher of its own; set its cost as
-// low as it goes, for the suite makes some 40 hashes and checks some 100.
+// TestHasher checks that the Hashers of a factory keep the contract of [auth.Hasher]. Each rule
+// calls factory for a Hasher of its own. Set its cost as low as possible, because the suite makes
+// about 40 hashes and verifies about 100.
 func TestHasher(t *testing.T, factory func(t *testing.T) auth.Hasher) {
 	t.Helper()
 	testRules(t, hasherRules(), factory)
 }
 
-// hasherRules is the contract, one rule a sentence.
+// hasherRules returns the contract as rules.
 func hasherRules() []rule[auth.Hasher] {
 	return []rule[auth.Hasher]{
 		{name: "Match", holds: "A password matches its own hash.", check: checkMatch},
-		{name: "Mismatch", holds: "Every other password is ErrMismatch.", check: checkMismatch},
+		{name: "Mismatch", holds: "Verify returns ErrMismatch for every other password.", check: checkMismatch},
 		{name: "Salt", holds: "Two hashes of one password differ.", check: checkSalt},
 		{name: "Long", holds: "A long password is hashed to its last byte, or refused.", check: checkLong},
-		{name: "NUL", holds: "A NUL character ends no password: it counts, or is refused.", check: checkNUL},
-		{name: "Unknown", holds: "What is no Hasher's format, a mark or plain text, is ErrUnknownHash and matches nothing.", check: checkUnknown},
-		{name: "Damaged", holds: "A hash that is cut matches nothing; one with more behind it is ErrMalformedHash or ErrUnknownHash.", check: checkDamaged},
+		{name: "NUL", holds: "A NUL character does not end a password: it counts, or the password is refused.", check: checkNUL},
+		{name: "Unknown", holds: "Verify returns ErrUnknownHash for a text without a format of hashes, such as a mark or plain text.", check: checkUnknown},
+		{name: "Damaged", holds: "A truncated hash does not match. For a hash with text added, Verify returns ErrMalformedHash or ErrUnknownHash.", check: checkDamaged},
 		{name: "Altered", holds: "A hash with one character changed does not match.", check: checkAltered},
-		{name: "Bounds", holds: "What a stored hash may cost is bounded: beyond it, it is refused at once.", check: checkBounds},
-		{name: "NeedsRehash", holds: "NeedsRehash is false of what Hash makes and true of what is not this Hasher's.", check: checkNeedsRehash},
-		{name: "Context", holds: "A context that has ended is no answer about a password.", check: checkHasherContext},
-		{name: "Secrets", holds: "No password is in a hash, and neither is in an error.", check: checkSecrets},
-		{name: "Concurrent", holds: "Calls at the same time do not meet.", check: checkConcurrentHashes},
+		{name: "Bounds", holds: "The cost of a stored hash is bounded: a hash beyond the bounds is refused at once.", check: checkBounds},
+		{name: "NeedsRehash", holds: "NeedsRehash returns false for a new hash, and true for one of another Hasher.", check: checkNeedsRehash},
+		{name: "Context", holds: "With a context that has ended, Verify does not return a wrong result.", check: checkHasherContext},
+		{name: "Secrets", holds: "A hash does not contain the password, and an error contains neither.", check: checkSecrets},
+		{name: "Concurrent", holds: "Concurrent calls do not affect each other.", check: checkConcurrentHashes},
 	}
 }
 
-// hash returns the hash of a password that every Hasher must take.
+// hash returns the hash of a password that every Hasher must accept.
 func hash(ctx context.Context, h auth.Hasher, password string) (string, error) {
 	encoded, err := h.Hash(ctx, password)
 	if err != nil {
@@ -49,7 +49,7 @@ func hash(ctx context.Context, h auth.Hasher, password string) (string, error) {
 	return encoded, nil
 }
 
-// malformed returns an error unless got says that a hash cannot be used.
+// malformed returns an error unless a call returned ErrMalformedHash or ErrUnknownHash.
 func malformed(call string, got error) error {
 	if errors.Is(got, auth.ErrMalformedHash) || errors.Is(got, auth.ErrUnknownHash) {
 		return nil
@@ -87,23 +87,23 @@ func checkSalt(h auth.Hasher) error {
 	ctx, cancel := background()
 	defer cancel()
 	const password = "correct horse"
-	one, err := hash(ctx, h, password)
+	first, err := hash(ctx, h, password)
 	if err != nil {
 		return err
 	}
-	two, err := hash(ctx, h, password)
+	second, err := hash(ctx, h, password)
 	if err != nil {
 		return err
 	}
-	if one == two {
-		return errors.New("Hash returned the same twice")
+	if first == second {
+		return errors.New("Hash returned the same hash twice")
 	}
 	return nil
 }
 
-// apart hashes each password that the Hasher takes and expects that no other of
-// them matches.
-func apart(h auth.Hasher, passwords ...string) error {
+// distinguishes hashes each password that the Hasher accepts, and expects that none of the others
+// matches.
+func distinguishes(h auth.Hasher, passwords ...string) error {
 	ctx, cancel := background()
 	defer cancel()
 	for _, password := range passwords {
@@ -122,14 +122,16 @@ func apart(h auth.Hasher, passwords ...string) error {
 }
 
 func checkLong(h auth.Hasher) error {
-	at := func(n int) []string { return []string{strings.Repeat("x", n), strings.Repeat("x", n-1) + "y"} }
+	pair := func(n int) []string { // equal up to the last of n bytes
+		return []string{strings.Repeat("x", n), strings.Repeat("x", n-1) + "y"}
+	}
 	for _, passwords := range [][]string{
-		append(at(72), at(73)...),
-		at(129),
-		at(257),
-		at(1024),
+		append(pair(72), pair(73)...),
+		pair(129),
+		pair(257),
+		pair(1024),
 	} {
-		if err := apart(h, passwords...); err != nil {
+		if err := distinguishes(h, passwords...); err != nil {
 			return err
 		}
 	}
@@ -137,7 +139,7 @@ func checkLong(h auth.Hasher) error {
 }
 
 func checkNUL(h auth.Hasher) error {
-	return apart(h, "pass", "pass\x00", "pass\x00word", "pass\x00words", "\x00", "")
+	return distinguishes(h, "pass", "pass\x00", "pass\x00word", "pass\x00words", "\x00", "")
 }
 
 func checkUnknown(h auth.Hasher) error {
@@ -163,18 +165,18 @@ func checkDamaged(h auth.Hasher) error {
 		return err
 	}
 	for n := range len(encoded) {
-		// What is left may be sound: Argon2 makes digests of any length.
+		// The rest may be a valid hash, because Argon2 makes digests of any length.
 		err := h.Verify(ctx, encoded[:n], password)
 		if !errors.Is(err, auth.ErrMismatch) && malformed("", err) != nil {
 			return fmt.Errorf("Verify with the first %d bytes of a hash returned %s", n, describe(err))
 		}
 	}
 	for _, more := range []string{" ", "\n", "\r\n", "\x00", "=", "$", "a", ":", encoded} {
-		if err := malformed(fmt.Sprintf("Verify with a hash and then %q", more), h.Verify(ctx, encoded+more, password)); err != nil {
+		if err := malformed(fmt.Sprintf("Verify with a hash followed by %q", more), h.Verify(ctx, encoded+more, password)); err != nil {
 			return err
 		}
 	}
-	return malformed("Verify with a space and then a hash", h.Verify(ctx, " "+encoded, password))
+	return malformed("Verify with a space before a hash", h.Verify(ctx, " "+encoded, password))
 }
 
 func checkAltered(h auth.Hasher) error {
@@ -185,7 +187,7 @@ func checkAltered(h auth.Hasher) error {
 	if err != nil {
 		return err
 	}
-	// The digest stands last in every format in use.
+	// The digest is at the end in all common formats.
 	for i := len(encoded) - 1; i >= max(0, len(encoded)-8); i-- {
 		altered := []byte(encoded)
 		if altered[i]++; altered[i] > '~' {

@@ -18,8 +18,7 @@ func TestFastHasher(t *testing.T) {
 	authtest.TestHasher(t, func(t *testing.T) auth.Hasher { return authtest.FastHasher(t) })
 }
 
-// patchedHasher is a Hasher with some methods replaced; each gets the Hasher
-// beneath.
+// patchedHasher is a Hasher with some methods replaced. Each replacement gets the original Hasher.
 type patchedHasher struct {
 	auth.Hasher
 	hash        func(h auth.Hasher, ctx context.Context, password string) (string, error)
@@ -48,7 +47,7 @@ func (p patchedHasher) NeedsRehash(encoded string) bool {
 	return p.Hasher.NeedsRehash(encoded)
 }
 
-// seeing is a Hasher that sees of a password only what see makes of it.
+// seeing returns a Hasher that changes each password with see.
 func seeing(see func(string) string) patchedHasher {
 	return patchedHasher{
 		hash: func(h auth.Hasher, ctx context.Context, password string) (string, error) {
@@ -60,37 +59,37 @@ func seeing(see func(string) string) patchedHasher {
 	}
 }
 
-// reading is a Hasher that reads of a stored hash only what read makes of it.
+// reading returns a Hasher that changes each stored hash with read.
 func reading(read func(string) string) patchedHasher {
 	return patchedHasher{verify: func(h auth.Hasher, ctx context.Context, encoded, password string) error {
 		return h.Verify(ctx, read(encoded), password)
 	}}
 }
 
-// verifying is a Hasher with another Verify.
+// verifying returns a Hasher with another Verify.
 func verifying(f func(h auth.Hasher, ctx context.Context, encoded, password string) error) patchedHasher {
 	return patchedHasher{verify: f}
 }
 
-// oneHash keeps the first hash that it made of a password for the next time.
+// oneHash returns a Hasher that makes one hash of each password and returns it again.
 func oneHash() patchedHasher {
 	var mu sync.Mutex
-	made := make(map[string]string)
+	hashes := make(map[string]string)
 	return patchedHasher{hash: func(h auth.Hasher, ctx context.Context, password string) (string, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if made[password] == "" {
+		if hashes[password] == "" {
 			encoded, err := h.Hash(ctx, password)
 			if err != nil {
 				return "", err
 			}
-			made[password] = encoded
+			hashes[password] = encoded
 		}
-		return made[password], nil
+		return hashes[password], nil
 	}}
 }
 
-// sharedScratch hashes what a later caller left in its buffer.
+// sharedScratch returns a Hasher whose concurrent calls share a buffer for the password.
 func sharedScratch() patchedHasher {
 	var mu sync.Mutex
 	var buffer string
@@ -105,9 +104,10 @@ func sharedScratch() patchedHasher {
 	}}
 }
 
+// hasherMutants has Hashers that each break one rule, by the name of the rule.
 var hasherMutants = map[string]map[string]func() patchedHasher{
 	"Match": {
-		"refuses what is not ASCII": func() patchedHasher {
+		"refuses emoji": func() patchedHasher {
 			return patchedHasher{hash: func(h auth.Hasher, ctx context.Context, password string) (string, error) {
 				if strings.Contains(password, "\U0001f600") {
 					return "", errDown
@@ -117,9 +117,9 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 		},
 	},
 	"Mismatch": {
-		"folds case": func() patchedHasher { return seeing(strings.ToLower) },
-		"trims":      func() patchedHasher { return seeing(func(s string) string { return strings.TrimRight(s, " ") }) },
-		"takes the hash for the password": func() patchedHasher {
+		"folds case":   func() patchedHasher { return seeing(strings.ToLower) },
+		"trims spaces": func() patchedHasher { return seeing(func(s string) string { return strings.TrimRight(s, " ") }) },
+		"accepts the hash as the password": func() patchedHasher {
 			return verifying(func(h auth.Hasher, ctx context.Context, encoded, password string) error {
 				if encoded == password && strings.HasPrefix(encoded, "$authtest-unsafe$") {
 					return nil
@@ -128,7 +128,7 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 			})
 		},
 	},
-	"Salt": {"has none": oneHash},
+	"Salt": {"is missing": oneHash},
 	"Long": {
 		"cuts at 72 bytes": func() patchedHasher { return seeing(func(s string) string { return s[:min(len(s), 72)] }) },
 		"cuts when it compares": func() patchedHasher {
@@ -143,7 +143,7 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 		},
 	},
 	"Unknown": {
-		"takes plain text": func() patchedHasher {
+		"accepts plain text": func() patchedHasher {
 			return verifying(func(h auth.Hasher, ctx context.Context, encoded, password string) error {
 				if err := h.Verify(ctx, encoded, password); !errors.Is(err, auth.ErrUnknownHash) || encoded != password {
 					return err
@@ -151,7 +151,7 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 				return nil
 			})
 		},
-		"calls a mark a mismatch": func() patchedHasher {
+		"returns ErrMismatch for a mark": func() patchedHasher {
 			return verifying(func(h auth.Hasher, ctx context.Context, encoded, password string) error {
 				if encoded == "!" {
 					return auth.ErrMismatch
@@ -161,9 +161,9 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 		},
 	},
 	"Damaged": {
-		"trims":          func() patchedHasher { return reading(strings.TrimSpace) },
-		"drops the rest": func() patchedHasher { return reading(func(s string) string { return s[:min(len(s), len(fastHash))] }) },
-		"compares the part that is there": func() patchedHasher {
+		"trims":                       func() patchedHasher { return reading(strings.TrimSpace) },
+		"ignores text after the hash": func() patchedHasher { return reading(func(s string) string { return s[:min(len(s), len(fastHash))] }) },
+		"compares a prefix of the digest": func() patchedHasher {
 			return verifying(func(h auth.Hasher, ctx context.Context, encoded, password string) error {
 				if len(encoded) != len(fastHash)-1 {
 					return h.Verify(ctx, encoded, password)
@@ -178,7 +178,7 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 		},
 	},
 	"Altered": {
-		"reads one digit less": func() patchedHasher {
+		"ignores the last digit": func() patchedHasher {
 			return verifying(func(h auth.Hasher, ctx context.Context, encoded, password string) error {
 				if len(encoded) != len(fastHash) || encoded[len(encoded)-1] == '\n' {
 					return h.Verify(ctx, encoded, password)
@@ -193,15 +193,15 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 		},
 	},
 	"Bounds": {
-		"does what the hash says": func() patchedHasher {
+		"computes any cost": func() patchedHasher {
 			return verifying(func(h auth.Hasher, ctx context.Context, encoded, password string) error {
 				if strings.HasPrefix(encoded, "$2a$31$") {
-					<-ctx.Done() // sooner than the hash is computed
+					<-ctx.Done() // stands for a computation that takes longer
 				}
 				return h.Verify(ctx, encoded, password)
 			})
 		},
-		"divides by what it says": func() patchedHasher {
+		"divides by a parameter of 0": func() patchedHasher {
 			return verifying(func(h auth.Hasher, ctx context.Context, encoded, password string) error {
 				if strings.Contains(encoded, "t=0") {
 					panic("division by zero")
@@ -209,7 +209,7 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 				return h.Verify(ctx, encoded, password)
 			})
 		},
-		"calls it a mismatch": func() patchedHasher {
+		"returns ErrMismatch": func() patchedHasher {
 			return verifying(func(h auth.Hasher, ctx context.Context, encoded, password string) error {
 				if len(encoded) > 4096 {
 					return auth.ErrMismatch
@@ -227,7 +227,7 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 		},
 	},
 	"Context": {
-		"a mismatch": func() patchedHasher {
+		"returns ErrMismatch": func() patchedHasher {
 			return verifying(func(h auth.Hasher, ctx context.Context, encoded, password string) error {
 				if ctx.Err() != nil {
 					return auth.ErrMismatch
@@ -235,7 +235,7 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 				return h.Verify(ctx, encoded, password)
 			})
 		},
-		"a match": func() patchedHasher {
+		"returns nil": func() patchedHasher {
 			return verifying(func(h auth.Hasher, ctx context.Context, encoded, password string) error {
 				if ctx.Err() != nil {
 					return nil
@@ -251,7 +251,7 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 				return h.Verify(ctx, encoded, password)
 			})
 		},
-		"half a hash": func() patchedHasher {
+		"returns a part of a hash": func() patchedHasher {
 			return patchedHasher{hash: func(h auth.Hasher, ctx context.Context, password string) (string, error) {
 				if err := ctx.Err(); err != nil {
 					return "$authtest-unsafe$", err
@@ -281,7 +281,7 @@ var hasherMutants = map[string]map[string]func() patchedHasher{
 	"Concurrent": {"share a buffer": sharedScratch},
 }
 
-// fastHash is as long as every hash of FastHasher.
+// fastHash has the length of every hash of FastHasher.
 var fastHash = "$authtest-unsafe$" + strings.Repeat("0", 64) + "$" + strings.Repeat("0", 64)
 
 func TestHasherMutants(t *testing.T) {

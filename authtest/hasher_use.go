@@ -10,7 +10,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// greedy are hashes that would cost a program its memory, its time or a panic.
+// greedy has hashes that would take a program's memory or time, or make it panic.
 var greedy = []string{
 	"$2a$31$0123456789012345678901abcdefghijklmnopqrstuvwxyz01234",
 	"$2b$99$0123456789012345678901abcdefghijklmnopqrstuvwxyz01234",
@@ -33,21 +33,21 @@ func checkBounds(h auth.Hasher) error {
 	defer cancel()
 	for _, encoded := range greedy {
 		call := "Verify with the hash " + name(encoded)
-		answer := make(chan error, 1)
+		result := make(chan error, 1)
 		go func() {
 			defer func() {
 				if r := recover(); r != nil {
-					answer <- fmt.Errorf("a panic: %v", r)
+					result <- fmt.Errorf("a panic: %v", r)
 				}
 			}()
-			answer <- h.Verify(ctx, encoded, "correct horse")
+			result <- h.Verify(ctx, encoded, "correct horse")
 		}()
 		select {
-		case err := <-answer:
+		case err := <-result:
 			if err := malformed(call, err); err != nil {
 				return err
 			}
-		case <-time.After(time.Minute): // what the hash asks for takes hours, or memory that no machine has
+		case <-time.After(time.Minute): // the cost of the hash would take hours, or more memory than machines have
 			return fmt.Errorf("%s took more than a minute", call)
 		}
 	}
@@ -62,39 +62,39 @@ func checkHasherContext(h auth.Hasher) error {
 	if err != nil {
 		return err
 	}
-	over, cancel := context.WithCancel(ctx)
+	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	again, err := h.Hash(over, password)
+	again, err := h.Hash(cancelled, password)
 	if err == nil {
 		err = wants("Verify", h.Verify(ctx, again, password), nil)
 	} else if again != "" {
-		err = fmt.Errorf("Hash returned %q and an error", again)
+		err = fmt.Errorf("Hash returned %q together with an error", again)
 	} else {
 		err = wants("Hash", err, context.Canceled)
 	}
 	if err != nil {
 		return err
 	}
-	if err := h.Verify(over, encoded, password); err != nil {
-		if err := only("Verify of the password", err, context.Canceled); err != nil {
+	if err := h.Verify(cancelled, encoded, password); err != nil {
+		if err := only("Verify of the right password", err, context.Canceled); err != nil {
 			return err
 		}
 	}
-	err, want := h.Verify(over, encoded, "another"), auth.ErrMismatch
+	err, want := h.Verify(cancelled, encoded, "another"), auth.ErrMismatch
 	if errors.Is(err, context.Canceled) {
 		want = context.Canceled
 	}
 	return only("Verify of another password", err, want)
 }
 
-// only returns an error unless got is want and no answer about a password beside.
+// only returns an error unless a call returned want and no other error about a password or hash.
 func only(call string, got, want error) error {
 	if err := wants(call, got, want); err != nil {
 		return err
 	}
-	for _, answer := range []error{auth.ErrMismatch, auth.ErrUnknownHash, auth.ErrMalformedHash} {
-		if answer != want && errors.Is(got, answer) {
-			return fmt.Errorf("%s returned %s, which is %q too", call, describe(got), answer)
+	for _, other := range []error{auth.ErrMismatch, auth.ErrUnknownHash, auth.ErrMalformedHash} {
+		if other != want && errors.Is(got, other) {
+			return fmt.Errorf("%s returned %s, which also is %q", call, describe(got), other)
 		}
 	}
 	return nil
@@ -109,16 +109,16 @@ func checkSecrets(h auth.Hasher) error {
 		return err
 	}
 	if strings.Contains(encoded, password) {
-		return errors.New("Hash returned the password in the hash")
+		return errors.New("the hash contains the password")
 	}
 	for _, stored := range []string{encoded, encoded + "x", encoded[:len(encoded)-1], encoded[1:], "$authtest-nobody$AAAA$" + encoded} {
 		err := h.Verify(ctx, stored, password+"!")
 		if err == nil {
-			return fmt.Errorf("Verify of another password returned nil")
+			return errors.New("Verify of another password returned nil")
 		}
 		for _, secret := range []string{password, stored, encoded[len(encoded)-16:]} {
 			if strings.Contains(err.Error(), secret) {
-				return fmt.Errorf("Verify returned %s, which holds the password or the hash", describe(err))
+				return fmt.Errorf("Verify returned %s, which contains the password or the hash", describe(err))
 			}
 		}
 	}
@@ -135,14 +135,14 @@ func checkConcurrentHashes(h auth.Hasher) error {
 			password := fmt.Sprintf("correct horse %d", i)
 			encoded, err := hash(ctx, h, password)
 			if err == nil {
-				err = wants("Verify of another's password", h.Verify(ctx, encoded, password+"0"), auth.ErrMismatch)
+				err = wants("Verify of the password of another call", h.Verify(ctx, encoded, password+"0"), auth.ErrMismatch)
 			}
 			errs <- err
 		}()
 	}
-	var all error
+	var joined error
 	for range callers {
-		all = errors.Join(all, <-errs)
+		joined = errors.Join(joined, <-errs)
 	}
-	return all
+	return joined
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -16,40 +17,51 @@ import (
 	"github.com/seed-e36e2130/auth/memstore"
 )
 
-// mutants are stores that each break one rule, by the name of the rule: the
-// mistakes that people make with tables, collations and contexts.
+// mutants has stores that each break one rule, by the name of the rule. They make the common
+// mistakes with tables, collations and contexts.
 var mutants = map[string]map[string]func() auth.UserStore{
 	"Create": {
 		"drops the domain of an address": wrong(patched{createUser: changing(func(u *auth.User) {
 			u.Username = strings.TrimSuffix(u.Username, "@example.com")
 		})}),
 	},
+	"CreatedID": {
+		"returns none": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
+			_, err := s.CreateUser(ctx, u)
+			return "", err
+		}}),
+		"returns the number of rows": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
+			_, err := s.CreateUser(ctx, u)
+			return "1", err
+		}}),
+		"LAST_INSERT_ID() on another connection": func() auth.UserStore { return &scan{lastID: true} },
+	},
 	"UnknownUser": {
-		"replaces nobody's hash":             func() auth.UserStore { return &scan{unknownIs: auth.ErrConflict} },
-		"takes nobody for a broken database": func() auth.UserStore { return &scan{unknownIs: errDown} },
+		"calls an unknown user a conflict": func() auth.UserStore { return &scan{unknownIs: auth.ErrConflict} },
+		"calls an unknown user a failure":  func() auth.UserStore { return &scan{unknownIs: errDown} },
 	},
 	"Namespaces": {
 		"WHERE id = ? OR username = ?": func() auth.UserStore { return &scan{either: true} },
 	},
 	"UniqueUsername": {
-		"unique among the enabled": func() auth.UserStore { return &scan{freeNames: true} },
+		"unique among enabled users": func() auth.UserStore { return &scan{freeNames: true} },
 	},
 	"UniqueID": {
-		"unique among the enabled": func() auth.UserStore { return &scan{freeIDs: true} },
+		"unique among enabled users": func() auth.UserStore { return &scan{freeIDs: true} },
 	},
 	"RefusedCreate": {
 		"ON CONFLICT DO UPDATE": func() auth.UserStore { return &scan{overwrites: true} },
 	},
 	"EmptyHash": {
-		"writes a mark for none": wrong(patched{createUser: changing(func(u *auth.User) {
+		"writes a mark for no hash": wrong(patched{createUser: changing(func(u *auth.User) {
 			if u.PasswordHash == "" {
 				u.PasswordHash = "!"
 			}
 		})}),
 	},
 	"Disabled": {
-		"has no such column": wrong(patched{createUser: changing(func(u *auth.User) { u.Disabled = false })}),
-		"hides the disabled from updates": wrong(patched{replacePasswordHash: func(s auth.UserStore, ctx context.Context, id, old, replacement string) error {
+		"has no column for it": wrong(patched{createUser: changing(func(u *auth.User) { u.Disabled = false })}),
+		"hides disabled users from updates": wrong(patched{replacePasswordHash: func(s auth.UserStore, ctx context.Context, id, old, replacement string) error {
 			if u, err := s.UserByID(ctx, id); err == nil && u.Disabled {
 				return auth.ErrUserNotFound
 			}
@@ -61,7 +73,7 @@ var mutants = map[string]map[string]func() auth.UserStore{
 			u.CreatedAt = u.CreatedAt.Truncate(time.Millisecond)
 			return u
 		}}),
-		"answers in the server's zone": wrong(patched{found: func(u auth.User) auth.User {
+		"returns times in the zone of the server": wrong(patched{found: func(u auth.User) auth.User {
 			u.CreatedAt = u.CreatedAt.In(time.FixedZone("CET", 3600))
 			return u
 		}}),
@@ -95,9 +107,9 @@ var mutants = map[string]map[string]func() auth.UserStore{
 	},
 	"Bytes/Quotes": folding(strings.NewReplacer("''", "'", `\\`, `\`).Replace),
 	"Bytes/Lengths": {
-		"VARCHAR(200), strict": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		"VARCHAR(200), strict": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 			if len(u.Username) > 200 {
-				return errDown
+				return "", errDown
 			}
 			return s.CreateUser(ctx, u)
 		}}),
@@ -109,9 +121,9 @@ var mutants = map[string]map[string]func() auth.UserStore{
 		"ends strings at it": func() auth.UserStore {
 			return &scan{username: func(s string) string { s, _, _ = strings.Cut(s, "\x00"); return s }}
 		},
-		"says that such a user exists": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		"returns ErrUserExists for it": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 			if strings.Contains(u.Username, "\x00") {
-				return auth.ErrUserExists
+				return "", auth.ErrUserExists
 			}
 			return s.CreateUser(ctx, u)
 		}}),
@@ -128,33 +140,34 @@ var mutants = map[string]map[string]func() auth.UserStore{
 		"UPDATE without the ID": func() auth.UserStore { return &scan{everyone: true} },
 	},
 	"ReplaceConflict": {
-		"content with the result": func() auth.UserStore { return &scan{reached: true} },
+		"accepts a hash that is already stored": func() auth.UserStore { return &scan{reached: true} },
 	},
 	"ReplaceItself": {
 		"counts changed rows": func() auth.UserStore { return &scan{changedRows: true} },
 	},
 	"ReplaceEmpty": {
-		"empty matches any": func() auth.UserStore { return &scan{emptyMatches: true} },
+		"an empty old hash matches any": func() auth.UserStore { return &scan{emptyMatches: true} },
 	},
 	"RaceUsername": {
-		"looks, then inserts": func() auth.UserStore { return &scan{raceNames: true} },
+		"reads, then inserts": func() auth.UserStore { return &scan{raceNames: true} },
 	},
 	"RaceID": {
-		"looks, then inserts": func() auth.UserStore { return &scan{raceIDs: true} },
+		"reads, then inserts": func() auth.UserStore { return &scan{raceIDs: true} },
 	},
 	"RaceReplace": {
-		"looks, then updates": func() auth.UserStore { return &scan{raceReplace: true} },
+		"reads, then updates": func() auth.UserStore { return &scan{raceReplace: true} },
 	},
 	"Context/Create": {
-		"ignores it": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		"ignores it": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 			return s.CreateUser(context.WithoutCancel(ctx), u)
 		}}),
-		"does it all the same": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
-			return errors.Join(s.CreateUser(context.WithoutCancel(ctx), u), ctx.Err())
+		"creates the user nevertheless": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
+			id, err := s.CreateUser(context.WithoutCancel(ctx), u)
+			return id, errors.Join(err, ctx.Err())
 		}}),
-		"hides the cause": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		"hides the cause": wrong(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 			if ctx.Err() != nil {
-				return errDown
+				return "", errDown
 			}
 			return s.CreateUser(ctx, u)
 		}}),
@@ -163,7 +176,7 @@ var mutants = map[string]map[string]func() auth.UserStore{
 		"ignores it by ID": wrong(patched{userByID: func(s auth.UserStore, ctx context.Context, id string) (auth.User, error) {
 			return s.UserByID(context.WithoutCancel(ctx), id)
 		}}),
-		"finds nobody by username": wrong(patched{userByUsername: func(s auth.UserStore, ctx context.Context, username string) (auth.User, error) {
+		"returns ErrUserNotFound by username": wrong(patched{userByUsername: func(s auth.UserStore, ctx context.Context, username string) (auth.User, error) {
 			if ctx.Err() != nil {
 				return auth.User{}, auth.ErrUserNotFound
 			}
@@ -171,14 +184,14 @@ var mutants = map[string]map[string]func() auth.UserStore{
 		}}),
 	},
 	"Context/Replace": {
-		"does it all the same": wrong(patched{replacePasswordHash: func(s auth.UserStore, ctx context.Context, id, old, replacement string) error {
+		"replaces the hash nevertheless": wrong(patched{replacePasswordHash: func(s auth.UserStore, ctx context.Context, id, old, replacement string) error {
 			err := s.ReplacePasswordHash(context.WithoutCancel(ctx), id, old, replacement)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 			return err
 		}}),
-		"calls it a conflict": wrong(patched{replacePasswordHash: func(s auth.UserStore, ctx context.Context, id, old, replacement string) error {
+		"returns ErrConflict": wrong(patched{replacePasswordHash: func(s auth.UserStore, ctx context.Context, id, old, replacement string) error {
 			if ctx.Err() != nil {
 				return auth.ErrConflict
 			}
@@ -189,7 +202,7 @@ var mutants = map[string]map[string]func() auth.UserStore{
 
 var errDown = errors.New("the database is down")
 
-// wrong puts a patch over a store that keeps the contract.
+// wrong returns a store that keeps the contract except for a patch.
 func wrong(p patched) func() auth.UserStore {
 	return func() auth.UserStore {
 		p := p
@@ -198,19 +211,19 @@ func wrong(p patched) func() auth.UserStore {
 	}
 }
 
-// changing is a CreateUser that changes the user on the way in.
-func changing(change func(*auth.User)) func(auth.UserStore, context.Context, auth.User) error {
-	return func(s auth.UserStore, ctx context.Context, u auth.User) error {
+// changing returns a CreateUser that changes the user before it stores it.
+func changing(change func(*auth.User)) func(auth.UserStore, context.Context, auth.User) (string, error) {
+	return func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 		change(&u)
 		return s.CreateUser(ctx, u)
 	}
 }
 
-// folding are stores whose columns compare what collation makes of a string.
+// folding returns stores whose columns compare strings under a collation.
 func folding(collation func(string) string) map[string]func() auth.UserStore {
 	fold := func(s string) string {
 		if !utf8.ValidString(s) {
-			return s // that is another rule's
+			return s // invalid UTF-8 belongs to another rule
 		}
 		return collation(s)
 	}
@@ -220,7 +233,7 @@ func folding(collation func(string) string) map[string]func() auth.UserStore {
 	}
 }
 
-// like is SQL's LIKE.
+// like implements LIKE of SQL.
 func like(pattern, s string) bool {
 	switch {
 	case pattern == "":
@@ -243,17 +256,17 @@ func TestUserStoreMutants(t *testing.T) {
 	}
 	each(t, authtest.UserStoreRules(), makers, authtest.BrokenUserStoreRules)
 	for name, err := range authtest.BrokenUserStoreRules(t, func(*testing.T) auth.UserStore { return new(scan) }) {
-		t.Errorf("%s refuses a store that keeps it: %v", name, err)
+		t.Errorf("a store that keeps the contract breaks the rule %s: %v", name, err)
 	}
 }
 
-// each proves a suite: what breaks one rule fails that rule's subtest and no
-// other, and each rule has something that breaks it alone.
+// each tests a suite. Each mutant must break its own rule and no other, and each rule must have a
+// mutant.
 func each[T any](t *testing.T, rules []string, makers map[string]map[string]func(*testing.T) T,
 	suite func(*testing.T, func(*testing.T) T) map[string]error) {
 	for _, rule := range rules {
 		if len(makers[rule]) == 0 {
-			t.Errorf("nothing breaks the rule %s alone", rule)
+			t.Errorf("the rule %s has no mutant", rule)
 		}
 	}
 	for rule, mutants := range makers {
@@ -262,9 +275,33 @@ func each[T any](t *testing.T, rules []string, makers map[string]map[string]func
 				t.Parallel()
 				broken := suite(t, factory)
 				if _, caught := broken[rule]; !caught || len(broken) != 1 {
-					t.Errorf("it breaks %q, and the suite says %q: %v", rule, slices.Sorted(maps.Keys(broken)), broken)
+					t.Errorf("the mutant breaks the rule %q, but the suite reports %q: %v", rule, slices.Sorted(maps.Keys(broken)), broken)
 				}
 			})
 		}
+	}
+}
+
+// tableIDs is a store whose table makes the IDs.
+type tableIDs struct {
+	auth.UserStore
+	next *atomic.Int64
+}
+
+func (s tableIDs) CreateUser(ctx context.Context, u auth.User) (string, error) {
+	u.ID = strconv.FormatInt(s.next.Add(1), 10)
+	return s.UserStore.CreateUser(ctx, u)
+}
+
+// A store whose table makes the IDs keeps all rules but those about an ID that is taken: see the
+// documentation of TestUserStore.
+func TestUserStoreWithIDsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	broken := authtest.BrokenUserStoreRules(t, func(*testing.T) auth.UserStore {
+		return tableIDs{memstore.New(), new(atomic.Int64)}
+	})
+	want := []string{"Bytes/ID", "RaceID", "RefusedCreate", "UniqueID"}
+	if got := slices.Sorted(maps.Keys(broken)); !slices.Equal(got, want) {
+		t.Errorf("the suite reports %q, want %q: %v", got, want, broken)
 	}
 }

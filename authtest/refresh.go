@@ -14,14 +14,14 @@ import (
 	"github.com/seed-e36e2130/auth/secrets"
 )
 
-// refreshRules say what refresh tokens do over a store that keeps its contract.
-// They are no part of the contract: a store that breaks one breaks a rule above.
+// refreshRules are the rules for refresh tokens over a store that keeps its contract. They do not
+// belong to the contract: a store that breaks one of them breaks another rule as well.
 func refreshRules() []rule[auth.SessionStore] {
 	return []rule[auth.SessionStore]{
-		{name: "Refresh/Table", holds: "Each refresh token gets the answer that the table of rotation says, whoever presents it, and when.", check: checkRefreshTable},
-		{name: "Refresh/OneUse", holds: "Without a window, whoever presents a used token ends the session.", check: checkRefreshOneUse},
-		{name: "Refresh/Together", holds: "Of many who present one token at once, to two servers, all get the same next token.", check: checkRefreshTogether},
-		{name: "Refresh/LogoutTogether", holds: "A session that is logged out while others refresh it is ended.", check: checkRefreshLogout},
+		{name: "Refresh/Table", holds: "Each refresh token gets the result of the rotation table, whenever it is presented, to either server.", check: checkRefreshTable},
+		{name: "Refresh/OneUse", holds: "Without a window, a used token ends the session when it is presented again.", check: checkRefreshOneUse},
+		{name: "Refresh/Together", holds: "Concurrent calls of Refresh with one token, to two servers, all get the same next token.", check: checkRefreshTogether},
+		{name: "Refresh/LogoutTogether", holds: "A session that is logged out while other calls refresh it has ended.", check: checkRefreshLogout},
 	}
 }
 
@@ -30,18 +30,18 @@ const (
 	refreshPassword = "correct horse"
 )
 
-// stoppedClock is a store whose clock stands where it is put.
-type stoppedClock struct {
+// settableClock is a store whose clock a check sets.
+type settableClock struct {
 	auth.SessionStore
 	now func() time.Time
 }
 
-func (s stoppedClock) Session(ctx context.Context, id string) (auth.Session, time.Time, error) {
-	one, _, err := s.SessionStore.Session(ctx, id)
-	return one, s.now(), err
+func (s settableClock) Session(ctx context.Context, id string) (auth.Session, time.Time, error) {
+	session, _, err := s.SessionStore.Session(ctx, id)
+	return session, s.now(), err
 }
 
-// newReplicas returns n servers over one store, with one user.
+// newReplicas returns n servers that share one store and have one user.
 func newReplicas(ctx context.Context, s auth.SessionStore, n int, cfg auth.Config) ([]*auth.Authenticator, error) {
 	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
@@ -73,84 +73,85 @@ func newReplicas(ctx context.Context, s auth.SessionStore, n int, cfg auth.Confi
 	return replicas, err
 }
 
-// table is the table of rotation once more, told by the history of a session
-// rather than by its state.
+// table is a second implementation of the rotation table. It decides by the history of a session,
+// while package session decides by its state.
 type table struct {
-	window        time.Duration // negative: none
+	window        time.Duration // negative: no window
 	created, used time.Time
 	newest        *issued
-	texts         map[string]*issued
-	order         []*issued
+	byText        map[string]*issued
+	tokens        []*issued // in the order in which they were issued
 	ended         bool
 	thefts        int
 }
 
-// issued is a token of the session.
+// issued is a refresh token of the session.
 type issued struct {
 	text       string
 	generation int
-	retired    bool      // in favour of another, without having been used
-	usedAt     time.Time // when it was last followed by a new token; zero: it is the newest, or retired
+	retired    bool      // whether another token has replaced it before it was used
+	usedAt     time.Time // time of its last use that issued a new token; zero if it was not used
 }
 
-// answer is what the table wants of a refresh.
-type answer struct {
+// expected is the result of a refresh that the table expects.
+type expected struct {
 	refused bool
-	same    *issued       // that token again; nil: a new one
-	next    func(*issued) // what to do with the new one
+	same    *issued       // token that is returned again; nil: a new one is returned
+	next    func(*issued) // records the new token
 }
 
 func newTable(window time.Duration, created time.Time, text string) *table {
-	t := &table{window: window, created: created, used: created, texts: make(map[string]*issued)}
+	t := &table{window: window, created: created, used: created, byText: make(map[string]*issued)}
 	t.add(&issued{text: text})
 	return t
 }
 
-func (t *table) add(i *issued) {
-	t.texts[i.text], t.newest = i, i
-	t.order = append(t.order, i)
+func (t *table) add(token *issued) {
+	t.byText[token.text], t.newest = token, token
+	t.tokens = append(t.tokens, token)
 }
 
-func (t *table) present(i *issued, now time.Time) answer {
+// present returns the expected result for a token that is presented now.
+func (t *table) present(token *issued, now time.Time) expected {
 	expired := now.Sub(t.used) >= 14*24*time.Hour || now.Sub(t.created) >= 90*24*time.Hour
-	past := t.newest.generation - i.generation
-	used := !i.usedAt.IsZero()
+	age := t.newest.generation - token.generation
+	used := !token.usedAt.IsZero()
 	switch {
 	case t.ended || expired:
-		return answer{refused: true}
-	case i == t.newest:
-		return answer{next: func(next *issued) {
-			i.usedAt, t.used = now, now
-			next.generation = i.generation + 1
+		return expected{refused: true}
+	case token == t.newest:
+		return expected{next: func(next *issued) {
+			token.usedAt, t.used = now, now
+			next.generation = token.generation + 1
 			t.add(next)
 		}}
-	case t.window >= 0 && used && past <= 4 && now.Sub(i.usedAt) <= t.window:
-		return answer{same: t.newest}
-	case t.window >= 0 && used && past == 1:
-		return answer{next: func(next *issued) {
-			i.usedAt, t.used = now, now
+	case t.window >= 0 && used && age <= 4 && now.Sub(token.usedAt) <= t.window:
+		return expected{same: t.newest}
+	case t.window >= 0 && used && age == 1:
+		return expected{next: func(next *issued) {
+			token.usedAt, t.used = now, now
 			t.newest.retired = true
-			next.generation = i.generation + 1
+			next.generation = token.generation + 1
 			t.add(next)
 		}}
 	}
 	t.ended = true
 	t.thefts++
-	return answer{refused: true}
+	return expected{refused: true}
 }
 
 func checkRefreshTable(s auth.SessionStore) error { return checkTraces(s, 36, 36, 30*time.Second) }
 
 func checkRefreshOneUse(s auth.SessionStore) error { return checkTraces(s, 12, 16, -1) }
 
-// checkTraces presents random tokens of random sessions at random times to one of
-// two servers, and holds the answers against the table.
+// checkTraces creates sessions and presents random tokens of them at random times to one of two
+// servers. It compares the results with the table.
 func checkTraces(s auth.SessionStore, traces, steps int, window time.Duration) error {
 	ctx, cancel := background()
 	defer cancel()
 	var now time.Time
 	var thefts atomic.Int64
-	replicas, err := newReplicas(ctx, stoppedClock{s, func() time.Time { return now }}, 2, auth.Config{
+	replicas, err := newReplicas(ctx, settableClock{s, func() time.Time { return now }}, 2, auth.Config{
 		RefreshWindow: window,
 		Events: func(_ context.Context, e auth.Event) {
 			if e.Kind == auth.EventReuse {
@@ -161,43 +162,42 @@ func checkTraces(s auth.SessionStore, traces, steps int, window time.Duration) e
 	if err != nil {
 		return err
 	}
-	want := 0
+	wantThefts := 0
 	for trace := range traces {
 		random := mathrand.New(mathrand.NewPCG(uint64(trace), 7))
 		tokens, err := replicas[0].Login(ctx, refreshUser, refreshPassword)
 		if err != nil {
 			return err
 		}
-		one, _, err := s.Session(ctx, tokens.Principal.SessionID())
+		session, _, err := s.Session(ctx, tokens.Principal.SessionID())
 		if err != nil {
 			return err
 		}
-		now = one.CreatedAt
+		now = session.CreatedAt
 		t, pace := newTable(window, now, tokens.RefreshToken), paces[trace%len(paces)]
 		for step := range steps {
 			now = now.Add(pace.pause(random))
-			back := min(pace.back(random), len(t.order)-1)
-			if err := t.step(ctx, replicas[random.IntN(2)], random, t.order[len(t.order)-1-back], now); err != nil {
+			back := min(pace.back(random), len(t.tokens)-1)
+			if err := t.step(ctx, replicas[random.IntN(2)], random, t.tokens[len(t.tokens)-1-back], now); err != nil {
 				return fmt.Errorf("trace %d, step %d: %w", trace, step, err)
 			}
 		}
-		want += t.thefts
-		if int(thefts.Load()) != want {
-			return fmt.Errorf("trace %d: %d events of reuse, want %d", trace, thefts.Load(), want)
+		wantThefts += t.thefts
+		if int(thefts.Load()) != wantThefts {
+			return fmt.Errorf("trace %d: %d events of reuse, want %d", trace, thefts.Load(), wantThefts)
 		}
 	}
 	return nil
 }
 
-// pace is how the clients of a trace behave: how long they wait between two
-// steps, and how many tokens before the last is the one that they present.
+// pace is the behaviour of the clients in a trace.
 type pace struct {
-	pause func(*mathrand.Rand) time.Duration
-	back  func(*mathrand.Rand) int
+	pause func(*mathrand.Rand) time.Duration // time between two steps
+	back  func(*mathrand.Rand) int           // how many tokens were issued after the one presented
 }
 
 var paces = []pace{
-	{ // all sorts, often around the window
+	{ // mixed pauses, many of them near the end of the window
 		pause: func(random *mathrand.Rand) time.Duration {
 			switch n := random.IntN(100); {
 			case n < 25:
@@ -215,11 +215,11 @@ var paces = []pace{
 		},
 		back: func(random *mathrand.Rand) int { return int(random.ExpFloat64() * 1.2) },
 	},
-	{ // many tabs at once
+	{ // many tabs
 		pause: func(random *mathrand.Rand) time.Duration { return time.Duration(random.IntN(7)) * time.Second },
 		back:  func(random *mathrand.Rand) int { return max(0, random.IntN(12)-6) },
 	},
-	{ // one that is seldom there, and loses answers
+	{ // a client that is rarely online and loses replies
 		pause: func(random *mathrand.Rand) time.Duration {
 			return 14*24*time.Hour - time.Duration(max(0, random.IntN(12)-1))*24*time.Hour - time.Microsecond
 		},
@@ -227,20 +227,19 @@ var paces = []pace{
 	},
 }
 
-// step presents token i.
-func (t *table) step(ctx context.Context, a *auth.Authenticator, random *mathrand.Rand, i *issued, now time.Time) error {
+// step presents a token, sometimes after a forged one.
+func (t *table) step(ctx context.Context, a *auth.Authenticator, random *mathrand.Rand, token *issued, now time.Time) error {
 	if random.IntN(20) == 0 {
-		forged := []byte(i.text)
-		at := random.IntN(len(forged))
-		forged[at] ^= 1
+		forged := []byte(token.text)
+		forged[random.IntN(len(forged))] ^= 1
 		if _, err := a.Refresh(ctx, string(forged)); !errors.Is(err, auth.ErrInvalidGrant) {
 			return fmt.Errorf("Refresh of a forged token returned %s", describe(err))
 		}
 	}
-	want := t.present(i, now)
-	got, err := a.Refresh(ctx, i.text)
-	call := fmt.Sprintf("Refresh of a token of generation %d (used %v, retired %v), where the newest has %d, at %v",
-		i.generation, i.usedAt, i.retired, t.newest.generation, now)
+	want := t.present(token, now)
+	got, err := a.Refresh(ctx, token.text)
+	call := fmt.Sprintf("Refresh at %v of a token of generation %d (used at %v, retired: %v), while the newest has generation %d",
+		now, token.generation, token.usedAt, token.retired, t.newest.generation)
 	switch {
 	case want.refused:
 		return wants(call, err, auth.ErrInvalidGrant)
@@ -248,11 +247,11 @@ func (t *table) step(ctx context.Context, a *auth.Authenticator, random *mathran
 		return fmt.Errorf("%s returned %s", call, describe(err))
 	case want.same != nil:
 		if got.RefreshToken != want.same.text {
-			return fmt.Errorf("%s returned another token than the newest", call)
+			return fmt.Errorf("%s did not return the newest token", call)
 		}
 		return nil
-	case t.texts[got.RefreshToken] != nil:
-		return fmt.Errorf("%s returned a token that was there before", call)
+	case t.byText[got.RefreshToken] != nil:
+		return fmt.Errorf("%s returned a token that was issued before", call)
 	}
 	want.next(&issued{text: got.RefreshToken})
 	return nil
@@ -261,7 +260,7 @@ func (t *table) step(ctx context.Context, a *auth.Authenticator, random *mathran
 func checkRefreshTogether(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	replicas, err := newReplicas(ctx, s, 2, auth.Config{RefreshWindow: 5 * time.Minute}) // as long as a check may take
+	replicas, err := newReplicas(ctx, s, 2, auth.Config{RefreshWindow: 5 * time.Minute}) // the bound on the duration of a check
 	if err != nil {
 		return err
 	}
@@ -280,14 +279,14 @@ func checkRefreshTogether(s auth.SessionStore) error {
 		}
 		for _, text := range next {
 			if text != next[0] || text == tokens.RefreshToken {
-				return fmt.Errorf("round %d: %d calls of Refresh at once got different tokens, or the old one", round, crowd)
+				return fmt.Errorf("round %d: %d concurrent calls of Refresh returned different tokens, or the old one", round, crowd)
 			}
 		}
 		tokens.RefreshToken = next[0]
 	}
 	list, err := replicas[1].Sessions(ctx, tokens.Principal.Subject())
 	if err != nil || len(list) != 1 {
-		return fmt.Errorf("then there are %d sessions, %s", len(list), describe(err))
+		return fmt.Errorf("Sessions returned %d sessions and %s, want one session", len(list), describe(err))
 	}
 	return nil
 }

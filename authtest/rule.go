@@ -7,17 +7,17 @@ import (
 	"testing/synctest"
 )
 
-// rule is one sentence of a contract and the check that it is kept. A check
-// returns an error instead of failing a test, so that the tests of this package
-// can see which rules a broken implementation breaks.
+// rule is one sentence of a contract, with the check that a value keeps it. A check returns an
+// error instead of failing a test, so that the tests of this package can find out which rules a
+// broken implementation breaks.
 type rule[T any] struct {
-	name  string
-	holds string // the rule, as the sentence that a failure prints
-	clock bool   // the check moves the clock: it runs in a synctest bubble
+	name  string // name of the subtest
+	holds string // the rule as the sentence that a failure prints
+	clock bool   // whether the check moves the clock and runs in a synctest bubble
 	check func(T) error
 }
 
-// broken reports how value breaks the rule, or nil.
+// broken returns an error that says how a value of the factory breaks the rule, or nil.
 func (r rule[T]) broken(t *testing.T, factory func(*testing.T) T) (err error) {
 	run := func(t *testing.T) { err = r.check(factory(t)) }
 	if r.clock {
@@ -31,7 +31,7 @@ func (r rule[T]) broken(t *testing.T, factory func(*testing.T) T) (err error) {
 	return nil
 }
 
-// testRules runs every rule as a subtest on a fresh value.
+// testRules runs each rule as a subtest on a fresh value.
 func testRules[T any](t *testing.T, rules []rule[T], factory func(*testing.T) T) {
 	t.Helper()
 	if factory == nil {
@@ -46,7 +46,7 @@ func testRules[T any](t *testing.T, rules []rule[T], factory func(*testing.T) T)
 	}
 }
 
-// wants returns an error unless got is want, which may be nil.
+// wants returns an error unless a call returned want, which may be nil.
 func wants(call string, got, want error) error {
 	if want == nil && got == nil || want != nil && errors.Is(got, want) {
 		return nil
@@ -54,7 +54,7 @@ func wants(call string, got, want error) error {
 	return fmt.Errorf("%s returned %s, want %s", call, describe(got), describe(want))
 }
 
-// describe shows an error, or its absence, in a sentence.
+// describe returns an error, or "nil", as text for a sentence.
 func describe(err error) string {
 	if err == nil {
 		return "nil"

@@ -9,32 +9,33 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// scan is a store as one writes it over a table, with its care taken away piece
-// by piece. Its zero value keeps the contract.
+// scan is a store that searches a list, as one over a table would. Its zero value keeps the
+// contract. Each field adds a fault.
 type scan struct {
-	id, username, hash func(string) string                 // applied before comparing; nil: compared as it is
-	like               func(pattern, username string) bool // UserByUsername takes patterns
-	either             bool                                // the look-ups take an ID or a username
-	freeIDs, freeNames bool                                // what a disabled user has can be taken again
-	overwrites         bool                                // a refused user changes who was there
-	raceIDs, raceNames bool                                // CreateUser looks first and inserts later
-	raceReplace        bool                                // ReplacePasswordHash looks first and updates later
-	everyone           bool                                // ReplacePasswordHash has no WHERE id = …
-	changedRows        bool                                // … counts the rows it changed, not those it found
-	emptyMatches       bool                                // … takes the empty hash for any
-	unknownIs          error                               // … says this of an unknown user
-	reached            bool                                // … is content if the replacement is there already
+	id, username, hash func(string) string                 // applied before comparing, unless nil
+	like               func(pattern, username string) bool // UserByUsername accepts patterns
+	either             bool                                // both look-ups accept an ID or a username
+	freeIDs, freeNames bool                                // the ID or username of a disabled user is free
+	lastID             bool                                // CreateUser returns the ID of the last row
+	overwrites         bool                                // … changes the existing user when it refuses one
+	raceIDs, raceNames bool                                // … checks first and inserts later
+	raceReplace        bool                                // ReplacePasswordHash checks first and updates later
+	everyone           bool                                // … has no WHERE id = …
+	changedRows        bool                                // … counts changed rows instead of matching rows
+	emptyMatches       bool                                // … accepts an empty old hash for any stored one
+	unknownIs          error                               // … returns this for an unknown user
+	reached            bool                                // … succeeds if the replacement is already stored
 
 	mu    sync.Mutex
 	users []auth.User
 }
 
+// same reports whether a and b are equal, or equal after fold.
 func same(fold func(string) string, a, b string) bool {
 	return a == b || fold != nil && fold(a) == fold(b)
 }
 
-// later calls f after others had time to get in between. The lock is held before
-// and after.
+// later calls f after other calls had time to run. The lock is held before and after.
 func (s *scan) later(f func()) {
 	s.mu.Unlock()
 	time.Sleep(2 * time.Millisecond)
@@ -42,9 +43,9 @@ func (s *scan) later(f func()) {
 	f()
 }
 
-func (s *scan) CreateUser(ctx context.Context, u auth.User) error {
+func (s *scan) CreateUser(ctx context.Context, u auth.User) (string, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return "", err
 	}
 	idTaken := func(have auth.User) bool { return same(s.id, have.ID, u.ID) && !(s.freeIDs && have.Disabled) }
 	nameTaken := func(have auth.User) bool {
@@ -57,7 +58,7 @@ func (s *scan) CreateUser(ctx context.Context, u auth.User) error {
 		if s.overwrites {
 			s.users[i].Disabled, s.users[i].CreatedAt = u.Disabled, u.CreatedAt
 		}
-		return auth.ErrUserExists
+		return "", auth.ErrUserExists
 	}
 	index := taken
 	switch {
@@ -78,9 +79,13 @@ func (s *scan) CreateUser(ctx context.Context, u auth.User) error {
 		insert()
 	}
 	if refused {
-		return auth.ErrUserExists
+		return "", auth.ErrUserExists
 	}
-	return nil
+	id := u.ID
+	if s.lastID {
+		s.later(func() { id = s.users[len(s.users)-1].ID })
+	}
+	return id, nil
 }
 
 func (s *scan) find(ctx context.Context, match func(auth.User) bool) (auth.User, error) {

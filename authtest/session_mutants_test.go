@@ -15,10 +15,10 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 )
 
-// sessionMutants are stores that each break one rule, by the name of the rule.
+// sessionMutants has stores that each break one rule, by the name of the rule.
 var sessionMutants = map[string]map[string]func() auth.SessionStore{
 	"Create": {
-		"drops the domain of an address": scanning(sessionFaults{stored: func(one *auth.Session) { one.UserID = strings.TrimSuffix(one.UserID, "@example.com") }}),
+		"drops the domain of an address": scanning(sessionFaults{stored: func(session *auth.Session) { session.UserID = strings.TrimSuffix(session.UserID, "@example.com") }}),
 	},
 	"CreateTaken": {
 		"ON CONFLICT DO UPDATE": scanning(sessionFaults{overwrites: true}),
@@ -30,118 +30,119 @@ var sessionMutants = map[string]map[string]func() auth.SessionStore{
 	"IDs":     {"case-insensitive": scanning(sessionFaults{id: strings.ToLower})},
 	"UserIDs": {"case-insensitive": scanning(sessionFaults{user: strings.ToLower}), "trims": scanning(sessionFaults{user: strings.TrimSpace})},
 	"List": {
-		"with State":             scanning(sessionFaults{listsState: true}),
-		"takes none for a fault": scanning(sessionFaults{strangersFail: true}),
+		"with State":                        scanning(sessionFaults{listsState: true}),
+		"fails for a user without sessions": scanning(sessionFaults{strangersFail: true}),
 	},
 	"Expired": {"WHERE expires_at > now()": scanning(sessionFaults{forgets: true})},
 	"Clock": {
-		"has none":             scanning(sessionFaults{clock: func(auth.Session) time.Time { return time.Time{} }}),
-		"last use":             scanning(sessionFaults{clock: func(one auth.Session) time.Time { return one.LastUsedAt }}),
+		"zero":                 scanning(sessionFaults{clock: func(auth.Session) time.Time { return time.Time{} }}),
+		"the last use":         scanning(sessionFaults{clock: func(session auth.Session) time.Time { return session.LastUsedAt }}),
 		"whole seconds":        scanning(sessionFaults{clock: func(auth.Session) time.Time { return time.Now().Truncate(time.Second) }}),
 		"local time as if UTC": scanning(sessionFaults{clock: func(auth.Session) time.Time { return time.Now().Add(2 * time.Hour) }}),
 	},
 	"Copies": {"keeps slices": scanning(sessionFaults{aliases: true})},
 	"Values/Times": {
-		"keeps milliseconds": scanning(sessionFaults{stored: func(one *auth.Session) { one.LastUsedAt = one.LastUsedAt.Truncate(time.Millisecond) }}),
-		"keeps 32 bits": scanning(sessionFaults{stored: func(one *auth.Session) {
-			one.ExpiresAt = time.Unix(int64(int32(one.ExpiresAt.Unix())), int64(one.ExpiresAt.Nanosecond())).UTC()
+		"keeps milliseconds": scanning(sessionFaults{stored: func(session *auth.Session) { session.LastUsedAt = session.LastUsedAt.Truncate(time.Millisecond) }}),
+		"keeps 32 bits": scanning(sessionFaults{stored: func(session *auth.Session) {
+			session.ExpiresAt = time.Unix(int64(int32(session.ExpiresAt.Unix())), int64(session.ExpiresAt.Nanosecond())).UTC()
 		}}),
-		"answers in the server's zone": scanning(sessionFaults{loaded: func(one *auth.Session) { one.CreatedAt = one.CreatedAt.In(time.FixedZone("CET", 3600)) }}),
+		"returns times in the zone of the server": scanning(sessionFaults{loaded: func(session *auth.Session) { session.CreatedAt = session.CreatedAt.In(time.FixedZone("CET", 3600)) }}),
 	},
 	"Values/Device": {
-		"VARCHAR(200)": scanning(sessionFaults{stored: func(one *auth.Session) { one.UserAgent = one.UserAgent[:min(len(one.UserAgent), 200)] }}),
-		"IPv4 alone": scanning(sessionFaults{stored: func(one *auth.Session) {
-			if one.IP.Is6() {
-				one.IP = netip.Addr{}
+		"VARCHAR(200)": scanning(sessionFaults{stored: func(session *auth.Session) { session.UserAgent = session.UserAgent[:min(len(session.UserAgent), 200)] }}),
+		"only IPv4": scanning(sessionFaults{stored: func(session *auth.Session) {
+			if session.IP.Is6() {
+				session.IP = netip.Addr{}
 			}
 		}}),
-		"0.0.0.0 for none": scanning(sessionFaults{loaded: func(one *auth.Session) {
-			if !one.IP.IsValid() {
-				one.IP = netip.IPv4Unspecified()
+		"0.0.0.0 for an unknown IP": scanning(sessionFaults{loaded: func(session *auth.Session) {
+			if !session.IP.IsValid() {
+				session.IP = netip.IPv4Unspecified()
 			}
 		}}),
 	},
 	"Values/State": {
-		"VARBINARY(255)": scanning(sessionFaults{stored: func(one *auth.Session) { one.State = one.State[:min(len(one.State), 255)] }}),
-		"BINARY(512)":    scanning(sessionFaults{stored: func(one *auth.Session) { one.State = bytes.TrimRight(one.State, " \x00") }}),
-		"text":           scanning(sessionFaults{stored: func(one *auth.Session) { one.State = bytes.ToValidUTF8(one.State, []byte("?")) }}),
+		"VARBINARY(255)": scanning(sessionFaults{stored: func(session *auth.Session) { session.State = session.State[:min(len(session.State), 255)] }}),
+		"BINARY(512)":    scanning(sessionFaults{stored: func(session *auth.Session) { session.State = bytes.TrimRight(session.State, " \x00") }}),
+		"text":           scanning(sessionFaults{stored: func(session *auth.Session) { session.State = bytes.ToValidUTF8(session.State, []byte("?")) }}),
 	},
 	"Values/Version": {
-		"float64": scanning(sessionFaults{stored: func(one *auth.Session) { one.Version = int64(float64(one.Version)) }}),
-		"int32":   scanning(sessionFaults{stored: func(one *auth.Session) { one.Version = int64(int32(one.Version)) }}),
+		"float64": scanning(sessionFaults{stored: func(session *auth.Session) { session.Version = int64(float64(session.Version)) }}),
+		"int32":   scanning(sessionFaults{stored: func(session *auth.Session) { session.Version = int64(int32(session.Version)) }}),
 	},
 	"Replace": {"UPDATE without the ID": scanning(sessionFaults{everyone: true})},
 	"ReplaceConflict": {
-		"an older version is fine": scanning(sessionFaults{accepts: func(stored, old auth.Session) bool { return stored.Version < old.Version }}),
-		"content with the result":  scanning(sessionFaults{reached: true}),
+		"accepts an older version":                     scanning(sessionFaults{accepts: func(stored, old auth.Session) bool { return stored.Version < old.Version }}),
+		"accepts a replacement that is already stored": scanning(sessionFaults{reached: true}),
 	},
 	"Delete":     {"still lists it": scanning(sessionFaults{listsDeleted: true})},
-	"DeleteUser": {"bars the user": scanning(sessionFaults{barsUser: true})},
+	"DeleteUser": {"refuses new sessions of the user": scanning(sessionFaults{barsUser: true})},
 	"DeleteOthers": {
-		"asks whose the spared one is": scanning(sessionFaults{checksExcept: true}),
+		"keeps all if except is not of the user": scanning(sessionFaults{checksExcept: true}),
 	},
 	"Feed/Empty": {"records changes": scanning(sessionFaults{recordsReplaced: true})},
 	"Feed/Delete": {
-		"records what it refused": scanning(sessionFaults{recordsRefused: true}),
-		"whole seconds":           scanning(sessionFaults{revoked: func(r *auth.Revocation) { r.Expiry = r.Expiry.Truncate(time.Second) }}),
+		"records a session that it does not find": scanning(sessionFaults{recordsRefused: true}),
+		"whole seconds": scanning(sessionFaults{revoked: func(r *auth.Revocation) { r.Expiry = r.Expiry.Truncate(time.Second) }}),
 	},
 	"Feed/User":       {"whole seconds": scanning(sessionFaults{revoked: func(r *auth.Revocation) { r.IssuedAt = r.IssuedAt.Truncate(time.Second) }})},
 	"Feed/NoSessions": {"INSERT … SELECT": scanning(sessionFaults{recordsIfAny: true})},
-	"Feed/Others":     {"the user, too": scanning(sessionFaults{recordsAlways: true})},
+	"Feed/Others":     {"records the user as well": scanning(sessionFaults{recordsAlways: true})},
 	"Feed/Cursor":     {"a queue": scanning(sessionFaults{consumes: true})},
 	"Feed/Many":       {"LIMIT 1000": scanning(sessionFaults{limit: 1000})},
-	"Feed/Concurrent": {"numbers before commit": scanning(sessionFaults{lateCommit: true})},
-	"Race/Create":     {"looks, then inserts": scanning(sessionFaults{raceCreate: true})},
-	"Race/Replace":    {"looks, then updates": scanning(sessionFaults{raceReplace: true})},
-	"Race/Delete":     {"looks, then deletes": scanning(sessionFaults{raceDelete: true})},
+	"Feed/Concurrent": {"assigns numbers before the commit": scanning(sessionFaults{lateCommit: true})},
+	"Race/Create":     {"reads, then inserts": scanning(sessionFaults{raceCreate: true})},
+	"Race/Replace":    {"reads, then updates": scanning(sessionFaults{raceReplace: true})},
+	"Race/Delete":     {"reads, then deletes": scanning(sessionFaults{raceDelete: true})},
 	"Race/ReplaceDelete": {
-		"looks, then upserts": scanning(sessionFaults{resurrects: true}),
+		"reads, then upserts": scanning(sessionFaults{resurrects: true}),
 	},
 	"Context/Create": {
-		"does it all the same": failing(overridden{createSession: func(s auth.SessionStore, ctx context.Context, one auth.Session) error {
-			return errors.Join(s.CreateSession(context.WithoutCancel(ctx), one), ctx.Err())
+		"creates the session nevertheless": failing(overridden{createSession: func(s auth.SessionStore, ctx context.Context, session auth.Session) error {
+			return errors.Join(s.CreateSession(context.WithoutCancel(ctx), session), ctx.Err())
 		}}),
-		"hides the cause": failing(overridden{createSession: func(s auth.SessionStore, ctx context.Context, one auth.Session) error {
+		"hides the cause": failing(overridden{createSession: func(s auth.SessionStore, ctx context.Context, session auth.Session) error {
 			if ctx.Err() != nil {
 				return errDown
 			}
-			return s.CreateSession(ctx, one)
+			return s.CreateSession(ctx, session)
 		}}),
 	},
 	"Context/Read": {
-		"finds none": failing(overridden{session: func(s auth.SessionStore, ctx context.Context, id string) (auth.Session, time.Time, error) {
+		"returns ErrSessionNotFound": failing(overridden{session: func(s auth.SessionStore, ctx context.Context, id string) (auth.Session, time.Time, error) {
 			if ctx.Err() != nil {
 				return auth.Session{}, time.Time{}, auth.ErrSessionNotFound
 			}
 			return s.Session(ctx, id)
 		}}),
-		"feed ignores it": failing(overridden{revokedSince: func(s auth.SessionStore, ctx context.Context, cursor string, each func(auth.Revocation)) (string, error) {
+		"the feed ignores the context": failing(overridden{revokedSince: func(s auth.SessionStore, ctx context.Context, cursor string, each func(auth.Revocation)) (string, error) {
 			return s.RevokedSince(context.WithoutCancel(ctx), cursor, each)
 		}}),
 	},
 	"Context/Replace": {
-		"calls it a conflict": failing(overridden{replaceSession: func(s auth.SessionStore, ctx context.Context, old, replacement auth.Session) error {
+		"returns ErrConflict": failing(overridden{replaceSession: func(s auth.SessionStore, ctx context.Context, old, replacement auth.Session) error {
 			if ctx.Err() != nil {
 				return auth.ErrConflict
 			}
 			return s.ReplaceSession(ctx, old, replacement)
 		}}),
-		"does it all the same": failing(overridden{replaceSession: func(s auth.SessionStore, ctx context.Context, old, replacement auth.Session) error {
+		"replaces the session nevertheless": failing(overridden{replaceSession: func(s auth.SessionStore, ctx context.Context, old, replacement auth.Session) error {
 			return errors.Join(ctx.Err(), s.ReplaceSession(context.WithoutCancel(ctx), old, replacement))
 		}}),
 	},
 	"Context/Delete": {
-		"does half of it": failing(overridden{deleteSession: func(s auth.SessionStore, ctx context.Context, id string, expiry time.Time) error {
+		"deletes the session nevertheless": failing(overridden{deleteSession: func(s auth.SessionStore, ctx context.Context, id string, expiry time.Time) error {
 			return errors.Join(ctx.Err(), s.DeleteSession(context.WithoutCancel(ctx), id, expiry))
 		}}),
 	},
 }
 
+// scanning returns a store with these faults.
 func scanning(f sessionFaults) func() auth.SessionStore {
 	return func() auth.SessionStore { return &sessionScan{sessionFaults: f} }
 }
 
-// failing puts methods over a store that keeps the contract.
+// failing returns a store that keeps the contract except for some methods.
 func failing(o overridden) func() auth.SessionStore {
 	return func() auth.SessionStore {
 		o := o
@@ -150,7 +151,7 @@ func failing(o overridden) func() auth.SessionStore {
 	}
 }
 
-// overridden is a store with some methods replaced; each gets the store beneath.
+// overridden is a store with some methods replaced. Each replacement gets the original store.
 type overridden struct {
 	auth.SessionStore
 	createSession  func(auth.SessionStore, context.Context, auth.Session) error
@@ -160,11 +161,11 @@ type overridden struct {
 	revokedSince   func(auth.SessionStore, context.Context, string, func(auth.Revocation)) (string, error)
 }
 
-func (o overridden) CreateSession(ctx context.Context, one auth.Session) error {
+func (o overridden) CreateSession(ctx context.Context, session auth.Session) error {
 	if o.createSession != nil {
-		return o.createSession(o.SessionStore, ctx, one)
+		return o.createSession(o.SessionStore, ctx, session)
 	}
-	return o.SessionStore.CreateSession(ctx, one)
+	return o.SessionStore.CreateSession(ctx, session)
 }
 
 func (o overridden) Session(ctx context.Context, id string) (auth.Session, time.Time, error) {
@@ -195,15 +196,16 @@ func (o overridden) RevokedSince(ctx context.Context, cursor string, each func(a
 	return o.SessionStore.RevokedSince(ctx, cursor, each)
 }
 
-// TestSessionMutants proves the suite, as TestMutants does that of users.
+// Each mutant breaks its own rule and no other, and each rule has a mutant. A store that keeps the
+// contract breaks no rule.
 func TestSessionMutants(t *testing.T) {
 	t.Parallel()
 	for name, err := range authtest.BrokenSessionStoreRules(t, func(*testing.T) auth.SessionStore { return new(sessionScan) }) {
-		t.Errorf("%s refuses a store that keeps it: %v", name, err)
+		t.Errorf("a store that keeps the contract breaks the rule %s: %v", name, err)
 	}
 	for _, rule := range authtest.SessionStoreRules() {
 		if len(sessionMutants[rule]) == 0 {
-			t.Errorf("no store breaks the rule %s alone", rule)
+			t.Errorf("the rule %s has no mutant", rule)
 		}
 	}
 	for rule, stores := range sessionMutants {
@@ -212,7 +214,7 @@ func TestSessionMutants(t *testing.T) {
 				t.Parallel()
 				broken := authtest.BrokenSessionStoreRules(t, func(*testing.T) auth.SessionStore { return store() })
 				if _, caught := broken[rule]; !caught || len(broken) != 1 {
-					t.Errorf("it breaks %q, and the suite says %q: %v", rule, slices.Sorted(maps.Keys(broken)), broken)
+					t.Errorf("the mutant breaks the rule %q, but the suite reports %q: %v", rule, slices.Sorted(maps.Keys(broken)), broken)
 				}
 			})
 		}

@@ -12,58 +12,60 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// sessionScan is a store as one writes it over two tables, with its care taken
-// away piece by piece. Its zero value keeps the contract.
+// sessionScan is a store that searches lists, as one over two tables would. Its zero value keeps
+// the contract.
 type sessionScan struct {
 	sessionFaults
 
 	mu       sync.Mutex
 	sessions []auth.Session
 	deleted  []auth.Session
-	seen     map[string]bool // IDs and users
-	barred   map[string]bool
+	seen     map[string]bool // IDs of sessions and users that were created
+	barred   map[string]bool // users who get no new sessions
 	feed     []numbered
 	number   int
 }
 
-// sessionFaults are what a sessionScan does wrong.
+// sessionFaults are the faults of a sessionScan.
 type sessionFaults struct {
-	id, user        func(string) string                 // applied before comparing; nil: compared as it is
-	stored          func(*auth.Session)                 // changes what is written
-	loaded          func(*auth.Session)                 // … what is read
-	overwrites      bool                                // a refused session changes the one that is there
-	raceCreate      bool                                // CreateSession looks first and inserts later
-	clock           func(auth.Session) time.Time        // what Session says the time is
+	id, user        func(string) string                 // applied before comparing, unless nil
+	stored          func(*auth.Session)                 // changes a session when it is written
+	loaded          func(*auth.Session)                 // … when it is read
+	overwrites      bool                                // CreateSession changes the existing session when it refuses one
+	raceCreate      bool                                // … checks first and inserts later
+	clock           func(auth.Session) time.Time        // returns the time that Session returns
 	listsState      bool                                // Sessions returns State
-	strangersFail   bool                                // … fails for a user who never had one
+	strangersFail   bool                                // … fails for a user who never had a session
 	listsDeleted    bool                                // … returns deleted sessions
 	forgets         bool                                // expired sessions are not found
 	aliases         bool                                // State is not copied
 	everyone        bool                                // ReplaceSession has no WHERE id = …
-	accepts         func(stored, old auth.Session) bool // … and says which versions fit
-	reached         bool                                // … is content if the replacement is there already
-	raceReplace     bool                                // … looks first and updates later
-	resurrects      bool                                // … inserts what was deleted meanwhile
-	inserts         bool                                // … inserts what never was
-	deletesNothing  bool                                // DeleteSession of what never was succeeds
-	raceDelete      bool                                // … looks first and deletes later
-	recordsRefused  bool                                // … records what it refused
-	barsUser        bool                                // DeleteUserSessions holds back new sessions too
-	checksExcept    bool                                // … spares all where the one to spare is not the user's
-	recordsIfAny    bool                                // … records the user only with sessions
-	recordsAlways   bool                                // … records the user with except, too
-	recordsReplaced bool                                // the feed takes a changed session for an ended one
-	revoked         func(*auth.Revocation)              // changes what is recorded
-	limit           int                                 // of one read of the feed; 0: none
-	consumes        bool                                // what was read after a cursor is gone
-	lateCommit      bool                                // numbers are taken before others' are seen
+	accepts         func(stored, old auth.Session) bool // … accepts these versions as well
+	reached         bool                                // … succeeds if the replacement is already stored
+	raceReplace     bool                                // … checks first and updates later
+	resurrects      bool                                // … inserts a session that was deleted meanwhile
+	inserts         bool                                // … inserts a session that never existed
+	deletesNothing  bool                                // DeleteSession succeeds for a session that never existed
+	raceDelete      bool                                // … checks first and deletes later
+	recordsRefused  bool                                // … records a session that it does not find
+	barsUser        bool                                // DeleteUserSessions prevents new sessions
+	checksExcept    bool                                // … keeps all sessions if except is not one of the user's
+	recordsIfAny    bool                                // … records the user only if there are sessions
+	recordsAlways   bool                                // … records the user even with except
+	recordsReplaced bool                                // ReplaceSession records a revocation
+	revoked         func(*auth.Revocation)              // changes a revocation when it is recorded
+	limit           int                                 // greatest number of revocations of one read; 0: no limit
+	consumes        bool                                // the feed forgets revocations that were read with a cursor
+	lateCommit      bool                                // a revocation may become visible after one with a higher number
 }
 
+// numbered is a revocation with its number in the feed.
 type numbered struct {
 	number int
 	auth.Revocation
 }
 
+// later calls f after other calls had time to run. The lock is held before and after.
 func (s *sessionScan) later(f func()) {
 	s.mu.Unlock()
 	time.Sleep(2 * time.Millisecond)
@@ -83,43 +85,43 @@ func (s *sessionScan) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 func (s *sessionScan) index(id string) int {
-	return slices.IndexFunc(s.sessions, func(one auth.Session) bool { return same(s.id, one.ID, id) && s.there(one) })
+	return slices.IndexFunc(s.sessions, func(session auth.Session) bool { return same(s.id, session.ID, id) && s.there(session) })
 }
 
-func (s *sessionScan) there(one auth.Session) bool {
-	return !s.forgets || time.Now().Before(one.ExpiresAt)
+func (s *sessionScan) there(session auth.Session) bool {
+	return !s.forgets || time.Now().Before(session.ExpiresAt)
 }
 
-func (s *sessionScan) copied(one auth.Session) auth.Session {
+func (s *sessionScan) copied(session auth.Session) auth.Session {
 	if !s.aliases {
-		one.State = slices.Clone(one.State)
+		session.State = slices.Clone(session.State)
 	}
-	return one
+	return session
 }
 
-func (s *sessionScan) write(one auth.Session) auth.Session {
-	one = s.copied(one)
+func (s *sessionScan) write(session auth.Session) auth.Session {
+	session = s.copied(session)
 	if s.stored != nil {
-		s.stored(&one)
+		s.stored(&session)
 	}
-	return one
+	return session
 }
 
-func (s *sessionScan) CreateSession(ctx context.Context, one auth.Session) error {
+func (s *sessionScan) CreateSession(ctx context.Context, session auth.Session) error {
 	unlock, err := s.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	insert := func() {
-		s.seen[one.ID], s.seen[one.UserID] = true, true
-		if !s.barred[one.UserID] {
-			s.sessions = append(s.sessions, s.write(one))
+		s.seen[session.ID], s.seen[session.UserID] = true, true
+		if !s.barred[session.UserID] {
+			s.sessions = append(s.sessions, s.write(session))
 		}
 	}
-	if i := s.index(one.ID); i >= 0 {
+	if i := s.index(session.ID); i >= 0 {
 		if s.overwrites {
-			s.sessions[i].ExpiresAt = one.ExpiresAt
+			s.sessions[i].ExpiresAt = session.ExpiresAt
 		}
 		return auth.ErrConflict
 	}
@@ -141,14 +143,14 @@ func (s *sessionScan) Session(ctx context.Context, id string) (auth.Session, tim
 	if i < 0 {
 		return auth.Session{}, time.Time{}, auth.ErrSessionNotFound
 	}
-	one, now := s.copied(s.sessions[i]), time.Now()
+	session, now := s.copied(s.sessions[i]), time.Now()
 	if s.loaded != nil {
-		s.loaded(&one)
+		s.loaded(&session)
 	}
 	if s.clock != nil {
-		now = s.clock(one)
+		now = s.clock(session)
 	}
-	return one, now, nil
+	return session, now, nil
 }
 
 func (s *sessionScan) Sessions(ctx context.Context, userID string) ([]auth.Session, error) {
@@ -165,12 +167,12 @@ func (s *sessionScan) Sessions(ctx context.Context, userID string) ([]auth.Sessi
 		all = slices.Concat(all, s.deleted)
 	}
 	var list []auth.Session
-	for _, one := range all {
-		if same(s.user, one.UserID, userID) {
+	for _, session := range all {
+		if same(s.user, session.UserID, userID) {
 			if !s.listsState {
-				one.State = nil
+				session.State = nil
 			}
-			list = append(list, one)
+			list = append(list, session)
 		}
 	}
 	return list, nil
@@ -267,23 +269,23 @@ func (s *sessionScan) DeleteUserSessions(ctx context.Context, userID, except str
 		return err
 	}
 	defer unlock()
-	owns := func(one auth.Session) bool { return same(s.user, one.UserID, userID) }
-	if s.checksExcept && except != "" && !slices.ContainsFunc(s.sessions, func(one auth.Session) bool { return owns(one) && one.ID == except }) {
+	owns := func(session auth.Session) bool { return same(s.user, session.UserID, userID) }
+	if s.checksExcept && except != "" && !slices.ContainsFunc(s.sessions, func(session auth.Session) bool { return owns(session) && session.ID == except }) {
 		return nil
 	}
-	any := false
-	s.sessions = slices.DeleteFunc(s.sessions, func(one auth.Session) bool {
-		if !owns(one) || one.ID == except {
+	removed := false
+	s.sessions = slices.DeleteFunc(s.sessions, func(session auth.Session) bool {
+		if !owns(session) || session.ID == except {
 			return false
 		}
-		any = true
-		s.record(auth.Revocation{SessionID: one.ID, Expiry: expiry})
+		removed = true
+		s.record(auth.Revocation{SessionID: session.ID, Expiry: expiry})
 		return true
 	})
 	if s.barsUser {
 		s.barred[userID] = true
 	}
-	if except == "" && (any || !s.recordsIfAny) || s.recordsAlways {
+	if except == "" && (removed || !s.recordsIfAny) || s.recordsAlways {
 		s.record(auth.Revocation{UserID: userID, IssuedAt: issuedAt, Expiry: expiry})
 	}
 	return nil
@@ -317,15 +319,15 @@ func (s *sessionScan) RevokedSince(ctx context.Context, cursor string, each func
 	}
 	sort.Slice(s.feed, func(i, j int) bool { return s.feed[i].number < s.feed[j].number })
 	n, kept := 0, s.feed[:0:0]
-	for _, one := range s.feed {
-		if one.number <= after || s.limit > 0 && n == s.limit {
-			kept = append(kept, one)
+	for _, entry := range s.feed {
+		if entry.number <= after || s.limit > 0 && n == s.limit {
+			kept = append(kept, entry)
 			continue
 		}
-		each(one.Revocation)
+		each(entry.Revocation)
 		n++
 		if !s.consumes || cursor == "" {
-			kept = append(kept, one)
+			kept = append(kept, entry)
 		}
 	}
 	s.feed = kept
@@ -336,7 +338,7 @@ func (s *sessionScan) RevokedSince(ctx context.Context, cursor string, each func
 	return strconv.Itoa(last), nil
 }
 
-// last returns the highest number that a reader has seen.
+// last returns the highest number in the feed.
 func (s *sessionScan) last() int {
 	if len(s.feed) == 0 {
 		return 0

@@ -15,41 +15,40 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// TestSessionStore checks that the stores a factory makes keep the contract of
-// [session.Store], and then that refresh tokens over them do what
-// [auth.Authenticator.Refresh] says. Each rule calls factory for an empty store of
-// its own.
+// TestSessionStore checks that the stores of a factory keep the contract of [auth.SessionStore].
+// Then it checks that refresh tokens over such a store do what [auth.Authenticator.Refresh] says.
+// Each rule calls factory for an empty store of its own.
 func TestSessionStore(t *testing.T, factory func(t *testing.T) auth.SessionStore) {
 	t.Helper()
 	testRules(t, sessionStoreRules(), factory)
 	testRules(t, refreshRules(), factory)
 }
 
-// sessionStoreRules is the contract, one rule a sentence.
+// sessionStoreRules returns the contract as rules.
 func sessionStoreRules() []rule[auth.SessionStore] {
 	return slices.Concat(loginRules(), valueRules(), swapRules(), endRules(), feedRules(), sessionRaceRules(), sessionContextRules())
 }
 
-// loginRules say what creating and finding sessions means.
+// loginRules are the rules for creating and finding sessions.
 func loginRules() []rule[auth.SessionStore] {
 	return []rule[auth.SessionStore]{
 		{name: "Create", holds: "A session that was created is found by its ID.", check: checkCreateSession},
-		{name: "CreateTaken", holds: "An ID that is taken is ErrConflict, and nothing has changed.", check: checkCreateTaken},
-		{name: "Unknown", holds: "A session that does not exist is ErrSessionNotFound to Session and DeleteSession, and ErrConflict to ReplaceSession.", check: checkUnknownSession},
+		{name: "CreateTaken", holds: "CreateSession returns ErrConflict for an ID that is taken, and then nothing has changed.", check: checkCreateTaken},
+		{name: "Unknown", holds: "For a session that does not exist, Session and DeleteSession return ErrSessionNotFound, and ReplaceSession returns ErrConflict.", check: checkUnknownSession},
 		{name: "IDs", holds: "IDs are compared byte for byte.", check: checkSessionIDs},
-		{name: "List", holds: "Sessions returns all of a user, of nobody else, without State.", check: checkList},
+		{name: "List", holds: "Sessions returns all sessions of a user and no others, without State.", check: checkList},
 		{name: "UserIDs", holds: "User IDs are compared byte for byte.", check: checkUserIDs},
-		{name: "Expired", holds: "A session that has expired half an hour ago is still there.", check: checkExpiredSession},
-		{name: "Clock", holds: "Session returns the time by a clock that goes.", check: checkClock},
-		{name: "Copies", holds: "What is passed in or returned is a copy.", check: checkSessionCopies},
+		{name: "Expired", holds: "A session that expired half an hour ago is still found.", check: checkExpiredSession},
+		{name: "Clock", holds: "Session returns the time of a running clock.", check: checkClock},
+		{name: "Copies", holds: "The store keeps and returns copies.", check: checkSessionCopies},
 	}
 }
 
-// epoch is when the sessions of a check were made: long enough ago to tell their
-// times from the clock's.
+// epoch is the time at which the sessions of a check were created. It is far enough in the past to
+// differ from the time of the clock.
 var epoch = time.Now().Add(-10 * time.Minute).UTC().Truncate(time.Second)
 
-// login returns the n-th session of a check, of the user.
+// login returns the n-th session of a check, which belongs to the user.
 func login(n int, userID string) auth.Session {
 	var id [16]byte
 	binary.BigEndian.PutUint64(id[:], 0x9e3779b97f4a7c15*uint64(n))
@@ -62,17 +61,17 @@ func login(n int, userID string) auth.Session {
 	}
 }
 
-// createSessions adds sessions, each of which must be accepted.
+// createSessions adds sessions. The store must accept each of them.
 func createSessions(ctx context.Context, s auth.SessionStore, sessions ...auth.Session) error {
-	for _, one := range sessions {
-		if err := answers("CreateSession", s.CreateSession(ctx, one), nil); err != nil {
+	for _, session := range sessions {
+		if err := answers("CreateSession", s.CreateSession(ctx, session), nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// keptSessions returns an error unless each session is found as it is given.
+// keptSessions returns an error unless each session is found with all fields as given.
 func keptSessions(ctx context.Context, s auth.SessionStore, sessions ...auth.Session) error {
 	for _, want := range sessions {
 		got, _, err := s.Session(ctx, want.ID)
@@ -110,19 +109,19 @@ func sameSession(call string, got, want auth.Session) error {
 	return nil
 }
 
-// absentSessions returns an error unless none of the IDs is found.
+// absentSessions returns an error if one of the IDs is found.
 func absentSessions(ctx context.Context, s auth.SessionStore, ids ...string) error {
 	for _, id := range ids {
 		_, _, err := s.Session(ctx, id)
-		if err := answers("Session of one who is not there", err, auth.ErrSessionNotFound); err != nil {
+		if err := answers("Session of an ID that does not exist", err, auth.ErrSessionNotFound); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// listed returns an error unless Sessions returns exactly these for the user,
-// whatever their Version and State.
+// listed returns an error unless Sessions returns exactly these sessions for the user. It ignores
+// Version and State.
 func listed(ctx context.Context, s auth.SessionStore, userID string, want ...auth.Session) error {
 	call := "Sessions of " + name(userID)
 	got, err := s.Sessions(ctx, userID)
@@ -133,7 +132,7 @@ func listed(ctx context.Context, s auth.SessionStore, userID string, want ...aut
 		return fmt.Errorf("%s returned %d sessions, want %d", call, len(got), len(want))
 	}
 	for _, w := range want {
-		i := slices.IndexFunc(got, func(one auth.Session) bool { return one.ID == w.ID })
+		i := slices.IndexFunc(got, func(session auth.Session) bool { return session.ID == w.ID })
 		if i < 0 {
 			return fmt.Errorf("%s did not return session %s", call, w.ID)
 		}
@@ -148,29 +147,29 @@ func listed(ctx context.Context, s auth.SessionStore, userID string, want ...aut
 func checkCreateSession(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two := login(1, "alice"), login(2, "bob@example.com")
-	two.Version = 7
-	if err := createSessions(ctx, s, one, two); err != nil {
+	first, second := login(1, "alice"), login(2, "bob@example.com")
+	second.Version = 7
+	if err := createSessions(ctx, s, first, second); err != nil {
 		return err
 	}
-	return keptSessions(ctx, s, one, two)
+	return keptSessions(ctx, s, first, second)
 }
 
 func checkCreateTaken(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one := login(1, "alice")
-	if err := createSessions(ctx, s, one); err != nil {
+	first := login(1, "alice")
+	if err := createSessions(ctx, s, first); err != nil {
 		return err
 	}
-	again, foreign := one, login(2, "bob")
-	again.State, again.Version, again.ExpiresAt = []byte("other"), 9, one.ExpiresAt.Add(time.Hour)
-	foreign.ID = one.ID
-	for _, refused := range []auth.Session{one, again, foreign} {
+	again, foreign := first, login(2, "bob")
+	again.State, again.Version, again.ExpiresAt = []byte("other"), 9, first.ExpiresAt.Add(time.Hour)
+	foreign.ID = first.ID
+	for _, refused := range []auth.Session{first, again, foreign} {
 		if err := answers("CreateSession of an ID that is taken", s.CreateSession(ctx, refused), auth.ErrConflict); err != nil {
 			return err
 		}
-		if err := keptSessions(ctx, s, one); err != nil {
+		if err := keptSessions(ctx, s, first); err != nil {
 			return err
 		}
 	}
@@ -183,17 +182,17 @@ func checkUnknownSession(s auth.SessionStore) error {
 	if err := createSessions(ctx, s, login(1, "alice")); err != nil {
 		return err
 	}
-	for _, one := range []auth.Session{login(2, "alice"), login(3, "bob"), {ID: ""}} {
-		if err := absentSessions(ctx, s, one.ID); err != nil {
+	for _, unknown := range []auth.Session{login(2, "alice"), login(3, "bob"), {ID: ""}} {
+		if err := absentSessions(ctx, s, unknown.ID); err != nil {
 			return err
 		}
-		if err := answers("DeleteSession", s.DeleteSession(ctx, one.ID, epoch.Add(time.Hour)), auth.ErrSessionNotFound); err != nil {
+		if err := answers("DeleteSession", s.DeleteSession(ctx, unknown.ID, epoch.Add(time.Hour)), auth.ErrSessionNotFound); err != nil {
 			return err
 		}
-		if err := answers("ReplaceSession", s.ReplaceSession(ctx, one, one), auth.ErrConflict); err != nil {
+		if err := answers("ReplaceSession", s.ReplaceSession(ctx, unknown, unknown), auth.ErrConflict); err != nil {
 			return err
 		}
-		if err := absentSessions(ctx, s, one.ID); err != nil {
+		if err := absentSessions(ctx, s, unknown.ID); err != nil {
 			return err
 		}
 	}
@@ -208,15 +207,15 @@ func checkSessionIDs(s auth.SessionStore) error {
 		"aaaaaaaaaaaaaaaaaaaaaA", "AAAAAAAAAAAAAAAAAAAAAA", "aaaaaaaaaa_aaaaaaaaaaA", "aaaaaaaaaa-aaaaaaaaaaA",
 		"0000000000000000000000", "000000000000000000000A", "--------------------_A", "_____________________w",
 	} {
-		one := login(i, "alice")
-		one.ID = id
+		session := login(i, "alice")
+		session.ID = id
 		if err := absentSessions(ctx, s, id); err != nil {
 			return err
 		}
-		if err := createSessions(ctx, s, one); err != nil {
+		if err := createSessions(ctx, s, session); err != nil {
 			return err
 		}
-		all = append(all, one)
+		all = append(all, session)
 	}
 	if err := keptSessions(ctx, s, all...); err != nil {
 		return err
@@ -235,27 +234,27 @@ func checkSessionIDs(s auth.SessionStore) error {
 func checkList(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two, three := login(1, "alice"), login(2, "alice"), login(3, "bob")
+	first, second, third := login(1, "alice"), login(2, "alice"), login(3, "bob")
 	for _, user := range []string{"alice", "bob", ""} {
 		if err := listed(ctx, s, user); err != nil {
 			return err
 		}
 	}
-	if err := createSessions(ctx, s, one, two, three); err != nil {
+	if err := createSessions(ctx, s, first, second, third); err != nil {
 		return err
 	}
-	if err := listed(ctx, s, "alice", one, two); err != nil {
+	if err := listed(ctx, s, "alice", first, second); err != nil {
 		return err
 	}
-	if err := listed(ctx, s, "bob", three); err != nil {
+	if err := listed(ctx, s, "bob", third); err != nil {
 		return err
 	}
 	all, err := s.Sessions(ctx, "alice")
 	if err := answers("Sessions", err, nil); err != nil {
 		return err
 	}
-	for _, one := range all {
-		if len(one.State) > 0 {
+	for _, session := range all {
+		if len(session.State) > 0 {
 			return errors.New("Sessions returned a session with State")
 		}
 	}
@@ -295,9 +294,9 @@ func checkUserIDs(s auth.SessionStore) error {
 func checkExpiredSession(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one := login(1, "alice")
-	one.ExpiresAt = epoch.Add(-20 * time.Minute) // half an hour ago
-	if err := createSessions(ctx, s, one); err != nil {
+	first := login(1, "alice")
+	first.ExpiresAt = epoch.Add(-20 * time.Minute) // half an hour ago
+	if err := createSessions(ctx, s, first); err != nil {
 		return err
 	}
 	for i := range 8 {
@@ -305,7 +304,7 @@ func checkExpiredSession(s auth.SessionStore) error {
 			return err
 		}
 	}
-	return keptSessions(ctx, s, one)
+	return keptSessions(ctx, s, first)
 }
 
 func checkClock(s auth.SessionStore) error {
@@ -322,10 +321,10 @@ func checkClock(s auth.SessionStore) error {
 			return err
 		}
 		if !now.After(last) {
-			return fmt.Errorf("Session returned the time %v, 20 ms after it had returned %v", now, last)
+			return fmt.Errorf("Session returned the time %v, 20 ms after it returned %v", now, last)
 		}
 		if off := time.Since(now).Abs(); off > 5*time.Minute {
-			return fmt.Errorf("Session returned the time %v, which is %v off", now, off)
+			return fmt.Errorf("Session returned the time %v, which differs from the clock of the test by %v", now, off)
 		}
 		last = now
 	}
@@ -335,29 +334,29 @@ func checkClock(s auth.SessionStore) error {
 func checkSessionCopies(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one := login(1, "alice")
-	passed := one
-	passed.State = slices.Clone(one.State)
+	first := login(1, "alice")
+	passed := first
+	passed.State = slices.Clone(first.State)
 	if err := createSessions(ctx, s, passed); err != nil {
 		return err
 	}
 	passed.State[0] ^= 1
-	if err := keptSessions(ctx, s, one); err != nil {
+	if err := keptSessions(ctx, s, first); err != nil {
 		return err
 	}
-	got, _, err := s.Session(ctx, one.ID)
+	got, _, err := s.Session(ctx, first.ID)
 	if err := answers("Session", err, nil); err != nil {
 		return err
 	}
 	got.State[0] ^= 1
-	if err := keptSessions(ctx, s, one); err != nil {
+	if err := keptSessions(ctx, s, first); err != nil {
 		return err
 	}
-	next := one
+	next := first
 	next.Version++
 	passed = next
 	passed.State = slices.Clone(next.State)
-	if err := answers("ReplaceSession", s.ReplaceSession(ctx, one, passed), nil); err != nil {
+	if err := answers("ReplaceSession", s.ReplaceSession(ctx, first, passed), nil); err != nil {
 		return err
 	}
 	passed.State[0] ^= 1

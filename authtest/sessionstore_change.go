@@ -11,30 +11,30 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// valueRules say that what is in a session comes back as it went in.
+// valueRules are the rules that the fields of a session come back unchanged.
 func valueRules() []rule[auth.SessionStore] {
 	return []rule[auth.SessionStore]{
 		{name: "Values/Times", holds: "Times come back in UTC and to the microsecond.", check: checkSessionTimes},
-		{name: "Values/Device", holds: "User agent and IP come back as they were, unknown ones too.", check: checkDevices},
+		{name: "Values/Device", holds: "User agent and IP come back unchanged, even if they are unknown.", check: checkDevices},
 		{name: "Values/State", holds: "State comes back byte for byte, up to 512 bytes.", check: checkStates},
-		{name: "Values/Version", holds: "Version is a whole number of 63 bits.", check: checkVersions},
+		{name: "Values/Version", holds: "Version is an integer of 63 bits.", check: checkVersions},
 	}
 }
 
-// swapRules say what the compare-and-swap of a session means.
+// swapRules are the rules for the compare-and-swap of a session.
 func swapRules() []rule[auth.SessionStore] {
 	return []rule[auth.SessionStore]{
-		{name: "Replace", holds: "ReplaceSession sets what can change of one session, and nothing of others.", check: checkReplaceSession},
-		{name: "ReplaceConflict", holds: "If the stored Version is another, it is ErrConflict, and nothing has changed.", check: checkReplaceSessionConflict},
+		{name: "Replace", holds: "ReplaceSession sets the fields of one session that may change, and changes no other session.", check: checkReplaceSession},
+		{name: "ReplaceConflict", holds: "ReplaceSession returns ErrConflict if the stored Version is another, and then nothing has changed.", check: checkReplaceSessionConflict},
 	}
 }
 
-// endRules say what ending sessions means.
+// endRules are the rules for ending sessions.
 func endRules() []rule[auth.SessionStore] {
 	return []rule[auth.SessionStore]{
-		{name: "Delete", holds: "A deleted session is gone, and no other.", check: checkDeleteSession},
-		{name: "DeleteUser", holds: "DeleteUserSessions removes every session of the user, and of nobody else.", check: checkDeleteUser},
-		{name: "DeleteOthers", holds: "DeleteUserSessions spares the one that it is told to.", check: checkDeleteOthers},
+		{name: "Delete", holds: "DeleteSession removes one session and no other.", check: checkDeleteSession},
+		{name: "DeleteUser", holds: "DeleteUserSessions removes all sessions of the user and no others.", check: checkDeleteUser},
+		{name: "DeleteOthers", holds: "DeleteUserSessions keeps the session whose ID is except.", check: checkDeleteOthers},
 	}
 }
 
@@ -43,9 +43,9 @@ func replaced(ctx context.Context, s auth.SessionStore, old, replacement auth.Se
 	return answers("ReplaceSession", s.ReplaceSession(ctx, old, replacement), nil)
 }
 
-// roundTrips stores each variant of a session, by CreateSession and by
-// ReplaceSession, and expects it back.
-func roundTrips(s auth.SessionStore, variants int, vary func(i int, one *auth.Session)) error {
+// roundTrips stores each variant of a session, by CreateSession and by ReplaceSession, and expects
+// that it comes back unchanged.
+func roundTrips(s auth.SessionStore, variants int, vary func(i int, session *auth.Session)) error {
 	ctx, cancel := background()
 	defer cancel()
 	other := login(999, "bob")
@@ -53,12 +53,12 @@ func roundTrips(s auth.SessionStore, variants int, vary func(i int, one *auth.Se
 		return err
 	}
 	for i := range variants {
-		one := login(i, "alice")
-		vary(i, &one)
-		if err := createSessions(ctx, s, one); err != nil {
+		created := login(i, "alice")
+		vary(i, &created)
+		if err := createSessions(ctx, s, created); err != nil {
 			return err
 		}
-		if err := keptSessions(ctx, s, one); err != nil {
+		if err := keptSessions(ctx, s, created); err != nil {
 			return err
 		}
 		next := other
@@ -77,19 +77,19 @@ func roundTrips(s auth.SessionStore, variants int, vary func(i int, one *auth.Se
 
 func checkSessionTimes(s auth.SessionStore) error {
 	offsets := []time.Duration{time.Microsecond, 999999 * time.Microsecond, 500 * time.Millisecond, 0}
-	if err := roundTrips(s, len(offsets), func(i int, one *auth.Session) {
-		one.LastUsedAt = one.CreatedAt.Add(30*24*time.Hour + offsets[i])
-		one.ExpiresAt = one.CreatedAt.Add(20*365*24*time.Hour + offsets[i]) // past 2038
+	if err := roundTrips(s, len(offsets), func(i int, session *auth.Session) {
+		session.LastUsedAt = session.CreatedAt.Add(30*24*time.Hour + offsets[i])
+		session.ExpiresAt = session.CreatedAt.Add(20*365*24*time.Hour + offsets[i]) // later than 2038
 	}); err != nil {
 		return err
 	}
 	ctx, cancel := background()
 	defer cancel()
-	one, _, err := s.Session(ctx, login(0, "").ID)
+	first, _, err := s.Session(ctx, login(0, "").ID)
 	if err := answers("Session", err, nil); err != nil {
 		return err
 	}
-	for _, t := range []time.Time{one.CreatedAt, one.LastUsedAt, one.ExpiresAt} {
+	for _, t := range []time.Time{first.CreatedAt, first.LastUsedAt, first.ExpiresAt} {
 		if t.Location() != time.UTC {
 			return fmt.Errorf("Session returned the time %v, want UTC", t)
 		}
@@ -106,7 +106,7 @@ func checkDevices(s auth.SessionStore) error {
 		{UserAgent: `'; DROP TABLE sessions; -- \ " % _ `, IP: netip.MustParseAddr("255.255.255.255")},
 		{UserAgent: strings.Repeat("a", 256), IP: netip.MustParseAddr("0.0.0.0")},
 	}
-	return roundTrips(s, len(devices), func(i int, one *auth.Session) { one.Device = devices[i] })
+	return roundTrips(s, len(devices), func(i int, session *auth.Session) { session.Device = devices[i] })
 }
 
 func checkStates(s auth.SessionStore) error {
@@ -115,60 +115,60 @@ func checkStates(s auth.SessionStore) error {
 		every[i] = byte(i)
 	}
 	states := [][]byte{nil, {0}, []byte("text "), every[:256], every, []byte("\xff\xfe'\\x00"), make([]byte, 512)}
-	return roundTrips(s, len(states), func(i int, one *auth.Session) { one.State = states[i] })
+	return roundTrips(s, len(states), func(i int, session *auth.Session) { session.State = states[i] })
 }
 
 func checkVersions(s auth.SessionStore) error {
 	versions := []int64{1, 1 << 31, 1 << 53, 1<<53 + 1, 1<<63 - 1}
-	return roundTrips(s, len(versions), func(i int, one *auth.Session) { one.Version = versions[i] })
+	return roundTrips(s, len(versions), func(i int, session *auth.Session) { session.Version = versions[i] })
 }
 
 func checkReplaceSession(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two, three := login(1, "alice"), login(2, "alice"), login(3, "bob")
-	if err := createSessions(ctx, s, one, two, three); err != nil {
+	first, second, third := login(1, "alice"), login(2, "alice"), login(3, "bob")
+	if err := createSessions(ctx, s, first, second, third); err != nil {
 		return err
 	}
 	for i := range 3 {
-		next := one
-		next.LastUsedAt, next.ExpiresAt = one.LastUsedAt.Add(time.Hour), one.ExpiresAt.Add(time.Hour)
+		next := first
+		next.LastUsedAt, next.ExpiresAt = first.LastUsedAt.Add(time.Hour), first.ExpiresAt.Add(time.Hour)
 		next.Device = auth.Device{UserAgent: fmt.Sprintf("agent %d", i), IP: netip.AddrFrom4([4]byte{198, 51, 100, byte(i)})}
 		next.Version++
 		next.State = fmt.Appendf(nil, "state %d", i)
-		if err := replaced(ctx, s, one, next); err != nil {
+		if err := replaced(ctx, s, first, next); err != nil {
 			return err
 		}
-		one = next
-		if err := keptSessions(ctx, s, one, two, three); err != nil {
+		first = next
+		if err := keptSessions(ctx, s, first, second, third); err != nil {
 			return err
 		}
 	}
-	if err := listed(ctx, s, "alice", one, two); err != nil {
+	if err := listed(ctx, s, "alice", first, second); err != nil {
 		return err
 	}
-	return listed(ctx, s, "bob", three)
+	return listed(ctx, s, "bob", third)
 }
 
 func checkReplaceSessionConflict(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one := login(1, "alice")
-	one.Version = 5
-	if err := createSessions(ctx, s, one, login(2, "alice")); err != nil {
+	first := login(1, "alice")
+	first.Version = 5
+	if err := createSessions(ctx, s, first, login(2, "alice")); err != nil {
 		return err
 	}
 	for _, version := range []int64{0, 4, 6, 1 << 40} {
-		// Only the Version counts: also if all else is as it is stored, and if the
-		// replacement has the Version that is stored.
-		old, next := one, one
+		// Only the Version of old counts. It is a conflict even if all other fields are as stored,
+		// and if the replacement has the stored Version.
+		old, next := first, first
 		old.Version, next.Version = version, version+1
-		next.State, next.LastUsedAt = []byte("other"), one.LastUsedAt.Add(time.Hour)
-		for _, replacement := range []auth.Session{next, one} {
-			if err := answers("ReplaceSession of another Version", s.ReplaceSession(ctx, old, replacement), auth.ErrConflict); err != nil {
+		next.State, next.LastUsedAt = []byte("other"), first.LastUsedAt.Add(time.Hour)
+		for _, replacement := range []auth.Session{next, first} {
+			if err := answers("ReplaceSession with another Version", s.ReplaceSession(ctx, old, replacement), auth.ErrConflict); err != nil {
 				return err
 			}
-			if err := keptSessions(ctx, s, one); err != nil {
+			if err := keptSessions(ctx, s, first); err != nil {
 				return err
 			}
 		}
@@ -179,77 +179,76 @@ func checkReplaceSessionConflict(s auth.SessionStore) error {
 func checkDeleteSession(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two, three := login(1, "alice"), login(2, "alice"), login(3, "bob")
-	if err := createSessions(ctx, s, one, two, three); err != nil {
+	first, second, third := login(1, "alice"), login(2, "alice"), login(3, "bob")
+	if err := createSessions(ctx, s, first, second, third); err != nil {
 		return err
 	}
-	if err := answers("DeleteSession", s.DeleteSession(ctx, one.ID, epoch.Add(time.Hour)), nil); err != nil {
+	if err := answers("DeleteSession", s.DeleteSession(ctx, first.ID, epoch.Add(time.Hour)), nil); err != nil {
 		return err
 	}
-	if err := gone(ctx, s, one); err != nil {
+	if err := gone(ctx, s, first); err != nil {
 		return err
 	}
-	if err := keptSessions(ctx, s, two, three); err != nil {
+	if err := keptSessions(ctx, s, second, third); err != nil {
 		return err
 	}
-	return listed(ctx, s, "alice", two)
+	return listed(ctx, s, "alice", second)
 }
 
-// gone returns an error unless the session is not there for any method, nor to be
-// brought back.
-func gone(ctx context.Context, s auth.SessionStore, one auth.Session) error {
-	next := one
+// gone returns an error if a method finds the session, or if ReplaceSession brings it back.
+func gone(ctx context.Context, s auth.SessionStore, session auth.Session) error {
+	next := session
 	next.Version++
 	return errors.Join(
-		absentSessions(ctx, s, one.ID),
-		answers("ReplaceSession of one that was deleted", s.ReplaceSession(ctx, one, next), auth.ErrConflict),
-		answers("DeleteSession of one that was deleted", s.DeleteSession(ctx, one.ID, epoch.Add(time.Hour)), auth.ErrSessionNotFound),
-		absentSessions(ctx, s, one.ID),
+		absentSessions(ctx, s, session.ID),
+		answers("ReplaceSession of a deleted session", s.ReplaceSession(ctx, session, next), auth.ErrConflict),
+		answers("DeleteSession of a deleted session", s.DeleteSession(ctx, session.ID, epoch.Add(time.Hour)), auth.ErrSessionNotFound),
+		absentSessions(ctx, s, session.ID),
 	)
 }
 
 func checkDeleteUser(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two, three := login(1, "alice"), login(2, "alice"), login(3, "bob")
-	if err := createSessions(ctx, s, one, two, three); err != nil {
+	first, second, third := login(1, "alice"), login(2, "alice"), login(3, "bob")
+	if err := createSessions(ctx, s, first, second, third); err != nil {
 		return err
 	}
-	for range 2 { // the second time there are none
+	for range 2 { // the second call finds no sessions
 		if err := answers("DeleteUserSessions", s.DeleteUserSessions(ctx, "alice", "", epoch, epoch.Add(time.Hour)), nil); err != nil {
 			return err
 		}
-		if err := errors.Join(gone(ctx, s, one), gone(ctx, s, two), listed(ctx, s, "alice"), keptSessions(ctx, s, three), listed(ctx, s, "bob", three)); err != nil {
+		if err := errors.Join(gone(ctx, s, first), gone(ctx, s, second), listed(ctx, s, "alice"), keptSessions(ctx, s, third), listed(ctx, s, "bob", third)); err != nil {
 			return err
 		}
 	}
-	// New ones are not held back.
-	four := login(4, "alice")
-	if err := createSessions(ctx, s, four); err != nil {
+	// The user can have new sessions.
+	fourth := login(4, "alice")
+	if err := createSessions(ctx, s, fourth); err != nil {
 		return err
 	}
-	return errors.Join(keptSessions(ctx, s, four), listed(ctx, s, "alice", four))
+	return errors.Join(keptSessions(ctx, s, fourth), listed(ctx, s, "alice", fourth))
 }
 
 func checkDeleteOthers(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two, three, four := login(1, "alice"), login(2, "alice"), login(3, "alice"), login(4, "bob")
-	if err := createSessions(ctx, s, one, two, three, four); err != nil {
+	first, second, third, fourth := login(1, "alice"), login(2, "alice"), login(3, "alice"), login(4, "bob")
+	if err := createSessions(ctx, s, first, second, third, fourth); err != nil {
 		return err
 	}
-	if err := answers("DeleteUserSessions", s.DeleteUserSessions(ctx, "alice", two.ID, epoch, epoch.Add(time.Hour)), nil); err != nil {
+	if err := answers("DeleteUserSessions", s.DeleteUserSessions(ctx, "alice", second.ID, epoch, epoch.Add(time.Hour)), nil); err != nil {
 		return err
 	}
-	if err := errors.Join(gone(ctx, s, one), gone(ctx, s, three), keptSessions(ctx, s, two, four), listed(ctx, s, "alice", two)); err != nil {
+	if err := errors.Join(gone(ctx, s, first), gone(ctx, s, third), keptSessions(ctx, s, second, fourth), listed(ctx, s, "alice", second)); err != nil {
 		return err
 	}
-	// To spare a session that is another's, or none, spares none.
-	for _, except := range []string{four.ID, one.ID} {
+	// An except that is another user's session, or no session, keeps none.
+	for _, except := range []string{fourth.ID, first.ID} {
 		if err := answers("DeleteUserSessions", s.DeleteUserSessions(ctx, "alice", except, epoch, epoch.Add(time.Hour)), nil); err != nil {
 			return err
 		}
-		if err := errors.Join(listed(ctx, s, "alice"), keptSessions(ctx, s, four)); err != nil {
+		if err := errors.Join(listed(ctx, s, "alice"), keptSessions(ctx, s, fourth)); err != nil {
 			return err
 		}
 	}

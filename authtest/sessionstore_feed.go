@@ -11,36 +11,36 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// feedRules say what the revocation feed holds.
+// feedRules are the rules for the revocation feed.
 func feedRules() []rule[auth.SessionStore] {
 	return []rule[auth.SessionStore]{
-		{name: "Feed/Empty", holds: "A feed begins empty, and creating or changing sessions records nothing.", check: checkFeedEmpty},
-		{name: "Feed/Delete", holds: "A deleted session is in the feed, with its expiry; what was refused is not.", check: checkFeedDelete},
-		{name: "Feed/User", holds: "With all sessions of a user each is in the feed, and so is the user, with times.", check: checkFeedUser},
-		{name: "Feed/NoSessions", holds: "A user who has no sessions is in the feed all the same.", check: checkFeedNoSessions},
-		{name: "Feed/Others", holds: "With the other sessions of a user each of them is in the feed, and the user is not.", check: checkFeedOthers},
-		{name: "Feed/Cursor", holds: "From a cursor on, whatever was recorded after it was made is read.", check: checkFeedCursor},
-		{name: "Feed/Many", holds: "However many there are, they are all read.", check: checkFeedMany},
-		{name: "Feed/Concurrent", holds: "Who follows the feed misses nothing that many record at once.", check: checkFeedConcurrent},
+		{name: "Feed/Empty", holds: "A new feed is empty, and creating or changing sessions records nothing.", check: checkFeedEmpty},
+		{name: "Feed/Delete", holds: "DeleteSession records the session with its expiry, and records nothing if it fails.", check: checkFeedDelete},
+		{name: "Feed/User", holds: "DeleteUserSessions of all sessions records each of them, and the user with both times.", check: checkFeedUser},
+		{name: "Feed/NoSessions", holds: "DeleteUserSessions records a user who has no sessions.", check: checkFeedNoSessions},
+		{name: "Feed/Others", holds: "DeleteUserSessions with except records each session that it removes, and not the user.", check: checkFeedOthers},
+		{name: "Feed/Cursor", holds: "With a cursor, RevokedSince returns all revocations that were recorded after the cursor was returned.", check: checkFeedCursor},
+		{name: "Feed/Many", holds: "RevokedSince returns all revocations, even if there are many.", check: checkFeedMany},
+		{name: "Feed/Concurrent", holds: "A reader that follows the feed misses no revocation of concurrent calls.", check: checkFeedConcurrent},
 	}
 }
 
-// later is when the revocations of a check expire.
+// later is the expiry of the revocations in a check.
 var later = epoch.Add(time.Hour)
 
-// read returns what is in the feed since cursor, each once, and the next cursor.
+// read returns the revocations since cursor, without duplicates, and the next cursor.
 func read(ctx context.Context, s auth.SessionStore, cursor string) (map[auth.Revocation]bool, string, error) {
-	found := make(map[auth.Revocation]bool)
-	next, err := s.RevokedSince(ctx, cursor, func(r auth.Revocation) { found[r] = true })
-	return found, next, answers("RevokedSince", err, nil)
+	revocations := make(map[auth.Revocation]bool)
+	next, err := s.RevokedSince(ctx, cursor, func(r auth.Revocation) { revocations[r] = true })
+	return revocations, next, answers("RevokedSince", err, nil)
 }
 
-// ofSession is the revocation of a session that expires later.
-func ofSession(one auth.Session) auth.Revocation {
-	return auth.Revocation{SessionID: one.ID, Expiry: later}
+// ofSession returns the revocation of a session, with the expiry later.
+func ofSession(session auth.Session) auth.Revocation {
+	return auth.Revocation{SessionID: session.ID, Expiry: later}
 }
 
-// holdsOnly returns an error unless the feed holds exactly want.
+// holdsOnly returns an error unless the feed has exactly these revocations.
 func holdsOnly(ctx context.Context, s auth.SessionStore, want ...auth.Revocation) error {
 	got, _, err := read(ctx, s, "")
 	if err != nil {
@@ -49,8 +49,9 @@ func holdsOnly(ctx context.Context, s auth.SessionStore, want ...auth.Revocation
 	return sameRevocations(got, want...)
 }
 
+// sameRevocations returns an error unless got has exactly these revocations.
 func sameRevocations(got map[auth.Revocation]bool, want ...auth.Revocation) error {
-	// As they are compared: a session's has no time of issue.
+	// The time of issue in the revocation of a session is ignored.
 	for r := range got {
 		if r.SessionID != "" && !r.IssuedAt.IsZero() {
 			delete(got, r)
@@ -60,12 +61,12 @@ func sameRevocations(got map[auth.Revocation]bool, want ...auth.Revocation) erro
 	}
 	for _, w := range want {
 		if !got[w] {
-			return fmt.Errorf("the feed does not hold %+v, but %+v", w, got)
+			return fmt.Errorf("the feed does not have %+v, but %+v", w, got)
 		}
 	}
 	for r := range got {
 		if !slices.Contains(want, r) {
-			return fmt.Errorf("the feed holds %+v", r)
+			return fmt.Errorf("the feed has %+v, which was not recorded", r)
 		}
 	}
 	return nil
@@ -77,13 +78,13 @@ func checkFeedEmpty(s auth.SessionStore) error {
 	if err := holdsOnly(ctx, s); err != nil {
 		return err
 	}
-	one := login(1, "alice")
-	if err := createSessions(ctx, s, one, login(2, "alice")); err != nil {
+	first := login(1, "alice")
+	if err := createSessions(ctx, s, first, login(2, "alice")); err != nil {
 		return err
 	}
-	next := one
+	next := first
 	next.Version++
-	if err := replaced(ctx, s, one, next); err != nil {
+	if err := replaced(ctx, s, first, next); err != nil {
 		return err
 	}
 	return holdsOnly(ctx, s)
@@ -92,41 +93,41 @@ func checkFeedEmpty(s auth.SessionStore) error {
 func checkFeedDelete(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two, three := login(1, "alice"), login(2, "alice"), login(3, "bob")
-	if err := createSessions(ctx, s, one, two, three); err != nil {
+	first, second, third := login(1, "alice"), login(2, "alice"), login(3, "bob")
+	if err := createSessions(ctx, s, first, second, third); err != nil {
 		return err
 	}
-	if err := answers("DeleteSession", s.DeleteSession(ctx, one.ID, later), nil); err != nil {
+	if err := answers("DeleteSession", s.DeleteSession(ctx, first.ID, later), nil); err != nil {
 		return err
 	}
-	if err := holdsOnly(ctx, s, ofSession(one)); err != nil {
+	if err := holdsOnly(ctx, s, ofSession(first)); err != nil {
 		return err
 	}
-	if err := answers("DeleteSession", s.DeleteSession(ctx, one.ID, later.Add(time.Hour)), auth.ErrSessionNotFound); err != nil {
+	if err := answers("DeleteSession", s.DeleteSession(ctx, first.ID, later.Add(time.Hour)), auth.ErrSessionNotFound); err != nil {
 		return err
 	}
-	if err := holdsOnly(ctx, s, ofSession(one)); err != nil {
+	if err := holdsOnly(ctx, s, ofSession(first)); err != nil {
 		return err
 	}
-	third := auth.Revocation{SessionID: three.ID, Expiry: later.Add(time.Microsecond)}
-	if err := answers("DeleteSession", s.DeleteSession(ctx, three.ID, third.Expiry), nil); err != nil {
+	last := auth.Revocation{SessionID: third.ID, Expiry: later.Add(time.Microsecond)}
+	if err := answers("DeleteSession", s.DeleteSession(ctx, third.ID, last.Expiry), nil); err != nil {
 		return err
 	}
-	return holdsOnly(ctx, s, ofSession(one), third)
+	return holdsOnly(ctx, s, ofSession(first), last)
 }
 
 func checkFeedUser(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two, three := login(1, "alice"), login(2, "alice"), login(3, "bob")
-	if err := createSessions(ctx, s, one, two, three); err != nil {
+	first, second, third := login(1, "alice"), login(2, "alice"), login(3, "bob")
+	if err := createSessions(ctx, s, first, second, third); err != nil {
 		return err
 	}
 	issued := epoch.Add(123456 * time.Microsecond)
 	if err := answers("DeleteUserSessions", s.DeleteUserSessions(ctx, "alice", "", issued, later), nil); err != nil {
 		return err
 	}
-	return holdsOnly(ctx, s, ofSession(one), ofSession(two), auth.Revocation{UserID: "alice", IssuedAt: issued, Expiry: later})
+	return holdsOnly(ctx, s, ofSession(first), ofSession(second), auth.Revocation{UserID: "alice", IssuedAt: issued, Expiry: later})
 }
 
 func checkFeedNoSessions(s auth.SessionStore) error {
@@ -146,14 +147,14 @@ func checkFeedNoSessions(s auth.SessionStore) error {
 func checkFeedOthers(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two, three := login(1, "alice"), login(2, "alice"), login(3, "alice")
-	if err := createSessions(ctx, s, one, two, three); err != nil {
+	first, second, third := login(1, "alice"), login(2, "alice"), login(3, "alice")
+	if err := createSessions(ctx, s, first, second, third); err != nil {
 		return err
 	}
-	if err := answers("DeleteUserSessions", s.DeleteUserSessions(ctx, "alice", two.ID, epoch, later), nil); err != nil {
+	if err := answers("DeleteUserSessions", s.DeleteUserSessions(ctx, "alice", second.ID, epoch, later), nil); err != nil {
 		return err
 	}
-	return holdsOnly(ctx, s, ofSession(one), ofSession(three))
+	return holdsOnly(ctx, s, ofSession(first), ofSession(third))
 }
 
 func checkFeedCursor(s auth.SessionStore) error {
@@ -167,14 +168,14 @@ func checkFeedCursor(s auth.SessionStore) error {
 			return err
 		}
 		cursors = append(cursors, cursor)
-		one := login(i, "alice")
-		if err := createSessions(ctx, s, one); err != nil {
+		session := login(i, "alice")
+		if err := createSessions(ctx, s, session); err != nil {
 			return err
 		}
-		if err := answers("DeleteSession", s.DeleteSession(ctx, one.ID, later), nil); err != nil {
+		if err := answers("DeleteSession", s.DeleteSession(ctx, session.ID, later), nil); err != nil {
 			return err
 		}
-		deleted = append(deleted, ofSession(one))
+		deleted = append(deleted, ofSession(session))
 		for n, cursor := range cursors {
 			got, _, err := read(ctx, s, cursor)
 			if err != nil {
@@ -182,7 +183,7 @@ func checkFeedCursor(s auth.SessionStore) error {
 			}
 			for _, want := range deleted[n:] {
 				if !got[want] {
-					return fmt.Errorf("after cursor %q the feed does not hold %+v", cursor, want)
+					return fmt.Errorf("after the cursor %q, the feed does not have %+v", cursor, want)
 				}
 			}
 		}
@@ -212,7 +213,7 @@ func checkFeedMany(s auth.SessionStore) error {
 	}
 	for _, w := range want {
 		if !got[w] {
-			return fmt.Errorf("of %d revocations the feed returned %d, and not %+v", len(want), len(got), w)
+			return fmt.Errorf("of %d revocations, the feed returned %d, without %+v", len(want), len(got), w)
 		}
 	}
 	_, _, err = read(ctx, s, cursor)
@@ -230,7 +231,7 @@ func checkFeedConcurrent(s auth.SessionStore) error {
 	if err := createSessions(ctx, s, all...); err != nil {
 		return err
 	}
-	found := make(map[auth.Revocation]bool)
+	revocations := make(map[auth.Revocation]bool)
 	stop := make(chan struct{})
 	var following error
 	var reader sync.WaitGroup
@@ -241,7 +242,7 @@ func checkFeedConcurrent(s auth.SessionStore) error {
 				last = true
 			case <-time.After(time.Millisecond):
 			}
-			cursor, following = s.RevokedSince(ctx, cursor, func(r auth.Revocation) { found[r] = true })
+			cursor, following = s.RevokedSince(ctx, cursor, func(r auth.Revocation) { revocations[r] = true })
 		}
 	})
 	err := errors.Join(together(func(i int) error {
@@ -258,8 +259,8 @@ func checkFeedConcurrent(s auth.SessionStore) error {
 		return err
 	}
 	var want []auth.Revocation
-	for _, one := range all {
-		want = append(want, ofSession(one))
+	for _, session := range all {
+		want = append(want, ofSession(session))
 	}
-	return sameRevocations(found, want...)
+	return sameRevocations(revocations, want...)
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// sessionRaceRules say what holds when many call at once.
+// sessionRaceRules are the rules for concurrent calls.
 func sessionRaceRules() []rule[auth.SessionStore] {
 	return []rule[auth.SessionStore]{
-		{name: "Race/Create", holds: "Of many who ask for one ID at once, one gets it and the others get ErrConflict.", check: checkRaceCreate},
-		{name: "Race/Replace", holds: "Of many who replace one Version at once, one does and the others get ErrConflict.", check: checkRaceSwap},
-		{name: "Race/Delete", holds: "Of many who delete one session at once, one does and the others get ErrSessionNotFound.", check: checkRaceDelete},
-		{name: "Race/ReplaceDelete", holds: "A session deleted while others replace it stays deleted.", check: checkRaceReplaceDelete},
+		{name: "Race/Create", holds: "Of concurrent calls of CreateSession with one ID, exactly one succeeds and the others return ErrConflict.", check: checkRaceCreate},
+		{name: "Race/Replace", holds: "Of concurrent calls that replace one Version, exactly one succeeds and the others return ErrConflict.", check: checkRaceSwap},
+		{name: "Race/Delete", holds: "Of concurrent calls that delete one session, exactly one succeeds and the others return ErrSessionNotFound.", check: checkRaceDelete},
+		{name: "Race/ReplaceDelete", holds: "A session that is deleted while other calls replace it stays deleted.", check: checkRaceReplaceDelete},
 	}
 }
 
@@ -23,9 +23,9 @@ func checkRaceCreate(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	session := func(i int) auth.Session {
-		one := login(1, fmt.Sprintf("user-%d", i))
-		one.State = fmt.Appendf(nil, "state %d", i)
-		return one
+		session := login(1, fmt.Sprintf("user-%d", i))
+		session.State = fmt.Appendf(nil, "state %d", i)
+		return session
 	}
 	winner, err := oneWins("CreateSession", together(func(i int) error { return s.CreateSession(ctx, session(i)) }), auth.ErrConflict)
 	if err != nil {
@@ -37,23 +37,23 @@ func checkRaceCreate(s auth.SessionStore) error {
 func checkRaceSwap(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one := login(1, "alice")
-	if err := createSessions(ctx, s, one); err != nil {
+	first := login(1, "alice")
+	if err := createSessions(ctx, s, first); err != nil {
 		return err
 	}
 	for range 4 {
 		next := func(i int) auth.Session {
-			next := one
+			next := first
 			next.Version++
 			next.State = fmt.Appendf(nil, "version %d by %d", next.Version, i)
 			return next
 		}
-		winner, err := oneWins("ReplaceSession", together(func(i int) error { return s.ReplaceSession(ctx, one, next(i)) }), auth.ErrConflict)
+		winner, err := oneWins("ReplaceSession", together(func(i int) error { return s.ReplaceSession(ctx, first, next(i)) }), auth.ErrConflict)
 		if err != nil {
 			return err
 		}
-		one = next(winner)
-		if err := keptSessions(ctx, s, one); err != nil {
+		first = next(winner)
+		if err := keptSessions(ctx, s, first); err != nil {
 			return err
 		}
 	}
@@ -63,34 +63,34 @@ func checkRaceSwap(s auth.SessionStore) error {
 func checkRaceDelete(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two := login(1, "alice"), login(2, "alice")
-	if err := createSessions(ctx, s, one, two); err != nil {
+	first, second := login(1, "alice"), login(2, "alice")
+	if err := createSessions(ctx, s, first, second); err != nil {
 		return err
 	}
-	if _, err := oneWins("DeleteSession", together(func(int) error { return s.DeleteSession(ctx, one.ID, later) }), auth.ErrSessionNotFound); err != nil {
+	if _, err := oneWins("DeleteSession", together(func(int) error { return s.DeleteSession(ctx, first.ID, later) }), auth.ErrSessionNotFound); err != nil {
 		return err
 	}
-	if err := gone(ctx, s, one); err != nil {
+	if err := gone(ctx, s, first); err != nil {
 		return err
 	}
-	return keptSessions(ctx, s, two)
+	return keptSessions(ctx, s, second)
 }
 
 func checkRaceReplaceDelete(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	for round := range 8 {
-		one := login(round, "alice")
-		if err := createSessions(ctx, s, one); err != nil {
+		first := login(round, "alice")
+		if err := createSessions(ctx, s, first); err != nil {
 			return err
 		}
 		errs := together(func(i int) error {
 			if i == crowd/2 {
-				return s.DeleteSession(ctx, one.ID, later)
+				return s.DeleteSession(ctx, first.ID, later)
 			}
-			next := one
+			next := first
 			next.Version++
-			err := s.ReplaceSession(ctx, one, next)
+			err := s.ReplaceSession(ctx, first, next)
 			if errors.Is(err, auth.ErrConflict) {
 				return nil
 			}
@@ -101,34 +101,34 @@ func checkRaceReplaceDelete(s auth.SessionStore) error {
 				return err
 			}
 		}
-		if err := gone(ctx, s, one); err != nil {
+		if err := gone(ctx, s, first); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// sessionContextRules say that a context that has ended stops a call.
+// sessionContextRules are the rules for calls with a context that has ended.
 func sessionContextRules() []rule[auth.SessionStore] {
 	return []rule[auth.SessionStore]{
-		{name: "Context/Create", holds: "CreateSession under a context that has ended fails with the context's error and creates nothing.", check: checkContextCreateSession},
-		{name: "Context/Read", holds: "Reading under a context that has ended fails with the context's error.", check: checkContextRead},
-		{name: "Context/Replace", holds: "ReplaceSession under a context that has ended fails with the context's error and replaces nothing.", check: checkContextReplaceSession},
-		{name: "Context/Delete", holds: "Deleting under a context that has ended fails with the context's error, deletes nothing and records nothing.", check: checkContextDelete},
+		{name: "Context/Create", holds: "CreateSession with a context that has ended returns the context's error and creates nothing.", check: checkContextCreateSession},
+		{name: "Context/Read", holds: "With a context that has ended, the reading methods return the context's error.", check: checkContextRead},
+		{name: "Context/Replace", holds: "ReplaceSession with a context that has ended returns the context's error and replaces nothing.", check: checkContextReplaceSession},
+		{name: "Context/Delete", holds: "With a context that has ended, the deleting methods return the context's error, delete nothing and record nothing.", check: checkContextDelete},
 	}
 }
 
 func checkContextCreateSession(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one := login(1, "alice")
-	if err := ended("CreateSession", func(ctx context.Context) error { return s.CreateSession(ctx, one) }); err != nil {
+	first := login(1, "alice")
+	if err := ended("CreateSession", func(ctx context.Context) error { return s.CreateSession(ctx, first) }); err != nil {
 		return err
 	}
-	if err := absentSessions(ctx, s, one.ID); err != nil {
+	if err := absentSessions(ctx, s, first.ID); err != nil {
 		return err
 	}
-	return createSessions(ctx, s, one)
+	return createSessions(ctx, s, first)
 }
 
 func checkContextRead(s auth.SessionStore) error {
@@ -137,11 +137,11 @@ func checkContextRead(s auth.SessionStore) error {
 	if err := createSessions(ctx, s, login(1, "alice")); err != nil {
 		return err
 	}
-	for n := range 2 { // one that is there, and one that is not
-		one := login(1+n, "alice")
+	for n := range 2 { // a session that exists, and one that does not
+		session := login(1+n, "alice")
 		if err := errors.Join(
-			ended("Session", func(ctx context.Context) error { _, _, err := s.Session(ctx, one.ID); return err }),
-			ended("Sessions", func(ctx context.Context) error { _, err := s.Sessions(ctx, one.UserID); return err }),
+			ended("Session", func(ctx context.Context) error { _, _, err := s.Session(ctx, session.ID); return err }),
+			ended("Sessions", func(ctx context.Context) error { _, err := s.Sessions(ctx, session.UserID); return err }),
 			ended("RevokedSince", func(ctx context.Context) error {
 				_, err := s.RevokedSince(ctx, "", func(auth.Revocation) {})
 				return err
@@ -156,33 +156,33 @@ func checkContextRead(s auth.SessionStore) error {
 func checkContextReplaceSession(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one := login(1, "alice")
-	if err := createSessions(ctx, s, one); err != nil {
+	first := login(1, "alice")
+	if err := createSessions(ctx, s, first); err != nil {
 		return err
 	}
-	next := one
+	next := first
 	next.Version++
-	next.LastUsedAt = one.LastUsedAt.Add(time.Hour)
-	if err := ended("ReplaceSession", func(ctx context.Context) error { return s.ReplaceSession(ctx, one, next) }); err != nil {
+	next.LastUsedAt = first.LastUsedAt.Add(time.Hour)
+	if err := ended("ReplaceSession", func(ctx context.Context) error { return s.ReplaceSession(ctx, first, next) }); err != nil {
 		return err
 	}
-	return keptSessions(ctx, s, one)
+	return keptSessions(ctx, s, first)
 }
 
 func checkContextDelete(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one := login(1, "alice")
-	if err := createSessions(ctx, s, one); err != nil {
+	first := login(1, "alice")
+	if err := createSessions(ctx, s, first); err != nil {
 		return err
 	}
 	if err := errors.Join(
-		ended("DeleteSession", func(ctx context.Context) error { return s.DeleteSession(ctx, one.ID, later) }),
+		ended("DeleteSession", func(ctx context.Context) error { return s.DeleteSession(ctx, first.ID, later) }),
 		ended("DeleteUserSessions", func(ctx context.Context) error { return s.DeleteUserSessions(ctx, "alice", "", epoch, later) }),
 	); err != nil {
 		return err
 	}
-	if err := keptSessions(ctx, s, one); err != nil {
+	if err := keptSessions(ctx, s, first); err != nil {
 		return err
 	}
 	return holdsOnly(ctx, s)

@@ -13,36 +13,37 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// TestTokenIssuer checks that the issuers a factory makes keep the contracts of
-// [jwt.TokenIssuer] and [jwt.TokenVerifier]. Each rule calls factory for an
-// issuer of its own, the rule about time inside a [testing/synctest] bubble.
+// TestTokenIssuer checks that the issuers of a factory keep the contracts of [auth.TokenIssuer] and
+// [auth.TokenVerifier]. Each rule calls factory for an issuer of its own. The rules about time do
+// so in a [testing/synctest] bubble.
 func TestTokenIssuer(t *testing.T, factory func(t *testing.T) auth.TokenIssuer) {
 	t.Helper()
 	testRules(t, tokenRules(), factory)
 }
 
-// tokenRules is the contract, one rule a sentence.
+// tokenRules returns the contract as rules.
 func tokenRules() []rule[auth.TokenIssuer] {
 	return slices.Concat(issueRules(), verifyRules())
 }
 
-// issueRules say what a token says.
+// issueRules are the rules for the content of tokens.
 func issueRules() []rule[auth.TokenIssuer] {
 	return []rule[auth.TokenIssuer]{
-		{name: "Claims", holds: "What a token was issued with is what its principal says.", check: checkClaims},
-		{name: "Custom", holds: "Custom claims come back by their exact names, integers exactly.", check: checkCustom},
-		{name: "Owned", holds: "The issuer gives each token an identifier of its own, a time of issue and an end.", check: checkOwned},
-		{name: "Expiry", holds: "A token ends when it says, and that can be set to an earlier time.", clock: true, check: checkExpiry},
-		{name: "RefusesSubject", holds: "There is no token without a subject.", check: checkRefusesSubject},
-		{name: "RefusesOwned", holds: "What the issuer owns cannot be set.", check: checkRefusesOwned},
-		{name: "RefusesLifetime", holds: "No token ends in the past, or lives longer than the issuer allows.", check: checkRefusesLifetime},
-		{name: "RefusesNames", holds: "No custom claim takes a registered name, in any letter case.", check: checkRefusesNames},
-		{name: "RefusesValues", holds: "A custom claim that JSON cannot hold is refused.", check: checkRefusesValues},
-		{name: "Copies", holds: "What the caller does with its claims, or with what a principal returned, changes nothing.", check: checkCopies},
+		{name: "Claims", holds: "The principal of a token has the claims that the token was issued with.", check: checkClaims},
+		{name: "Custom", holds: "Custom claims come back under their exact names, and integers with their exact values.", check: checkCustom},
+		{name: "Owned", holds: "The issuer gives each token an identifier of its own, a time of issue and an expiry.", check: checkOwned},
+		{name: "Expiry", holds: "A token is refused after its expiry, and Expiry can be set to an earlier time.", clock: true, check: checkExpiry},
+		{name: "MaxLifetime", holds: "No token lives longer than MaxLifetime, which is positive.", clock: true, check: checkMaxLifetime},
+		{name: "RefusesSubject", holds: "Issue refuses claims without a subject.", check: checkRefusesSubject},
+		{name: "RefusesOwned", holds: "Issue refuses claims that the issuer owns.", check: checkRefusesOwned},
+		{name: "RefusesLifetime", holds: "Issue refuses an expiry in the past, and one in a hundred years.", check: checkRefusesLifetime},
+		{name: "RefusesNames", holds: "Issue refuses a custom claim with a registered name, in any letter case.", check: checkRefusesNames},
+		{name: "RefusesValues", holds: "Issue refuses a custom claim that JSON cannot encode.", check: checkRefusesValues},
+		{name: "Copies", holds: "A change of the caller's claims, or of values that a principal returned, changes no principal.", check: checkCopies},
 	}
 }
 
-// issue returns a token for c, verified, and its principal.
+// issue returns a token with the claims c, and the principal that Verify returns for it.
 func issue(ctx context.Context, i auth.TokenIssuer, c auth.Claims) (string, *auth.Principal, error) {
 	token, err := i.Issue(ctx, c)
 	if err != nil {
@@ -82,7 +83,7 @@ func checkClaims(i auth.TokenIssuer) error {
 	return nil
 }
 
-// list shows strings so that no two lists look alike.
+// list returns strings as text that is different for different lists.
 func list(s []string) string { return fmt.Sprintf("%q", s) }
 
 func checkCustom(i auth.TokenIssuer) error {
@@ -110,7 +111,7 @@ func checkCustom(i auth.TokenIssuer) error {
 		}
 	}
 	if _, injected := got["admin"]; injected {
-		return errors.New("a quote in the name of a claim made another claim")
+		return errors.New("a quote in the name of a claim created another claim")
 	}
 	return nil
 }
@@ -120,19 +121,19 @@ func checkOwned(i auth.TokenIssuer) error {
 	defer cancel()
 	before := time.Now().Truncate(time.Second)
 	c := auth.Claims{Subject: "alice"}
-	one, p, err := issue(ctx, i, c)
+	first, p, err := issue(ctx, i, c)
 	if err != nil {
 		return err
 	}
-	two, q, err := issue(ctx, i, c)
+	second, q, err := issue(ctx, i, c)
 	if err != nil {
 		return err
 	}
 	switch {
-	case one == two || p.TokenID() == q.TokenID():
-		return errors.New("two tokens have one identifier")
-	case len(p.TokenID()) < 22: // 128 bits in base64url
-		return fmt.Errorf("the identifier %q is too short to be 128 random bits", p.TokenID())
+	case first == second || p.TokenID() == q.TokenID():
+		return errors.New("two tokens have the same identifier")
+	case len(p.TokenID()) < 22: // length of 128 bits in base64url
+		return fmt.Errorf("the identifier %q is too short for 128 random bits", p.TokenID())
 	case p.IssuedAt().Before(before) || p.IssuedAt().After(time.Now()):
 		return fmt.Errorf("IssuedAt is %v, want now", p.IssuedAt())
 	case !p.Expiry().After(p.IssuedAt()):
@@ -141,13 +142,13 @@ func checkOwned(i auth.TokenIssuer) error {
 	return nil
 }
 
-// allowance is more than what any verifier allows for clocks that differ.
+// allowance is more than the leeway of any verifier.
 const allowance = 10 * time.Minute
 
 func checkExpiry(i auth.TokenIssuer) error {
 	ctx := context.Background()
-	at := time.Now().Add(2 * time.Minute).Truncate(time.Second)
-	for _, c := range []auth.Claims{{Subject: "alice", Expiry: at}, {Subject: "alice"}} {
+	expiry := time.Now().Add(2 * time.Minute).Truncate(time.Second)
+	for _, c := range []auth.Claims{{Subject: "alice", Expiry: expiry}, {Subject: "alice"}} {
 		token, p, err := issue(ctx, i, c)
 		if err != nil {
 			return err
@@ -157,26 +158,60 @@ func checkExpiry(i auth.TokenIssuer) error {
 		}
 		time.Sleep(time.Until(p.Expiry()) - time.Second)
 		if again, err := i.Verify(ctx, token); err != nil || again == nil {
-			return fmt.Errorf("Verify a second before the end returned %s", describe(err))
+			return fmt.Errorf("Verify one second before the expiry returned %s", describe(err))
 		}
 		time.Sleep(time.Second + allowance)
-		if err := refused("Verify after the end", i, token); err != nil {
+		if err := refused("Verify after the expiry", i, token); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// checkMaxLifetime asks for tokens with no Expiry, with one at the bound and with later ones. Issue
+// may refuse the later ones or shorten them.
+func checkMaxLifetime(i auth.TokenIssuer) error {
+	ctx := context.Background()
+	longest := i.MaxLifetime()
+	if longest <= 0 {
+		return fmt.Errorf("MaxLifetime returned %v", longest)
+	}
+	now := time.Now() // constant during the check, in its bubble
+	for _, expiry := range []time.Time{{}, now.Add(longest), now.Add(longest + time.Second), now.Add(longest + time.Hour), now.Add(longest).Add(longest)} {
+		call := "Issue without an Expiry"
+		if !expiry.IsZero() {
+			call = fmt.Sprintf("Issue with an Expiry in %v", expiry.Sub(now))
+		}
+		token, err := i.Issue(ctx, auth.Claims{Subject: "alice", Expiry: expiry})
+		switch {
+		case err != nil && expiry.IsZero():
+			return fmt.Errorf("%s returned %s", call, describe(err))
+		case err != nil && token != "":
+			return fmt.Errorf("%s returned a token together with an error", call)
+		case err != nil:
+			continue
+		}
+		p, err := i.Verify(ctx, token)
+		if err != nil || p == nil {
+			return fmt.Errorf("%s returned a token for which Verify returned %v and %s", call, p, describe(err))
+		}
+		if lifetime := p.Expiry().Sub(now); lifetime > longest {
+			return fmt.Errorf("%s returned a token that lives for %v, and MaxLifetime is %v", call, lifetime, longest)
+		}
+	}
+	return nil
+}
+
 // unissued returns an error unless Issue refuses c and returns no token.
-func unissued(i auth.TokenIssuer, c auth.Claims, what string) error {
+func unissued(i auth.TokenIssuer, c auth.Claims, content string) error {
 	ctx, cancel := background()
 	defer cancel()
 	token, err := i.Issue(ctx, c)
 	if err == nil {
-		return fmt.Errorf("Issue with %s returned nil", what)
+		return fmt.Errorf("Issue with %s returned no error", content)
 	}
 	if token != "" {
-		return fmt.Errorf("Issue with %s returned a token beside the error", what)
+		return fmt.Errorf("Issue with %s returned a token together with an error", content)
 	}
 	return nil
 }
@@ -196,9 +231,9 @@ func checkRefusesOwned(i auth.TokenIssuer) error {
 
 func checkRefusesLifetime(i auth.TokenIssuer) error {
 	return errors.Join(
-		unissued(i, auth.Claims{Subject: "alice", Expiry: time.Now().Add(-time.Second)}, "an end in the past"),
-		unissued(i, auth.Claims{Subject: "alice", Expiry: time.Unix(0, 0)}, "an end at the epoch"),
-		unissued(i, auth.Claims{Subject: "alice", Expiry: time.Now().AddDate(100, 0, 0)}, "an end in a hundred years"),
+		unissued(i, auth.Claims{Subject: "alice", Expiry: time.Now().Add(-time.Second)}, "an expiry in the past"),
+		unissued(i, auth.Claims{Subject: "alice", Expiry: time.Unix(0, 0)}, "an expiry at the Unix epoch"),
+		unissued(i, auth.Claims{Subject: "alice", Expiry: time.Now().AddDate(100, 0, 0)}, "an expiry in a hundred years"),
 	)
 }
 

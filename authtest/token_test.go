@@ -19,19 +19,20 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// references is an issuer whose tokens are random and mean what it keeps under
-// them: nothing is parsed, so nothing can be forged. It keeps the contract, but
-// for what its fields take away.
+// references is an issuer of random tokens, which keeps the claims of each. It parses nothing, so
+// no token can be forged. Its zero value keeps the contract. Each field adds a fault.
 type references struct {
-	edit      func(*auth.Claims)        // changes the claims on the way in
-	allow     func(auth.Claims) bool    // claims that are not checked
-	read      func(token string) string // what it reads of a token
-	unsigned  bool                      // takes a JWT with alg none
-	forever   bool                      // looks at no end
-	fixedID   string                    // every token's identifier
-	alias     bool                      // keeps the slices of its caller
-	shared    bool                      // keeps the last subject where all can see it
-	panics    string                    // a token that it cannot bear
+	edit      func(*auth.Claims)        // changes the claims before they are kept
+	allow     func(auth.Claims) bool    // reports claims that are not checked
+	read      func(token string) string // changes a token before it is looked up
+	unsigned  bool                      // Verify accepts a JWT with the algorithm none
+	forever   bool                      // Verify ignores the expiry
+	fixedID   string                    // identifier of every token
+	alias     bool                      // Issue keeps the slices of its caller
+	shared    bool                      // concurrent calls of Issue share the subject
+	panics    string                    // token for which Verify panics
+	overtime  time.Duration             // Issue accepts an Expiry this much beyond MaxLifetime
+	claimed   func() time.Duration      // result of MaxLifetime
 	verifyErr func(ctx context.Context, token string, err error) error
 
 	mu      sync.Mutex
@@ -40,6 +41,13 @@ type references struct {
 }
 
 const lifetime = 15 * time.Minute
+
+func (r *references) MaxLifetime() time.Duration {
+	if r.claimed != nil {
+		return r.claimed()
+	}
+	return lifetime
+}
 
 func (r *references) Issue(ctx context.Context, c auth.Claims) (string, error) {
 	if err := ctx.Err(); err != nil {
@@ -50,14 +58,14 @@ func (r *references) Issue(ctx context.Context, c auth.Claims) (string, error) {
 		switch {
 		case c.Issuer != "" || len(c.Audience) > 0 || c.TokenID != "" || !c.IssuedAt.IsZero():
 			return "", errDown
-		case !c.Expiry.IsZero() && (c.Expiry.Before(now) || c.Expiry.After(now.Add(lifetime))):
+		case !c.Expiry.IsZero() && (c.Expiry.Before(now) || c.Expiry.After(now.Add(lifetime+r.overtime))):
 			return "", errDown
 		}
 	}
 	if r.edit != nil {
 		r.edit(&c)
 	}
-	if c.Expiry.IsZero() || c.Expiry.After(now.Add(lifetime)) || c.Expiry.Before(now) {
+	if c.Expiry.IsZero() || c.Expiry.After(now.Add(lifetime+r.overtime)) || c.Expiry.Before(now) {
 		c.Expiry = now.Add(lifetime).Truncate(time.Second)
 	}
 	c.IssuedAt = now.Truncate(time.Second)
@@ -119,9 +127,9 @@ func (r *references) verify(ctx context.Context, token string) (*auth.Principal,
 		token = r.read(token)
 	}
 	r.mu.Lock()
-	c, found := r.issued[token]
+	c, ok := r.issued[token]
 	r.mu.Unlock()
-	if !found || !r.forever && !time.Now().Before(c.Expiry) {
+	if !ok || !r.forever && !time.Now().Before(c.Expiry) {
 		return nil, auth.ErrInvalidToken
 	}
 	return jwt.NewPrincipal(c)
@@ -132,13 +140,19 @@ func TestReferences(t *testing.T) {
 	authtest.TestTokenIssuer(t, func(*testing.T) auth.TokenIssuer { return new(references) })
 }
 
-// editing is an issuer that changes the claims.
+// claiming returns an issuer with another MaxLifetime.
+func claiming(longest time.Duration) func() auth.TokenIssuer {
+	return func() auth.TokenIssuer {
+		return &references{claimed: func() time.Duration { return longest }}
+	}
+}
+
+// editing returns an issuer that changes the claims.
 func editing(edit func(*auth.Claims)) func() auth.TokenIssuer {
 	return func() auth.TokenIssuer { return &references{edit: edit} }
 }
 
-// allowing is an issuer that takes certain claims unchecked, and then as if they
-// had not been set.
+// allowing returns an issuer that does not check certain claims, and ignores them.
 func allowing(allow func(auth.Claims) bool) func() auth.TokenIssuer {
 	return func() auth.TokenIssuer {
 		return &references{allow: allow, edit: func(c *auth.Claims) {
@@ -147,6 +161,7 @@ func allowing(allow func(auth.Claims) bool) func() auth.TokenIssuer {
 	}
 }
 
+// issuerMutants has issuers that each break one rule, by the name of the rule.
 var issuerMutants = map[string]map[string]func() auth.TokenIssuer{
 	"Claims": {
 		"forgets roles":     editing(func(c *auth.Claims) { c.Roles = c.Roles[:min(1, len(c.Roles))] }),
@@ -176,8 +191,14 @@ var issuerMutants = map[string]map[string]func() auth.TokenIssuer{
 		"short identifier": func() auth.TokenIssuer { return shortIDs{new(references)} },
 	},
 	"Expiry": {
-		"has none":            func() auth.TokenIssuer { return &references{forever: true} },
-		"always the lifetime": editing(func(c *auth.Claims) { c.Expiry = time.Time{} }),
+		"is ignored":             func() auth.TokenIssuer { return &references{forever: true} },
+		"is always the lifetime": editing(func(c *auth.Claims) { c.Expiry = time.Time{} }),
+	},
+	"MaxLifetime": {
+		"is zero":                     claiming(0),
+		"is negative":                 claiming(-lifetime),
+		"is shorter than the default": claiming(lifetime / 2),
+		"does not bound an Expiry":    func() auth.TokenIssuer { return &references{overtime: lifetime} },
 	},
 	"RefusesSubject": {
 		"anonymous": editing(func(c *auth.Claims) {
@@ -193,8 +214,8 @@ var issuerMutants = map[string]map[string]func() auth.TokenIssuer{
 		"ignores a time":      allowing(func(c auth.Claims) bool { return !c.IssuedAt.IsZero() }),
 	},
 	"RefusesLifetime": {
-		"cuts a long life": allowing(func(c auth.Claims) bool { return time.Until(c.Expiry) > lifetime }),
-		"takes the past for no": allowing(func(c auth.Claims) bool {
+		"shortens a long lifetime": allowing(func(c auth.Claims) bool { return time.Until(c.Expiry) > lifetime }),
+		"ignores an expiry in the past": allowing(func(c auth.Claims) bool {
 			return time.Until(c.Expiry) < 0 && c.TokenID == "" && c.Audience == nil && c.Issuer == "" && c.IssuedAt.IsZero()
 		}),
 	},
@@ -216,7 +237,7 @@ var issuerMutants = map[string]map[string]func() auth.TokenIssuer{
 	},
 	"Garbage": {
 		"panics": func() auth.TokenIssuer { return &references{panics: "...."} },
-		"calls nothing no token": func() auth.TokenIssuer {
+		"returns another error for an empty token": func() auth.TokenIssuer {
 			return &references{verifyErr: func(_ context.Context, token string, err error) error {
 				if token == "" {
 					return auth.ErrNoCredentials
@@ -226,7 +247,7 @@ var issuerMutants = map[string]map[string]func() auth.TokenIssuer{
 		},
 	},
 	"Altered": {
-		"reads one character less": func() auth.TokenIssuer {
+		"ignores the last character": func() auth.TokenIssuer {
 			return &references{read: func(s string) string {
 				if len(s) == len(rand.Text())+1 {
 					s = s[:len(s)-1] + "A"
@@ -242,7 +263,7 @@ var issuerMutants = map[string]map[string]func() auth.TokenIssuer{
 		},
 	},
 	"Unsigned": {
-		"takes alg none": func() auth.TokenIssuer { return &references{unsigned: true} },
+		"accepts the algorithm none": func() auth.TokenIssuer { return &references{unsigned: true} },
 	},
 	"ErrorText": {
 		"shows the token": func() auth.TokenIssuer {
@@ -255,7 +276,7 @@ var issuerMutants = map[string]map[string]func() auth.TokenIssuer{
 		},
 	},
 	"VerifyContext": {
-		"calls it invalid": func() auth.TokenIssuer {
+		"returns ErrInvalidToken": func() auth.TokenIssuer {
 			return &references{verifyErr: func(ctx context.Context, _ string, err error) error {
 				if ctx.Err() != nil {
 					return auth.ErrInvalidToken
@@ -265,11 +286,11 @@ var issuerMutants = map[string]map[string]func() auth.TokenIssuer{
 		},
 	},
 	"ConcurrentTokens": {
-		"share a variable": func() auth.TokenIssuer { return &references{shared: true} },
+		"share the subject": func() auth.TokenIssuer { return &references{shared: true} },
 	},
 }
 
-// shortIDs is an issuer that counts its tokens.
+// shortIDs is an issuer whose identifiers are the numbers of its tokens.
 type shortIDs struct{ *references }
 
 func (s shortIDs) Issue(ctx context.Context, c auth.Claims) (string, error) {

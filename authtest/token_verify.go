@@ -12,20 +12,20 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// verifyRules say which tokens are accepted.
+// verifyRules are the rules for accepting tokens.
 func verifyRules() []rule[auth.TokenIssuer] {
 	return []rule[auth.TokenIssuer]{
-		{name: "Garbage", holds: "What is not a token is ErrInvalidToken, and no panic.", check: checkGarbage},
-		{name: "Altered", holds: "A token with one character changed is ErrInvalidToken.", check: checkAlteredToken},
-		{name: "Spelling", holds: "A token has one spelling: with more, less or other text it is ErrInvalidToken.", check: checkSpelling},
-		{name: "Unsigned", holds: "A JWT that nobody signed is ErrInvalidToken.", check: checkUnsigned},
-		{name: "ErrorText", holds: "No token is in the text of an error.", check: checkErrorText},
-		{name: "VerifyContext", holds: "A context that has ended makes no token invalid.", check: checkVerifyContext},
-		{name: "ConcurrentTokens", holds: "Calls at the same time do not meet.", check: checkConcurrentTokens},
+		{name: "Garbage", holds: "Verify returns ErrInvalidToken for a text that is not a token, and does not panic.", check: checkGarbage},
+		{name: "Altered", holds: "Verify returns ErrInvalidToken for a token with one character changed.", check: checkAlteredToken},
+		{name: "Spelling", holds: "A token has one spelling: Verify returns ErrInvalidToken for a part of it, and for one with text added.", check: checkSpelling},
+		{name: "Unsigned", holds: "Verify returns ErrInvalidToken for an unsigned JWT.", check: checkUnsigned},
+		{name: "ErrorText", holds: "The text of an error contains no part of a token.", check: checkErrorText},
+		{name: "VerifyContext", holds: "With a context that has ended, Verify does not return ErrInvalidToken for a valid token.", check: checkVerifyContext},
+		{name: "ConcurrentTokens", holds: "Concurrent calls do not affect each other.", check: checkConcurrentTokens},
 	}
 }
 
-// refused returns an error unless Verify calls token invalid and returns nobody.
+// refused returns an error unless Verify returns ErrInvalidToken and no principal.
 func refused(call string, i auth.TokenIssuer, token string) error {
 	p, err := i.Verify(context.Background(), token)
 	if p != nil {
@@ -34,21 +34,21 @@ func refused(call string, i auth.TokenIssuer, token string) error {
 	return wants(call, err, auth.ErrInvalidToken)
 }
 
-func checkGarbage(i auth.TokenIssuer) (err error) {
+func checkGarbage(i auth.TokenIssuer) error {
 	for _, token := range []string{
 		"", " ", ".", "..", "...", "....", "a.b.c", "{}", "null", "\x00", "\xff\xfe", "Bearer", "e30.e30.", "e30.e30.e30",
 		strings.Repeat(".", 1<<16), strings.Repeat("A", 1<<20), strings.Repeat("A", 1<<12) + "." + strings.Repeat("A", 1<<12) + ".A",
 	} {
 		call := "Verify of " + name(token)
-		if err := calmly(call, func() error { return refused(call, i, token) }); err != nil {
+		if err := recovered(call, func() error { return refused(call, i, token) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// calmly calls f and returns a panic as an error.
-func calmly(call string, f func() error) (err error) {
+// recovered calls f and returns a panic as an error.
+func recovered(call string, f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%s panicked: %v", call, r)
@@ -57,7 +57,7 @@ func calmly(call string, f func() error) (err error) {
 	return f()
 }
 
-// next returns another character that a token may have where it has c.
+// next returns a character other than c that may occur in a token.
 func next(c byte) byte {
 	switch c {
 	case 'z':
@@ -81,10 +81,10 @@ func checkAlteredToken(i auth.TokenIssuer) error {
 	if err != nil {
 		return err
 	}
-	for at := range len(token) {
+	for pos := range len(token) {
 		altered := []byte(token)
-		altered[at] = next(altered[at])
-		if err := refused(fmt.Sprintf("Verify with the character %d changed", at), i, string(altered)); err != nil {
+		altered[pos] = next(altered[pos])
+		if err := refused(fmt.Sprintf("Verify with the character %d changed", pos), i, string(altered)); err != nil {
 			return err
 		}
 	}
@@ -104,10 +104,10 @@ func checkSpelling(i auth.TokenIssuer) error {
 		}
 	}
 	for _, more := range []string{"=", "==", " ", "\n", "\r\n", "\t", "\x00", ".", ".A", "A", "AAAA", "," + token} {
-		if err := refused(fmt.Sprintf("Verify of a token and then %s", name(more)), i, token+more); err != nil {
+		if err := refused(fmt.Sprintf("Verify of a token followed by %s", name(more)), i, token+more); err != nil {
 			return err
 		}
-		if err := refused(fmt.Sprintf("Verify of %s and then a token", name(more)), i, more+token); err != nil {
+		if err := refused(fmt.Sprintf("Verify of %s followed by a token", name(more)), i, more+token); err != nil {
 			return err
 		}
 	}
@@ -166,7 +166,7 @@ func checkErrorText(i auth.TokenIssuer) error {
 			return errors.New("Verify of an altered token returned nil")
 		}
 		if strings.Contains(err.Error(), end) {
-			return fmt.Errorf("Verify returned %s, which holds a part of the token", describe(err))
+			return fmt.Errorf("Verify returned %s, which contains a part of the token", describe(err))
 		}
 	}
 	return nil
@@ -179,9 +179,9 @@ func checkVerifyContext(i auth.TokenIssuer) error {
 	if err != nil {
 		return err
 	}
-	over, cancel := context.WithCancel(ctx)
+	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	p, err := i.Verify(over, token)
+	p, err := i.Verify(cancelled, token)
 	if err == nil && p != nil {
 		return nil
 	}
@@ -201,7 +201,7 @@ func checkConcurrentTokens(i auth.TokenIssuer) error {
 			return err
 		}
 		if p.Subject() != subject || !p.HasScope(subject) {
-			return fmt.Errorf("the token of %s speaks for %s", subject, p.Subject())
+			return fmt.Errorf("the token of %s has the subject %s", subject, p.Subject())
 		}
 		return nil
 	})...)

@@ -1,6 +1,8 @@
 package authtest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -8,14 +10,15 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// accountRules say what creating and finding users means.
+// accountRules are the rules for creating and finding users.
 func accountRules() []rule[auth.UserStore] {
 	return []rule[auth.UserStore]{
 		{name: "Create", holds: "A user who was created is found by ID and by username.", check: checkCreate},
-		{name: "UnknownUser", holds: "A user who does not exist is ErrUserNotFound to every method.", check: checkUnknownUser},
-		{name: "Namespaces", holds: "IDs and usernames are different things: neither look-up finds by the other.", check: checkNamespaces},
-		{name: "UniqueUsername", holds: "A username that is taken, by a disabled user too, is ErrUserExists.", check: checkUniqueUsername},
-		{name: "UniqueID", holds: "An ID that is taken, by a disabled user too, is ErrUserExists.", check: checkUniqueID},
+		{name: "CreatedID", holds: "CreateUser returns the ID that the user is kept under.", check: checkCreatedID},
+		{name: "UnknownUser", holds: "Every method returns ErrUserNotFound for a user who does not exist.", check: checkUnknownUser},
+		{name: "Namespaces", holds: "IDs and usernames are different things: no look-up by one finds the other.", check: checkNamespaces},
+		{name: "UniqueUsername", holds: "CreateUser returns ErrUserExists for a username that is taken, even by a disabled user.", check: checkUniqueUsername},
+		{name: "UniqueID", holds: "CreateUser returns ErrUserExists for an ID that is taken, even by a disabled user.", check: checkUniqueID},
 		{name: "RefusedCreate", holds: "After ErrUserExists nothing has changed.", check: checkRefusedCreate},
 		{name: "EmptyHash", holds: "A user without a password hash comes back without one.", check: checkEmptyHash},
 		{name: "Disabled", holds: "A disabled user comes back disabled, others do not.", check: checkDisabled},
@@ -27,23 +30,52 @@ func checkCreate(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	alice, bob := account(1, "alice"), account(2, "bob@example.com")
-	if err := create(ctx, s, alice, bob); err != nil {
+	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	return kept(ctx, s, alice, bob)
 }
 
+func checkCreatedID(s auth.UserStore) error {
+	ctx, cancel := background()
+	defer cancel()
+	createAndFind := func(u auth.User) error {
+		id, err := s.CreateUser(ctx, u)
+		if err := answers("CreateUser of "+name(u.Username), err, nil); err != nil {
+			return err
+		}
+		got, err := s.UserByID(ctx, id)
+		if err != nil || got.ID != id || got.Username != u.Username {
+			return fmt.Errorf("CreateUser of %s returned the ID %s, for which UserByID returned the ID %s, the username %s and %s",
+				name(u.Username), name(id), name(got.ID), name(got.Username), describe(err))
+		}
+		return nil
+	}
+	disabled := account(1, "disabled")
+	disabled.Disabled = true
+	for _, u := range []auth.User{account(0, "alice"), disabled, account(2, "bob")} {
+		if err := createAndFind(u); err != nil {
+			return err
+		}
+	}
+	// The ID of the last row is that of another call, if it is asked for over another connection.
+	return errors.Join(together(func(i int) error {
+		return createAndFind(account(3+i, fmt.Sprintf("user-%d", i)))
+	})...)
+}
+
 func checkUnknownUser(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	if err := create(ctx, s, account(1, "alice")); err != nil {
+	alice := account(1, "alice")
+	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
 	nobody := account(2, "bob")
 	if err := absent(ctx, s, nobody); err != nil {
 		return err
 	}
-	for _, old := range []string{"", nobody.PasswordHash, account(1, "").PasswordHash} {
+	for _, old := range []string{"", nobody.PasswordHash, alice.PasswordHash} {
 		err := s.ReplacePasswordHash(ctx, nobody.ID, old, "$hash$new")
 		if err := answers("ReplacePasswordHash", err, auth.ErrUserNotFound); err != nil {
 			return err
@@ -55,10 +87,10 @@ func checkUnknownUser(s auth.UserStore) error {
 func checkNamespaces(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	// Each one's username is another's ID.
+	// The username of each is the ID of another user.
 	alice := account(1, account(2, "").ID)
 	bob := account(2, account(3, "").ID)
-	if err := create(ctx, s, alice, bob); err != nil {
+	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	if err := kept(ctx, s, alice, bob); err != nil {
@@ -72,17 +104,22 @@ func checkNamespaces(s auth.UserStore) error {
 	return answers("UserByID of a username", err, auth.ErrUserNotFound)
 }
 
+// createRefused expects that the store refuses a user with ErrUserExists.
+func createRefused(ctx context.Context, s auth.UserStore, call string, u auth.User) error {
+	_, err := s.CreateUser(ctx, u)
+	return answers(call, err, auth.ErrUserExists)
+}
+
 func checkUniqueUsername(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	alice, bob := account(1, "alice"), account(2, "bob")
 	bob.Disabled = true
-	if err := create(ctx, s, alice, bob); err != nil {
+	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	for i, taken := range []string{alice.Username, bob.Username} {
-		err := createOne(ctx, s, account(3+i, taken))
-		if err := answers("CreateUser with a username that is taken", err, auth.ErrUserExists); err != nil {
+		if err := createRefused(ctx, s, "CreateUser with a username that is taken", account(3+i, taken)); err != nil {
 			return err
 		}
 	}
@@ -94,12 +131,11 @@ func checkUniqueID(s auth.UserStore) error {
 	defer cancel()
 	alice, bob := account(1, "alice"), account(2, "bob")
 	bob.Disabled = true
-	if err := create(ctx, s, alice, bob); err != nil {
+	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	for i, name := range []string{"carol", "dave"} {
-		err := createOne(ctx, s, account(1+i, name))
-		if err := answers("CreateUser with an ID that is taken", err, auth.ErrUserExists); err != nil {
+		if err := createRefused(ctx, s, "CreateUser with an ID that is taken", account(1+i, name)); err != nil {
 			return err
 		}
 	}
@@ -110,7 +146,7 @@ func checkRefusedCreate(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	alice, bob := account(1, "alice"), account(2, "bob")
-	if err := create(ctx, s, alice, bob); err != nil {
+	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	clash := func(id int, username string) auth.User {
@@ -120,13 +156,12 @@ func checkRefusedCreate(s auth.UserStore) error {
 		return u
 	}
 	for _, u := range []auth.User{
-		clash(1, "alice"), // the same user again
-		clash(3, "alice"), // her name
-		clash(1, "carol"), // her ID
-		clash(1, "bob"),   // both, of two users
+		clash(1, "alice"), // ID and username of alice
+		clash(3, "alice"), // username of alice
+		clash(1, "carol"), // ID of alice
+		clash(1, "bob"),   // ID of alice and username of bob
 	} {
-		err := createOne(ctx, s, u)
-		if err := answers("CreateUser of a user who exists", err, auth.ErrUserExists); err != nil {
+		if err := createRefused(ctx, s, "CreateUser of a user who exists", u); err != nil {
 			return err
 		}
 		if err := kept(ctx, s, alice, bob); err != nil {
@@ -141,7 +176,7 @@ func checkEmptyHash(s auth.UserStore) error {
 	defer cancel()
 	alice := account(1, "alice")
 	alice.PasswordHash = ""
-	if err := create(ctx, s, alice); err != nil {
+	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
 	return kept(ctx, s, alice)
@@ -152,7 +187,7 @@ func checkDisabled(s auth.UserStore) error {
 	defer cancel()
 	alice, bob := account(1, "alice"), account(2, "bob")
 	alice.Disabled = true
-	if err := create(ctx, s, alice, bob); err != nil {
+	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	if err := kept(ctx, s, alice, bob); err != nil {
@@ -168,15 +203,15 @@ func checkDisabled(s auth.UserStore) error {
 func checkCreatedAt(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	for i, at := range []time.Time{
+	for i, createdAt := range []time.Time{
 		time.Date(2026, time.February, 28, 23, 59, 59, 999999000, time.UTC),
 		time.Date(2026, time.March, 29, 1, 30, 0, 1000, time.UTC), // inside a European clock change
 		time.Date(2028, time.February, 29, 0, 0, 0, 0, time.UTC),
 		time.Date(2038, time.January, 19, 3, 14, 8, 123456000, time.UTC), // one second past 32 bits
 	} {
 		u := account(i, "user-"+strings.Repeat("x", i))
-		u.CreatedAt = at
-		if err := create(ctx, s, u); err != nil {
+		u.CreatedAt = createdAt
+		if err := create(ctx, s, &u); err != nil {
 			return err
 		}
 		if err := kept(ctx, s, u); err != nil {
@@ -187,7 +222,7 @@ func checkCreatedAt(s auth.UserStore) error {
 			return fmt.Errorf("UserByID returned %s", describe(err))
 		}
 		if got.CreatedAt.Location() != time.UTC {
-			return fmt.Errorf("UserByID returned CreatedAt in the zone %v", got.CreatedAt.Location())
+			return fmt.Errorf("UserByID returned CreatedAt in the zone %v, want UTC", got.CreatedAt.Location())
 		}
 	}
 	return nil

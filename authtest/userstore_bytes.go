@@ -8,8 +8,8 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// twins are strings that some collation, type or query takes for equal, or for
-// more than a string.
+// twins has groups of strings that some collation, column type or query treats as equal, or does
+// not treat as plain strings.
 var twins = []struct {
 	name, holds string
 	strings     []string
@@ -18,26 +18,26 @@ var twins = []struct {
 		[]string{"alice", "Alice", "ALICE", "straße", "STRASSE", "ka", "\u212aa"}},
 	{"Spaces", "Spaces at either end count.",
 		[]string{"bob", "bob ", "bob  ", " bob", "bob\u00a0", "bob\t"}},
-	{"Normalization", "A composed character is not its parts.",
+	{"Normalization", "A composed character differs from its decomposed form.",
 		[]string{"ren\u00e9", "rene\u0301", "office", "o\ufb03ce", "\uac00", "\u1100\u1161"}},
 	{"Accents", "An accent counts.",
 		[]string{"jose", "jos\u00e9", "jos\u00ea", "strasse", "stra\u00dfe", "aegir", "\u00e6gir"}},
-	{"FourBytes", "Characters of four bytes are kept, and differ.",
+	{"FourBytes", "Characters of four bytes in UTF-8 are kept, and are different.",
 		[]string{"\U0001f600", "\U0001f603", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U00020000", "\U0001d51e\U0001d52b"}},
-	{"Invisible", "Characters without a width count.",
+	{"Invisible", "Invisible characters count.",
 		[]string{"zoe", "z\u200boe", "z\u00adoe", "zoe\u200e", "\ufeffzoe", "zoe\u0001", "zoe\u007f"}},
-	{"Numbers", "Digits are text.",
+	{"Numbers", "Digits are compared as text.",
 		[]string{"1", "01", "1.0", "1e0", "+1", "0x1", "18446744073709551617", "18446744073709551616"}},
 	{"Patterns", "No character is a wildcard.",
 		[]string{"%", "_", "a%", "a_", "ab", "a\\%", "[a-b]", "*", "a*", ".*"}},
-	{"Quotes", "No character ends a string or starts a parameter.",
+	{"Quotes", "No character ends a string literal or begins a parameter.",
 		[]string{"o'brien", "o''brien", "o\\'brien", `o"brien`, "o`brien", `back\slash`, `back\\slash`,
 			"'; DROP TABLE users; --", "' OR '1'='1", "$1", "?", ":id", "@p1", "%s", "{prefix}", "\r\n", "\\0", "\\"}},
-	{"Lengths", "Usernames of 254 bytes (the longest e-mail address) and hashes of 255 are kept, to the last byte.",
+	{"Lengths", "Usernames of 254 bytes (the longest e-mail address) and hashes of 255 bytes are kept to the last byte.",
 		[]string{strings.Repeat("x", 253) + "a", strings.Repeat("x", 253) + "b", strings.Repeat("\U0001f600", 63) + "c", strings.Repeat("x", 253)}},
 }
 
-// byteRules say that strings are kept byte for byte.
+// byteRules are the rules that strings are kept and compared byte for byte.
 func byteRules() []rule[auth.UserStore] {
 	var rules []rule[auth.UserStore]
 	for _, t := range twins {
@@ -45,10 +45,10 @@ func byteRules() []rule[auth.UserStore] {
 			check: func(s auth.UserStore) error { return checkTwins(s, t.strings) }})
 	}
 	return append(rules,
-		rule[auth.UserStore]{name: "Bytes/ID", holds: "IDs are compared byte for byte, whatever they hold.", check: checkIDTwins},
-		rule[auth.UserStore]{name: "Bytes/NUL", holds: "A NUL character is kept or refused, and ends no string.",
+		rule[auth.UserStore]{name: "Bytes/ID", holds: "IDs are compared byte for byte.", check: checkIDTwins},
+		rule[auth.UserStore]{name: "Bytes/NUL", holds: "A NUL character is kept or refused, and does not end a string.",
 			check: func(s auth.UserStore) error { return checkHostile(s, "dave", "dave\x00", "dave\x00admin", "\x00dave") }},
-		rule[auth.UserStore]{name: "Bytes/InvalidUTF8", holds: "What is not UTF-8 is kept or refused, and never becomes another string.",
+		rule[auth.UserStore]{name: "Bytes/InvalidUTF8", holds: "Invalid UTF-8 is kept or refused, and never changed.",
 			check: func(s auth.UserStore) error {
 				return checkHostile(s, "eve\ufffd", "eve\xff", "eve\xfe", "eve\xc0\xaf", "eve\xed\xa0\x80")
 			}},
@@ -60,8 +60,8 @@ func byteRules() []rule[auth.UserStore] {
 	)
 }
 
-// checkTwins makes users whose usernames and hashes are the given strings and
-// expects each kept apart from the others.
+// checkTwins creates users with these strings as usernames and hashes, and expects that the store
+// distinguishes each from the others.
 func checkTwins(s auth.UserStore, words []string) error {
 	ctx, cancel := background()
 	defer cancel()
@@ -71,7 +71,7 @@ func checkTwins(s auth.UserStore, words []string) error {
 		u.PasswordHash = w
 		users = append(users, u)
 	}
-	if err := create(ctx, s, users...); err != nil {
+	if err := create(ctx, s, pointers(users)...); err != nil {
 		return err
 	}
 	if err := kept(ctx, s, users...); err != nil {
@@ -107,7 +107,7 @@ func checkIDTwins(s auth.UserStore) error {
 		u.ID = id
 		users = append(users, u)
 	}
-	if err := create(ctx, s, users...); err != nil {
+	if err := create(ctx, s, pointers(users)...); err != nil {
 		return err
 	}
 	for i, u := range users {
@@ -122,34 +122,36 @@ func checkIDTwins(s auth.UserStore) error {
 	return nil
 }
 
-// checkHostile makes users with usernames that a store may refuse beside one
-// that it must keep, and expects each kept exactly or not at all.
+// checkHostile creates users with usernames that a store may refuse, and one with a plain username that
+// it must accept. It expects that each username is kept exactly or refused.
 func checkHostile(s auth.UserStore, plain string, hostile ...string) error {
 	ctx, cancel := background()
 	defer cancel()
-	var have []auth.User
+	var accepted []auth.User
+	ids := make(map[string]string) // by username
 	for i, w := range hostile {
 		u := account(1+i, w)
-		if err := createOne(ctx, s, u); err == nil {
-			have = append(have, u)
+		if err := createOne(ctx, s, &u); err == nil {
+			accepted = append(accepted, u)
 		} else if err := fails("CreateUser of "+name(w), err); err != nil {
 			return err
 		}
+		ids[w] = u.ID
 	}
 	ordinary := account(0, plain)
 	if err := absent(ctx, s, ordinary); err != nil {
 		return err
 	}
-	if err := create(ctx, s, ordinary); err != nil {
+	if err := create(ctx, s, &ordinary); err != nil {
 		return err
 	}
-	have = append(have, ordinary)
-	if err := kept(ctx, s, have...); err != nil {
+	accepted = append(accepted, ordinary)
+	if err := kept(ctx, s, accepted...); err != nil {
 		return err
 	}
-	for i, w := range hostile {
+	for _, w := range hostile {
 		got, err := s.UserByUsername(ctx, w)
-		if err == nil && (got.Username != w || got.ID != account(1+i, w).ID) {
+		if err == nil && (got.Username != w || got.ID != ids[w]) {
 			return fmt.Errorf("UserByUsername of %s returned the user %s", name(w), name(got.Username))
 		}
 		if err != nil && !errors.Is(err, auth.ErrUserNotFound) {

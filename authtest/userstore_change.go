@@ -8,11 +8,11 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// replaceRules say what the compare-and-swap of a password hash means.
+// replaceRules are the rules for the compare-and-swap of a password hash.
 func replaceRules() []rule[auth.UserStore] {
 	return []rule[auth.UserStore]{
 		{name: "Replace", holds: "ReplacePasswordHash sets the hash of one user and nothing else.", check: checkReplace},
-		{name: "ReplaceConflict", holds: "If the stored hash is another, it is ErrConflict, and nothing has changed.", check: checkReplaceConflict},
+		{name: "ReplaceConflict", holds: "ReplacePasswordHash returns ErrConflict if the stored hash is another, and then nothing has changed.", check: checkReplaceConflict},
 		{name: "ReplaceItself", holds: "A hash can be replaced by itself.", check: checkReplaceItself},
 		{name: "ReplaceEmpty", holds: "The empty hash is a value like any other.", check: checkReplaceEmpty},
 	}
@@ -23,7 +23,7 @@ func checkReplace(s auth.UserStore) error {
 	defer cancel()
 	alice, bob := account(1, "alice"), account(2, "bob")
 	alice.PasswordHash, bob.PasswordHash = "$hash$same", "$hash$same"
-	if err := create(ctx, s, alice, bob); err != nil {
+	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	for _, next := range []string{"$hash$2", "$hash$3", "$hash$same"} {
@@ -42,7 +42,7 @@ func checkReplaceConflict(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	alice, bob := account(1, "alice"), account(2, "bob")
-	if err := create(ctx, s, alice, bob); err != nil {
+	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	for _, old := range []string{"$hash$of-user-", "$hash$of-user-11", bob.PasswordHash} {
@@ -50,10 +50,10 @@ func checkReplaceConflict(s auth.UserStore) error {
 		if err := answers("ReplacePasswordHash of "+name(old), err, auth.ErrConflict); err != nil {
 			return err
 		}
-		// The wanted state being there already is a conflict all the same:
-		// somebody else brought it about.
+		// If the replacement is already stored, it is a conflict as well: another call has stored
+		// it.
 		err = s.ReplacePasswordHash(ctx, alice.ID, old, alice.PasswordHash)
-		if err := answers("ReplacePasswordHash by what is stored", err, auth.ErrConflict); err != nil {
+		if err := answers("ReplacePasswordHash by the stored hash", err, auth.ErrConflict); err != nil {
 			return err
 		}
 		if err := kept(ctx, s, alice, bob); err != nil {
@@ -67,7 +67,7 @@ func checkReplaceItself(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	alice := account(1, "alice")
-	if err := create(ctx, s, alice); err != nil {
+	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
 	err := s.ReplacePasswordHash(ctx, alice.ID, alice.PasswordHash, alice.PasswordHash)
@@ -81,7 +81,7 @@ func checkReplaceEmpty(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	alice := account(1, "alice")
-	if err := create(ctx, s, alice); err != nil {
+	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
 	set := func(old, replacement string, want error) error {
@@ -110,20 +110,22 @@ func checkReplaceEmpty(s auth.UserStore) error {
 	return nil
 }
 
-// raceRules say what holds when many call at once.
+// raceRules are the rules for concurrent calls.
 func raceRules() []rule[auth.UserStore] {
 	return []rule[auth.UserStore]{
-		{name: "RaceUsername", holds: "Of many who ask for one username at once, one gets it and the others get ErrUserExists.", check: checkRaceUsername},
-		{name: "RaceID", holds: "Of many who ask for one ID at once, one gets it and the others get ErrUserExists.", check: checkRaceID},
-		{name: "RaceReplace", holds: "Of many who replace one hash at once, one does and the others get ErrConflict.", check: checkRaceReplace},
+		{name: "RaceUsername", holds: "Of concurrent calls of CreateUser with one username, exactly one succeeds and the others return ErrUserExists.", check: checkRaceUsername},
+		{name: "RaceID", holds: "Of concurrent calls of CreateUser with one ID, exactly one succeeds and the others return ErrUserExists.", check: checkRaceID},
+		{name: "RaceReplace", holds: "Of concurrent calls that replace one hash, exactly one succeeds and the others return ErrConflict.", check: checkRaceReplace},
 	}
 }
 
 func checkRaceUsername(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
+	var users [crowd]auth.User
 	winner, err := oneWins("CreateUser", together(func(i int) error {
-		return createOne(ctx, s, account(i, "alice"))
+		users[i] = account(i, "alice")
+		return createOne(ctx, s, &users[i])
 	}), auth.ErrUserExists)
 	if err != nil {
 		return err
@@ -132,12 +134,12 @@ func checkRaceUsername(s auth.UserStore) error {
 		if i == winner {
 			continue
 		}
-		_, err := s.UserByID(ctx, account(i, "").ID)
-		if err := answers("UserByID of one who was refused", err, auth.ErrUserNotFound); err != nil {
+		_, err := s.UserByID(ctx, users[i].ID)
+		if err := answers("UserByID of a user who was refused", err, auth.ErrUserNotFound); err != nil {
 			return err
 		}
 	}
-	return kept(ctx, s, account(winner, "alice"))
+	return kept(ctx, s, users[winner])
 }
 
 func checkRaceID(s auth.UserStore) error {
@@ -149,7 +151,8 @@ func checkRaceID(s auth.UserStore) error {
 		return u
 	}
 	winner, err := oneWins("CreateUser", together(func(i int) error {
-		return createOne(ctx, s, user(i))
+		_, err := s.CreateUser(ctx, user(i))
+		return err
 	}), auth.ErrUserExists)
 	if err != nil {
 		return err
@@ -159,7 +162,7 @@ func checkRaceID(s auth.UserStore) error {
 			continue
 		}
 		_, err := s.UserByUsername(ctx, user(i).Username)
-		if err := answers("UserByUsername of one who was refused", err, auth.ErrUserNotFound); err != nil {
+		if err := answers("UserByUsername of a user who was refused", err, auth.ErrUserNotFound); err != nil {
 			return err
 		}
 	}
@@ -170,7 +173,7 @@ func checkRaceReplace(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	alice := account(1, "alice")
-	if err := create(ctx, s, alice); err != nil {
+	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
 	for range 4 {
@@ -189,16 +192,17 @@ func checkRaceReplace(s auth.UserStore) error {
 	return nil
 }
 
-// contextRules say that a context that has ended stops a call.
+// contextRules are the rules for calls with a context that has ended.
 func contextRules() []rule[auth.UserStore] {
 	return []rule[auth.UserStore]{
-		{name: "Context/Create", holds: "CreateUser under a context that has ended fails with the context's error and creates nobody.", check: checkContextCreate},
-		{name: "Context/Lookup", holds: "A look-up under a context that has ended fails with the context's error.", check: checkContextLookup},
-		{name: "Context/Replace", holds: "ReplacePasswordHash under a context that has ended fails with the context's error and replaces nothing.", check: checkContextReplace},
+		{name: "Context/Create", holds: "CreateUser with a context that has ended returns the context's error and creates no user.", check: checkContextCreate},
+		{name: "Context/Lookup", holds: "A look-up with a context that has ended returns the context's error.", check: checkContextLookup},
+		{name: "Context/Replace", holds: "ReplacePasswordHash with a context that has ended returns the context's error and replaces nothing.", check: checkContextReplace},
 	}
 }
 
-// ended calls f under contexts that are over and expects the context's error.
+// ended calls f with a cancelled context and with one past its deadline, and expects the context's
+// error.
 func ended(call string, f func(context.Context) error) error {
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -220,24 +224,24 @@ func checkContextCreate(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	alice := account(1, "alice")
-	if err := ended("CreateUser", func(ctx context.Context) error { return createOne(ctx, s, alice) }); err != nil {
+	if err := ended("CreateUser", func(ctx context.Context) error { return createOne(ctx, s, &alice) }); err != nil {
 		return err
 	}
 	if err := absent(ctx, s, alice); err != nil {
 		return err
 	}
-	if err := create(ctx, s, alice); err != nil {
+	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
-	// Nor is it said of a name that is taken: nothing was looked at.
-	return ended("CreateUser", func(ctx context.Context) error { return createOne(ctx, s, alice) })
+	// The same error is expected for a name that is taken.
+	return ended("CreateUser", func(ctx context.Context) error { return createOne(ctx, s, &alice) })
 }
 
 func checkContextLookup(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	alice, nobody := account(1, "alice"), account(2, "bob")
-	if err := create(ctx, s, alice); err != nil {
+	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
 	for _, u := range []auth.User{alice, nobody} {
@@ -261,7 +265,7 @@ func checkContextReplace(s auth.UserStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	alice, nobody := account(1, "alice"), account(2, "bob")
-	if err := create(ctx, s, alice); err != nil {
+	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
 	for _, u := range []auth.User{alice, nobody} {

@@ -12,15 +12,16 @@ import (
 	"github.com/seed-e36e2130/auth/memstore"
 )
 
-// brokenStore is the store that the subprocess of TestSuiteFails is tested with.
+// brokenStore is the environment variable that tells the subprocess of TestSuiteFails to run the
+// suite.
 const brokenStore = "AUTH_TEST_BROKEN_STORE"
 
-// TestSuiteFails is the only look at the suite from outside: that a broken rule
-// fails its own subtest, and prints the rule.
+// A broken rule fails its own subtest and prints the rule. This is the only test that runs a suite
+// as a host does.
 func TestSuiteFails(t *testing.T) {
 	t.Parallel()
 	factory := func(*testing.T) auth.UserStore {
-		return patched{UserStore: memstore.New(), createUser: func(s auth.UserStore, ctx context.Context, u auth.User) error {
+		return patched{UserStore: memstore.New(), createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
 			u.Disabled = false
 			return s.CreateUser(ctx, u)
 		}}
@@ -33,27 +34,27 @@ func TestSuiteFails(t *testing.T) {
 	cmd.Env = append(os.Environ(), brokenStore+"=1")
 	out, err := cmd.CombinedOutput()
 	if err == nil {
-		t.Error("the suite passed a broken store")
+		t.Error("the suite passes for a broken store")
 	}
 	if want := "--- FAIL: TestSuiteFails/Disabled"; !strings.Contains(string(out), want) || strings.Count(string(out), "--- FAIL: TestSuiteFails/") != 1 {
-		t.Errorf("the only failure should be %q:\n%s", want, out)
+		t.Errorf("the output does not have %q as the only failure:\n%s", want, out)
 	}
 	if want := "A disabled user comes back disabled"; !strings.Contains(string(out), want) {
-		t.Errorf("the failure should say %q:\n%s", want, out)
+		t.Errorf("the failure does not print %q:\n%s", want, out)
 	}
 }
 
-// patched is a store with some methods replaced; each gets the store beneath.
+// patched is a store with some methods replaced. Each replacement gets the original store.
 type patched struct {
 	auth.UserStore
-	createUser          func(auth.UserStore, context.Context, auth.User) error
+	createUser          func(auth.UserStore, context.Context, auth.User) (string, error)
 	userByID            func(auth.UserStore, context.Context, string) (auth.User, error)
 	userByUsername      func(auth.UserStore, context.Context, string) (auth.User, error)
 	found               func(auth.User) auth.User
 	replacePasswordHash func(s auth.UserStore, ctx context.Context, id, old, replacement string) error
 }
 
-func (p patched) CreateUser(ctx context.Context, u auth.User) error {
+func (p patched) CreateUser(ctx context.Context, u auth.User) (string, error) {
 	if p.createUser != nil {
 		return p.createUser(p.UserStore, ctx, u)
 	}

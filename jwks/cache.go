@@ -9,60 +9,63 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// Bounds on what an issuer's Cache-Control asks for. The lower one keeps a
-// verifier from fetching for each few requests, the upper one keeps a key that was
-// withdrawn from serving for long.
+// Bounds on what an issuer's Cache-Control asks for. The lower bound limits how often a verifier
+// fetches; the upper bound limits how long a withdrawn key stays in use.
 const (
-	leastRefresh  = 5 * time.Minute
-	presetRefresh = 15 * time.Minute
-	mostRefresh   = time.Hour
+	minRefresh     = 5 * time.Minute
+	defaultRefresh = 15 * time.Minute
+	maxRefresh     = time.Hour
 )
 
-// cache is the keys of one issuer as they were fetched last, and when to fetch
-// them again. One fetch is under way at most; it belongs to no request.
+// cache holds the keys of one issuer as they were last fetched, and decides when to fetch them
+// again. At most one fetch runs at a time. It belongs to no request, so it goes on when the request
+// that caused it ends. See decision 0032.
 type cache struct {
 	source   *source
 	issuer   string
-	ring     *jwt.KeyRing // what held holds
-	refresh  time.Duration // 0: as the answer says
+	ring     *jwt.KeyRing  // the fetched keys
+	refresh  time.Duration // 0: as the response's Cache-Control says
 	cooldown time.Duration
 	maxStale time.Duration
 	timeout  time.Duration
 	logger   *slog.Logger
 
-	held   atomic.Pointer[held] // nil before the first fetch
-	prints []string             // of the ring's keys; the fetch's own. An equal set leaves the ring, and what was learned of tokens
+	held atomic.Pointer[held] // nil before the first successful fetch
+
+	// prints identifies the keys of the ring; only a fetch uses it. If a fetched set is equal, the
+	// ring is not replaced, so that its table of verified tokens stays.
+	prints []string
 
 	mu        sync.Mutex
-	fetch     *fetch    // under way, or nil
-	err       error     // of the last fetch; nil: it succeeded
-	retryAt   time.Time // no fetch before, if the last one failed
-	unknownAt time.Time // no fetch for unknown keys before
+	fetch     *fetch    // the running fetch, or nil
+	err       error     // error of the last fetch; nil if it succeeded
+	retryAt   time.Time // after a failed fetch: no other before this time
+	unknownAt time.Time // no fetch for unknown keys before this time
 }
 
-// held says from when on keys that were fetched are due to be fetched anew, are
-// too late to be used before that, and are not used at all.
+// held says until when fetched keys may be used. From due on, a background fetch is started. From
+// late on, requests wait for a fetch. From end on, the keys are not used any more.
 type held struct{ due, late, end time.Time }
 
 func (h *held) serves(now time.Time) bool { return h != nil && now.Before(h.end) }
 func (h *held) isLate(now time.Time) bool { return !now.Before(h.late) }
 func (h *held) isDue(now time.Time) bool  { return !now.Before(h.due) }
 
-// fetch is one fetch; done is closed at its end, whatever came of it.
+// fetch is one fetch of the keys. done is closed when it has ended, with or without success.
 type fetch struct{ done chan struct{} }
 
-// finished stands for a fetch that ended before anybody waited for it.
+// finished stands for a fetch that ended before its caller could wait for it.
 var finished = func() *fetch {
 	f := &fetch{make(chan struct{})}
 	close(f.done)
 	return f
 }()
 
-// wait returns when the fetch ended, or ctx and then its error.
+// wait returns nil when the fetch has ended, or ctx's error if ctx ends first.
 func (f *fetch) wait(ctx context.Context) error {
 	select {
 	case <-f.done:
@@ -76,8 +79,8 @@ func (f *fetch) wait(ctx context.Context) error {
 type reason int
 
 const (
-	dueKeys    reason = iota // there are none, or they are old
-	unknownKey               // a token names one that is not there
+	dueKeys    reason = iota // there are no keys, or they are old
+	unknownKey               // a token names a key that is not in the set
 )
 
 func newCache(cfg *Config, s *source, ring *jwt.KeyRing) *cache {
@@ -87,8 +90,8 @@ func newCache(cfg *Config, s *source, ring *jwt.KeyRing) *cache {
 	}
 }
 
-// start returns the fetch that brings newer keys than seen, and begins it if need
-// be; it returns nil if it is too early for one.
+// start returns a fetch that brings newer keys than seen, and begins it unless one is running. It
+// returns nil if the Cooldown forbids a fetch now.
 func (c *cache) start(seen *held, why reason) *fetch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,7 +120,7 @@ func (c *cache) start(seen *held, why reason) *fetch {
 func (c *cache) run(f *fetch) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
 	defer cancel()
-	begun := time.Now() // the answer is no younger
+	begun := time.Now() // the age counts from before the request, so that it is never too low
 	set, err := c.source.fetch(ctx)
 	changed := err == nil && !slices.Equal(c.prints, set.prints)
 	if changed {
@@ -146,22 +149,22 @@ func (c *cache) run(f *fetch) {
 	}
 }
 
-// hold notes that the ring holds what the issuer published when the fetch began.
+// hold records that the ring holds what the issuer published at the time begun.
 func (c *cache) hold(maxAge time.Duration, begun time.Time) {
 	refresh := c.refresh
 	switch {
 	case refresh != 0:
 	case maxAge < 0:
-		refresh = presetRefresh
+		refresh = defaultRefresh
 	default:
-		refresh = min(max(maxAge, leastRefresh), mostRefresh)
+		refresh = min(max(maxAge, minRefresh), maxRefresh)
 	}
 	refresh = min(refresh, c.maxStale/2)
-	c.held.Store(&held{begun.Add(refresh), begun.Add(2 * refresh), begun.Add(c.maxStale)})
+	c.held.Store(&held{due: begun.Add(refresh), late: begun.Add(2 * refresh), end: begun.Add(c.maxStale)})
 }
 
-// renew waits for newer keys than seen, which are too old or none. Where they
-// still serve and the issuer is down, it only asks for newer ones.
+// renew waits for newer keys than seen, which are missing or late. If the last fetch failed and the
+// keys in seen may still be used, it starts a fetch without waiting for it.
 func (c *cache) renew(ctx context.Context, seen *held) error {
 	down := c.failure()
 	f := c.start(seen, dueKeys)
@@ -176,19 +179,19 @@ func (c *cache) renew(ctx context.Context, seen *held) error {
 	if err := c.failure(); err != nil {
 		return err
 	}
-	return auth.ErrKeysUnavailable
+	return jwt.ErrKeysUnavailable
 }
 
-// failure returns why the last fetch failed and when the next is possible, or nil
-// if it succeeded or there was none.
+// failure returns why the last fetch failed and when the next one is possible. It returns nil if
+// the last fetch succeeded or there was none.
 func (c *cache) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err == nil {
 		return nil
 	}
-	return &auth.RetryError{
-		Err:   fmt.Errorf("%w: %w", auth.ErrKeysUnavailable, c.err),
+	return &passwords.RetryError{
+		Err:   fmt.Errorf("%w: %w", jwt.ErrKeysUnavailable, c.err),
 		After: max(time.Until(c.retryAt), time.Second),
 	}
 }

@@ -19,22 +19,22 @@ func unavailable(t *testing.T, v auth.TokenVerifier, token string, after time.Du
 	t.Helper()
 	p, err := v.Verify(context.Background(), token)
 	if p != nil || !errors.Is(err, auth.ErrKeysUnavailable) || errors.Is(err, auth.ErrInvalidToken) || auth.HTTPStatus(err) != 503 {
-		t.Fatalf("%v, %v, want ErrKeysUnavailable", p, err)
+		t.Fatalf("got %v, %v, want ErrKeysUnavailable and status 503", p, err)
 	}
 	var retry *auth.RetryError
 	if !errors.As(err, &retry) || retry.After != after {
-		t.Fatalf("%v says %v, want %v", err, retry, after)
+		t.Fatalf("%v: retry after %v, want %v", err, retry, after)
 	}
 }
 
 func refused(t *testing.T, v auth.TokenVerifier, token string, want error) {
 	t.Helper()
 	if p, err := v.Verify(context.Background(), token); p != nil || !errors.Is(err, want) || errors.Is(err, auth.ErrKeysUnavailable) {
-		t.Fatalf("%v, %v, want %v", p, err, want)
+		t.Fatalf("got %v, %v, want %v", p, err, want)
 	}
 }
 
-// A service starts while its issuer is down and works when that is back.
+// A service starts while its issuer is down, and accepts tokens as soon as the issuer is back.
 func TestStartWhileIssuerIsDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -44,14 +44,14 @@ func TestStartWhileIssuerIsDown(t *testing.T) {
 		i.answerMetadata(status(503))
 		v := i.verifier(t)
 		if i.requests() != 0 {
-			t.Error("New fetches")
+			t.Error("New has fetched")
 		}
 		token := key.token(t, issuerURL)
 		unavailable(t, v, token, 30*time.Second)
 		time.Sleep(10 * time.Second)
-		unavailable(t, v, token, 20*time.Second) // known without asking
+		unavailable(t, v, token, 20*time.Second) // within the Cooldown, without a request
 		if n := i.requests(); n != 1 {
-			t.Errorf("%d requests", n)
+			t.Errorf("%d requests, want 1", n)
 		}
 		i.answerMetadata(metadata)
 		time.Sleep(20*time.Second - time.Millisecond)
@@ -61,7 +61,7 @@ func TestStartWhileIssuerIsDown(t *testing.T) {
 	})
 }
 
-// An issuer that does not answer costs a request no more than Timeout.
+// A request waits no longer than Timeout for an issuer that does not respond.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -73,13 +73,13 @@ func TestTimeout(t *testing.T) {
 			begun := time.Now()
 			unavailable(t, v, key.token(t, issuerURL), 30*time.Second)
 			if took := time.Since(begun); took != want {
-				t.Errorf("took %v, want %v", took, want)
+				t.Errorf("Verify took %v, want %v", took, want)
 			}
 		}
 	})
 }
 
-// Old keys are renewed behind the request that notices, when the answer said so.
+// Old keys are fetched again in the background, after the time that the response names.
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -88,8 +88,8 @@ func TestRefresh(t *testing.T) {
 		maxStale time.Duration
 		want     time.Duration
 	}{
-		"nothing said":        {nil, 0, 0, 15 * time.Minute},
-		"said":                {[]string{"Cache-Control", "public, max-age=600"}, 0, 0, 10 * time.Minute},
+		"no header":           {nil, 0, 0, 15 * time.Minute},
+		"within the bounds":   {[]string{"Cache-Control", "public, max-age=600"}, 0, 0, 10 * time.Minute},
 		"too short":           {[]string{"Cache-Control", "max-age=15"}, 0, 0, 5 * time.Minute},
 		"too long":            {[]string{"Cache-Control", "max-age=86400"}, 0, 0, time.Hour},
 		"longer than numbers": {[]string{"Cache-Control", "max-age=99999999999999999999"}, 0, 0, 15 * time.Minute},
@@ -123,7 +123,7 @@ func TestRefresh(t *testing.T) {
 					accepted(t, v, token)
 				}
 				if waited := time.Since(begun); waited != 0 {
-					t.Errorf("requests waited %v", waited)
+					t.Errorf("requests waited %v, want no wait", waited)
 				}
 				time.Sleep(3 * time.Second)
 				synctest.Wait()
@@ -136,7 +136,7 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
-// Who looked before a fetch and asks for one after it gets what that brought.
+// A request that saw the keys before a fetch and wants newer ones after it does not fetch again.
 func TestNoFetchAfterAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -157,15 +157,15 @@ func TestNoFetchAfterAnother(t *testing.T) {
 		accepted(t, v, token)
 		time.Sleep(20 * time.Minute)
 		slow <- time.Second
-		var one sync.WaitGroup
-		one.Go(func() {
+		var slowRequest sync.WaitGroup
+		slowRequest.Go(func() {
 			if _, err := v.Verify(context.Background(), token); err != nil {
 				t.Error(err)
 			}
 		})
-		synctest.Wait() // it has seen old keys and is slow
+		synctest.Wait() // now the slow request holds the old keys
 		accepted(t, v, token)
-		one.Wait()
+		slowRequest.Wait()
 		synctest.Wait()
 		if n := i.fetches(); n != 2 {
 			t.Errorf("%d fetches, want 2", n)
@@ -173,15 +173,15 @@ func TestNoFetchAfterAnother(t *testing.T) {
 	})
 }
 
-// After a time without requests the first one waits: a key that was withdrawn
-// meanwhile is not used.
+// After a time without requests, the first request waits for new keys, so that a key that was
+// withdrawn meanwhile is not used.
 func TestWithdrawnWhileIdle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		gone, key := newKey(t, "EdDSA", "1"), newKey(t, "EdDSA", "2")
-		i := newIssuer(t, issuerURL, gone, key)
+		withdrawn, key := newKey(t, "EdDSA", "1"), newKey(t, "EdDSA", "2")
+		i := newIssuer(t, issuerURL, withdrawn, key)
 		v := i.verifier(t)
-		token := gone.token(t, issuerURL)
+		token := withdrawn.token(t, issuerURL)
 		accepted(t, v, token)
 		i.publish(t, key)
 		time.Sleep(30 * time.Minute)
@@ -189,8 +189,8 @@ func TestWithdrawnWhileIdle(t *testing.T) {
 	})
 }
 
-// While the issuer is down its keys serve on, without a request that waits, and
-// are tried again once a Cooldown; at MaxStale they end.
+// While the issuer is down, its keys stay in use until MaxStale, no request waits, and a fetch is
+// tried once per Cooldown.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -209,15 +209,15 @@ func TestOutage(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if waiting != 0 {
-			t.Errorf("requests waited %v", waiting)
+			t.Errorf("requests waited %v, want no wait", waiting)
 		}
-		// One fetch a Cooldown and what it takes, from a quarter of an hour on.
+		// After 15 minutes there is one fetch every 39 s: 9 s until it fails, and the Cooldown.
 		if n, most := i.fetches(), 1+int((3*time.Hour-15*time.Minute)/(39*time.Second)); n > most+1 || n < most/2 {
 			t.Errorf("%d fetches, want about %d", n, most)
 		}
 		time.Sleep(2 * time.Second)
 		if p, err := v.Verify(t.Context(), token); p != nil || !errors.Is(err, auth.ErrKeysUnavailable) {
-			t.Errorf("keys of more than MaxStale serve: %v, %v", p, err)
+			t.Errorf("keys older than MaxStale: got %v, %v, want ErrKeysUnavailable", p, err)
 		}
 		i.publish(t, key)
 		time.Sleep(time.Minute)
@@ -225,7 +225,7 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// An outage that begins in a time without requests costs one request the wait.
+// If an outage begins during a time without requests, one request waits for Timeout.
 func TestOutageWhileIdle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestOutageWhileIdle(t *testing.T) {
 	})
 }
 
-// A new key works with its first token.
+// The first token of a new key is accepted.
 func TestNewKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -257,18 +257,18 @@ func TestNewKey(t *testing.T) {
 		accepted(t, v, first.token(t, issuerURL))
 		i.publish(t, first, second)
 		accepted(t, v, second.token(t, issuerURL))
-		refused(t, v, third.token(t, issuerURL), auth.ErrUnknownKey) // in the Cooldown
+		refused(t, v, third.token(t, issuerURL), auth.ErrUnknownKey) // within the Cooldown
 		i.publish(t, third)
 		time.Sleep(30 * time.Second)
 		accepted(t, v, third.token(t, issuerURL))
 		refused(t, v, first.token(t, issuerURL), auth.ErrUnknownKey)
 		if n := i.fetches(); n != 3 {
-			t.Errorf("%d fetches", n)
+			t.Errorf("%d fetches, want 3", n)
 		}
 	})
 }
 
-// The key appears while a fetch is under way that was begun too early to see it.
+// A key that is published while a fetch runs, too late for this fetch, is found by a second one.
 func TestNewKeyDuringFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -278,15 +278,15 @@ func TestNewKeyDuringFetch(t *testing.T) {
 		accepted(t, v, first.token(t, issuerURL))
 		time.Sleep(16 * time.Minute)
 		i.answerSet(after(5*time.Second, answer(setOf(t, first.jwk()))))
-		accepted(t, v, first.token(t, issuerURL)) // begins the fetch
+		accepted(t, v, first.token(t, issuerURL)) // starts the fetch
 		time.Sleep(time.Second)
 		i.publish(t, first, second)
 		accepted(t, v, second.token(t, issuerURL))
 	})
 }
 
-// Another key under the same ID, which no issuer should do, is noticed when the
-// keys are due.
+// A key that replaces another under the same ID, which an issuer should not do, is noticed at the
+// next scheduled fetch.
 func TestKeyReplacedUnderItsID(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -303,7 +303,7 @@ func TestKeyReplacedUnderItsID(t *testing.T) {
 	})
 }
 
-// Whatever is sent, unknown keys cause one fetch a Cooldown.
+// However many tokens name unknown keys, they cause one fetch per Cooldown.
 func TestFloodOfUnknownKeys(t *testing.T) {
 	t.Parallel()
 	for name, failing := range map[string]bool{"issuer up": false, "issuer down": true} {
@@ -324,7 +324,7 @@ func TestFloodOfUnknownKeys(t *testing.T) {
 				}
 				before := i.fetches()
 				const minutes = 10
-				var other atomic.Int64 // answers that are not the ones wanted
+				var unexpected atomic.Int64 // number of unexpected errors
 				for range minutes * 60 * 2 {
 					var all sync.WaitGroup
 					for _, token := range flood[:10] {
@@ -334,7 +334,7 @@ func TestFloodOfUnknownKeys(t *testing.T) {
 								want = auth.ErrKeysUnavailable
 							}
 							if _, err := v.Verify(context.Background(), token); !errors.Is(err, want) {
-								other.Add(1)
+								unexpected.Add(1)
 							}
 						})
 					}
@@ -343,19 +343,19 @@ func TestFloodOfUnknownKeys(t *testing.T) {
 					time.Sleep(time.Second / 2)
 					accepted(t, v, good)
 				}
-				if n := other.Load(); n > 0 {
-					t.Errorf("%d other answers", n)
+				if n := unexpected.Load(); n > 0 {
+					t.Errorf("%d unexpected errors", n)
 				}
 				if n := i.fetches() - before; n > minutes*2 || n < minutes*2-1 {
-					t.Errorf("%d fetches in %d minutes, want one each 30 s", n, minutes)
+					t.Errorf("%d fetches in %d minutes, want one every 30 s", n, minutes)
 				}
 			})
 		})
 	}
 }
 
-// A set that says the same again, in any order, changes nothing: what was learned
-// of tokens stays. Another one is told in the log.
+// A set with the same keys, in any order, does not replace the ring, so that the table of verified
+// tokens stays. A changed set is logged.
 func TestSameSet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -369,7 +369,7 @@ func TestSameSet(t *testing.T) {
 			accepted(t, v, a.token(t, issuerURL))
 			synctest.Wait()
 			if n := strings.Count(log.String(), "keys changed"); n != want {
-				t.Errorf("%d changes, want %d:\n%s", n, want, log)
+				t.Errorf("%d logged changes, want %d:\n%s", n, want, log)
 			}
 		}
 		changes(1)
@@ -378,13 +378,12 @@ func TestSameSet(t *testing.T) {
 		i.publish(t, a)
 		changes(2)
 		if n := i.fetches(); n != 3 {
-			t.Errorf("%d fetches", n)
+			t.Errorf("%d fetches, want 3", n)
 		}
 	})
 }
 
-// The issuer rotates its keys under load, signs with each new one at once, and no
-// token of its is refused.
+// The issuer rotates its keys under load and signs with each new key at once. No token is refused.
 func TestRotationUnderLoad(t *testing.T) {
 	t.Parallel()
 	keys := []testKey{newKey(t, "EdDSA", "0")}
@@ -404,26 +403,26 @@ func TestRotationUnderLoad(t *testing.T) {
 				default:
 				}
 				if _, err := v.Verify(context.Background(), current.Load().token(t, i.url)); err != nil {
-					t.Errorf("after %d tokens: %v", verified.Load(), err)
+					t.Errorf("token refused after %d verified ones: %v", verified.Load(), err)
 					return
 				}
 				verified.Add(1)
 			}
 		})
 	}
-	more := func() { // tokens verified, of which the last were made after the call
+	waitForMore := func() { // returns after 30 more tokens, the last of which were made after the call
 		for before := verified.Load(); verified.Load() < before+30 && !t.Failed(); time.Sleep(time.Millisecond) {
 		}
 	}
 	for n := range 3 {
-		more()
-		time.Sleep(1100 * time.Millisecond) // a Cooldown after the last fetch for an unknown key
+		waitForMore()
+		time.Sleep(1100 * time.Millisecond) // longer than the Cooldown, so that an unknown key may cause a fetch
 		next := newKey(t, []string{"ES256", "EdDSA", "RS256"}[n], fmt.Sprint(n+1))
 		keys = append(keys, next)
 		i.publish(t, keys...)
 		current.Store(&next)
 	}
-	more()
+	waitForMore()
 	close(done)
 	load.Wait()
 	t.Logf("%d tokens verified, %d fetches", verified.Load(), i.fetches())

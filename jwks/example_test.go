@@ -10,7 +10,7 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// A service that takes Keycloak's tokens. It starts whether Keycloak runs or not.
+// A service that accepts the tokens of Keycloak. It starts even while Keycloak is down.
 func ExampleNew() {
 	keycloak, err := jwks.New(jwks.Keycloak("https://id.example.com/realms/acme", "my-api"))
 	if err != nil {
@@ -29,8 +29,8 @@ func ExampleNew() {
 	// Output: https://id.example.com/realms/acme
 }
 
-// Sign in with Google: the tokens are ID tokens, which are for the application
-// that asked for them, and the keys are published by another host.
+// Sign in with Google: the tokens are ID tokens for the application that requested them, and
+// another host than the issuer publishes the keys.
 func ExampleConfig() {
 	google, err := jwks.New(jwks.Config{
 		Tokens: jwt.VerifierConfig{
@@ -47,8 +47,8 @@ func ExampleConfig() {
 	// Output: https://accounts.google.com
 }
 
-// The service's own tokens and those of two tenants. Each token is verified by its
-// issuer's verifier alone.
+// A service that accepts its own tokens and those of two tenants. Each token is verified only by
+// the verifier of its issuer.
 func ExampleVerifier_Issuer() {
 	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {

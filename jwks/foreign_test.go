@@ -21,15 +21,15 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// node runs a program with npm's jose until the test ends. The program's first
-// line of output is returned.
+// node runs a program with npm's jose until the test ends, and returns the first line of its
+// output.
 func node(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(testenv.Command(t, "node"), append([]string{"--input-type=module", "-e", program}, args...)...)
 	cmd.Dir = testenv.NodeModule(t, "jose")
 	var stderr logged
 	cmd.Stderr = &stderr
-	in, err := cmd.StdinPipe() // its end ends the program
+	in, err := cmd.StdinPipe() // the program ends when this pipe is closed
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func node(t *testing.T, program string, args ...string) string {
 	return strings.TrimSpace(line)
 }
 
-// nodeServer is the end of a program: it serves and says where.
+// nodeServer is the last part of each program: it starts the server and prints its URL.
 const nodeServer = `
 const server = http.createServer((request, response) => answer(request).then(
 	([status, body]) => { response.writeHead(status, { "content-type": "application/json" }); response.end(body); },
@@ -107,7 +107,7 @@ func get(t *testing.T, url string) string {
 	return string(b)
 }
 
-// An issuer made with npm's jose: its metadata, its keys, its tokens.
+// A Verifier accepts the tokens of an issuer that npm's jose implements, also after a rotation.
 func TestForeignIssuer(t *testing.T) {
 	t.Parallel()
 	origin := node(t, nodeIssuer)
@@ -118,7 +118,7 @@ func TestForeignIssuer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := map[string]string{}
+	tokens := map[string]string{}
 	for round := range 2 {
 		for _, alg := range []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"} {
 			token := get(t, origin+"/token/"+alg)
@@ -126,22 +126,22 @@ func TestForeignIssuer(t *testing.T) {
 				t.Errorf("%s: %v", alg, p.Claims())
 			}
 			if round == 0 {
-				old[alg] = token
+				tokens[alg] = token
 			}
 		}
 		if round == 0 {
 			get(t, origin+"/rotate")
 		}
 	}
-	for alg, token := range old {
+	for alg, token := range tokens {
 		if _, err := v.Verify(t.Context(), token); !errors.Is(err, auth.ErrUnknownKey) {
-			t.Errorf("%s, signed by a key that was withdrawn: %v", alg, err)
+			t.Errorf("%s, signed by a withdrawn key: got %v, want ErrUnknownKey", alg, err)
 		}
 	}
 }
 
-// jose keeps a set for half a second, and does not ask again for an unknown key:
-// 30 s must pass before it does. So what it accepts was published in time.
+// nodeService keeps a key set for half a second. For an unknown key, jose fetches again only after
+// its cooldown of 30 s. So a key of a token that it accepts was published in time.
 const nodeService = `
 import * as jose from "jose";
 import http from "node:http";
@@ -159,10 +159,10 @@ async function answer(request) {
 }
 ` + nodeServer
 
-// A service with npm's jose reads our keys by URL while they rotate under load, as
-// KeyRing says to rotate, and no request fails. Each step waits until it is safe to
-// take it, however long that is: until the service has read what was published, and
-// until nobody holds a token of the old key any more.
+// A service with npm's jose reads our keys from a URL while they rotate under load, in the steps
+// that the documentation of KeyRing describes. No request fails. Each step waits until it is safe,
+// however long that takes: until the service has read the published keys, and until no client holds
+// a token of the old key.
 func TestForeignServiceDuringRotation(t *testing.T) {
 	t.Parallel()
 	rotations, clients := 3, 16
@@ -212,9 +212,9 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 		return fmt.Sprintf("%d %s", res.StatusCode, b), err
 	}
 	var sent, failed atomic.Int64
-	var eager, lazy atomic.Int64 // how often clients were told to take a new token
+	var eager, lazy atomic.Int64 // number of the rotation that clients of each kind follow
 	var stop atomic.Bool
-	held := make([]*atomic.Int64, clients) // the rotation of the token that each uses
+	held := make([]*atomic.Int64, clients) // for each client, the rotation of its token
 	for n := range held {
 		held[n] = new(atomic.Int64)
 	}
@@ -235,7 +235,7 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 				}
 				for held[n].Store(now); rotation.Load() == now; sent.Add(1) {
 					if got, err := request(token); err != nil || got != "200 u-1" {
-						if t.Errorf("%s, %v, after %d requests", got, err, sent.Load()); failed.Add(1) >= 10 {
+						if t.Errorf("got %s, %v, after %d requests", got, err, sent.Load()); failed.Add(1) >= 10 {
 							return
 						}
 					}
@@ -248,30 +248,30 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	await := func(done func() bool) {
+	waitUntil := func(done func() bool) {
 		for !done() && failed.Load() == 0 {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	read := func() { // what is published by now: the service asks again only when it has the answer
+	waitUntilRead := func() { // the second request comes after the response to the first was read
 		before := fetched.Load()
-		await(func() bool { return fetched.Load() > before+1 })
+		waitUntil(func() bool { return fetched.Load() > before+1 })
 	}
 	for n := range rotations {
 		next := generate(n + 1)
-		replace(signing, next) // published before it signs
-		read()
-		replace(next, signing) // the old one kept for its last tokens
+		replace(signing, next) // publish the new key before it signs
+		waitUntilRead()
+		replace(next, signing) // keep the old key for its last tokens
 		now := eager.Add(1)
-		read()
+		waitUntilRead()
 		lazy.Add(1)
-		await(func() bool {
+		waitUntil(func() bool {
 			return !slices.ContainsFunc(held, func(n *atomic.Int64) bool { return n.Load() < now })
 		})
 		replace(next)
 		signing = next
 		before := sent.Load()
-		await(func() bool { return sent.Load() > before+int64(10*clients) })
+		waitUntil(func() bool { return sent.Load() > before+int64(10*clients) })
 	}
 	stop.Store(true)
 	eager.Add(1)
@@ -282,7 +282,7 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 	}
 	t.Logf("%d requests, %d rotations, the set fetched %d times", sent.Load(), rotations, fetched.Load())
 
-	// And a key that was removed is refused: the service did look.
+	// A token of an unknown key is refused, which proves that the service checks the key.
 	stranger, err := jwt.NewKeyRing(generate(0))
 	if err != nil {
 		t.Fatal(err)
@@ -296,6 +296,6 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := request(token); err != nil || !strings.HasPrefix(got, "401 ERR_JWKS_NO_MATCHING_KEY") {
-		t.Errorf("a stranger's token: %s, %v", got, err)
+		t.Errorf("token of an unknown key: got %s, %v", got, err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// Whatever metadata say, the keys come from where the host allowed.
+// Whatever the metadata says, keys are fetched only from hosts that are allowed.
 func FuzzMetadata(f *testing.F) {
 	f.Add(`{"issuer":"https://issuer.test/realms/a","jwks_uri":"https://issuer.test/keys"}`)
 	f.Add(`{"issuer":"https://issuer.test/realms/a","jwks_uri":"https://KEYS.test:443/keys?a=b"}`)
@@ -33,18 +33,17 @@ func FuzzMetadata(f *testing.F) {
 		}
 		host := strings.ToLower(u.Hostname())
 		if u.Scheme != "https" || u.User != nil || host != "issuer.test" && host != "keys.test" || u.Port() != "" && u.Port() != "443" {
-			t.Errorf("keys from %q", keysURL)
+			t.Errorf("keys would be fetched from %q", keysURL)
 		}
-		// What asks there must see the same host.
+		// The HTTP client must see the same host.
 		r, err := http.NewRequest("GET", keysURL, nil)
 		if err != nil || r.URL.Host != u.Host || r.Host != u.Host {
-			t.Errorf("%q is asked of %q: %v", keysURL, r.Host, err)
+			t.Errorf("%q is requested from %q: %v", keysURL, r.Host, err)
 		}
 	})
 }
 
-// Whatever a set says, what is taken from it is few, sound and public, can stand
-// in a ring, and is the same in another order.
+// Whatever a set says, the keys taken from it are at most 100, sound and public.
 func FuzzKeySet(f *testing.F) {
 	rs, ec, ed := newKey(f, "RS256", "1"), newKey(f, "ES256", "2"), newKey(f, "EdDSA", "3")
 	f.Add(setOf(f, rs.jwk(), ec.jwk(), ed.jwk()), "")
@@ -57,19 +56,19 @@ func FuzzKeySet(f *testing.F) {
 		keys, prints, err := jwks.ParseKeySet(text, rsaAlgorithm)
 		if err != nil {
 			if len(keys) != 0 {
-				t.Error("keys and an error")
+				t.Error("ParseKeySet returned keys and an error")
 			}
 			return
 		}
 		if len(keys) == 0 || len(keys) > 100 || len(keys) != len(prints) || !slices.IsSorted(prints) {
-			t.Fatalf("%d keys, prints %q", len(keys), prints)
+			t.Fatalf("got %d keys with the prints %q", len(keys), prints)
 		}
 		for _, k := range keys {
 			if k.CanSign() || k.ID() == "" || strings.HasPrefix(k.Algorithm(), "HS") || k.Algorithm() == "" {
-				t.Errorf("took %v", k)
+				t.Errorf("accepted the key %v", k)
 			}
 		}
-		_ = new(jwt.KeyRing).Replace(keys[0], keys[1:]...) // refuses or not, and never panics
+		_ = new(jwt.KeyRing).Replace(keys[0], keys[1:]...) // may refuse the keys, but must not panic
 	})
 }
 
@@ -80,7 +79,7 @@ func FuzzMaxAge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string) {
 		age := jwks.MaxAge(http.Header{"Cache-Control": {a, b}})
 		if age != -1 && (age < 0 || age > 100*365*24*time.Hour) {
-			t.Errorf("%v", age)
+			t.Errorf("max-age is %v, want -1 or 0 to 100 years", age)
 		}
 	})
 }

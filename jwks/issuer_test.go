@@ -35,14 +35,14 @@ const (
 
 var encode = base64.RawURLEncoding.EncodeToString
 
-// testKey is a key of another issuer. It is made of the standard library alone, so
-// that nothing is tested against itself.
+// testKey is a key of another issuer. It uses only the standard library, so that the code under
+// test does not verify what it made itself.
 type testKey struct {
 	alg, kid string
 	signer   crypto.Signer
 }
 
-// rsaKey is slow to make and shared by all that do not care.
+// rsaKey is slow to generate, so tests share it.
 var rsaKey = sync.OnceValue(func() *rsa.PrivateKey {
 	k, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -73,7 +73,7 @@ func newKey(t testing.TB, alg, kid string) testKey {
 	return testKey{alg, kid, signer}
 }
 
-// jwk returns the public key, with more members or others.
+// jwk returns the public key as a JWK. The others add, replace or (with nil) remove members.
 func (k testKey) jwk(others ...map[string]any) map[string]any {
 	m := map[string]any{"kid": k.kid, "alg": k.alg, "use": "sig"}
 	switch public := k.signer.Public().(type) {
@@ -98,7 +98,7 @@ func (k testKey) jwk(others ...map[string]any) map[string]any {
 	return m
 }
 
-// sign returns a token of any header and claims.
+// sign returns a token with any header and claims.
 func (k testKey) sign(t testing.TB, header, claims map[string]any) string {
 	t.Helper()
 	text := encode(marshal(t, header)) + "." + encode(marshal(t, claims))
@@ -134,7 +134,7 @@ func (k testKey) sign(t testing.TB, header, claims map[string]any) string {
 	return text + "." + encode(signature)
 }
 
-// token returns an access token as RFC 9068 has it, with other claims where given.
+// token returns an access token of RFC 9068. The others add or replace claims.
 func (k testKey) token(t testing.TB, issuer string, others ...map[string]any) string {
 	t.Helper()
 	now := time.Now().Unix()
@@ -158,17 +158,17 @@ func marshal(t testing.TB, v any) []byte {
 	return b
 }
 
-// issuer publishes metadata and keys, as an http.Handler and as the transport that
-// leads there without a socket.
+// issuer publishes metadata and keys. It is an http.Handler, and a transport that reaches this
+// handler without a socket.
 type issuer struct {
 	url string
 
 	mu              sync.Mutex
-	metadata, set   http.HandlerFunc // what answers
-	metadataN, setN int              // requests so far
+	metadata, set   http.HandlerFunc // current responses
+	metadataN, setN int              // number of requests
 }
 
-// newIssuer returns an issuer that publishes keys; url is its identifier.
+// newIssuer returns an issuer that publishes keys. The url is its identifier.
 func newIssuer(t testing.TB, url string, keys ...testKey) *issuer {
 	i := &issuer{url: url}
 	i.metadata = answer(string(marshal(t, map[string]any{"issuer": url, "jwks_uri": url + "/keys", "scopes_supported": []string{"openid"}})))
@@ -201,14 +201,14 @@ func (i *issuer) answerMetadata(h http.HandlerFunc) {
 	i.metadata = h
 }
 
-// fetches returns how often the set was asked for.
+// fetches returns the number of requests for the JWK set.
 func (i *issuer) fetches() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.setN
 }
 
-// requests returns how often anything was asked for.
+// requests returns the number of all requests.
 func (i *issuer) requests() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -228,7 +228,7 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h(w, r)
 }
 
-// RoundTrip makes time in synctest stand still while nothing waits.
+// RoundTrip calls the handler without a socket, so that the clock of synctest does not advance.
 func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	i.ServeHTTP(w, r)
@@ -248,10 +248,10 @@ func answer(body string, header ...string) http.HandlerFunc {
 }
 
 func status(code int) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "an answer that nobody repeats", code) }
+	return func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "text that no error may repeat", code) }
 }
 
-// after answers later, or not at all if the request ends before.
+// after responds after a delay, or not at all if the request ends first.
 func after(d time.Duration, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -262,7 +262,7 @@ func after(d time.Duration, h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// verifier returns a verifier of i's tokens that reaches i without a socket.
+// verifier returns a verifier for the tokens of i that reaches i without a socket.
 func (i *issuer) verifier(t testing.TB, change ...func(*jwks.Config)) *jwks.Verifier {
 	t.Helper()
 	cfg := jwks.Config{Tokens: jwt.VerifierConfig{Issuer: i.url, Audience: audience}, Transport: i}
@@ -276,8 +276,8 @@ func (i *issuer) verifier(t testing.TB, change ...func(*jwks.Config)) *jwks.Veri
 	return v
 }
 
-// served returns i on a socket of this machine, and a verifier that reaches it
-// there with its own transport.
+// served returns an issuer that listens on a loopback socket, and a verifier that reaches it with
+// its own transport.
 func served(t testing.TB, change func(*jwks.Config), keys ...testKey) (*issuer, *jwks.Verifier) {
 	t.Helper()
 	i := newIssuer(t, "", keys...)
@@ -286,7 +286,7 @@ func served(t testing.TB, change func(*jwks.Config), keys ...testKey) (*issuer, 
 	i.url = server.URL
 	i.answerMetadata(answer(string(marshal(t, map[string]any{"issuer": i.url, "jwks_uri": i.url + "/keys"}))))
 	return i, i.verifier(t, func(cfg *jwks.Config) {
-		cfg.Transport, cfg.Timeout = nil, time.Minute // the longest there is
+		cfg.Transport, cfg.Timeout = nil, time.Minute // the upper bound
 		if change != nil {
 			change(cfg)
 		}
@@ -297,12 +297,12 @@ func accepted(t testing.TB, v auth.TokenVerifier, token string) *auth.Principal 
 	t.Helper()
 	p, err := v.Verify(context.Background(), token)
 	if err != nil || p == nil || p.Subject() == "" {
-		t.Fatalf("%v, %v", p, err)
+		t.Fatalf("got %v, %v, want a principal", p, err)
 	}
 	return p
 }
 
-// logged is a log that can be read.
+// logged is a log that a test can read.
 type logged struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-e36e2130/auth/jwks"
 )
 
-// The products' tokens, in the shapes that their documentation shows, and the
-// other tokens that they sign with the same keys.
+// The access tokens of the products, as their documentation shows them, are accepted. The other
+// tokens that they sign with the same keys are refused.
 func TestProducts(t *testing.T) {
 	t.Parallel()
 	const (
@@ -27,13 +27,13 @@ func TestProducts(t *testing.T) {
 		issuer   string
 		keysPath string
 		alg      string
-		jwk      claims // what its keys have besides
+		jwk      claims // further members of its JWKs
 		header   claims
 		claims   claims
 		roles    string
 		scopes   string
-		also     map[string]claims // changes under which a token is accepted all the same
-		refuse   map[string]claims // and under which not
+		also     map[string]claims // changed claims with which a token is still accepted
+		refuse   map[string]claims // changed claims with which a token is refused
 	}{
 		"Keycloak": {
 			cfg:      jwks.Keycloak("https://id.example.com/realms/acme/", "my-api"),
@@ -162,7 +162,7 @@ func TestProducts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			make := func(change claims) string {
+			makeToken := func(change claims) string {
 				now := time.Now().Unix()
 				header := claims{"alg": key.alg, "kid": key.kid}
 				all := claims{"iss": product.issuer, "iat": now, "exp": now + 3600}
@@ -182,22 +182,22 @@ func TestProducts(t *testing.T) {
 				}
 				return key.sign(t, header, all)
 			}
-			p := accepted(t, v, make(nil))
+			p := accepted(t, v, makeToken(nil))
 			if p.Subject() != product.claims["sub"] || strings.Join(p.Roles(), " ") != product.roles || strings.Join(p.Scopes(), " ") != product.scopes {
-				t.Errorf("reads as %+v", p.Claims())
+				t.Errorf("the token reads as %+v", p.Claims())
 			}
 			for name, change := range product.also {
-				if _, err := v.Verify(t.Context(), make(change)); err != nil {
+				if _, err := v.Verify(t.Context(), makeToken(change)); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
 			for name, change := range product.refuse {
-				if _, err := v.Verify(t.Context(), make(change)); !errors.Is(err, auth.ErrInvalidToken) {
-					t.Errorf("%s is accepted: %v", name, err)
+				if _, err := v.Verify(t.Context(), makeToken(change)); !errors.Is(err, auth.ErrInvalidToken) {
+					t.Errorf("%s: got %v, want ErrInvalidToken", name, err)
 				}
 			}
 			if _, err := v.Verify(t.Context(), newKey(t, product.alg, "other").token(t, "https://other.test")); !errors.Is(err, auth.ErrInvalidToken) {
-				t.Error(err)
+				t.Errorf("token of another issuer: got %v, want ErrInvalidToken", err)
 			}
 		})
 	}

@@ -37,22 +37,21 @@ func TestVerify(t *testing.T) {
 				if v.Issuer() != i.url {
 					t.Errorf("Issuer() is %q", v.Issuer())
 				}
-				// One that has the ID of another's key.
+				// A token signed by one key under the ID of the other.
 				forged := testKey{other.alg, key.kid, other.signer}
 				if _, err := v.Verify(t.Context(), forged.token(t, i.url)); !errors.Is(err, auth.ErrInvalidToken) {
-					t.Errorf("forged: %v", err)
+					t.Errorf("token signed by another key: got %v, want ErrInvalidToken", err)
 				}
 				if n := i.fetches(); n != 1 {
-					t.Errorf("%d fetches", n)
+					t.Errorf("%d fetches, want 1", n)
 				}
 			})
 		}
 	}
 }
 
-// What a token says that is not the issuer's, or is no token, asks the issuer
-// nothing: neither while there are no keys, nor for an unknown key, nor when the
-// keys are old.
+// A token of another issuer, or a text that is not a token, causes no request to the issuer:
+// neither before there are keys, nor for an unknown key, nor when the keys are old.
 func TestForeignTokensCauseNoFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -78,7 +77,7 @@ func TestForeignTokensCauseNoFetch(t *testing.T) {
 			t.Helper()
 			for name, token := range tokens {
 				if p, err := v.Verify(t.Context(), token); p != nil || !errors.Is(err, auth.ErrInvalidToken) {
-					t.Errorf("%s, %s: %v, %v", when, name, p, err)
+					t.Errorf("%s, %s: got %v, %v, want ErrInvalidToken", when, name, p, err)
 				}
 			}
 			synctest.Wait()
@@ -96,8 +95,8 @@ func TestForeignTokensCauseNoFetch(t *testing.T) {
 	})
 }
 
-// A header that says where its key is to be had is refused, and nobody calls
-// there: RFC 8725 section 3.10.
+// A token whose header names an address of its key is refused, and no request goes there (RFC 8725
+// section 3.10).
 func TestNoAddressFromTokens(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, "EdDSA", "1")
@@ -112,16 +111,16 @@ func TestNoAddressFromTokens(t *testing.T) {
 		for _, kid := range []string{"1", "2", trap.URL + "/kid"} {
 			token := key.sign(t, map[string]any{"alg": "EdDSA", "typ": "at+jwt", "kid": kid, name: trap.URL + "/" + name}, claims)
 			if _, err := v.Verify(t.Context(), token); !errors.Is(err, auth.ErrInvalidToken) {
-				t.Errorf("%s, kid %q: %v", name, kid, err)
+				t.Errorf("header with %s, kid %q: got %v, want ErrInvalidToken", name, kid, err)
 			}
 		}
 	}
 	if len(called) != 0 {
-		t.Errorf("called %q", <-called)
+		t.Errorf("a request went to %q", <-called)
 	}
 }
 
-// Whoever comes first: one fetch for all of them.
+// Concurrent requests share one fetch.
 func TestSingleFlight(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, "EdDSA", "1")
@@ -139,12 +138,11 @@ func TestSingleFlight(t *testing.T) {
 	}
 	all.Wait()
 	if n := i.requests(); n != 2 {
-		t.Errorf("%d requests, want 2: metadata and set", n)
+		t.Errorf("%d requests, want 2: one for the metadata and one for the set", n)
 	}
 }
 
-// A request that ends while it waits gets its own error; the fetch is not its own
-// and goes on.
+// A request that ends while it waits gets its own context's error, and the fetch continues.
 func TestWaitersHaveTheirOwnContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -159,32 +157,32 @@ func TestWaitersHaveTheirOwnContext(t *testing.T) {
 		defer cancel()
 		p, err := v.Verify(first, token)
 		if p != nil || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, auth.ErrInvalidToken) || auth.HTTPStatus(err) != 503 {
-			t.Errorf("%v, %v", p, err)
+			t.Errorf("got %v, %v, want DeadlineExceeded and status 503", p, err)
 		}
 		if waited := time.Since(begun); waited != time.Second {
-			t.Errorf("waited %v", waited)
+			t.Errorf("waited %v, want 1s", waited)
 		}
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := v.Verify(ended, token); !errors.Is(err, context.Canceled) || auth.HTTPStatus(err) != 503 {
-			t.Error(err)
+			t.Errorf("got %v, want Canceled and status 503", err)
 		}
 
 		accepted(t, v, token)
 		if waited := time.Since(begun); waited != 5*time.Second {
-			t.Errorf("the fetch took %v", waited)
+			t.Errorf("the fetch took %v, want 5s", waited)
 		}
 		if n := i.fetches(); n != 1 {
-			t.Errorf("%d fetches", n)
+			t.Errorf("%d fetches, want 1", n)
 		}
-		if _, err := v.Verify(ended, token); err != nil { // nothing to wait for
-			t.Error(err)
+		if _, err := v.Verify(ended, token); err != nil { // with current keys, Verify waits for nothing
+			t.Errorf("with an ended context and current keys: %v", err)
 		}
 	})
 }
 
-// No goroutine and no connection outlives its fetch, over HTTP/1.1 or HTTP/2, with
-// a transport of the verifier's or of the host's.
+// No goroutine and no connection outlives its fetch, over HTTP/1.1 with the verifier's own
+// transport and over HTTP/2 with one of the host.
 func TestNothingIsLeftBehind(t *testing.T) {
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
@@ -223,7 +221,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 				_, _ = v.Verify(t.Context(), newKey(t, "EdDSA", "2").token(t, i.url))
 			}
 			if n := i.fetches(); n != 9 {
-				t.Errorf("%d fetches", n)
+				t.Errorf("%d fetches, want 9", n)
 			}
 			settle := func(what string, done func() bool) {
 				t.Helper()
@@ -241,20 +239,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 }
 
-func TestZeroValue(t *testing.T) {
-	t.Parallel()
-	for _, v := range []*jwks.Verifier{nil, {}} {
-		if p, err := v.Verify(t.Context(), "x"); p != nil || err == nil || errors.Is(err, auth.ErrInvalidToken) {
-			t.Errorf("%v, %v", p, err)
-		}
-		if v.Issuer() != "" {
-			t.Errorf("Issuer() is %q", v.Issuer())
-		}
-	}
-}
-
-// Through the middleware an outage is 503 with the time to wait, and a bad token
-// 401.
+// The middleware answers an outage with 503 and Retry-After, and a bad token with 401.
 func TestThroughMiddleware(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -278,43 +263,43 @@ func TestThroughMiddleware(t *testing.T) {
 		for _, want := range []string{"30", "20"} {
 			r := get(token)
 			if r.StatusCode != 503 || r.Header.Get("Retry-After") != want || r.Header.Get("WWW-Authenticate") != "" {
-				t.Errorf("%d, Retry-After %q, want 503 and %s", r.StatusCode, r.Header.Get("Retry-After"), want)
+				t.Errorf("status %d, Retry-After %q, want 503 and %s", r.StatusCode, r.Header.Get("Retry-After"), want)
 			}
 			time.Sleep(10 * time.Second)
 		}
 		i.publish(t, key)
 		time.Sleep(10 * time.Second)
 		if r := get(token); r.StatusCode != 204 {
-			t.Errorf("%d when the issuer is back", r.StatusCode)
+			t.Errorf("status %d after the outage, want 204", r.StatusCode)
 		}
 		if r := get(newKey(t, "EdDSA", "2").token(t, issuerURL)); r.StatusCode != 401 {
-			t.Errorf("%d for an unknown key", r.StatusCode)
+			t.Errorf("status %d for an unknown key, want 401", r.StatusCode)
 		}
 	})
 }
 
-// AnyOf asks the verifier of a token's issuer, and wakes no other.
+// AnyOf asks only the verifier of the token's issuer. The keys of the others are not fetched.
 func TestAnyOf(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		keyA, keyB := newKey(t, "EdDSA", "1"), newKey(t, "EdDSA", "1")
 		a, b := newIssuer(t, issuerURL, keyA), newIssuer(t, "https://b.test", keyB)
-		ofA, ofB := a.verifier(t), b.verifier(t)
-		v, err := jwt.AnyOf(map[string]auth.TokenVerifier{ofA.Issuer(): ofA, ofB.Issuer(): ofB})
+		verifierA, verifierB := a.verifier(t), b.verifier(t)
+		v, err := jwt.AnyOf(map[string]auth.TokenVerifier{verifierA.Issuer(): verifierA, verifierB.Issuer(): verifierB})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if p := accepted(t, v, keyA.token(t, a.url)); p.Issuer() != a.url {
-			t.Error(p.Issuer())
+			t.Errorf("the issuer is %q", p.Issuer())
 		}
 		if a.fetches() != 1 || b.fetches() != 0 {
-			t.Errorf("%d and %d fetches", a.fetches(), b.fetches())
+			t.Errorf("%d and %d fetches, want 1 and 0", a.fetches(), b.fetches())
 		}
 		if _, err := v.Verify(t.Context(), keyA.token(t, b.url)); !errors.Is(err, auth.ErrInvalidToken) {
-			t.Errorf("A speaks for B: %v", err)
+			t.Errorf("token of B signed by A: got %v, want ErrInvalidToken", err)
 		}
 		if p := accepted(t, v, keyB.token(t, b.url)); p.Issuer() != b.url {
-			t.Error(p.Issuer())
+			t.Errorf("the issuer is %q", p.Issuer())
 		}
 	})
 }

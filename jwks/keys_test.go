@@ -16,7 +16,7 @@ import (
 	"github.com/seed-e36e2130/auth/jwks"
 )
 
-// One bad key turns away its own tokens and no others; each is told in the log.
+// A bad key of a set has no effect on the tokens of the other keys, and the log names it.
 func TestBadKeysAmongGood(t *testing.T) {
 	t.Parallel()
 	good := newKey(t, "EdDSA", "good")
@@ -38,7 +38,7 @@ func TestBadKeysAmongGood(t *testing.T) {
 	secret := []byte("a secret that everybody can fetch")
 	for name, row := range map[string]struct {
 		jwk     map[string]any
-		refused string // in the log; "" passed over in silence
+		refused string // text in the log; empty: the key is skipped without a message
 		token   func() string
 	}{
 		"a secret": {
@@ -81,11 +81,11 @@ func TestBadKeysAmongGood(t *testing.T) {
 					t.Errorf("the log does not say %q:\n%s", row.refused, log)
 				}
 				if row.refused == "" && strings.Contains(log.String(), "refused") {
-					t.Errorf("logged:\n%s", log)
+					t.Errorf("a key that is not for us was logged:\n%s", log)
 				}
 				for _, leak := range []string{encode(secret), encode(seed), encode(scalar)} {
 					if strings.Contains(log.String(), leak) {
-						t.Errorf("the log holds a key:\n%s", log)
+						t.Errorf("the log contains key material:\n%s", log)
 					}
 				}
 			})
@@ -93,7 +93,7 @@ func TestBadKeysAmongGood(t *testing.T) {
 	}
 }
 
-// The algorithm is the key's: what its JWK says, else the host, and a token never.
+// The algorithm of an RSA key comes from its JWK, or else from the host, and never from a token.
 func TestRSAAlgorithm(t *testing.T) {
 	t.Parallel()
 	unnamed := map[string]any{"alg": nil}
@@ -123,7 +123,7 @@ func TestRSAAlgorithm(t *testing.T) {
 	}
 }
 
-// A token without kid speaks of the one key of its algorithm, where there is one.
+// A token without kid is verified by the only key of its algorithm, and refused if there are two.
 func TestNoKeyID(t *testing.T) {
 	t.Parallel()
 	nameless := newKey(t, "EdDSA", "")

@@ -12,39 +12,40 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-e36e2130/auth/cfgerr"
 	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// Bounds on what an issuer may answer. Metadata has some 2 to 8 KiB, a set of a
-// dozen keys with their certificates some 30.
+// Bounds on a response, in bytes. Metadata has about 2 to 8 KiB; a set of a dozen keys with their
+// certificates has about 30 KiB.
 const (
 	maxMetadata = 64 << 10
 	maxSet      = 256 << 10
 	maxHeader   = 64 << 10
-	maxURL      = 2048
+	maxURL      = 2048 // of the URL in a setting or in the metadata
 )
 
-// source is where the keys of an issuer come from. Exactly one of keys and
-// metadata is set.
+// source is where the keys of an issuer come from. Exactly one of keys and metadata is set.
 type source struct {
 	issuer       string
-	keys         string // the JWK set's URL
-	metadata     string // the URL of what names it
-	hosts        []string
+	keys         string   // URL of the JWK set
+	metadata     string   // URL of the metadata, which names the URL of the JWK set
+	hosts        []string // hosts that the metadata may name
 	plainHTTP    bool
 	rsaAlgorithm string
 	client       *http.Client
 }
 
-// newSource reports what is wrong with cfg to fault.
-func newSource(cfg *Config, fault func(field, value, reason string)) *source {
+// newSource returns the source that cfg describes, and adds what is wrong with it to faults.
+func newSource(cfg *Config, faults *cfgerr.Faults) *source {
 	s := &source{
 		issuer: cfg.Tokens.Issuer, keys: cfg.KeysURL, plainHTTP: cfg.DangerouslyPlainHTTP,
 		rsaAlgorithm: cfg.RSAAlgorithm,
 		client: &http.Client{
 			Transport: cfg.Transport,
-			// An answer from elsewhere would be nobody's that was configured.
+			// A redirect would let a host that is not configured supply the keys (CWE-601,
+			// CWE-918).
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -58,34 +59,35 @@ func newSource(cfg *Config, fault func(field, value, reason string)) *source {
 	for _, host := range cfg.KeyHosts {
 		u, err := url.Parse("https://" + host)
 		if err != nil || u.Host != host || host == "" {
-			fault("KeyHosts", host, "must be a host or host:port")
+			faults.Add("KeyHosts", host, "must be a host or host:port")
 			continue
 		}
 		s.hosts = append(s.hosts, hostOf(u))
 	}
 	if s.keys != "" {
 		if _, err := s.check(s.keys); err != nil {
-			fault("KeysURL", s.keys, err.Error())
+			faults.Add("KeysURL", s.keys, err.Error())
 		}
 		return s
 	}
 	if s.issuer == "" {
-		return s // reported elsewhere
+		return s // jwt.NewVerifier reports it
 	}
 	u, err := s.check(s.issuer)
 	switch {
 	case err != nil:
-		fault("Tokens.Issuer", s.issuer, err.Error()+", or KeysURL set")
+		faults.Add("Tokens.Issuer", s.issuer, err.Error()+", or KeysURL set")
 		return s
 	case u.RawQuery != "" || u.ForceQuery:
-		fault("Tokens.Issuer", s.issuer, "must have no query, or KeysURL set")
+		faults.Add("Tokens.Issuer", s.issuer, "must have no query, or KeysURL set")
 	}
 	s.hosts = append(s.hosts, hostOf(u))
 	s.metadata = strings.TrimSuffix(s.issuer, "/") + "/.well-known/openid-configuration"
 	return s
 }
 
-// check returns a URL that keys may come from.
+// check parses a URL, and returns an error if keys may not be fetched from it. The error ends a
+// sentence that begins with the URL.
 func (s *source) check(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -101,8 +103,8 @@ func (s *source) check(text string) (*url.URL, error) {
 	return nil, errors.New("must be https, or http on this machine")
 }
 
-// hostOf returns the host as it is compared: in lower case, without the port that
-// the scheme implies.
+// hostOf returns the host of u in the form in which hosts are compared: in lower case, and without
+// the port that the scheme implies.
 func hostOf(u *url.URL) string {
 	host := strings.ToLower(u.Host)
 	if u.Scheme == "https" {
@@ -111,7 +113,7 @@ func hostOf(u *url.URL) string {
 	return strings.TrimSuffix(host, ":80")
 }
 
-// fetch returns the issuer's keys, of which there is at least one.
+// fetch returns the issuer's keys, at least one.
 func (s *source) fetch(ctx context.Context) (keySet, error) {
 	keysURL := s.keys
 	if s.metadata != "" {
@@ -135,14 +137,14 @@ func (s *source) fetch(ctx context.Context) (keySet, error) {
 	return set, nil
 }
 
-// get returns the answer to one request, whose body has at most limit bytes.
+// get returns the response to one request. A body of more than limit bytes is an error.
 func (s *source) get(ctx context.Context, from string, limit int64) (body string, header http.Header, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return "", nil, err
 	}
 	req.Header.Set("Accept", "application/json, application/jwk-set+json")
-	req.Close = true // the next request comes in minutes, and a connection that is kept has goroutines
+	req.Close = true // the next request is minutes away, and an idle connection would keep goroutines
 	res, err := s.client.Do(req)
 	if err != nil {
 		return "", nil, err
@@ -156,13 +158,14 @@ func (s *source) get(ctx context.Context, from string, limit int64) (body string
 	case err != nil:
 		return "", nil, fmt.Errorf("%s: %w", from, err)
 	case int64(len(text)) > limit:
-		return "", nil, fmt.Errorf("%s: an answer of more than %d bytes", from, limit)
+		return "", nil, fmt.Errorf("%s: the response has more than %d bytes", from, limit)
 	}
 	return string(text), res.Header, nil
 }
 
-// readMetadata returns where the JWK set is: OpenID Connect Discovery 1.0 section
-// 3. The issuer must be the one configured, byte for byte (section 4.3).
+// readMetadata returns the URL of the JWK set from the issuer's metadata (OpenID Connect Discovery
+// 1.0 section 3). The issuer in it must be the configured one, byte for byte: otherwise one issuer
+// could pass its keys off as another's (section 4.3).
 func (s *source) readMetadata(text string) (keysURL string, err error) {
 	var issuer string
 	err = strictjson.Object(text, func(name, value string) error {
@@ -178,20 +181,20 @@ func (s *source) readMetadata(text string) (keysURL string, err error) {
 		return "", fmt.Errorf("metadata: %w", err)
 	}
 	if issuer != s.issuer {
-		return "", fmt.Errorf("the metadata is of the issuer %.200q", issuer)
+		return "", fmt.Errorf("the metadata names the issuer %.200q, not the configured one", issuer)
 	}
 	u, err := s.check(keysURL)
 	if err != nil {
 		return "", fmt.Errorf("jwks_uri %.200q %w", keysURL, err)
 	}
 	if host := hostOf(u); !slices.Contains(s.hosts, host) {
-		return "", fmt.Errorf("jwks_uri has the host %.200q: not the issuer's, and not among KeyHosts", host)
+		return "", fmt.Errorf("jwks_uri has the host %.200q, which is neither the issuer's nor in Config.KeyHosts", host)
 	}
 	return keysURL, nil
 }
 
-// maxAge returns how long Cache-Control (RFC 9111 section 5.2.2) lets the answer
-// be kept, or -1 if it does not say.
+// maxAge returns how long Cache-Control (RFC 9111 section 5.2.2) allows the response to be reused,
+// or -1 if it does not say.
 func maxAge(header http.Header) time.Duration {
 	age := time.Duration(-1)
 	for _, line := range header.Values("Cache-Control") {

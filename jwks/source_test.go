@@ -16,8 +16,8 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
-// Answers that are no keys: none is followed, kept or repeated, and each is an
-// outage.
+// Responses that are not a usable key set: each counts as an outage, none is followed elsewhere,
+// and no error repeats what the response said.
 func TestBadAnswers(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, "EdDSA", "1")
@@ -77,10 +77,10 @@ func TestBadAnswers(t *testing.T) {
 			"broken keys alone":         {nil, answer(setOf(t, key.jwk(map[string]any{"x": "AAAA"}))), "no usable key"},
 			"no objects":                {nil, answer(`{"keys":[1,"x",null]}`), "no usable key"},
 
-			"metadata of another":    {metadata(`{"issuer":%q,"jwks_uri":%q}`, issuer+"/", issuer+"/keys"), nil, "is of the issuer"},
-			"metadata of none":       {metadata(`{"jwks_uri":%q}`, issuer+"/keys"), nil, "is of the issuer"},
+			"metadata of another":    {metadata(`{"issuer":%q,"jwks_uri":%q}`, issuer+"/", issuer+"/keys"), nil, "names the issuer"},
+			"metadata of none":       {metadata(`{"jwks_uri":%q}`, issuer+"/keys"), nil, "names the issuer"},
 			"metadata with two":      {metadata(`{"issuer":%q,"issuer":%q,"jwks_uri":%q}`, issuer, issuer, issuer+"/keys"), nil, "duplicate"},
-			"metadata of a template": {metadata(`{"issuer":"https://login.test/{tenantid}/v2.0","jwks_uri":%q}`, issuer+"/keys"), nil, "is of the issuer"},
+			"metadata of a template": {metadata(`{"issuer":"https://login.test/{tenantid}/v2.0","jwks_uri":%q}`, issuer+"/keys"), nil, "names the issuer"},
 			"metadata without keys":  {metadata(`{"issuer":%q}`, issuer), nil, "jwks_uri"},
 			"metadata, no JSON":      {metadata("issuer"), nil, "metadata"},
 			"metadata too long":      {metadata(`{"issuer":%q,"jwks_uri":%q,"x":%q}`, issuer, issuer+"/keys", strings.Repeat("x", 64<<10)), nil, "more than 65536 bytes"},
@@ -105,21 +105,21 @@ func TestBadAnswers(t *testing.T) {
 			}
 			p, err := v.Verify(t.Context(), key.token(t, i.url))
 			if p != nil || !errors.Is(err, auth.ErrKeysUnavailable) || errors.Is(err, auth.ErrInvalidToken) {
-				t.Fatalf("%v, %v", p, err)
+				t.Fatalf("got %v, %v, want ErrKeysUnavailable", p, err)
 			}
 			if !strings.Contains(err.Error(), r.want) || !strings.Contains(err.Error(), i.url) {
-				t.Errorf("%v does not speak of %q and the issuer", err, r.want)
+				t.Errorf("the error %v does not mention %q and the issuer", err, r.want)
 			}
-			for _, leak := range []string{secret[:10], "nobody repeats", "<html"} {
+			for _, leak := range []string{secret[:10], "no error may repeat", "<html"} {
 				if strings.Contains(err.Error(), leak) {
-					t.Errorf("%v repeats what was answered", err)
+					t.Errorf("the error %v repeats the response", err)
 				}
 			}
 		})
 	}
 	t.Cleanup(func() {
 		if n := elsewhere.Load(); n > 0 {
-			t.Errorf("%d requests went elsewhere", n)
+			t.Errorf("%d requests went to another host", n)
 		}
 	})
 }
@@ -139,7 +139,7 @@ func short(body string) http.HandlerFunc {
 	}
 }
 
-// A bad answer after good ones leaves the good ones in use.
+// After a bad response, the keys of the last good one stay in use.
 func TestBadAnswerKeepsKeys(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, "EdDSA", "1")
@@ -153,7 +153,7 @@ func TestBadAnswerKeepsKeys(t *testing.T) {
 			accepted(t, v, token)
 		}
 		if i.fetches() == before {
-			t.Error("no fetch in 2 minutes")
+			t.Error("the keys were not fetched within 2 minutes")
 		}
 		accepted(t, v, token)
 	}
@@ -183,16 +183,16 @@ func TestKeyHosts(t *testing.T) {
 			i.answerMetadata(answer(fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, issuerURL, row.keysURL)))
 			v := i.verifier(t, func(cfg *jwks.Config) { cfg.KeyHosts = row.hosts })
 			if p, err := v.Verify(t.Context(), key.token(t, issuerURL)); row.ok != (err == nil) || !row.ok && !errors.Is(err, auth.ErrKeysUnavailable) {
-				t.Errorf("%v, %v", p, err)
+				t.Errorf("got %v, %v, want a verified token: %t", p, err, row.ok)
 			}
 			if n := i.fetches(); !row.ok && n != 0 {
-				t.Errorf("%d requests for the set", n)
+				t.Errorf("%d requests for the JWK set, want none", n)
 			}
 		})
 	}
 }
 
-// What is asked of the issuer holds whatever transport is given.
+// With a transport of the host, requests are the same: GET, no credentials, bounded in time.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, "EdDSA", "1")
@@ -201,10 +201,10 @@ func TestRequests(t *testing.T) {
 	v := i.verifier(t, func(cfg *jwks.Config) {
 		cfg.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
 			if r.Method != "GET" || !r.Close || r.Header.Get("Cookie") != "" || r.Header.Get("Authorization") != "" {
-				t.Errorf("%s %s, Close %t, %v", r.Method, r.URL, r.Close, r.Header)
+				t.Errorf("request %s %s, Close %t, with the header %v", r.Method, r.URL, r.Close, r.Header)
 			}
 			if _, bounded := r.Context().Deadline(); !bounded {
-				t.Error("a request without a deadline")
+				t.Error("the request has no deadline")
 			}
 			seen = append(seen, r.URL.String())
 			return i.RoundTrip(r)
@@ -212,7 +212,7 @@ func TestRequests(t *testing.T) {
 	})
 	accepted(t, v, key.token(t, issuerURL))
 	if want := "[" + issuerURL + "/.well-known/openid-configuration " + issuerURL + "/keys]"; fmt.Sprint(seen) != want {
-		t.Errorf("asked for %v, want %v", seen, want)
+		t.Errorf("requested %v, want %v", seen, want)
 	}
 }
 
@@ -231,7 +231,7 @@ func TestConfig(t *testing.T) {
 		faults string // fields; "" none
 	}{
 		"sound":              {func(*jwks.Config) {}, ""},
-		"the zero Config":    {func(c *jwks.Config) { *c = jwks.Config{} }, "JWTVerifierConfig.Issuer JWTVerifierConfig.Audience"},
+		"the zero Config":    {func(c *jwks.Config) { *c = jwks.Config{} }, "jwt.VerifierConfig.Issuer jwt.VerifierConfig.Audience"},
 		"keys of the host's": {func(c *jwks.Config) { c.Tokens.Keys = ring }, "Tokens.Keys"},
 		"plain http":         {func(c *jwks.Config) { c.Tokens.Issuer = "http://issuer.test" }, "Tokens.Issuer"},
 		"plain http, opted":  {func(c *jwks.Config) { c.Tokens.Issuer, c.DangerouslyPlainHTTP = "http://issuer.test", true }, ""},
@@ -246,7 +246,7 @@ func TestConfig(t *testing.T) {
 		"issuer with mark":   {func(c *jwks.Config) { c.Tokens.Issuer += "?" }, "Tokens.Issuer"},
 		"issuer, fragment":   {func(c *jwks.Config) { c.Tokens.Issuer += "#" }, "Tokens.Issuer"},
 		"issuer, user":       {func(c *jwks.Config) { c.Tokens.Issuer = "https://u@issuer.test" }, "Tokens.Issuer"},
-		"issuer too long":    {func(c *jwks.Config) { c.Tokens.Issuer += strings.Repeat("x", 2048) }, "JWTVerifierConfig.Issuer Tokens.Issuer"},
+		"issuer too long":    {func(c *jwks.Config) { c.Tokens.Issuer += strings.Repeat("x", 2048) }, "jwt.VerifierConfig.Issuer Tokens.Issuer"},
 		"keys by http":       {func(c *jwks.Config) { c.KeysURL = "http://issuer.test/keys" }, "KeysURL"},
 		"keys by file":       {func(c *jwks.Config) { c.KeysURL = "file:///keys" }, "KeysURL"},
 		"keys with query":    {func(c *jwks.Config) { c.KeysURL = "https://issuer.test/keys?appid=1" }, ""},
@@ -264,7 +264,7 @@ func TestConfig(t *testing.T) {
 			c.Refresh, c.Cooldown, c.MaxStale, c.Timeout = 84*time.Hour+1, 600e9+1, 168*time.Hour, 60e9+1
 		}, "Cooldown Timeout Refresh"},
 		"negative":        {func(c *jwks.Config) { c.Refresh, c.Cooldown, c.MaxStale, c.Timeout = -1, -1, -1, -1 }, "Cooldown MaxStale Timeout Refresh"},
-		"rules of tokens": {func(c *jwks.Config) { c.Tokens.Leeway = time.Hour }, "JWTVerifierConfig.Leeway"},
+		"rules of tokens": {func(c *jwks.Config) { c.Tokens.Leeway = time.Hour }, "jwt.VerifierConfig.Leeway"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -275,7 +275,7 @@ func TestConfig(t *testing.T) {
 			for _, e := range flat(err) {
 				var fault *auth.ConfigError
 				if !errors.As(e, &fault) {
-					t.Fatalf("%v is no ConfigError", e)
+					t.Fatalf("%v is not a ConfigError", e)
 				}
 				fields = append(fields, strings.TrimPrefix(fault.Field, "jwks.Config."))
 			}

@@ -47,8 +47,7 @@ func vectorKey(t testing.TB, kid, alg string) testKey {
 	return testKey{alg, kid, publicHalf{public}}
 }
 
-// The attack cases for public keys, with the keys fetched: keys that come by
-// another way change no answer.
+// The attack cases for public keys give the same results with keys that are fetched.
 func TestTokenVectors(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(vectors, "settings.json"))
@@ -78,7 +77,7 @@ func TestTokenVectors(t *testing.T) {
 				var keys []testKey
 				for _, k := range s.Keys {
 					if strings.HasPrefix(k.Alg, "HS") {
-						return nil // no issuer publishes secrets
+						return nil // a symmetric key is never published
 					}
 					keys = append(keys, vectorKey(t, k.Kid, k.Alg))
 				}
@@ -115,11 +114,11 @@ func TestTokenVectors(t *testing.T) {
 			}
 		}
 		if lines.Err() != nil || accepts < 10 || refuses < 50 {
-			t.Errorf("%v: %d accepted, %d refused", lines.Err(), accepts, refuses)
+			t.Errorf("%v: %d tokens accepted, %d refused: too few", lines.Err(), accepts, refuses)
 		}
 		for id, i := range issuers {
-			if n := i.fetches(); n > 2 { // the first, and one for the tokens with unknown keys
-				t.Errorf("%s: %d fetches", id, n)
+			if n := i.fetches(); n > 2 { // the first fetch, and one for the tokens with unknown keys
+				t.Errorf("%s: %d fetches, want at most 2", id, n)
 			}
 		}
 		t.Logf("%d accepted, %d refused", accepts, refuses)

@@ -11,20 +11,21 @@ import (
 
 func aspnet() []format {
 	return []format{
-		{own: whole("AQAAAA"), verify: keyed(aspnet3)}, // a 1 and the 0s of a small number
+		{own: whole("AQAAAA"), verify: keyed(aspnet3)}, // base64 of the byte 1 and the zero bytes of a small number
 		{own: isASPNET2, verify: keyed(aspnet2)},
 	}
 }
 
-const aspnetDigest = 32 // bytes, in both versions
+// aspnetDigest is the length of the digest in bytes, in both versions.
+const aspnetDigest = 32
 
-// isASPNET2 reports whether a hash has the shape of version 2, which has no mark:
-// 49 bytes in base64, of which the first is 0.
+// isASPNET2 reports whether a hash has the shape of version 2, which has no prefix: 49 bytes in
+// base64, the first of which is 0.
 func isASPNET2(encoded string) (string, bool) {
 	return encoded, len(encoded) == 68 && encoded[0] == 'A' && encoded[1] >= 'A' && encoded[1] <= 'P' && strings.HasSuffix(encoded, "==")
 }
 
-// aspnet2 reads 0, 16 bytes of salt and the digest.
+// aspnet2 reads a zero byte, 16 bytes of salt and the digest.
 func aspnet2(encoded string) (recipe, error) {
 	b, err := fromBase64(standardBase64, encoded)
 	if err != nil {
@@ -34,8 +35,8 @@ func aspnet2(encoded string) (recipe, error) {
 	return pbkdf2Hash(newHash, "1000", b[1:17], b[17:], aspnetDigest)
 }
 
-// aspnet3 reads 1, four bytes each for the hash function, the iterations and the
-// size of the salt, the salt and the digest.
+// aspnet3 reads the byte 1; four bytes each for the hash function, the iterations and the length of
+// the salt; the salt; and the digest.
 func aspnet3(encoded string) (recipe, error) {
 	b, err := fromBase64(standardBase64, encoded)
 	if err != nil {
@@ -61,13 +62,14 @@ func betterAuth() []format {
 	return []format{{own: isBetterAuth, verify: keyed(betterAuthScrypt)}}
 }
 
-// isBetterAuth reports whether a hash has Better Auth's shape, which has no mark.
+// isBetterAuth reports whether a hash has the shape of Better Auth's, which have no prefix.
 func isBetterAuth(encoded string) (string, bool) {
 	return encoded, len(encoded) == 161 && encoded[32] == ':'
 }
 
-// betterAuthScrypt reads salt:digest in hexadecimal digits. The salt is hashed as
-// the text it is. The parameters are fixed: r is beyond what a stored hash may name.
+// betterAuthScrypt reads salt:digest in hexadecimal digits. The text of the salt is hashed, not its
+// bytes. The parameters are fixed by the format, so r may be above the bound for parameters of a
+// hash.
 func betterAuthScrypt(encoded string) (recipe, error) {
 	salt := encoded[:32]
 	if _, err := fromHex(salt); err != nil {

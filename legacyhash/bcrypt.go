@@ -6,20 +6,21 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// leastBcrypt reads bcrypt hashes. A mismatch takes as long as a new hash of the
-// Hasher's cost; no more of that is wanted here, where no hash is made.
-var leastBcrypt, _ = passwords.NewBcrypt(10) // which is within its bounds
+// cheapBcrypt verifies bcrypt hashes. With [passwords.Bcrypt], a mismatch takes at least as long as
+// a new hash of the configured cost. This package makes no hashes, so the lowest cost is enough.
+var cheapBcrypt, _ = passwords.NewBcrypt(10) // no error: 10 is within the bounds
 
-// bcrypt is plain bcrypt behind a mark, read by [passwords.Bcrypt].
+// bcrypt is the format of plain bcrypt after a prefix. [passwords.Bcrypt] reads it.
 func bcrypt(mark string) format {
-	return format{own: bcryptAfter(mark), verify: leastBcrypt.Verify, plain: true}
+	return format{own: bcryptAfter(mark), verify: cheapBcrypt.Verify, plain: true}
 }
 
-// bcryptAfter owns plain bcrypt hashes behind a mark, and none of its relatives.
+// bcryptAfter returns the own function for plain bcrypt hashes after a prefix, without
+// bcrypt-sha256.
 func bcryptAfter(mark string) func(string) (string, bool) {
 	return func(encoded string) (string, bool) {
 		rest, ok := strings.CutPrefix(encoded, mark)
@@ -27,15 +28,16 @@ func bcryptAfter(mark string) func(string) (string, bool) {
 	}
 }
 
-// djangoBcryptSHA256 is bcrypt of the password's SHA-256 in hexadecimal digits.
+// djangoBcryptSHA256 is the format of Django's BCryptSHA256PasswordHasher: bcrypt of the SHA-256 of
+// the password in hexadecimal digits.
 func djangoBcryptSHA256() format {
 	return format{own: bcryptAfter("bcrypt_sha256$"), verify: func(ctx context.Context, rest, password string) error {
 		sum := sha256.Sum256([]byte(password))
-		return leastBcrypt.Verify(ctx, rest, hex.EncodeToString(sum[:]))
+		return cheapBcrypt.Verify(ctx, rest, hex.EncodeToString(sum[:]))
 	}}
 }
 
-// argon2 is what [passwords.Argon2id] reads, behind a mark.
+// argon2 is the format of Argon2i and Argon2id after a prefix. [passwords.Argon2id] reads it.
 func argon2(mark string) format {
 	return format{verify: passwords.Argon2id{}.Verify, own: func(encoded string) (string, bool) {
 		rest, ok := strings.CutPrefix(encoded, mark)
@@ -43,25 +45,25 @@ func argon2(mark string) format {
 	}}
 }
 
-// Devise reads the hashes of Ruby's Devise: bcrypt of the password and then the
-// pepper, cut at 72 bytes, which leaves of a long pepper only the beginning. The
-// pepper is the setting config.pepper; it may be empty. Use it in place of what
-// reads plain bcrypt without a pepper: both would claim the same hashes.
+// Devise returns a Hasher for the hashes of Ruby's Devise: bcrypt of the password followed by the
+// pepper, cut at 72 bytes, so that only the beginning of a long pepper counts. The pepper is
+// Devise's setting config.pepper and may be empty. Do not combine it with a Hasher that reads plain
+// bcrypt without a pepper, because both would claim the same hashes.
 //
-// It returns an [*cfgerr.Error] if the pepper holds a NUL.
+// It returns a [*cfgerr.Error] if the pepper contains a NUL character.
 func Devise(pepper string) (Hasher, error) {
 	if strings.IndexByte(pepper, 0) >= 0 {
-		return Hasher{}, &auth.ConfigError{Field: "Devise.pepper", Reason: "it holds a NUL, which Devise refuses"}
+		return Hasher{}, &cfgerr.Error{Field: "legacyhash.Devise.pepper", Reason: "must not contain a NUL character, which Devise refuses"}
 	}
 	return Hasher{formats: []format{{
 		own: bcryptAfter(""), plain: true,
 		verify: func(ctx context.Context, rest, password string) error {
-			// A password that is too long by itself is refused by Bcrypt.
+			// Bcrypt refuses a password that is too long without the pepper.
 			if len(password) <= bcryptPassword {
 				joined := password + pepper
 				password = joined[:min(len(joined), bcryptPassword)]
 			}
-			return leastBcrypt.Verify(ctx, rest, password)
+			return cheapBcrypt.Verify(ctx, rest, password)
 		},
 	}}}, nil
 }

@@ -9,18 +9,19 @@ import (
 	"github.com/seed-e36e2130/auth/internal/phc"
 )
 
-// The bounds on the hashes of crypt(3). Their work grows with the password, too.
+// Bounds on the hashes of crypt(3), whose work grows with the length of the password as well. See
+// decision 0045.
 const (
-	minCryptRounds = 1000 // fewer are never written
+	minCryptRounds = 1000 // crypt(3) never writes fewer
 	maxCryptRounds = 1_000_000
 	minPHPassLog2  = 7
 	maxPHPassLog2  = 20
 )
 
-// crypt64 is the alphabet of crypt(3); a digit stands for six bits.
+// crypt64 is the alphabet of crypt(3). A digit stands for six bits.
 const crypt64 = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// appendCrypt64 appends the n lowest digits of a number, the lowest first.
+// appendCrypt64 appends the n lowest digits of a number, the lowest digit first.
 func appendCrypt64(dst []byte, number uint, n int) []byte {
 	for range n {
 		dst = append(dst, crypt64[number&63])
@@ -29,13 +30,13 @@ func appendCrypt64(dst []byte, number uint, n int) []byte {
 	return dst
 }
 
-// isCrypt64 reports whether text is of that alphabet.
+// isCrypt64 reports whether text has only characters of crypt64.
 func isCrypt64(text string) bool {
-	return strings.Trim(text, crypt64) == "" // each is, or what is left is not empty
+	return strings.Trim(text, crypt64) == "" // Trim stops at a character outside the alphabet
 }
 
-// cryptDigest returns a digest as the text it is compared in. Its last digit holds
-// so many bits and the rest are zero.
+// cryptDigest returns the text of a digest, in which form it is compared. The last digit holds only
+// this number of bits; its other bits must be zero, so that a digest has one spelling.
 func cryptDigest(text string, length, bits int) ([]byte, error) {
 	switch {
 	case len(text) != length:
@@ -46,9 +47,9 @@ func cryptDigest(text string, length, bits int) ([]byte, error) {
 	return []byte(text), nil
 }
 
-// phpass reads, after $P$ or $H$, a digit for the logarithm of the rounds, 8 of salt
-// and 22 of digest: MD5 over and over (Openwall, "Portable PHP password hashing
-// framework").
+// phpass reads the text after $P$ or $H$: one digit for the binary logarithm of the rounds, 8
+// characters of salt and 22 of digest. The hash is repeated MD5 (Openwall, "Portable PHP password
+// hashing framework").
 func phpass(rest string) (recipe, error) {
 	if len(rest) != 31 {
 		return recipe{}, errLength
@@ -78,13 +79,14 @@ func phpass(rest string) (recipe, error) {
 	}}, nil
 }
 
-// cryptOrder is how a digest's bytes are told in groups of three: those of the
-// first group, and which of them, each plus one, makes each of the next.
+// cryptOrder is the order in which sha-crypt encodes the bytes of a digest, in groups of three.
+// Each group has the indices of the group before it, permuted and increased by one.
 type cryptOrder struct {
-	first, next [3]int
-	groups      int
-	last        []int // the bytes of the last group, which has fewer
-	bits        int   // of the last digit
+	first  [3]int // indices of the first group
+	next   [3]int // for each index of a group, its position in the group before
+	groups int    // number of groups of three
+	last   []int  // indices of the last group, which has fewer than three
+	bits   int    // number of bits in the last digit
 }
 
 var (
@@ -92,14 +94,15 @@ var (
 	sha512Order = cryptOrder{first: [3]int{0, 21, 42}, next: [3]int{1, 2, 0}, groups: 21, last: []int{63}, bits: 2}
 )
 
-// length is that of the text.
+// length returns the length of the encoded digest.
 func (o cryptOrder) length() int { return 4*o.groups + len(o.last) + 1 }
 
+// text returns the encoded digest.
 func (o cryptOrder) text(sum []byte) []byte {
-	text, at := make([]byte, 0, o.length()), o.first
+	text, group := make([]byte, 0, o.length()), o.first
 	for range o.groups {
-		text = appendCrypt64(text, uint(sum[at[0]])<<16|uint(sum[at[1]])<<8|uint(sum[at[2]]), 4)
-		at = [3]int{at[o.next[0]] + 1, at[o.next[1]] + 1, at[o.next[2]] + 1}
+		text = appendCrypt64(text, uint(sum[group[0]])<<16|uint(sum[group[1]])<<8|uint(sum[group[2]]), 4)
+		group = [3]int{group[o.next[0]] + 1, group[o.next[1]] + 1, group[o.next[2]] + 1}
 	}
 	rest := uint(0)
 	for _, i := range o.last {
@@ -108,8 +111,8 @@ func (o cryptOrder) text(sum []byte) []byte {
 	return appendCrypt64(text, rest, len(o.last)+1)
 }
 
-// shaCrypt reads, after $5$ or $6$, rounds=N$ (5,000 where it is absent), a salt of
-// at most 16 and the digest (Drepper, "Unix crypt using SHA-256 and SHA-512").
+// shaCrypt is the format of sha-crypt (Drepper, "Unix crypt using SHA-256 and SHA-512"). After $5$
+// or $6$ follow rounds=N$ (5,000 if absent), a salt of at most 16 characters, and the digest.
 func shaCrypt(mark string, newHash func() hash.Hash, order cryptOrder) format {
 	return format{own: after(mark), verify: keyed(func(rest string) (recipe, error) {
 		rounds := 5000
@@ -137,7 +140,7 @@ func shaCrypt(mark string, newHash func() hash.Hash, order cryptOrder) format {
 	})}
 }
 
-// shaCryptSum is the algorithm's steps 1 to 21.
+// shaCryptSum computes the digest: steps 1 to 21 of Drepper's algorithm.
 func shaCryptSum(h hash.Hash, password, salt []byte, rounds int) []byte {
 	sum := func(parts ...[]byte) []byte {
 		h.Reset()

@@ -15,26 +15,29 @@ import (
 	"github.com/seed-e36e2130/auth/internal/phc"
 )
 
-// The bounds on what a stored hash may ask for.
+// Bounds on the cost that a stored hash may ask for.
 const (
-	maxPBKDF2  = 10_000_000 // iterations
-	maxScryptN = 1 << 17    // with r=8: 128 MiB
-	maxScryptR = 8
-	maxScryptP = 10
-	maxSalt    = 128 // bytes
+	maxPBKDF2 = 10_000_000 // iterations
+	maxSalt   = 128        // bytes
+
+	// With the greatest N and r, scrypt needs 128 MiB.
+	maxScryptLog2N = 17
+	maxScryptN     = 1 << maxScryptLog2N
+	maxScryptR     = 8
+	maxScryptP     = 10
 )
 
 var (
-	errParts    = errors.New("not the parts of its format")
-	errCost     = errors.New("its cost is no number within the bounds")
-	errSalt     = errors.New("its salt is empty, too long or has a foreign character")
-	errLength   = errors.New("its digest is of another length")
-	errEncoding = errors.New("its salt or digest is not canonical")
+	errParts    = errors.New("a part of the format is missing or unknown")
+	errCost     = errors.New("the cost is not a number within the bounds")
+	errSalt     = errors.New("the salt is empty, too long or has a character outside the alphabet")
+	errLength   = errors.New("the digest does not have the length of the format")
+	errEncoding = errors.New("the salt or the digest is not in canonical encoding")
 )
 
-// pbkdf2Hash is the recipe of PBKDF2 (RFC 8018 section 5.2) with iterations as
-// they stand in the hash. The digest must have size bytes: a shorter one would be
-// the beginning of the right one, and match.
+// pbkdf2Hash returns the recipe of PBKDF2 (RFC 8018 section 5.2). The iterations are a text of the
+// hash. The digest must have size bytes: a shorter one would be the beginning of the right one, so
+// it would match, and a short digest can be guessed. See decision 0042.
 func pbkdf2Hash(newHash func() hash.Hash, iterations string, salt, digest []byte, size int) (recipe, error) {
 	n, ok := phc.Number(iterations, maxPBKDF2)
 	switch {
@@ -50,7 +53,7 @@ func pbkdf2Hash(newHash func() hash.Hash, iterations string, salt, digest []byte
 	}}, nil
 }
 
-// scryptHash is the recipe of scrypt (RFC 7914), with the same rule for the digest.
+// scryptHash returns the recipe of scrypt (RFC 7914), with the same rule for the digest.
 func scryptHash(n, r, p int, salt, digest []byte, size int) (recipe, error) {
 	switch {
 	case n < 2 || n > maxScryptN || n&(n-1) != 0 || r < 1 || r > maxScryptR || p < 1 || p > maxScryptP:
@@ -65,7 +68,8 @@ func scryptHash(n, r, p int, salt, digest []byte, size int) (recipe, error) {
 	}}, nil
 }
 
-// saltedDigest is the recipe of one hash of size bytes over password and salt.
+// saltedDigest returns the recipe of one hash of size bytes over password and salt. See decision
+// 0043.
 func saltedDigest(size int, digest, salt []byte, sum func(password string) []byte) (recipe, error) {
 	switch {
 	case len(salt) == 0 || len(salt) > maxSalt:
@@ -76,15 +80,15 @@ func saltedDigest(size int, digest, salt []byte, sum func(password string) []byt
 	return recipe{digest, func(password string) ([]byte, error) { return sum(password), nil }}, nil
 }
 
-// hashed returns the hash of a text.
+// hashed returns the hash of text.
 func hashed(newHash func() hash.Hash, text string) []byte {
 	h := newHash()
 	h.Write([]byte(text))
 	return h.Sum(nil)
 }
 
-// numbers reads the numbers of an scrypt hash; what is none becomes 0, which is out
-// of bounds.
+// numbers reads the numbers of an scrypt hash. It returns 0, which is out of bounds, for a text
+// that is not a number.
 func numbers(texts ...string) []int {
 	list := make([]int, len(texts))
 	for i, text := range texts {
@@ -93,7 +97,7 @@ func numbers(texts ...string) []int {
 	return list
 }
 
-// hashOf returns a hash function by the name it has in Python.
+// hashOf returns the hash function with this name in Python, and its size in bytes.
 func hashOf(name string) (newHash func() hash.Hash, size int, ok bool) {
 	switch name {
 	case "sha1":
@@ -106,7 +110,7 @@ func hashOf(name string) (newHash func() hash.Hash, size int, ok bool) {
 	return nil, 0, false
 }
 
-// textSalt returns a salt that is hashed as the text it is: printable ASCII.
+// textSalt returns a salt whose text is hashed. It must be printable ASCII without spaces.
 func textSalt(text string) ([]byte, error) {
 	for _, c := range []byte(text) {
 		if c <= ' ' || c > '~' {
@@ -120,12 +124,12 @@ var (
 	standardBase64 = base64.StdEncoding.Strict()
 	urlBase64      = base64.URLEncoding.Strict()
 	rawBase64      = base64.RawStdEncoding.Strict()
-	// passlibBase64 is passlib's ab64.
+	// passlibBase64 is passlib's ab64: raw base64 with '.' in place of '+'.
 	passlibBase64 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./").WithPadding(base64.NoPadding).Strict()
 )
 
-// fromBase64 decodes the one spelling that bytes have. Package base64 skips line
-// breaks even where it is strict.
+// fromBase64 decodes the canonical encoding. It compares lengths because package base64 skips line
+// breaks even if it is strict.
 func fromBase64(encoding *base64.Encoding, text string) ([]byte, error) {
 	decoded, err := encoding.DecodeString(text)
 	if err != nil || encoding.EncodedLen(len(decoded)) != len(text) {
@@ -134,7 +138,7 @@ func fromBase64(encoding *base64.Encoding, text string) ([]byte, error) {
 	return decoded, nil
 }
 
-// fromHex decodes lower-case hexadecimal digits.
+// fromHex decodes hexadecimal digits, which must be in lower case.
 func fromHex(text string) ([]byte, error) {
 	decoded, err := hex.DecodeString(text)
 	if err != nil || hex.EncodeToString(decoded) != text {

@@ -8,13 +8,13 @@ import (
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/legacyhash"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/legacyhash"
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// newTokens returns an issuer with a key that lives as long as the example.
+// newTokens returns an issuer with a new key.
 func newTokens() *jwt.Issuer {
 	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {
@@ -31,15 +31,15 @@ func newTokens() *jwt.Issuer {
 	return tokens
 }
 
-// newAccounts returns the accounts over a table whose hashes other systems made.
-// Each is read as it stands; the first login makes it an Argon2id hash.
+// newAccounts returns an Authenticator for a table with the hashes of other systems. The first
+// login of each user replaces their hash with an Argon2id hash.
 func newAccounts(users auth.UserStore, tokens auth.TokenIssuer) (*auth.Authenticator, error) {
 	return auth.New(users, tokens, auth.Config{
 		Hasher: passwords.Chain(passwords.Argon2id{}, legacyhash.All()),
 	})
 }
 
-// kind is how the hash in the table begins.
+// kind returns the beginning of a user's hash in the table.
 func kind(users auth.UserStore, username string) string {
 	u, err := users.UserByUsername(context.Background(), username)
 	if err != nil {
@@ -48,16 +48,15 @@ func kind(users auth.UserStore, username string) string {
 	return u.PasswordHash[:10]
 }
 
-// A table that FastAPI programs filled through passlib, and Django's auth_user, as
-// they are.
+// The unchanged hashes of a FastAPI program that uses passlib, and of Django's auth_user table.
 func ExampleAll() {
 	ctx := context.Background()
-	users := memstore.New() // in place of the table
+	users := memstore.New() // stands for the table
 	for _, u := range []auth.User{
 		{ID: "1", Username: "ada", PasswordHash: "$pbkdf2-sha256$1000$tpZSKqUUIoSwlvI.5/xfqw$fc81oamYlJlaSJykr8dMgjccQmdodMIOIQ4Ld08H6jc"},
 		{ID: "2", Username: "grace", PasswordHash: "pbkdf2_sha256$1000$suVwr32TorychDkvN7GJMF$ZC1KXQlQiPzGFaJmaGK04rpTEnJ6bY5iSMIPM9L9RZ8="},
 	} {
-		if err := users.CreateUser(ctx, u); err != nil {
+		if _, err := users.CreateUser(ctx, u); err != nil {
 			log.Fatal(err)
 		}
 	}
@@ -78,8 +77,7 @@ func ExampleAll() {
 	// $argon2id$ <nil>
 }
 
-// Hashes of passwords that bcrypt has cut at 72 bytes verify only where the host
-// says so.
+// The hash of a password that was cut at 72 bytes for bcrypt verifies only if the host allows it.
 func ExampleHasher_DangerouslyTruncating() {
 	const stored = "$2b$05$corpusSaltCorpusSaltCuTQedWhMtMFFHQSrTFIj81WLBIsy9bd2"
 	password := strings.Repeat("abcdefghijklmnopqrstuvwxyz", 4)

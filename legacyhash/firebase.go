@@ -3,77 +3,62 @@ package legacyhash
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
-	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
 const (
 	fbscrypt        = "$fbscrypt$"
-	firebaseKeySize = 64 // bytes of a signer key, and of a digest
+	firebaseKeySize = 64 // length of a signer key and of a digest in bytes
 )
 
-// FirebaseConfig is the rest of a project's password hash parameters, as the
-// Firebase console shows them.
+// FirebaseConfig has the other password hash parameters of a project, as the Firebase console shows
+// them.
 type FirebaseConfig struct {
-	SaltSeparator string // base64_salt_separator; "": Bw==
-	Rounds        int    // rounds, 1 to 8; 0: 8
-	MemCost       int    // mem_cost, 1 to 17; 0: 14
+	SaltSeparator string // base64_salt_separator; empty means Bw==
+	Rounds        int    // rounds, 1 to 8; 0 means 8
+	MemCost       int    // mem_cost, 1 to 17; 0 means 14
 }
 
-// Firebase reads the hashes of Firebase Authentication, which are scrypt and then
-// AES under the project's signer key (base64_signer_key, 64 bytes in base64). An
-// export has salt and hash apart: join them as
+// Firebase returns a Hasher for the hashes of Firebase Authentication, which use scrypt and then
+// AES with the project's signer key (base64_signer_key, 64 bytes in base64). An export has salt and
+// hash in separate fields. Join them as
 //
 //	"$fbscrypt$" + salt + "$" + passwordHash
 //
-// both in padded base64, of the standard alphabet as `firebase auth:export` writes
-// them or of that of URLs as the Admin SDK's listUsers does. It reads Supabase's $fbscrypt$v=1,…, which brings its parameters with it,
-// too, as [All] does.
+// Both are padded base64, either in the standard alphabet, as `firebase auth:export` writes them,
+// or in the URL alphabet, as listUsers of the Admin SDK returns them. The Hasher also reads
+// Supabase's form $fbscrypt$v=1,…, which contains its parameters, as [All] does.
 //
-// It returns an [*cfgerr.Error] for each fault, joined.
+// It returns a [*cfgerr.Error] for each fault, joined.
 func Firebase(signerKey string, cfg FirebaseConfig) (Hasher, error) {
+	faults := cfgerr.Faults{Prefix: "legacyhash."}
+	key, err := fromBase64(standardBase64, signerKey)
+	if err != nil || len(key) != firebaseKeySize {
+		faults.Add("Firebase.signerKey", "", fmt.Sprintf("must be %d bytes in padded base64", firebaseKeySize))
+	}
 	if cfg.SaltSeparator == "" {
 		cfg.SaltSeparator = "Bw=="
 	}
-	if cfg.Rounds == 0 {
-		cfg.Rounds = 8
-	}
-	if cfg.MemCost == 0 {
-		cfg.MemCost = 14
-	}
-	var faults []error
-	fault := func(field, value, reason string) {
-		faults = append(faults, &auth.ConfigError{Field: field, Value: value, Reason: reason})
-	}
-	key, err := fromBase64(standardBase64, signerKey)
-	if err != nil || len(key) != firebaseKeySize {
-		fault("Firebase.signerKey", "", fmt.Sprintf("want %d bytes in padded base64", firebaseKeySize))
-	}
 	separator, err := fromBase64(standardBase64, cfg.SaltSeparator)
 	if err != nil || len(separator) > maxSalt {
-		fault("FirebaseConfig.SaltSeparator", cfg.SaltSeparator, "want padded base64")
+		faults.Add("FirebaseConfig.SaltSeparator", cfg.SaltSeparator, fmt.Sprintf("must be at most %d bytes in padded base64", maxSalt))
 	}
-	if cfg.Rounds < 1 || cfg.Rounds > maxScryptR {
-		fault("FirebaseConfig.Rounds", strconv.Itoa(cfg.Rounds), "want 1 to 8, or 0 for 8")
-	}
-	if cfg.MemCost < 1 || cfg.MemCost > 17 {
-		fault("FirebaseConfig.MemCost", strconv.Itoa(cfg.MemCost), "want 1 to 17, or 0 for 14")
-	}
-	if len(faults) > 0 {
-		return Hasher{}, errors.Join(faults...)
+	rounds := cfgerr.Within(&faults, "FirebaseConfig.Rounds", cfg.Rounds, 8, 1, maxScryptR)
+	memCost := cfgerr.Within(&faults, "FirebaseConfig.MemCost", cfg.MemCost, 14, 1, maxScryptLog2N)
+	if err := faults.Err(); err != nil {
+		return Hasher{}, err
 	}
 	project := format{own: isFirebase, verify: keyed(func(rest string) (recipe, error) {
 		salt, digest, _ := strings.Cut(rest, "$")
-		return firebaseHash(1<<cfg.MemCost, cfg.Rounds, 1, separator, key, salt, digest)
+		return firebaseHash(1<<memCost, rounds, 1, separator, key, salt, digest)
 	})}
 	return Hasher{formats: append([]format{project}, supabase()...)}, nil
 }
 
-// isFirebase reports whether a hash is one without parameters.
+// isFirebase reports whether a hash is of Firebase and without parameters, and returns salt$digest.
 func isFirebase(encoded string) (string, bool) {
 	rest, ok := strings.CutPrefix(encoded, fbscrypt)
 	return rest, ok && strings.Count(rest, "$") == 1
@@ -83,7 +68,8 @@ func supabase() []format {
 	return []format{{own: after(fbscrypt), verify: keyed(supabaseHash)}}
 }
 
-// supabaseHash reads v=1,n=14,r=8,p=1,ss=separator,sk=key$salt$digest.
+// supabaseHash reads v=1,n=14,r=8,p=1,ss=separator,sk=key$salt$digest, where n is the binary
+// logarithm of scrypt's N.
 func supabaseHash(rest string) (recipe, error) {
 	part := strings.Split(rest, "$")
 	if len(part) != 3 {
@@ -101,7 +87,7 @@ func supabaseHash(rest string) (recipe, error) {
 		values[i] = value
 	}
 	n := numbers(values[1:4]...)
-	if values[0] != "1" || n[0] < 1 || n[0] > 17 {
+	if values[0] != "1" || n[0] < 1 || n[0] > maxScryptLog2N {
 		return recipe{}, errCost
 	}
 	separator, err := fromBase64(standardBase64, values[4])
@@ -115,7 +101,7 @@ func supabaseHash(rest string) (recipe, error) {
 	return firebaseHash(1<<n[0], n[1], n[2], separator, key, part[1], part[2])
 }
 
-// firebaseBase64 decodes base64 of either alphabet, but not of both.
+// firebaseBase64 decodes base64 of the standard or of the URL alphabet, but not of both mixed.
 func firebaseBase64(text string) ([]byte, error) {
 	if strings.ContainsAny(text, "-_") {
 		return fromBase64(urlBase64, text)
@@ -123,8 +109,8 @@ func firebaseBase64(text string) ([]byte, error) {
 	return fromBase64(standardBase64, text)
 }
 
-// firebaseHash is the recipe of what Firebase stores: the signer key, encrypted by
-// AES-256-CTR under what scrypt makes of the password.
+// firebaseHash returns the recipe of Firebase. Its digest is the signer key, encrypted with
+// AES-256-CTR under the key that scrypt derives from the password.
 func firebaseHash(n, r, p int, separator, signerKey []byte, saltText, digestText string) (recipe, error) {
 	salt, err := firebaseBase64(saltText)
 	if err != nil {
@@ -153,6 +139,7 @@ func firebaseHash(n, r, p int, separator, signerKey []byte, saltText, digestText
 			return nil, err
 		}
 		sealed := make([]byte, firebaseKeySize)
+		// The counter starts at zero, because each salt gives another key.
 		cipher.NewCTR(block, make([]byte, aes.BlockSize)).XORKeyStream(sealed, signerKey)
 		return sealed, nil
 	}}, nil

@@ -9,9 +9,8 @@ import (
 	"github.com/seed-e36e2130/auth/legacyhash"
 )
 
-// TestSpring asks what Spring Security calls, in Debian's packages: the JDK's PBKDF2
-// and digests, Bouncy Castle's Argon2, scrypt and bcrypt. What Spring itself made is
-// in testdata.
+// Spring reads hashes that the libraries of Spring Security make: PBKDF2 and digests of the JDK,
+// and Argon2, scrypt and bcrypt of Bouncy Castle. Hashes that Spring itself made are in testdata.
 func TestSpring(t *testing.T) {
 	t.Parallel()
 	java, jar := testenv.Command(t, "java"), testenv.Jar(t, "bcprov")
@@ -29,15 +28,15 @@ func TestSpring(t *testing.T) {
 	}
 	checkForeign(t, legacyhash.Spring(), ask, cheap...)
 
-	var dear []question
+	var expensive []question
 	for _, id := range []string{"pbkdf2", "pbkdf2@SpringSecurity_v5_8"} {
 		for _, password := range []string{"pässwörd-é-日本", "🔑 and 🐎"} {
-			dear = append(dear, question{"spring", id, nil, password})
+			expensive = append(expensive, question{"spring", id, nil, password})
 		}
 	}
-	for i, hash := range ask(t, dear) {
-		if err := legacyhash.Spring().Verify(t.Context(), hash, dear[i].Password); err != nil {
-			t.Errorf("%s, %q: %v", hash, dear[i].Password, err)
+	for i, hash := range ask(t, expensive) {
+		if err := legacyhash.Spring().Verify(t.Context(), hash, expensive[i].Password); err != nil {
+			t.Errorf("%s, %q: %v", hash, expensive[i].Password, err)
 		}
 	}
 }

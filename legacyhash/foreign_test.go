@@ -10,7 +10,7 @@ import (
 	"github.com/seed-e36e2130/auth/legacyhash"
 )
 
-// question asks another system for a hash of a password.
+// question asks another system for the hash of a password.
 type question struct {
 	System   string         `json:"system"`
 	Scheme   string         `json:"scheme"`
@@ -18,14 +18,14 @@ type question struct {
 	Password string         `json:"password"`
 }
 
-// pythonScript answers each question with a hash, by passlib, Django or Werkzeug.
+// pythonScript answers each question with a hash of passlib, Django or Werkzeug.
 const pythonScript = `
 import json, sys
-try: # passlib 1.7.4 asks bcrypt 4.1 and later for a version that is no longer there
+try: # passlib 1.7.4 reads a version that bcrypt no longer has from 4.1 on
     import bcrypt
     if not hasattr(bcrypt, "__about__"):
         bcrypt.__about__ = type("about", (), {"__version__": bcrypt.__version__})
-except ImportError: # then passlib calls the system's crypt(3)
+except ImportError: # without it, passlib calls crypt(3) of the system
     pass
 
 def passlib(scheme, options, password):
@@ -51,16 +51,18 @@ def werkzeug(scheme, options, password):
 json.dump([globals()[q["system"]](q["scheme"], q["options"] or {}, q["password"]) for q in json.load(sys.stdin)], sys.stdout)
 `
 
+// askPython returns the hashes of pythonScript. The test needs these modules.
 func askPython(t *testing.T, questions []question, modules ...string) (hashes []string) {
 	t.Helper()
 	testenv.Ask(t, exec.CommandContext(t.Context(), testenv.Python(t, modules...), "-c", pythonScript), questions, &hashes)
 	return checkAnswers(t, questions, hashes)
 }
 
+// checkAnswers returns hashes, or ends the test unless there is one for each question.
 func checkAnswers(t *testing.T, questions []question, hashes []string) []string {
 	t.Helper()
 	if len(hashes) != len(questions) || len(hashes) == 0 {
-		t.Fatalf("%d answers to %d questions", len(hashes), len(questions))
+		t.Fatalf("got %d answers to %d questions", len(hashes), len(questions))
 	}
 	return hashes
 }
@@ -77,8 +79,8 @@ var samplePasswords = []string{
 	strings.Repeat("0123456789abcdef", 16),
 }
 
-// checkForeign asks for a hash of each password under each scheme, and holds that
-// h matches it and its altered twins do not.
+// checkForeign asks for a hash of each password under each scheme, and checks that h verifies it.
+// Other passwords and altered hashes must not match.
 func checkForeign(t *testing.T, h auth.Hasher, ask func(*testing.T, []question) []string, schemes ...question) {
 	t.Helper()
 	var questions []question
@@ -97,14 +99,14 @@ func checkForeign(t *testing.T, h auth.Hasher, ask func(*testing.T, []question) 
 			t.Errorf("%s %s, %d bytes: %s: %v", q.System, q.Scheme, len(q.Password), hash, err)
 		}
 		if strings.HasSuffix(q.Scheme, "bcrypt") && len(q.Password) == 72 {
-			continue // a byte more is refused, as TestTruncating sees
+			continue // one more byte is refused: see TestTruncating
 		}
-		if key := q.System + q.Scheme; !seen[key] { // the rest cost time and say the same
+		if key := q.System + q.Scheme; !seen[key] { // one hash of each scheme is enough, because the checks take long
 			seen[key] = true
 			checkTwins(t, h, hash, q.Password)
 		} else if !slow(hash) {
 			if err := h.Verify(t.Context(), hash, q.Password+"x"); err != auth.ErrMismatch {
-				t.Errorf("%s %s, %d bytes: %s with a byte more: %v", q.System, q.Scheme, len(q.Password), hash, err)
+				t.Errorf("%s %s, %d bytes: %s with one more byte: got %v, want ErrMismatch", q.System, q.Scheme, len(q.Password), hash, err)
 			}
 		}
 	}
@@ -124,7 +126,7 @@ func TestPasslib(t *testing.T) {
 		question{"passlib", "scrypt", low, ""},
 		question{"passlib", "sha256_crypt", map[string]any{"rounds": 1000}, ""},
 		question{"passlib", "sha512_crypt", map[string]any{"rounds": 1000}, ""},
-		question{"passlib", "sha512_crypt", map[string]any{"rounds": 5000, "salt_size": 8}, ""}, // which is not written
+		question{"passlib", "sha512_crypt", map[string]any{"rounds": 5000, "salt_size": 8}, ""}, // the default, which the hash does not name
 		question{"passlib", "phpass", map[string]any{"rounds": 7}, ""},
 		question{"passlib", "phpass", map[string]any{"rounds": 7, "ident": "H"}, ""},
 		question{"passlib", "argon2", map[string]any{"type": "ID", "memory_cost": 64, "rounds": 1}, ""},
@@ -147,7 +149,7 @@ func TestDjango(t *testing.T) {
 	for _, hash := range ask(t, []question{{System: "django", Scheme: "unusable"}}) {
 		for _, password := range []string{"", hash, hash[1:]} {
 			if err := legacyhash.All().Verify(t.Context(), hash, password); err != auth.ErrUnknownHash {
-				t.Errorf("an unusable password: %s with %q: %v", hash, password, err)
+				t.Errorf("an account without a password: %s with %q: got %v, want ErrUnknownHash", hash, password, err)
 			}
 		}
 	}
@@ -167,7 +169,7 @@ func TestWerkzeug(t *testing.T) {
 	)
 }
 
-// TestLaravel asks PHP, which hashes for Laravel.
+// Laravel reads the hashes of PHP, which Laravel uses.
 func TestLaravel(t *testing.T) {
 	t.Parallel()
 	const script = `
@@ -183,12 +185,12 @@ func TestLaravel(t *testing.T) {
 	cheap := map[string]any{"memory_cost": 64, "time_cost": 1}
 	checkForeign(t, legacyhash.Laravel(), ask,
 		question{"php", "bcrypt", map[string]any{"cost": 4}, ""},
-		question{"php", "argon2i", map[string]any{"memory_cost": 1024, "time_cost": 2, "threads": 2}, ""}, // Laravel 5.6's
+		question{"php", "argon2i", map[string]any{"memory_cost": 1024, "time_cost": 2, "threads": 2}, ""}, // the settings of Laravel 5.6
 		question{"php", "argon2id", cheap, ""},
 	)
 }
 
-// TestBetterAuth asks npm's better-auth.
+// BetterAuth reads the hashes of npm's better-auth.
 func TestBetterAuth(t *testing.T) {
 	t.Parallel()
 	const script = `
@@ -211,12 +213,12 @@ func TestBetterAuth(t *testing.T) {
 		checkTwins(t, legacyhash.BetterAuth(), hash, questions[i].Password)
 	}
 	if err := legacyhash.BetterAuth().Verify(t.Context(), hashes[2], "\u00e9 and 1 fi \u00c5"); err != nil {
-		t.Errorf("another spelling of the same in NFKC: %v", err)
+		t.Errorf("a password that is equal in NFKC: %v", err)
 	}
 }
 
-// TestDevise asks Ruby's Devise, with a pepper that bcrypt reads to its end, one
-// that it does not, and none.
+// Devise reads the hashes of Ruby's Devise without a pepper, with one that bcrypt reads whole, and
+// with one that it cuts.
 func TestDevise(t *testing.T) {
 	t.Parallel()
 	const script = `
@@ -244,7 +246,7 @@ func TestDevise(t *testing.T) {
 			err := h.Verify(t.Context(), hash, password)
 			if len(password) > 72 {
 				if err == nil {
-					t.Errorf("pepper %q: %d bytes match", pepper, len(password))
+					t.Errorf("pepper %q: a password of %d bytes matches", pepper, len(password))
 				}
 				err = h.DangerouslyTruncating().Verify(t.Context(), hash, password)
 			}
@@ -252,10 +254,10 @@ func TestDevise(t *testing.T) {
 				t.Errorf("pepper %q, %d bytes: %s: %v", pepper, len(password), hash, err)
 			}
 			if i > 0 {
-				continue // the rest cost time and say the same
+				continue // one hash is enough, because the checks take long
 			}
 			if err := h.Verify(t.Context(), hash, password+"x"); err != auth.ErrMismatch {
-				t.Errorf("pepper %q, %d bytes: %s with a byte more: %v", pepper, len(password), hash, err)
+				t.Errorf("pepper %q, %d bytes: %s with one more byte: got %v, want ErrMismatch", pepper, len(password), hash, err)
 			}
 			if without := legacyhash.All().Verify(t.Context(), hash, password); (without == nil) != (pepper == "") {
 				t.Errorf("pepper %q, %d bytes: %s without the pepper: %v", pepper, len(password), hash, without)
@@ -264,8 +266,8 @@ func TestDevise(t *testing.T) {
 	}
 }
 
-// TestTruncating: passlib and Django have cut passwords for bcrypt. Such a user
-// logs in where the host says so, and nowhere else.
+// passlib and Django have cut passwords at 72 bytes for bcrypt. Such a hash verifies only with
+// DangerouslyTruncating.
 func TestTruncating(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("0123456789", 9)
@@ -278,7 +280,7 @@ func TestTruncating(t *testing.T) {
 	hashes := askPython(t, questions, "passlib.hash", "django", "bcrypt")
 	hashes = append(hashes, "{bcrypt}"+hashes[0])
 	for i, hash := range hashes {
-		whole := i == 2 || i == 3 // these read passwords to their end
+		whole := i == 2 || i == 3 // bcrypt_sha256 reads the whole password
 		for _, row := range []struct {
 			h        legacyhash.Hasher
 			password string

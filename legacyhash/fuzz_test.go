@@ -12,8 +12,8 @@ import (
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// FuzzParse: whatever a table holds, the answer comes before the work, and is one
-// of the contract. The context has ended, so that no work is done.
+// For every text in a table, Verify returns an error of the contract. The context has ended, so
+// that no hash is computed.
 func FuzzParse(f *testing.F) {
 	for _, row := range foreignRows(f) {
 		f.Add(row.Hash, row.Password)
@@ -27,21 +27,21 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	over, cancel := context.WithCancel(f.Context())
+	ended, cancel := context.WithCancel(f.Context())
 	cancel()
 	f.Fuzz(func(t *testing.T, encoded, password string) {
 		for _, h := range []legacyhash.Hasher{legacyhash.All(), legacyhash.All().DangerouslyTruncating(), firebase, devise} {
-			err := h.Verify(over, encoded, password)
+			err := h.Verify(ended, encoded, password)
 			_, refused := errors.AsType[*passwords.Error](err)
 			if !refused && !errors.Is(err, auth.ErrUnknownHash) && !errors.Is(err, auth.ErrMalformedHash) && !errors.Is(err, context.Canceled) {
-				t.Errorf("%q: %v", encoded, err)
+				t.Errorf("%q: got %v, which is not an error of the contract", encoded, err)
 			}
 		}
 	})
 }
 
-// FuzzAltered: a hash matches the password that it was made of; with another
-// password, or with one byte of the hash changed, nothing matches.
+// A hash matches the password that it was made from, and no other. With one byte changed, it does
+// not match.
 func FuzzAltered(f *testing.F) {
 	var names []string
 	for name := range makers {
@@ -52,31 +52,31 @@ func FuzzAltered(f *testing.F) {
 		f.Add(uint(i), "correct horse", "correct hors", uint(3), byte('A'))
 		f.Add(uint(i), "", "x", uint(90), byte('='))
 	}
-	f.Fuzz(func(t *testing.T, which uint, password, other string, at uint, by byte) {
+	f.Fuzz(func(t *testing.T, which uint, password, other string, position uint, replacement byte) {
 		encoded, err := makers[names[which%uint(len(names))]](password, []byte("sixteen bytes of"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		usual := strings.IndexByte(password, 0) < 0 && len(password) <= 4096
-		if err := legacyhash.All().Verify(t.Context(), encoded, password); (err == nil) != usual {
+		acceptable := strings.IndexByte(password, 0) < 0 && len(password) <= 4096
+		if err := legacyhash.All().Verify(t.Context(), encoded, password); (err == nil) != acceptable {
 			t.Errorf("%s with %q: %v", encoded, password, err)
 		}
-		if !usual {
-			return // HMAC takes it for the password without the NULs at its end
+		if !acceptable {
+			return // without this rule, HMAC would treat NULs at the end as padding
 		}
-		// HMAC takes a key beyond its block for the key's hash: one in 2^256.
+		// HMAC hashes a key that is longer than its block, so equal keys are possible: 1 in 2^256.
 		if other != password && legacyhash.All().Verify(t.Context(), encoded, other) == nil {
 			t.Errorf("%s, made of %q, matches %q", encoded, password, other)
 		}
-		// No digit is put in, and nothing before the salt of what says its cost in
-		// bytes: a higher cost is honest, but takes its time.
-		i := int(at % uint(len(encoded)))
-		if encoded[i] == by || by >= '0' && by <= '9' || strings.HasPrefix(encoded, "AQ") && i < 20 || strings.HasPrefix(encoded, "{scrypt}") && i < 16 {
+		// The cost is not changed, because a hash with a higher cost would take long to verify. So
+		// no digit is inserted, and in binary formats nothing before the salt.
+		i := int(position % uint(len(encoded)))
+		if encoded[i] == replacement || replacement >= '0' && replacement <= '9' || strings.HasPrefix(encoded, "AQ") && i < 20 || strings.HasPrefix(encoded, "{scrypt}") && i < 16 {
 			return
 		}
-		twin := encoded[:i] + string([]byte{by}) + encoded[i+1:]
+		twin := encoded[:i] + string([]byte{replacement}) + encoded[i+1:]
 		if err := legacyhash.All().Verify(t.Context(), twin, password); err == nil {
-			t.Errorf("%q matches like %s", twin, encoded)
+			t.Errorf("the altered hash %q matches the password of %s", twin, encoded)
 		}
 	})
 }

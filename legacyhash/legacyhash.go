@@ -1,14 +1,14 @@
-// Package legacyhash reads the password hashes of other systems, so that their
-// users log in as before. It makes none: put it behind the Hasher of your choice,
-// and each user's hash becomes current at the next login.
+// Package legacyhash reads the password hashes of other systems, so that their users log in with
+// the same passwords as before. It makes no hashes: put it after your Hasher in [passwords.Chain],
+// and each user's next login replaces their hash with a current one. See decision 0042.
 //
-//	auth.Config{Hasher: auth.Hashers(auth.Argon2id{}, legacyhash.All())}
+//	auth.Config{Hasher: passwords.Chain(passwords.Argon2id{}, legacyhash.All())}
 //
-// The formats, each with the bounds on what a stored hash may ask for. Beyond
-// them it is [passwords.ErrMalformedHash], decided before any work.
+// The table has the formats, each with the bounds on the cost that a stored hash may ask for. A
+// hash beyond them is refused with [passwords.ErrMalformedHash] before any work is done.
 //
 //	Passlib     bcrypt, bcrypt_sha256 (both versions)          cost 4 to 15
-//	            argon2i, argon2id                              as auth.Argon2id
+//	            argon2i, argon2id                              as passwords.Argon2id
 //	            pbkdf2_sha1, pbkdf2_sha256, pbkdf2_sha512      10,000,000 iterations
 //	            scrypt                                         N=2^17, r=8, p=10
 //	            sha256_crypt, sha512_crypt                     1,000 to 1,000,000 rounds
@@ -26,11 +26,11 @@
 //	Firebase    scrypt                                         as above
 //	Devise      bcrypt, with a pepper                          as above
 //
-// passlib, Django, Werkzeug, PHP, Devise and Better Auth run beside the tests. Spring
-// Security, ASP.NET Identity and Firebase do not: testdata has hashes that they made.
+// The tests run passlib, Django, Werkzeug, PHP, Devise and Better Auth themselves. For Spring
+// Security, ASP.NET Identity and Firebase, testdata has hashes that the original software made.
 //
-// What marks an account that has no password, such as Django's "!", plain text and
-// digests without a salt match nothing: they are [passwords.ErrUnknownHash].
+// The mark of an account without a password (such as Django's "!"), a password in plain text and a
+// digest without a salt match no password: they are [passwords.ErrUnknownHash].
 package legacyhash
 
 import (
@@ -41,128 +41,132 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/phc"
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
 const (
-	maxPassword    = 4096 // bytes; those systems take no more
-	bcryptPassword = 72   // bytes; bcrypt reads no more
-	minDigest      = 16   // bytes; less can be guessed
+	maxPassword    = 4096 // bytes; the systems accept no longer password
+	bcryptPassword = 72   // bytes; bcrypt reads no more of a password
+	minDigest      = 16   // bytes; a shorter digest could match by chance (decision 0042)
 )
 
-// Hasher is an [passwords.Hasher] that verifies and makes no hash. Its zero value knows
-// no format. A password that holds a NUL is a [*passwords.Error] where the
-// format could not tell it from another (all but Argon2), and so is one of more
-// than 4,096 bytes.
+// Hasher is a [passwords.Hasher] that verifies hashes and makes none. Its zero value reads no
+// format.
 //
-// The hashes of another system do not cost what yours do: until a user's next
-// login, who can measure the time of a wrong password can tell where the account
-// came from.
+// Verify returns a [*passwords.Error] for a password of more than 4,096 bytes. It returns one for a
+// password with a NUL character as well, except for Argon2: the other formats do not distinguish
+// such a password from certain others.
+//
+// The hashes of another system cost more or less time than yours. Until a user's next login, an
+// attacker who measures how long a wrong password takes can find out which system the account is
+// from.
 type Hasher struct {
 	formats []format
-	cut     bool // passwords for bcrypt are cut at 72 bytes
+	cut     bool // whether passwords for plain bcrypt are cut at 72 bytes
 }
 
 // format is one kind of hash.
 type format struct {
-	// own reports whether a hash is of this kind, by its mark or its shape, and
-	// returns what verify is to read of it.
+	// own reports whether a hash has this format, by its prefix or its shape, and returns the text
+	// that verify needs.
 	own func(encoded string) (rest string, ok bool)
-	// verify is as [passwords.Hasher.Verify].
+	// verify does the same as [passwords.Hasher.Verify] for that text.
 	verify func(ctx context.Context, rest, password string) error
-	plain  bool // plain bcrypt
-	shared bool // a later format may own the same hash: a mismatch is not the last word
+	plain  bool // whether the format is plain bcrypt, which reads only 72 bytes
+	shared bool // whether a later format may own the same hash, so that it is tried after a mismatch
 }
 
-// All reads every format of this package that needs no secret or setting of its
-// own: all but those of [Firebase] and of [Devise] with a pepper. It reads
-// Supabase's form of Firebase's, which has the settings in it.
+// All returns a Hasher for every format of this package that needs no secret or setting: all except
+// those of [Firebase] and of [Devise] with a pepper. It includes Supabase's form of Firebase's
+// hashes, which contains the settings.
 func All() Hasher {
 	return Hasher{formats: slices.Concat(passlib(), django(), werkzeug(), spring(), aspnet(), betterAuth(), supabase())}
 }
 
-// Passlib reads the hashes of Python's passlib, which FastAPI programs use.
+// Passlib returns a Hasher for the hashes of Python's passlib, which FastAPI programs use.
 func Passlib() Hasher { return Hasher{formats: passlib()} }
 
-// Django reads the hashes of Django's auth_user table. What the first login here
-// makes of one, Django reads no longer: let its users log in here alone.
+// Django returns a Hasher for the hashes of Django's auth_user table. Django cannot read the hash
+// that replaces one at the first login here, so its users should log in only here from then on.
 func Django() Hasher { return Hasher{formats: django()} }
 
-// Werkzeug reads the hashes of werkzeug.security, which Flask programs use.
+// Werkzeug returns a Hasher for the hashes of werkzeug.security, which Flask programs use.
 func Werkzeug() Hasher { return Hasher{formats: werkzeug()} }
 
-// Spring reads the hashes of Spring Security's DelegatingPasswordEncoder: {id}
-// and then the hash. bcrypt and Argon2 may stand without {id}, as their encoders
-// write them alone. {noop}, {MD4} and what has no salt is [passwords.ErrUnknownHash].
+// Spring returns a Hasher for the hashes of Spring Security's DelegatingPasswordEncoder: {id} and
+// then the hash. bcrypt and Argon2 hashes may lack the {id}, because their encoders write none when
+// they are used alone. {noop}, {MD4} and hashes without a salt are [passwords.ErrUnknownHash]: see
+// decision 0043.
 func Spring() Hasher { return Hasher{formats: spring()} }
 
-// ASPNET reads the hashes of ASP.NET Core Identity and of ASP.NET Identity 2.
+// ASPNET returns a Hasher for the hashes of ASP.NET Core Identity and of ASP.NET Identity 2.
 func ASPNET() Hasher { return Hasher{formats: aspnet()} }
 
-// BetterAuth reads the hashes of Better Auth. Passwords are brought to Unicode's
-// NFKC first, as there.
+// BetterAuth returns a Hasher for the hashes of Better Auth. As Better Auth does, it normalizes
+// passwords to Unicode's NFKC first.
 func BetterAuth() Hasher { return Hasher{formats: betterAuth()} }
 
-// Laravel reads the hashes of Laravel and of PHP's password_hash.
+// Laravel returns a Hasher for the hashes of Laravel and of PHP's password_hash.
 func Laravel() Hasher { return Hasher{formats: []format{bcrypt(""), argon2("")}} }
 
-// DangerouslyTruncating returns h with bcrypt as most systems had it: of a longer
-// password it reads the first 72 bytes and takes whatever follows them. Without it
-// such a user cannot log in, with it they do with any password that begins so. What
-// they type at their first login is their password from then on, to its last byte.
+// DangerouslyTruncating returns a copy of h that reads only the first 72 bytes of a password for
+// plain bcrypt, as most systems did. Without it, a user with a longer password cannot log in. With
+// it, every password with the same first 72 bytes matches. The whole password of their first login
+// is the one that counts from then on. See decision 0044.
 //
-// The current Hasher must not read plain bcrypt itself, for then it answers and h
-// is not asked: let it be [passwords.Argon2id], or any under [passwords.Pepper].
+// The current Hasher must not read plain bcrypt itself, because the chain would then not ask h. Use
+// [passwords.Argon2id], or any Hasher under [passwords.Pepper].
 func (h Hasher) DangerouslyTruncating() Hasher {
 	h.cut = true
 	return h
 }
 
-var errMakesNone = errors.New("auth: legacyhash makes no hashes: name it after the current Hasher in auth.Hashers")
+var errMakesNone = errors.New("auth: legacyhash makes no hashes; put it after the current Hasher in passwords.Chain")
 
-// Hash implements [passwords.Hasher]. It returns an error: this package makes no hashes.
+// Hash implements [passwords.Hasher]. It always returns an error, because this package makes no
+// hashes.
 func (h Hasher) Hash(context.Context, string) (string, error) { return "", errMakesNone }
 
-// NeedsRehash implements [passwords.Hasher]. It reports true.
+// NeedsRehash implements [passwords.Hasher]. It always reports true.
 func (h Hasher) NeedsRehash(string) bool { return true }
 
 // Verify implements [passwords.Hasher].
 func (h Hasher) Verify(ctx context.Context, encoded, password string) error {
-	answer := auth.ErrUnknownHash
+	result := passwords.ErrUnknownHash
 	for _, f := range h.formats {
 		rest, own := f.own(encoded)
 		switch {
 		case !own:
 			continue
 		case len(encoded) > phc.MaxLength:
-			return fmt.Errorf("%w: longer than any known hash", auth.ErrMalformedHash)
+			return fmt.Errorf("%w: more than %d bytes", passwords.ErrMalformedHash, phc.MaxLength)
 		case len(password) > maxPassword:
 			return &passwords.Error{Rule: passwords.TooLong, Limit: maxPassword}
 		case h.cut && f.plain && len(password) > bcryptPassword:
 			password = password[:bcryptPassword]
 		}
-		if answer = f.verify(ctx, rest, password); !f.shared || answer != auth.ErrMismatch {
+		if result = f.verify(ctx, rest, password); !f.shared || result != passwords.ErrMismatch {
 			break
 		}
 	}
-	return answer
+	return result
 }
 
-// after owns what begins with prefix; the rest is what follows it.
+// after returns the own function of a format whose hashes begin with prefix. verify gets the text
+// after it.
 func after(prefix string) func(string) (string, bool) {
 	return func(encoded string) (string, bool) { return strings.CutPrefix(encoded, prefix) }
 }
 
-// recipe is a stored hash taken apart and found sound: its key function is the
-// costly part. It returns as many bytes as digest has.
+// recipe is a stored hash that was parsed and checked. The expensive computation is in key, which
+// returns as many bytes as digest has.
 type recipe struct {
 	digest []byte
 	key    func(password string) ([]byte, error)
 }
 
-// keyed is the verify of a format whose hashes parse takes apart.
+// keyed returns the verify function of a format whose hashes parse reads.
 func keyed(parse func(rest string) (recipe, error)) func(ctx context.Context, rest, password string) error {
 	return func(ctx context.Context, rest, password string) error {
 		r, err := parse(rest)
@@ -170,9 +174,10 @@ func keyed(parse func(rest string) (recipe, error)) func(ctx context.Context, re
 			err = errLength
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", auth.ErrMalformedHash, err)
+			return fmt.Errorf("%w: %w", passwords.ErrMalformedHash, err)
 		}
-		// HMAC fills a short key up with NULs and C ends a text at one.
+		// HMAC pads a short key with NULs, and C ends a string at a NUL: another password would
+		// match.
 		if strings.IndexByte(password, 0) >= 0 {
 			return &passwords.Error{Rule: passwords.Encoding}
 		}
@@ -184,7 +189,7 @@ func keyed(parse func(rest string) (recipe, error)) func(ctx context.Context, re
 			return fmt.Errorf("auth: legacyhash: %w", err)
 		}
 		if subtle.ConstantTimeCompare(key, r.digest) != 1 {
-			return auth.ErrMismatch
+			return passwords.ErrMismatch
 		}
 		return nil
 	}

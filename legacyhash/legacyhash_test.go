@@ -30,14 +30,14 @@ import (
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// made is a Hasher of this package with a maker of its hashes, as the suite of
-// package authtest wants one.
-type made struct {
+// makingHasher is a Hasher of this package that can also make hashes, as the suite of package
+// authtest requires.
+type makingHasher struct {
 	auth.Hasher
 	make func(password string, salt []byte) (string, error)
 }
 
-func (m made) Hash(_ context.Context, password string) (string, error) {
+func (m makingHasher) Hash(_ context.Context, password string) (string, error) {
 	if strings.IndexByte(password, 0) >= 0 {
 		return "", &passwords.Error{Rule: passwords.Encoding}
 	}
@@ -46,8 +46,10 @@ func (m made) Hash(_ context.Context, password string) (string, error) {
 	return m.make(password, salt)
 }
 
-// NeedsRehash is what the suite expects; TestVerifyOnly has this package's.
-func (m made) NeedsRehash(encoded string) bool { return strings.HasPrefix(encoded, "$authtest") }
+// NeedsRehash returns what the suite expects. TestVerifyOnly tests that of this package.
+func (m makingHasher) NeedsRehash(encoded string) bool {
+	return strings.HasPrefix(encoded, "$authtest")
+}
 
 func pbkdf2Sum(newHash func() hash.Hash, password string, salt []byte, iterations, size int) []byte {
 	sum, err := pbkdf2.Key(newHash, password, salt, iterations, size)
@@ -78,8 +80,8 @@ var (
 
 func ab64(b []byte) string { return strings.ReplaceAll(raw(b), "+", ".") }
 
-// makers make hashes of each format that can be cheap, by the standard library and
-// x/crypto alone.
+// makers has a function for each format that allows a low cost. It makes a hash with the standard
+// library and x/crypto alone.
 var makers = map[string]func(password string, salt []byte) (string, error){
 	"passlib pbkdf2_sha1": func(password string, salt []byte) (string, error) {
 		return "$pbkdf2$7$" + ab64(salt) + "$" + ab64(pbkdf2Sum(sha1.New, password, salt, 7, 20)), nil
@@ -117,7 +119,7 @@ var makers = map[string]func(password string, salt []byte) (string, error){
 		text := hex.EncodeToString(salt)
 		return fmt.Sprintf("scrypt:4:8:1$%s$%x", text, scryptSum(password, []byte(text), 4, 64)), nil
 	},
-	"Werkzeug sha1": func(password string, salt []byte) (string, error) { // of which Django says that it is its own
+	"Werkzeug sha1": func(password string, salt []byte) (string, error) { // a hash that Django's format claims first
 		return fmt.Sprintf("sha1$%x$%x", salt, hmacSum(sha1.New, password, hex.EncodeToString(salt))), nil
 	},
 	"Werkzeug sha256": func(password string, salt []byte) (string, error) {
@@ -153,18 +155,18 @@ var makers = map[string]func(password string, salt []byte) (string, error){
 	},
 }
 
-// TestContract runs the suite for Hashers on each format.
+// Each format keeps the contract of a Hasher.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	for name, maker := range makers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			authtest.TestHasher(t, func(*testing.T) auth.Hasher { return made{legacyhash.All(), maker} })
+			authtest.TestHasher(t, func(*testing.T) auth.Hasher { return makingHasher{legacyhash.All(), maker} })
 		})
 	}
 }
 
-// TestContractOfCrypt runs it on what crypt(3) writes, as PHP has it.
+// The formats of crypt(3) keep the contract of a Hasher. PHP makes the hashes.
 func TestContractOfCrypt(t *testing.T) {
 	t.Parallel()
 	php := testenv.Command(t, "php")
@@ -172,7 +174,7 @@ func TestContractOfCrypt(t *testing.T) {
 		t.Run(mark, func(t *testing.T) {
 			t.Parallel()
 			authtest.TestHasher(t, func(t *testing.T) auth.Hasher {
-				return made{legacyhash.Passlib(), func(password string, salt []byte) (string, error) {
+				return makingHasher{legacyhash.Passlib(), func(password string, salt []byte) (string, error) {
 					out, err := exec.Command(php, "-r", "echo crypt($argv[1], $argv[2]);", "--", password, mark+hex.EncodeToString(salt[:8])+"$").Output()
 					return string(out), err
 				}}
@@ -181,28 +183,27 @@ func TestContractOfCrypt(t *testing.T) {
 	}
 }
 
-// TestVerifyOnly: no hash is made, and each that there is needs another.
+// A Hasher of this package makes no hash, and reports that every hash needs a rehash.
 func TestVerifyOnly(t *testing.T) {
 	t.Parallel()
 	if encoded, err := legacyhash.All().Hash(t.Context(), "correct horse"); encoded != "" || err == nil || !strings.HasPrefix(err.Error(), "auth: ") {
-		t.Errorf("Hash: %q, %v", encoded, err)
+		t.Errorf("Hash returned %q, %v, want an error", encoded, err)
 	}
 	if _, err := auth.New(memstore.New(), newTokens(), auth.Config{Hasher: legacyhash.All()}); err == nil {
-		t.Error("auth.New takes it for the current Hasher")
+		t.Error("auth.New accepts it as the current Hasher")
 	}
 	for _, row := range foreignRows(t) {
 		if !legacyhash.All().NeedsRehash(row.Hash) {
 			t.Errorf("%s: NeedsRehash is false", row.ID)
 		}
 		if err := (legacyhash.Hasher{}).Verify(t.Context(), row.Hash, row.Password); err != auth.ErrUnknownHash {
-			t.Errorf("%s: the zero value says %v", row.ID, err)
+			t.Errorf("%s: the zero value returned %v, want ErrUnknownHash", row.ID, err)
 		}
 	}
 }
 
-// TestBounds: a hash that asks for more than the bounds, or is no hash, is refused
-// before any work and without memory to match. It is not parallel: it measures the
-// memory.
+// A hash that exceeds the bounds or is malformed is refused before any work and without allocating
+// much memory. The test is not parallel, because it measures memory.
 func TestBounds(t *testing.T) {
 	digest := func(size int) []byte { return make([]byte, size) }
 	aspnet3 := func(prf, iterations, saltSize uint32, rest int) string {
@@ -213,7 +214,7 @@ func TestBounds(t *testing.T) {
 		return padded(append(b, make([]byte, rest)...))
 	}
 	megabyte := strings.Repeat("A", 1<<20)
-	ended, cancel := context.WithCancel(t.Context()) // which would end the work, if there were any
+	ended, cancel := context.WithCancel(t.Context()) // a computation would return the error of this context
 	cancel()
 	for _, encoded := range []string{
 		"$2b$16$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
@@ -242,26 +243,26 @@ func TestBounds(t *testing.T) {
 		"$5$rounds=1000001$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8",
 		"$6$rounds=999999999$saltstring$" + strings.Repeat("a", 85) + "1",
 		"$6$rounds=$saltstring$" + strings.Repeat("a", 85) + "1",
-		"$6$saltstring$" + strings.Repeat("a", 85) + "2",        // two bits stand there, not three
-		"$6$seventeencharacte$" + strings.Repeat("a", 85) + "1", // of salt
+		"$6$saltstring$" + strings.Repeat("a", 85) + "2",        // the last digit has two bits, not three
+		"$6$seventeencharacte$" + strings.Repeat("a", 85) + "1", // too long a salt
 		"$6$$" + strings.Repeat("a", 85) + "1",                  // no salt
-		"$6$salt$" + strings.Repeat("a", 84) + "!1",             // another alphabet
-		"$6$salt$" + strings.Repeat("a", 86) + "1",              // a digit more
-		"$6$salt$",                           // none
-		"$P$6ieIDLzLM1.casuzKLbobPfVWSJ1qbz", // six bits in place of two
+		"$6$salt$" + strings.Repeat("a", 84) + "!1",             // a character outside the alphabet
+		"$6$salt$" + strings.Repeat("a", 86) + "1",              // one digit too many
+		"$6$salt$",                           // no digest
+		"$P$6ieIDLzLM1.casuzKLbobPfVWSJ1qbz", // the last digit has two bits, not six
 		"$P$4ieIDLzLM1.casuzKLbobPfVWSJ1qb/", // 2^6
 		"$P$JieIDLzLM1.casuzKLbobPfVWSJ1qb/", // 2^21
 		"$H$zieIDLzLM1.casuzKLbobPfVWSJ1qb/", // 2^63
-		"$P$6ieIDLzLM1.casuzKLbobPfVWSJ1qb",  // a digit less
+		"$P$6ieIDLzLM1.casuzKLbobPfVWSJ1qb",  // one digit too few
 		"pbkdf2_sha256$10000001$salt$" + padded(digest(32)),
 		"pbkdf2_sha256$1000$salt$" + padded(digest(16)),
 		"pbkdf2_sha256$1000$sa\x00lt$" + padded(digest(32)),
 		"pbkdf2_sha256$1000$salt$" + raw(digest(32)),             // no padding
-		"pbkdf2_sha256$1000$salt$" + raw(digest(32))[:42] + "B=", // a bit that stands for nothing
+		"pbkdf2_sha256$1000$salt$" + raw(digest(32))[:42] + "B=", // an unused bit that is not zero
 		"pbkdf2_sha256$1000$salt$" + raw(digest(32))[:40] + "\nA=",
 		"pbkdf2_sha1$-1$salt$" + padded(digest(20)),
 		"scrypt$262144$salt$8$1$" + padded(digest(64)),
-		"scrypt$1000$salt$8$1$" + padded(digest(64)), // no power of two
+		"scrypt$1000$salt$8$1$" + padded(digest(64)), // not a power of two
 		"scrypt$1024$salt$9$1$" + padded(digest(64)),
 		"scrypt$1024$salt$8$11$" + padded(digest(64)),
 		"sha1$salt$" + hex.EncodeToString(digest(19)),
@@ -325,12 +326,12 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%.80q: %v, want ErrMalformedHash", encoded, err)
 		}
 		if memory > 16<<10 {
-			t.Errorf("%.80q: %d bytes", encoded, memory)
+			t.Errorf("%.80q: %d bytes allocated, want at most 16 KiB", encoded, memory)
 		}
 	}
 }
 
-// allocated returns how many bytes f allocates.
+// allocated returns the number of bytes that f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -339,8 +340,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestUnknown: what has no mark of these systems, what marks an account without a
-// password, plain text and digests without salt match nothing.
+// A text without the prefix of a format, the mark of an account without a password, a password in
+// plain text and a digest without a salt match no password.
 func TestUnknown(t *testing.T) {
 	t.Parallel()
 	for _, encoded := range []string{
@@ -359,9 +360,9 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-// TestAltered: with any one character of a hash changed, the password does not
-// match. No digit is put in, nor is what says the cost in bytes changed: a higher
-// cost is honest, but takes its time.
+// With one character of a hash changed, the password does not match. The cost is not changed,
+// because a hash with a higher cost would take long to verify: so no digit is inserted, and the
+// bytes of the cost in binary formats stay.
 func TestAltered(t *testing.T) {
 	t.Parallel()
 	const digits, others = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/.-_=,:;$ \n\x00\xff"
@@ -377,14 +378,14 @@ func TestAltered(t *testing.T) {
 				if name == "ASP.NET 3" && i >= 6 && i < 12 || strings.HasPrefix(encoded, "{scrypt}") && i < 16 {
 					continue
 				}
-				by := others
+				replacements := others
 				if name == "ASP.NET 2" {
-					by += digits
+					replacements += digits
 				}
-				for _, c := range []byte(by) {
+				for _, c := range []byte(replacements) {
 					twin := encoded[:i] + string([]byte{c}) + encoded[i+1:]
 					if twin != encoded && legacyhash.All().Verify(t.Context(), twin, "pass") == nil {
-						t.Errorf("%q matches like %s", twin, encoded)
+						t.Errorf("the altered hash %q matches the password of %s", twin, encoded)
 					}
 				}
 			}
@@ -392,8 +393,8 @@ func TestAltered(t *testing.T) {
 	}
 }
 
-// TestPasswords: what a format could not tell from another password is refused,
-// and so is what no system takes.
+// A password with a NUL character is refused, because a format may not distinguish it from another
+// one. So is a password that is too long for every system.
 func TestPasswords(t *testing.T) {
 	t.Parallel()
 	for name, maker := range makers {
@@ -407,7 +408,7 @@ func TestPasswords(t *testing.T) {
 		}{{"pass\x00", passwords.Encoding}, {"pass" + strings.Repeat("x", 4093), passwords.TooLong}} {
 			var refused *passwords.Error
 			if err := legacyhash.All().Verify(t.Context(), encoded, row.password); !errors.As(err, &refused) || refused.Rule != row.rule {
-				t.Errorf("%s with %d bytes: %v, want %s", name, len(row.password), err, row.rule)
+				t.Errorf("%s with %d bytes: got %v, want the rule %s", name, len(row.password), err, row.rule)
 			}
 		}
 	}

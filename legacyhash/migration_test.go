@@ -12,11 +12,11 @@ import (
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
-// TestMigration: users whose hashes passlib (as FastAPI programs call it) and
-// Django have just made log in; their hash is ours from then on.
+// Users whose hashes passlib (as FastAPI programs call it) and Django have made can log in, and the
+// first login replaces their hash.
 func TestMigration(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("0123456789", 9) // what bcrypt has cut
+	long := strings.Repeat("0123456789", 9) // longer than the 72 bytes that bcrypt reads
 	questions := []question{
 		{"passlib", "bcrypt", map[string]any{"rounds": 10}, "correct horse battery staple"},
 		{"passlib", "bcrypt_sha256", map[string]any{"rounds": 4}, "pässwörd-é-日本"},
@@ -37,7 +37,7 @@ func TestMigration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cutting, err := auth.New(users, tokens, auth.Config{Hasher: passwords.Chain(passwords.Argon2id{}, legacyhash.All().DangerouslyTruncating())})
+	truncating, err := auth.New(users, tokens, auth.Config{Hasher: passwords.Chain(passwords.Argon2id{}, legacyhash.All().DangerouslyTruncating())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestMigration(t *testing.T) {
 	}
 	for i, hash := range hashes {
 		name, q := fmt.Sprintf("user%d", i), questions[i]
-		if err := users.CreateUser(t.Context(), auth.User{ID: name, Username: name, PasswordHash: hash}); err != nil {
+		if _, err := users.CreateUser(t.Context(), auth.User{ID: name, Username: name, PasswordHash: hash}); err != nil {
 			t.Fatal(err)
 		}
 		stored := func() string {
@@ -58,14 +58,14 @@ func TestMigration(t *testing.T) {
 			return u.PasswordHash
 		}
 		if err := login(strict, name, q.Password+"x"); !errors.Is(err, auth.ErrInvalidCredentials) || stored() != hash {
-			t.Errorf("%s %s, another password: %v, stored %s", q.System, q.Scheme, err, stored())
+			t.Errorf("%s %s, another password: got %v, stored %s", q.System, q.Scheme, err, stored())
 		}
 		accounts := strict
 		if q.Password == long && q.Scheme == "bcrypt" {
 			if err := login(strict, name, long); !errors.Is(err, auth.ErrInvalidCredentials) || stored() != hash {
-				t.Errorf("%s %s, a password that was cut: %v, stored %s", q.System, q.Scheme, err, stored())
+				t.Errorf("%s %s, a password that was truncated: %v, stored %s", q.System, q.Scheme, err, stored())
 			}
-			accounts = cutting
+			accounts = truncating
 		}
 		if q.Scheme == "unusable" {
 			if err := login(accounts, name, ""); !errors.Is(err, auth.ErrInvalidCredentials) || stored() != hash {
@@ -78,11 +78,11 @@ func TestMigration(t *testing.T) {
 		}
 		upgraded := stored()
 		if err := login(accounts, name, q.Password); err != nil || stored() != upgraded {
-			t.Errorf("%s %s, a second time: %v, stored %s", q.System, q.Scheme, err, stored())
+			t.Errorf("%s %s, second login: %v, stored %s", q.System, q.Scheme, err, stored())
 		}
-		// Whole from the first login on: no other password that begins so.
+		// From the first login on, the whole password counts: no longer one matches.
 		if err := login(accounts, name, q.Password+"x"); !errors.Is(err, auth.ErrInvalidCredentials) {
-			t.Errorf("%s %s, a second time with another password: %v", q.System, q.Scheme, err)
+			t.Errorf("%s %s, second login with another password: %v", q.System, q.Scheme, err)
 		}
 	}
 }

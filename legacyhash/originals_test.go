@@ -11,8 +11,7 @@ import (
 	"github.com/seed-e36e2130/auth/legacyhash"
 )
 
-// originals reads a file of hashes that the original software made: which one, the
-// README beside it says.
+// originals reads a file of hashes that the original software made: see testdata/README.md.
 func originals[Row any](t *testing.T, name string, least int) (rows []Row) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/" + name)
@@ -20,13 +19,13 @@ func originals[Row any](t *testing.T, name string, least int) (rows []Row) {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(text, &rows); err != nil || len(rows) < least {
-		t.Fatalf("%s: %d rows, %v", name, len(rows), err)
+		t.Fatalf("%s: %d rows, want at least %d: %v", name, len(rows), least, err)
 	}
 	return rows
 }
 
-// checkOriginals holds that each hash matches its password and, of each scheme, that
-// nothing else does.
+// checkOriginals fails unless each hash matches its password. For one hash of each scheme, it also
+// checks that other passwords and altered hashes do not match.
 func checkOriginals(t *testing.T, h auth.Hasher, rows []foreignRow) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -42,11 +41,11 @@ func checkOriginals(t *testing.T, h auth.Hasher, rows []foreignRow) {
 		}
 		key := row.Source + row.Scheme
 		if seen[key] || row.Password == "" || len(row.Password) >= 72 {
-			continue // the rest cost time and say the same
+			continue // one hash of each scheme is enough, because the checks take long
 		}
 		seen[key] = true
 		if err := legacyhash.All().Verify(t.Context(), row.Hash, row.Password); err != nil {
-			t.Errorf("%s %s, read by All: %s: %v", row.Source, row.Scheme, row.Hash, err)
+			t.Errorf("%s %s, verified by All: %s: %v", row.Source, row.Scheme, row.Hash, err)
 		}
 		checkTwins(t, h, row.Hash, row.Password)
 	}
@@ -57,7 +56,7 @@ func TestSpringOriginals(t *testing.T) {
 	rows := originals[foreignRow](t, "spring.json", 110)
 	checkOriginals(t, legacyhash.Spring(), rows)
 
-	// An encoder that no DelegatingPasswordEncoder stands before writes no {id}.
+	// An encoder without a DelegatingPasswordEncoder writes no {id}.
 	for _, row := range rows {
 		_, bare, _ := strings.Cut(row.Hash, "}")
 		want := auth.ErrUnknownHash
@@ -100,20 +99,20 @@ func TestFirebaseOriginals(t *testing.T) {
 			t.Errorf("%+v: %v", row, err)
 		}
 		if row.MemCost > 10 {
-			continue // the rest costs time and says the same
+			continue // hashes of a low cost are enough, because the checks take long
 		}
-		// The Admin SDK gives the same in the alphabet of URLs.
+		// The Admin SDK returns the same hashes in the URL alphabet.
 		if err := h.Verify(t.Context(), urls.Replace(encoded), row.Password); err != nil {
-			t.Errorf("%+v, for URLs: %v", row, err)
+			t.Errorf("%+v, in the URL alphabet: %v", row, err)
 		}
 		if first, last := strings.IndexAny(row.Hash, "+/"), strings.LastIndexAny(row.Hash, "+/"); first < last {
 			mixed := "$fbscrypt$" + row.Salt + "$" + urls.Replace(row.Hash[:last]) + row.Hash[last:]
 			if err := h.Verify(t.Context(), mixed, row.Password); !errors.Is(err, auth.ErrMalformedHash) {
-				t.Errorf("%s, of both alphabets: %v", mixed, err)
+				t.Errorf("%s, in both alphabets: got %v, want ErrMalformedHash", mixed, err)
 			}
 		}
 		if err := h.Verify(t.Context(), encoded, row.Password+"x"); err != auth.ErrMismatch {
-			t.Errorf("%+v, with a byte more: %v", row, err)
+			t.Errorf("%+v, with one more byte: got %v, want ErrMismatch", row, err)
 		}
 		if i == 1 {
 			checkTwins(t, h, encoded, row.Password)

@@ -15,7 +15,7 @@ import (
 func passlib() []format {
 	return []format{
 		bcrypt(""),
-		{own: bcryptSHA256, verify: leastBcrypt.Verify},
+		{own: bcryptSHA256, verify: cheapBcrypt.Verify},
 		argon2(""),
 		passlibPBKDF2("$pbkdf2$", "sha1"),
 		passlibPBKDF2("$pbkdf2-sha256$", "sha256"),
@@ -28,7 +28,8 @@ func passlib() []format {
 	}
 }
 
-// whole owns what begins with mark, and keeps the mark.
+// whole returns the own function of a format whose hashes begin with mark. verify gets the whole
+// hash.
 func whole(mark string) func(string) (string, bool) {
 	return func(encoded string) (string, bool) { return encoded, strings.HasPrefix(encoded, mark) }
 }
@@ -69,7 +70,7 @@ func passlibScrypt(encoded string) (recipe, error) {
 	if !ok || parsed.Version != "" {
 		return recipe{}, errParts
 	}
-	ln, ok := phc.Number(values[0], 17)
+	ln, ok := phc.Number(values[0], maxScryptLog2N)
 	if !ok {
 		return recipe{}, errCost
 	}
@@ -136,9 +137,9 @@ func djangoScrypt(rest string) (recipe, error) {
 	return scryptHash(n[0], n[1], n[2], salt, digest, 64)
 }
 
-// saltThenDigest reads salt$digest, the digest in hexadecimal digits: what Django
-// wrote before version 1.4 and Werkzeug before 3.0. Of sha1 and md5 a hash does not
-// tell which of the two it is.
+// saltThenDigest reads salt$digest, with the digest in hexadecimal digits. Django wrote such hashes
+// before version 1.4, and Werkzeug before 3.0. Hashes of sha1 and md5 do not show which of the two
+// wrote them: see decision 0043.
 func saltThenDigest(newHash func() hash.Hash, sum func(newHash func() hash.Hash, salt, password string) []byte) func(string) (recipe, error) {
 	return func(rest string) (recipe, error) {
 		part := strings.Split(rest, "$")
@@ -157,12 +158,12 @@ func saltThenDigest(newHash func() hash.Hash, sum func(newHash func() hash.Hash,
 	}
 }
 
-// djangoSum is one hash of salt and password.
+// djangoSum returns one hash of salt and password.
 func djangoSum(newHash func() hash.Hash, salt, password string) []byte {
 	return hashed(newHash, salt+password)
 }
 
-// werkzeugSum is HMAC of the password, with the salt as its key.
+// werkzeugSum returns the HMAC of the password under the salt.
 func werkzeugSum(newHash func() hash.Hash, salt, password string) []byte {
 	mac := hmac.New(newHash, []byte(salt))
 	mac.Write([]byte(password))
@@ -180,7 +181,7 @@ func werkzeug() []format {
 	}
 }
 
-// werkzeugParts reads a method of so many parts, $salt$digest.
+// werkzeugParts reads method$salt$digest, where the method has n parts with colons between them.
 func werkzeugParts(rest string, n int) (method []string, salt, digest []byte, err error) {
 	part := strings.Split(rest, "$")
 	if len(part) != 3 {

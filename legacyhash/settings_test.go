@@ -12,7 +12,7 @@ import (
 	"github.com/seed-e36e2130/auth/legacyhash"
 )
 
-// The sample of github.com/firebase/scrypt's documentation.
+// The sample from the documentation of github.com/firebase/scrypt.
 const (
 	firebaseKey      = "jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA=="
 	firebaseHash     = "$fbscrypt$42xEC+ixf3L2lw==$lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=="
@@ -26,15 +26,15 @@ func TestFirebase(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := h.Verify(t.Context(), firebaseHash, firebasePassword); err != nil {
-		t.Errorf("the password: %v", err)
+		t.Errorf("the right password: %v", err)
 	}
 	checkTwins(t, h, firebaseHash, firebasePassword)
 	if err := legacyhash.All().Verify(t.Context(), firebaseHash, firebasePassword); !errors.Is(err, auth.ErrMalformedHash) {
-		t.Errorf("without the signer key: %v", err)
+		t.Errorf("without the signer key: got %v, want ErrMalformedHash", err)
 	}
-	brings := "$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=" + firebaseKey + strings.TrimPrefix(firebaseHash, "$fbscrypt")
-	if err := h.Verify(t.Context(), brings, firebasePassword); err != nil {
-		t.Errorf("a hash that brings its parameters: %v", err)
+	withSettings := "$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=" + firebaseKey + strings.TrimPrefix(firebaseHash, "$fbscrypt")
+	if err := h.Verify(t.Context(), withSettings, firebasePassword); err != nil {
+		t.Errorf("a hash that contains its settings: %v", err)
 	}
 	other := "A" + firebaseKey[1:]
 	for name, row := range map[string]struct {
@@ -51,12 +51,13 @@ func TestFirebase(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := h.Verify(t.Context(), firebaseHash, firebasePassword); err != auth.ErrMismatch {
-			t.Errorf("another %s: %v", name, err)
+			t.Errorf("with another %s: got %v, want ErrMismatch", name, err)
 		}
 	}
 }
 
-// TestFirebaseScrypt asks npm's firebase-scrypt, which others wrote after Firebase's.
+// Firebase reads the hashes of npm's firebase-scrypt, an independent implementation of Firebase's
+// scheme.
 func TestFirebaseScrypt(t *testing.T) {
 	t.Parallel()
 	const script = `
@@ -83,22 +84,21 @@ func TestFirebaseScrypt(t *testing.T) {
 	checkForeign(t, h, ask, question{System: "firebase", Scheme: "scrypt"})
 }
 
-// TestSettings: every fault of a constructor is told, and no secret in it or in
-// what is made.
+// The constructors report every fault. Neither an error nor a printed Hasher contains a secret.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	_, err := legacyhash.Firebase(firebaseKey[:84]+"AAA=", legacyhash.FirebaseConfig{SaltSeparator: "Bw", Rounds: 9, MemCost: 18})
 	for _, field := range []string{"Firebase.signerKey", "FirebaseConfig.SaltSeparator", "FirebaseConfig.Rounds", "FirebaseConfig.MemCost"} {
-		if err == nil || !strings.Contains(err.Error(), "auth: "+field) {
-			t.Errorf("no fault of %s in: %v", field, err)
+		if err == nil || !strings.Contains(err.Error(), "auth: legacyhash."+field) {
+			t.Errorf("the error does not name %s: %v", field, err)
 		}
 	}
 	var fault *auth.ConfigError
 	if !errors.As(err, &fault) || strings.Contains(err.Error(), firebaseKey[:20]) {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want a ConfigError without the signer key", err)
 	}
 	if _, err := legacyhash.Devise("a\x00secret"); !errors.As(err, &fault) || strings.Contains(err.Error(), "secret") {
-		t.Errorf("a pepper with NUL: %v", err)
+		t.Errorf("a pepper with NUL: got %v, want a ConfigError without the pepper", err)
 	}
 	devise, err := legacyhash.Devise("secretpepper")
 	if err != nil {

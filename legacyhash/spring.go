@@ -10,7 +10,7 @@ import (
 
 func spring() []format {
 	return []format{
-		bcrypt(""), // BCryptPasswordEncoder's own, without a DelegatingPasswordEncoder
+		bcrypt(""), // written by a BCryptPasswordEncoder without a DelegatingPasswordEncoder
 		argon2(""),
 		bcrypt("{bcrypt}"),
 		argon2("{argon2}"),
@@ -20,7 +20,7 @@ func spring() []format {
 		{own: after("{pbkdf2}"), verify: keyed(springPBKDF2("sha1", "185000", 8))},
 		{own: after("{pbkdf2@SpringSecurity_v5_8}"), verify: keyed(springPBKDF2("sha256", "310000", 16))},
 		{own: after("{sha256}"), verify: keyed(springSHA256)},
-		// With a brace, for without it there is no salt.
+		// The prefix includes the brace of the salt, because a hash without it has no salt.
 		{own: after("{MD5}{"), verify: keyed(springDigest(md5.New))},
 		{own: after("{SHA-1}{"), verify: keyed(springDigest(sha1.New))},
 		{own: after("{SHA-256}{"), verify: keyed(springDigest(sha256.New))},
@@ -29,8 +29,7 @@ func spring() []format {
 	}
 }
 
-// springSaltDigest reads hexadecimal digits: a salt of so many bytes and a digest
-// of 32.
+// springSaltDigest reads hexadecimal digits: a salt of size bytes and a digest of 32 bytes.
 func springSaltDigest(text string, size int) (salt, digest []byte, err error) {
 	decoded, err := fromHex(text)
 	if err == nil && len(decoded) != size+32 {
@@ -42,6 +41,7 @@ func springSaltDigest(text string, size int) (salt, digest []byte, err error) {
 	return decoded[:size], decoded[size:], nil
 }
 
+// springPBKDF2 reads the hashes of Pbkdf2PasswordEncoder, which have fixed settings.
 func springPBKDF2(name, iterations string, saltSize int) func(string) (recipe, error) {
 	newHash, _, _ := hashOf(name)
 	return func(rest string) (recipe, error) {
@@ -53,8 +53,8 @@ func springPBKDF2(name, iterations string, saltSize int) func(string) (recipe, e
 	}
 }
 
-// springScrypt reads $params$salt$digest, where params are hexadecimal digits for
-// log2 N, r and p: e0801.
+// springScrypt reads $params$salt$digest, where params has hexadecimal digits for log2 N, r and p,
+// such as e0801.
 func springScrypt(rest string) (recipe, error) {
 	part := strings.Split(rest, "$")
 	if len(part) != 4 || part[0] != "" {
@@ -75,21 +75,21 @@ func springScrypt(rest string) (recipe, error) {
 	return scryptHash(1<<ln, r, p, salt, digest, 32)
 }
 
-// springParams reads a number of 5 or 6 hexadecimal digits without a leading zero:
-// two each for r and p, the first ones for log2 N, at most 17.
+// springParams reads a number of 5 or 6 hexadecimal digits without a leading zero. The last two
+// digits are p, the two before them r, and the first ones log2 N.
 func springParams(text string) (ln, r, p int, ok bool) {
 	if len(text) < 5 || len(text) > 6 || text[0] == '0' {
 		return 0, 0, 0, false
 	}
 	b, err := fromHex("0"[:len(text)%2] + text)
-	if err != nil || b[0] > 17 {
+	if err != nil || b[0] > maxScryptLog2N {
 		return 0, 0, 0, false
 	}
 	return int(b[0]), int(b[1]), int(b[2]), true
 }
 
-// springSHA256 is StandardPasswordEncoder: SHA-256, 1,024 times, over salt and
-// password.
+// springSHA256 reads the hashes of StandardPasswordEncoder: SHA-256 over salt and password, 1,024
+// times.
 func springSHA256(rest string) (recipe, error) {
 	salt, digest, err := springSaltDigest(rest, 8)
 	if err != nil {
@@ -104,8 +104,8 @@ func springSHA256(rest string) (recipe, error) {
 	}}, nil
 }
 
-// springDigest is MessageDigestPasswordEncoder, which reads salt}digest: one hash
-// of the password and then the salt as text, in its braces.
+// springDigest reads salt}digest, the hashes of MessageDigestPasswordEncoder: one hash of the
+// password and the text of the salt in braces.
 func springDigest(newHash func() hash.Hash) func(string) (recipe, error) {
 	return func(rest string) (recipe, error) {
 		text, digits, ok := strings.Cut(rest, "}")
@@ -124,9 +124,9 @@ func springDigest(newHash func() hash.Hash) func(string) (recipe, error) {
 	}
 }
 
-// springSSHA is LdapShaPasswordEncoder, which reads digest and salt in base64: SHA-1
-// of password and salt (RFC 2307 has it without salt). Directories write salts of 4
-// to 16 bytes, Spring of 8.
+// springSSHA reads digest and salt in base64, the hashes of LdapShaPasswordEncoder: SHA-1 of
+// password and salt, which RFC 2307 has without the salt. LDAP directories write salts of 4 to 16
+// bytes, and Spring of 8.
 func springSSHA(rest string) (recipe, error) {
 	b, err := fromBase64(standardBase64, rest)
 	if err != nil {

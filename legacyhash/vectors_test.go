@@ -16,7 +16,7 @@ import (
 	"github.com/seed-e36e2130/auth/legacyhash"
 )
 
-// foreignRow is one of passwords.json: a hash of another system.
+// foreignRow is a row of passwords.json: a hash of another system.
 type foreignRow struct{ ID, Source, Scheme, Password, Hash string }
 
 func foreignRows(t testing.TB) (rows []foreignRow) {
@@ -26,20 +26,20 @@ func foreignRows(t testing.TB) (rows []foreignRow) {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(text, &rows); err != nil || len(rows) < 77 {
-		t.Fatalf("%d rows, %v", len(rows), err)
+		t.Fatalf("passwords.json: %d rows, want at least 77: %v", len(rows), err)
 	}
 	return rows
 }
 
-// TestForeignHashes: every hash that another system wrote matches its password,
-// and neither another password nor an altered hash does.
+// Every hash that another system wrote matches its password. Other passwords and altered hashes do
+// not match.
 func TestForeignHashes(t *testing.T) {
 	t.Parallel()
 	for _, row := range foreignRows(t) {
 		t.Run(row.ID, func(t *testing.T) {
 			t.Parallel()
 			err := legacyhash.All().Verify(t.Context(), row.Hash, row.Password)
-			if row.Scheme == "argon2d" { // x/crypto has none
+			if row.Scheme == "argon2d" { // not implemented by x/crypto
 				if err != auth.ErrUnknownHash {
 					t.Errorf("%s's %s: %v, want ErrUnknownHash", row.Source, row.Scheme, err)
 				}
@@ -53,37 +53,39 @@ func TestForeignHashes(t *testing.T) {
 	}
 }
 
-// slow tells formats of which a mismatch costs a tenth of a second and more.
+// slow reports whether a mismatch with the hash takes a tenth of a second or more.
 func slow(hash string) bool {
 	for _, mark := range []string{"$2", "$bcrypt-sha256$", "$argon2", "@SpringSecurity_v5_8}", "{pbkdf2}", "{scrypt}", "$fbscrypt$"} {
 		if strings.Contains(hash, mark) {
 			return true
 		}
 	}
-	if b, err := base64.StdEncoding.DecodeString(hash); err == nil && len(b) > 60 { // ASP.NET's version 3
+	if b, err := base64.StdEncoding.DecodeString(hash); err == nil && len(b) > 60 { // version 3 of ASP.NET
 		return binary.BigEndian.Uint32(b[5:]) > 1000
 	}
 	return len(hash) == 161
 }
 
-// checkTwins: no other password matches a hash, and no altered hash a password.
+// checkTwins fails if another password matches the hash, or if an altered hash matches the
+// password.
 func checkTwins(t *testing.T, h auth.Hasher, hash, password string) {
 	t.Helper()
 	others := []string{password + "a", "a" + password, password + " ", password + "\x00", strings.ToUpper(password), ""}
 	step := 1
 	if slow(hash) {
-		others, step = others[:1], len(hash) // the rest of the code is the same
+		others, step = others[:1], len(hash) // one attempt is enough
 	}
 	for _, other := range others {
 		if err := h.Verify(t.Context(), hash, other); err == nil || errors.Is(err, auth.ErrMalformedHash) {
-			t.Errorf("%s with %q in place of %q: %v", hash, other, password, err)
+			t.Errorf("%s with %q instead of %q: got %v, want a mismatch", hash, other, password, err)
 		}
 	}
-	// From the end, where the digest is: what stands before may be the cost.
-	for at := len(hash) - 1; at > len(hash)-24; at -= step {
-		for _, by := range "Oz2$" {
-			if twin := hash[:at] + string(by) + hash[at+1:]; twin != hash && h.Verify(t.Context(), twin, password) == nil {
-				t.Errorf("%s matches like %s", twin, hash)
+	// Only the last characters are changed, which are of the digest. The cost may stand before
+	// them.
+	for i := len(hash) - 1; i > len(hash)-24; i -= step {
+		for _, replacement := range "Oz2$" {
+			if twin := hash[:i] + string(replacement) + hash[i+1:]; twin != hash && h.Verify(t.Context(), twin, password) == nil {
+				t.Errorf("the altered hash %s matches the password of %s", twin, hash)
 			}
 			if step > 1 {
 				break
@@ -93,10 +95,10 @@ func checkTwins(t *testing.T, h auth.Hasher, hash, password string) {
 	for _, twin := range []string{hash[:len(hash)-1], hash[:len(hash)-4], hash + "\n", hash + "=", hash + "A", hash + "AAAA", hash + "\x00", " " + hash, hash + "$" + hash} {
 		err := h.Verify(t.Context(), twin, password)
 		if err == auth.ErrMismatch && strings.HasPrefix(hash, "{ldap}") {
-			continue // its salt has no fixed length
+			continue // the salt has no fixed length
 		}
 		if !errors.Is(err, auth.ErrMalformedHash) && !errors.Is(err, auth.ErrUnknownHash) {
-			t.Errorf("%q: %v, want a refusal of the hash", twin, err)
+			t.Errorf("%q: got %v, want ErrMalformedHash or ErrUnknownHash", twin, err)
 		}
 	}
 }
@@ -111,7 +113,7 @@ type hashCase struct {
 	NeedsRehash *bool  `json:"needs_rehash"`
 }
 
-// TestHashVectors runs every case, at every level.
+// Verify returns the expected result for every case of hashes.jsonl, at every level.
 func TestHashVectors(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../testdata/vectors/hashes.jsonl")
@@ -127,14 +129,14 @@ func TestHashVectors(t *testing.T) {
 		t.Run(c.ID, func(t *testing.T) {
 			t.Parallel()
 			want := c.Expect
-			if strings.HasPrefix(c.Hash, "$2$") { // optional, and its why says that refusing is right
+			if strings.HasPrefix(c.Hash, "$2$") { // this case is optional, and its field why allows a refusal
 				want = "error"
 			}
-			if c.MaxMS > 0 { // it is refused before any work, which a context that has ended would end
+			if c.MaxMS > 0 { // refused before any work: a computation would return the error of an ended context
 				ended, cancel := context.WithCancel(t.Context())
 				cancel()
 				if err := legacyhash.All().Verify(ended, c.Hash, string(c.Password)); errors.Is(err, context.Canceled) {
-					t.Fatalf("it would be hashed: %s", c.Why)
+					t.Fatalf("the hash would be computed: %s", c.Why)
 				}
 			}
 			err := legacyhash.All().Verify(t.Context(), c.Hash, string(c.Password))
@@ -146,7 +148,7 @@ func TestHashVectors(t *testing.T) {
 				got = "mismatch"
 			}
 			if got != want {
-				t.Errorf("%s: %s (%v), want %s: %s", c.Level, got, err, want, c.Why)
+				t.Errorf("%s: got %s (%v), want %s: %s", c.Level, got, err, want, c.Why)
 			}
 			if c.NeedsRehash != nil && *c.NeedsRehash && !legacyhash.All().NeedsRehash(c.Hash) {
 				t.Error("NeedsRehash is false")
@@ -154,12 +156,12 @@ func TestHashVectors(t *testing.T) {
 		})
 	}
 	if cases < 154 {
-		t.Errorf("%d cases", cases)
+		t.Errorf("read %d cases, want at least 154", cases)
 	}
 }
 
-// TestPublishedHashes reads what the other systems' own tests hold, and what their
-// newer versions made where Debian has an older one.
+// All verifies the hashes in the tests and specifications of other systems, and hashes of versions
+// that Debian does not have.
 func TestPublishedHashes(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ source, hash, password string }{
@@ -188,7 +190,7 @@ func TestPublishedHashes(t *testing.T) {
 			t.Errorf("%s: %s: %v", row.source, row.hash, err)
 		}
 		if err := legacyhash.All().Verify(t.Context(), row.hash, row.password+"z"); err != auth.ErrMismatch {
-			t.Errorf("%s: %s with another password: %v", row.source, row.hash, err)
+			t.Errorf("%s: %s with another password: got %v, want ErrMismatch", row.source, row.hash, err)
 		}
 	}
 }

@@ -1,41 +1,42 @@
-// Package commonpasswords knows the passwords that are guessed first.
+// Package commonpasswords has a list of the passwords that attackers guess first. See decision
+// 0046.
 //
-// The list is that of Django (django/contrib/auth/common-passwords.txt.gz, BSD
-// licence: LICENSE.django), which Royce Williams made from breaches: 19,727 passwords in lower
-// case, of which the 8,479 of 8 characters and more are here. A test compares the
-// two; with the flag -update it makes the list anew.
+// The list comes from Django (django/contrib/auth/common-passwords.txt.gz, BSD licence:
+// LICENSE.django), where Royce Williams made it from breaches. Django has 19,727 passwords in lower
+// case; the 8,479 with at least 8 characters are here. A test compares the two lists, and writes
+// this one again with the flag -update.
 package commonpasswords
 
 import _ "embed"
 
-// list holds the passwords in byte order, each as a capital letter, which says how
-// many bytes it begins with that the one before it begins with ('A': none), and
-// the bytes that follow. No password in it has a capital letter.
+// list holds the passwords in byte order. Each entry is a capital letter and the rest of a
+// password. The letter is the number of leading bytes that the password shares with the one before
+// it: 'A' means 0. No password of the list has a capital letter.
 //
 //go:embed list.txt
 var list string
 
-// longest password of list, in bytes.
-const longest = 21
+// maxLength is the length of the longest password of the list in bytes.
+const maxLength = 21
 
-// Contains reports whether password is on the list, in whatever case. It
-// allocates nothing.
+// Contains reports whether password is on the list, ignoring the case of ASCII letters. It does not
+// allocate.
 func Contains(password string) bool {
-	if len(password) > longest {
+	if len(password) > maxLength {
 		return false
 	}
-	same := 0 // bytes that password and the entry before begin with
-	for at := 0; at < len(list); {
-		shared := int(list[at] - 'A')
-		at++
-		from := at
-		for at < len(list) && !isUpper(list[at]) {
-			at++
+	same := 0 // number of leading bytes that password shares with the previous entry
+	for pos := 0; pos < len(list); {
+		shared := int(list[pos] - 'A')
+		pos++
+		from := pos
+		for pos < len(list) && !isUpper(list[pos]) {
+			pos++
 		}
 		if shared > same {
-			continue // it differs from password where the one before did
+			continue // the entry differs from password where the previous one did
 		}
-		entry := list[from:at]
+		entry := list[from:pos]
 		same = shared
 		for same < len(password) && same-shared < len(entry) && lower(password[same]) == entry[same-shared] {
 			same++

@@ -13,28 +13,28 @@ import (
 	"github.com/seed-e36e2130/auth/internal/testenv"
 )
 
-var update = flag.Bool("update", false, "make list.txt anew from Django's list")
+var update = flag.Bool("update", false, "write list.txt from the list of Django")
 
-// leastLength is the shortest minimum that a host can ask of a password.
-const leastLength = 8
+// minLength is the lowest minimum length of passwords that a host can configure.
+const minLength = 8
 
-// encode writes sorted passwords as the package reads them.
+// encode returns sorted passwords in the format of list.txt.
 func encode(passwords []string) []byte {
 	var out bytes.Buffer
-	before := ""
+	previous := ""
 	for _, p := range passwords {
 		shared := 0
-		for shared < min(len(p), len(before)) && p[shared] == before[shared] {
+		for shared < min(len(p), len(previous)) && p[shared] == previous[shared] {
 			shared++
 		}
 		out.WriteByte('A' + byte(shared))
 		out.WriteString(p[shared:])
-		before = p
+		previous = p
 	}
 	return out.Bytes()
 }
 
-// decode reads the list without the package's own code.
+// decode reads list.txt without the code of the package.
 func decode(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile("list.txt")
@@ -42,20 +42,20 @@ func decode(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	var passwords []string
-	before := ""
+	previous := ""
 	for len(text) > 0 {
 		end := 1
 		for end < len(text) && (text[end] < 'A' || text[end] > 'Z') {
 			end++
 		}
-		before = before[:text[0]-'A'] + string(text[1:end])
-		passwords = append(passwords, before)
+		previous = previous[:text[0]-'A'] + string(text[1:end])
+		passwords = append(passwords, previous)
 		text = text[end:]
 	}
 	return passwords
 }
 
-// TestFromDjango: the list is Django's, without what is too short to be set.
+// The list has exactly the passwords of Django's list that are long enough to be set.
 func TestFromDjango(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(testenv.Python(t, "django"), "-c", `
@@ -72,7 +72,7 @@ with gzip.open(validator.DEFAULT_PASSWORD_LIST_PATH, "rb") as f:
 	}
 	var want []string
 	for line := range strings.Lines(string(out)) {
-		if p := strings.TrimSpace(line); len(p) >= leastLength {
+		if p := strings.TrimSpace(line); len(p) >= minLength {
 			want = append(want, p)
 		}
 	}
@@ -84,38 +84,38 @@ with gzip.open(validator.DEFAULT_PASSWORD_LIST_PATH, "rb") as f:
 		}
 	}
 	if got := decode(t); !slices.Equal(got, want) {
-		t.Errorf("the list has %d passwords, Django's %d of its length, and they differ", len(got), len(want))
+		t.Errorf("the list has %d passwords and Django's has %d of that length, and they differ", len(got), len(want))
 	}
 }
 
-// TestContains: every one is found, in any case, and nothing beside it.
+// Contains finds each password of the list in upper and lower case, and no similar one.
 func TestContains(t *testing.T) {
 	t.Parallel()
 	all := decode(t)
 	if len(all) != 8479 || !slices.IsSorted(all) {
-		t.Errorf("%d passwords, sorted: %t", len(all), slices.IsSorted(all))
+		t.Errorf("the list has %d passwords, sorted: %t, want 8479, sorted", len(all), slices.IsSorted(all))
 	}
 	for i, p := range all {
 		if !commonpasswords.Contains(p) {
-			t.Errorf("%q is not found", p)
+			t.Errorf("%q was not found", p)
 		}
 		if i%32 > 0 {
-			continue // each look reads the list: they add up under the race detector
+			continue // each call scans the list, which takes long under the race detector
 		}
-		for _, spelled := range []string{strings.ToUpper(p), strings.ToUpper(p[:1]) + p[1:]} {
-			if !commonpasswords.Contains(spelled) {
-				t.Errorf("%q is not found", spelled)
+		for _, variant := range []string{strings.ToUpper(p), strings.ToUpper(p[:1]) + p[1:]} {
+			if !commonpasswords.Contains(variant) {
+				t.Errorf("%q was not found", variant)
 			}
 		}
-		for _, beside := range []string{p[:len(p)-1], p[1:], p + "!", "!" + p, p[:4] + "\xc3\xa9" + p[4:], p + "\x00", " " + p} {
-			if _, listed := slices.BinarySearch(all, strings.ToLower(beside)); commonpasswords.Contains(beside) != listed {
-				t.Errorf("%q is found: %t", beside, !listed)
+		for _, similar := range []string{p[:len(p)-1], p[1:], p + "!", "!" + p, p[:4] + "\xc3\xa9" + p[4:], p + "\x00", " " + p} {
+			if _, listed := slices.BinarySearch(all, strings.ToLower(similar)); commonpasswords.Contains(similar) != listed {
+				t.Errorf("%q: Contains returned %t, want %t", similar, !listed, listed)
 			}
 		}
 	}
 	for _, p := range []string{"", "A", "~", "\xff", "correct horse", "correct horse battery staple", strings.Repeat("a", 1<<20)} {
 		if commonpasswords.Contains(p) {
-			t.Errorf("%.40q is found", p)
+			t.Errorf("%.40q was found", p)
 		}
 	}
 }
@@ -123,7 +123,7 @@ func TestContains(t *testing.T) {
 func TestContainsAllocatesNothing(t *testing.T) {
 	for _, p := range []string{"Password123", "correct horse", "zzzzzzzzzzzz"} {
 		if n := testing.AllocsPerRun(10, func() { commonpasswords.Contains(p) }); n != 0 {
-			t.Errorf("%q: %v allocations", p, n)
+			t.Errorf("Contains(%q): %v allocations, want none", p, n)
 		}
 	}
 }

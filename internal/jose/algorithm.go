@@ -12,16 +12,16 @@ import (
 	"strings"
 )
 
-// algorithm is one line of RFC 7518 section 3.1 or RFC 8037 section 3.1. A key
-// is bound to exactly one: RFC 8725 section 3.1.
+// algorithm is a signature algorithm of RFC 7518 section 3.1 or RFC 8037 section 3.1. A key is
+// bound to exactly one, so that a token cannot choose it (RFC 8725 section 3.1). See decision 0004.
 type algorithm struct {
 	name   string
 	family family
-	hash   crypto.Hash    // zero for EdDSA, which hashes by itself
-	curve  elliptic.Curve // of ECDSA
+	hash   crypto.Hash    // zero for EdDSA, which hashes the message itself
+	curve  elliptic.Curve // nil unless the family is ecDSA
 }
 
-// HS256 is the algorithm of a server's own secrets.
+// HS256 is the default algorithm of symmetric keys.
 const HS256 = "HS256"
 
 type family uint8
@@ -50,7 +50,7 @@ var algorithms = [...]algorithm{
 	{"EdDSA", edDSA, 0, nil},
 }
 
-// named returns the algorithm called name, compared byte for byte, or nil.
+// named returns the algorithm with this name, compared byte for byte, or nil.
 func named(name string) *algorithm {
 	for i := range algorithms {
 		if algorithms[i].name == name {
@@ -60,7 +60,7 @@ func named(name string) *algorithm {
 	return nil
 }
 
-// unknown is the error for a name that names none.
+// unknown returns the error for a name that is not the name of an algorithm.
 func unknown(name string) error {
 	names := make([]string, len(algorithms))
 	for i, a := range algorithms {
@@ -69,9 +69,9 @@ func unknown(name string) error {
 	return fmt.Errorf("unknown algorithm %q: want one of %s", name, strings.Join(names, ", "))
 }
 
-// choose returns the algorithm for a public key, or for a secret if public is
-// nil. The material decides; name chooses only where the material leaves a
-// choice. The empty name takes the default.
+// choose returns the algorithm of a key: of a public key, or of a secret if public is nil. The key
+// material decides. The name chooses only among the algorithms of the material, which are HS256 to
+// HS512 for a secret, and the RS and PS algorithms for an RSA key. An empty name means the default.
 func choose(name string, public crypto.PublicKey) (*algorithm, error) {
 	fallback := ""
 	switch public := public.(type) {

@@ -8,11 +8,13 @@ import (
 	"sync"
 )
 
-// MaxTokenBytes bounds a token before any of it is looked at. RFC 7519 names no
-// bound; 8 KiB is what servers commonly accept for a whole header section.
+// MaxTokenBytes is the greatest length of a token. It is checked before anything is parsed, so that
+// the work and memory for a hostile token are bounded (CWE-400; golang-jwt lacked such a bound:
+// CVE-2025-30204). RFC 7519 sets none. Servers commonly accept 8 KiB for all header fields
+// together.
 const MaxTokenBytes = 8192
 
-// What can be wrong with a token short of its claims. None holds any of it.
+// Why a token is refused before its claims are read. No error contains any text of the token.
 var (
 	ErrTooLong    = errors.New("jose: token too long")
 	ErrMalformed  = errors.New("jose: not a compact JWS in canonical base64url")
@@ -21,40 +23,41 @@ var (
 	ErrSignature  = errors.New("jose: wrong signature")
 )
 
-// canonical refuses the unused bits that would give one token several texts
-// (RFC 4648 section 3.5). It still skips CR and LF: see plain.
+// canonical is base64url without padding (RFC 7515 section 2). Strict refuses unused bits that are
+// not zero, with which one token would have several spellings (RFC 4648 section 3.5): a list of
+// revoked tokens or a cache must see only one. The decoder still skips CR and LF: see plain.
 var canonical = base64.RawURLEncoding.Strict()
 
-// plain reports whether s has none of the two characters that the standard
-// decoder skips.
+// plain reports whether s has neither CR nor LF, which the standard decoder skips even if it is
+// strict. RFC 7515 section 2 allows no line breaks.
 func plain(s string) bool {
 	return strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0
 }
 
-// scratch is the working memory of one call.
+// scratch is the working memory of one call of Open, Seal or UnverifiedText.
 type scratch struct {
 	token   [MaxTokenBytes]byte
-	decoded [MaxTokenBytes]byte // signature, then header or payload
+	decoded [MaxTokenBytes]byte // the signature, later the payload
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// Opened is what a genuine token holds.
+// Opened is the content of a token whose signature was verified.
 type Opened struct {
-	Payload string // the signed bytes, decoded, not parsed
-	Type    string // typ in lower case, without "application/"; empty: absent
-	Key     *Key
+	Payload string // the signed payload, decoded but not parsed
+	Type    string // typ in the form of MediaType; empty if the header has none
+	Key     *Key   // key that verified the signature
 }
 
-// Open checks the form and the signature of a compact JWS against the ring and
-// returns what was signed. The protected header alone says which key is asked;
-// the key alone says with which algorithm.
+// Open checks the form and the signature of a compact JWS (RFC 7515 section 7.1) against the ring
+// and returns the signed payload. The protected header selects one of the ring's keys and cannot
+// bring its own: see decision 0011. The key alone determines the algorithm (RFC 8725 section 3.1).
 func (r *Ring) Open(token string) (Opened, error) {
 	if len(token) > MaxTokenBytes {
 		return Opened{}, ErrTooLong
 	}
 	dot1, dot2 := strings.IndexByte(token, '.'), strings.LastIndexByte(token, '.')
-	if dot1 == dot2 || !plain(token) { // no dot or a single one; a third is no base64url
+	if dot1 == dot2 || !plain(token) { // fewer than two dots; the decoder refuses a third
 		return Opened{}, ErrMalformed
 	}
 	segment, signature := token[:dot1], token[dot2+1:]
@@ -66,6 +69,8 @@ func (r *Ring) Open(token string) (Opened, error) {
 			return Opened{}, err
 		}
 	}
+	// Each algorithm has signatures of one length (RFC 7518 sections 3.2 to 3.5, RFC 8032 section
+	// 5.1.6), so another length is refused before any decoding.
 	if len(signature) != canonical.EncodedLen(h.key.SignatureLen()) {
 		return Opened{}, ErrSignature
 	}
@@ -84,14 +89,14 @@ func (r *Ring) Open(token string) (Opened, error) {
 		return Opened{}, ErrMalformed
 	}
 	if !known {
-		r.learn(segment, h)
+		r.learn(segment, h) // only after the signature was verified: see Ring.headers
 	}
 	return Opened{Payload: string(buf.decoded[:n]), Type: h.typ, Key: h.key}, nil
 }
 
-// Seal returns the compact JWS of payload signed by key, under a header segment
-// made by [HeaderSegment] for the same key. It returns [ErrTooLong] if Open
-// would refuse the length.
+// Seal returns the compact JWS of payload, signed by key. The segment is the protected header,
+// which [HeaderSegment] returns for the same key. Seal returns [ErrTooLong] if Open would refuse
+// the token for its length.
 func Seal(ctx context.Context, key *Key, segment string, payload []byte) (string, error) {
 	dot2 := len(segment) + 1 + canonical.EncodedLen(len(payload))
 	size := dot2 + 1 + canonical.EncodedLen(key.SignatureLen())

@@ -1,19 +1,19 @@
 package jose
 
-// NewUncheckedSecret returns a key of a secret that NewSecret would refuse:
-// published test vectors are signed with such secrets.
+// NewUncheckedSecret returns a key for a secret that NewSecret would refuse. Published test vectors
+// are signed with such secrets.
 func NewUncheckedSecret(secret []byte, alg, id string) (*Key, error) {
 	return newSecret(secret, named(alg), true, id)
 }
 
-// Header is what a protected header means.
+// Header is the meaning of a protected header.
 type Header struct {
 	Key  *Key
 	Type string
 }
 
-// Headers returns what the table says of a header segment, nil if it is not there,
-// and what reading it says.
+// Headers returns the meaning of a header segment from the table, or nil if the table does not have
+// it, and the meaning that parsing it yields.
 func (r *Ring) Headers(segment string) (fast *Header, slow Header, err error) {
 	if h, ok := r.lookup(segment); ok {
 		fast = &Header{h.key, h.typ}

@@ -6,8 +6,7 @@ import (
 	"github.com/seed-e36e2130/auth/internal/jose"
 )
 
-// What parses can be written, and reads back as the same key; whatever comes,
-// nothing panics.
+// A key that was parsed can be written, and reads back as the same key. No text causes a panic.
 func FuzzParse(f *testing.F) {
 	for _, alg := range []string{"HS256", "RS256", "ES256", "ES512", "EdDSA"} {
 		f.Add([]byte(privateJWK(f, alg).with(nil)))
@@ -20,7 +19,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		k, err := jose.Parse(text)
 		if (k == nil) != (err != nil) {
-			t.Fatalf("%v beside %v", k, err)
+			t.Fatalf("Parse returned the key %v and the error %v", k, err)
 		}
 		if err == nil {
 			assertRoundTrip(t, k)
@@ -28,8 +27,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A set that is accepted is a set of sound keys with one ID each, and what is
-// published of it reads back as the same keys.
+// The keys of an accepted set are sound and have different IDs, and the public set that is written
+// from them reads back as the same keys.
 func FuzzParseSet(f *testing.F) {
 	ec, ed, oct := privateJWK(f, "ES256"), privateJWK(f, "EdDSA"), privateJWK(f, "HS256")
 	f.Add(`{"keys":[` + ec.with(nil) + `,` + ed.with(jwk{"d": nil}) + `]}`)
@@ -39,14 +38,14 @@ func FuzzParseSet(f *testing.F) {
 		keys, _, err := jose.ParseSet(text)
 		if err != nil {
 			if keys != nil {
-				t.Fatalf("%v beside %v", keys, err)
+				t.Fatalf("ParseSet returned the keys %v and the error %v", keys, err)
 			}
 			return
 		}
 		ids := map[string]bool{}
 		for _, k := range keys {
 			if ids[k.ID()] {
-				t.Fatalf("two keys with the ID %q", k.ID())
+				t.Fatalf("two keys have the ID %q", k.ID())
 			}
 			ids[k.ID()] = true
 			assertRoundTrip(t, k)

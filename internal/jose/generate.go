@@ -8,11 +8,12 @@ import (
 	"crypto/rsa"
 )
 
-// rsaBits is the size of new RSA keys: 128 bits of strength by NIST SP 800-57
-// part 1 section 5.6.1.
+// rsaBits is the size of new RSA keys: a security strength of 128 bits (NIST SP 800-57 part 1
+// section 5.6.1).
 const rsaBits = 3072
 
-// Generate returns a new key for alg.
+// Generate returns a new random key for alg. A secret has the length of the hash (RFC 7518 section
+// 3.2).
 func Generate(alg string) (*Key, error) {
 	a := named(alg)
 	if a == nil {

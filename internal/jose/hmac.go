@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// macs makes HMACs under one secret (RFC 7518 section 3.2). It keeps keyed
-// states for reuse: deriving the two pads anew would double the cost of a token.
+// macs computes HMACs under one secret (RFC 7518 section 3.2). It keeps keyed states for reuse,
+// because hashing the two padded keys again would double the cost of a token.
 type macs struct {
 	size int
-	pool sync.Pool // of *macState, each reset
+	pool sync.Pool // holds *macState values that are reset
 }
 
 type macState struct {
 	hash.Hash
-	sum [64]byte // the longest MAC, SHA-512's
+	sum [64]byte // large enough for SHA-512
 }
 
 func newMACs(h crypto.Hash, secret []byte) *macs {
@@ -35,7 +35,8 @@ func (m *macs) appendTo(dst, input []byte) []byte {
 	return dst
 }
 
-// verify compares in constant time.
+// verify reports whether mac is the MAC of input. It compares in constant time, so that its
+// duration does not reveal how many bytes of a forged MAC are right (CWE-208).
 func (m *macs) verify(input, mac []byte) bool {
 	s := m.pool.Get().(*macState)
 	s.Write(input)

@@ -14,11 +14,10 @@ import (
 	"unicode/utf8"
 )
 
-// maxID bounds a key ID in bytes: it stands in every token.
+// maxID is the greatest length of a key ID in bytes. The ID is in the header of every token.
 const maxID = 256
 
-// setID sets the fingerprint, and the key ID to id or, if that is empty, to the
-// fingerprint.
+// setID sets the fingerprint and the key ID. An empty id means the fingerprint.
 func (k *Key) setID(id string) error {
 	if k.secret != nil {
 		k.fingerprint = secretFingerprint(k.secret())
@@ -30,51 +29,54 @@ func (k *Key) setID(id string) error {
 		id = k.fingerprint
 	}
 	if len(id) > maxID || !utf8.ValidString(id) {
-		return fmt.Errorf("a key ID is valid UTF-8 of at most %d bytes", maxID)
+		return fmt.Errorf("the key ID must be valid UTF-8 of at most %d bytes", maxID)
 	}
 	for _, r := range id {
 		if r < 0x20 || r == 0x7f {
-			return errors.New("a key ID holds no control characters")
+			return errors.New("the key ID must not contain control characters")
 		}
 	}
 	k.id = id
 	return nil
 }
 
-// secretFingerprint returns the first 128 bits of a labelled SHA-256. It tells no
-// more than a token does: who guesses a secret can check the guess.
+// secretFingerprint returns the first 128 bits of a SHA-256 over a label and the secret. It is
+// public, as the default ID of the key. It reveals no more than any token does: both let an
+// attacker check a guess of the secret. The label keeps it apart from any other SHA-256 of the
+// secret.
 func secretFingerprint(secret []byte) string {
 	sum := sha256.Sum256(append([]byte("auth key ID of a secret\x00"), secret...))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// Fingerprint is the same for the same material alone, whatever the ID and the
-// algorithm: the RFC 7638 thumbprint, or a truncated SHA-256 of a secret.
+// Fingerprint identifies the key material, independently of ID and algorithm: the thumbprint of RFC
+// 7638, or a truncated SHA-256 of a secret.
 func (k *Key) Fingerprint() string { return k.fingerprint }
 
-// FingerprintsAsSecret returns the fingerprints of the secrets that spell a public
-// key: a verifier that holds one of them takes tokens that anybody can sign. The
-// texts of keys (PEM, DER, JWK, SSH) are no secrets at all: see checkSecret.
+// FingerprintsAsSecret returns the fingerprints of the secrets that are a raw encoding of this
+// public key. If a ring held such a secret, anybody who has the public key could sign tokens for it
+// (CVE-2015-9235). The texts of keys (PEM, DER, JWK, SSH) are already refused as secrets: see
+// checkSecret.
 func (k *Key) FingerprintsAsSecret() (fingerprints []string) {
-	var spellings [][]byte
+	var encodings [][]byte
 	switch public := k.public.(type) {
 	case *rsa.PublicKey:
-		spellings = [][]byte{public.N.Bytes()}
+		encodings = [][]byte{public.N.Bytes()}
 	case *ecdsa.PublicKey:
 		x, y := coordinates(public)
 		compressed := append([]byte{2 + y[len(y)-1]&1}, x...)
-		spellings = [][]byte{x, append(slices.Clone(x), y...), append(append([]byte{4}, x...), y...), compressed}
+		encodings = [][]byte{x, append(slices.Clone(x), y...), append(append([]byte{4}, x...), y...), compressed}
 	case ed25519.PublicKey:
-		spellings = [][]byte{public}
+		encodings = [][]byte{public}
 	}
-	for _, s := range spellings {
-		fingerprints = append(fingerprints, secretFingerprint(s))
+	for _, e := range encodings {
+		fingerprints = append(fingerprints, secretFingerprint(e))
 	}
 	return fingerprints
 }
 
-// thumbprintInput is the JSON text of RFC 7638 section 3.2 and RFC 8037 appendix
-// A.3: the required members, sorted, without space.
+// thumbprintInput returns the JSON text that is hashed for the thumbprint: the required members, in
+// lexicographic order and without white space (RFC 7638 section 3.2, RFC 8037 appendix A.3).
 func thumbprintInput(public crypto.PublicKey) string {
 	enc := base64.RawURLEncoding.EncodeToString
 	switch public := public.(type) {
@@ -90,12 +92,12 @@ func thumbprintInput(public crypto.PublicKey) string {
 	return ""
 }
 
-// coordinates returns x and y, each as long as the curve: RFC 7518 section
-// 6.2.1.2.
+// coordinates returns x and y, each with the length of the curve's field elements (RFC 7518 section
+// 6.2.1.2).
 func coordinates(public *ecdsa.PublicKey) (x, y []byte) {
 	point, err := public.Bytes()
 	if err != nil {
-		return nil, nil // not for a key of this package: its point has been checked
+		return nil, nil // impossible for a key of this package, whose point was checked
 	}
 	half := len(point) / 2
 	return point[1 : 1+half], point[1+half:]

@@ -11,52 +11,53 @@ import (
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// Bounds on what is parsed, in bytes. A private RSA key of 16384 bits needs 13 KB;
-// one much larger takes seconds only to look at.
+// Bounds on the texts that are parsed, in bytes. A private RSA key of 16,384 bits needs 13 KB. The
+// check of a much larger key would take seconds (CWE-400).
 const (
 	maxKeyText = 16 << 10
 	maxSetText = 1 << 20
 )
 
-// errUnsupported marks a key that may be right and is not for us: RFC 7517
-// section 5 has a reader of a set pass over it.
+// errUnsupported marks a key that may be valid but is not for this package, such as one for
+// encryption. RFC 7517 section 5 asks a reader of a set to ignore such keys.
 var errUnsupported = errors.New("unsupported")
 
 func unsupported(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, errUnsupported)...)
 }
 
-// ParseJWK returns the key that a JSON Web Key holds (RFC 7517 section 4). The key
-// has the algorithm and the ID that the JWK names, if it does.
+// ParseJWK returns the key of a JSON Web Key (RFC 7517 section 4). The key has the algorithm and
+// the ID that the JWK names, or else the defaults of its material.
 func ParseJWK(text string) (*Key, error) {
 	if len(text) > maxKeyText {
-		return nil, fmt.Errorf("a key of more than %d bytes", maxKeyText)
+		return nil, fmt.Errorf("the key has more than %d bytes", maxKeyText)
 	}
 	m := members{}
 	if err := strictjson.Object(text, m.read); err != nil {
 		return nil, fmt.Errorf("not a JWK: %w", err)
 	}
 	if _, ok := m["keys"]; ok && !m.has("kty") {
-		return nil, errors.New("a JWK set where one key is wanted")
+		return nil, errors.New("the text is a JWK set; want one key")
 	}
 	return m.key()
 }
 
-// ParseSet returns the keys of a JWK set (RFC 7517 section 5) in their order, and
-// what is wrong with each key that is broken. Keys for other purposes or of kinds
-// unknown here are passed over. It returns an error if the set as a whole is none:
-// also if two different keys have one ID, or if secrets stand beside public keys,
-// which are then known to everybody.
+// ParseSet returns the keys of a JWK set (RFC 7517 section 5) in their order, and a fault for each
+// key that is broken. It skips keys for other purposes and keys of unknown types.
+//
+// It returns an error if the text is not a JWK set; if two different keys have the same ID, because
+// a token could then not say which one it means (RFC 7517 section 4.5); and if a set holds secrets
+// beside public keys, because a set with public keys is meant to be published.
 func ParseSet(text string) (keys []*Key, faults []error, err error) {
 	if len(text) > maxSetText {
-		return nil, nil, fmt.Errorf("a JWK set of more than %d bytes", maxSetText)
+		return nil, nil, fmt.Errorf("the JWK set has more than %d bytes", maxSetText)
 	}
-	found := false
+	hasKeys := false
 	err = strictjson.Object(text, func(name, value string) error {
 		if name != "keys" {
 			return nil
 		}
-		found = true
+		hasKeys = true
 		n := -1
 		return strictjson.Array(value, func(element string) error {
 			n++
@@ -74,7 +75,7 @@ func ParseSet(text string) (keys []*Key, faults []error, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("not a JWK set: %w", err)
 	}
-	if !found {
+	if !hasKeys {
 		return nil, nil, errors.New("not a JWK set: no member keys")
 	}
 	if len(keys) == 0 && len(faults) == 0 {
@@ -97,7 +98,7 @@ func ParseSet(text string) (keys []*Key, faults []error, err error) {
 	return unique, faults, nil
 }
 
-// members holds the members of a JWK as texts of JSON values.
+// members holds the members of a JWK: the JSON text of each value by its name.
 type members map[string]string
 
 func (m members) read(name, value string) error {
@@ -107,8 +108,7 @@ func (m members) read(name, value string) error {
 
 func (m members) has(name string) bool { _, ok := m[name]; return ok }
 
-// text returns the string that a member holds; ok is false if the member is
-// absent.
+// text returns the string value of a member. ok is false if the member is absent.
 func (m members) text(name string) (s string, ok bool, err error) {
 	value, ok := m[name]
 	if !ok {
@@ -120,7 +120,7 @@ func (m members) text(name string) (s string, ok bool, err error) {
 	return s, true, nil
 }
 
-// required returns the string that a member holds.
+// required returns the string value of a member that must be present.
 func (m members) required(name string) (string, error) {
 	s, ok, err := m.text(name)
 	if err == nil && !ok {
@@ -129,13 +129,13 @@ func (m members) required(name string) (string, error) {
 	return s, err
 }
 
-// bytes returns what a required member holds in base64url, in its one spelling.
+// bytes returns the bytes of a required member, which must be canonical base64url.
 func (m members) bytes(name string) ([]byte, error) {
 	s, err := m.required(name)
 	if err != nil {
 		return nil, err
 	}
-	// The decoder passes over line ends; RFC 7515 section 2 has none.
+	// The decoder skips CR and LF even if it is strict. RFC 7515 section 2 allows no line breaks.
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	if err != nil || strings.ContainsAny(s, "\r\n") {
 		return nil, fmt.Errorf("member %s is not base64url", name)
@@ -143,8 +143,8 @@ func (m members) bytes(name string) ([]byte, error) {
 	return b, nil
 }
 
-// fixed returns what a member holds, which is size bytes: RFC 7518 section
-// 6.2.1.2.
+// fixed returns the bytes of a member, which must be exactly size (RFC 7518 sections 6.2.1.2 and
+// 6.2.2.1).
 func (m members) fixed(name string, size int) ([]byte, error) {
 	b, err := m.bytes(name)
 	if err == nil && len(b) != size {
@@ -153,16 +153,17 @@ func (m members) fixed(name string, size int) ([]byte, error) {
 	return b, err
 }
 
-// number returns what a member holds as RFC 7518 section 2 spells numbers: in as
-// few bytes as possible.
+// number returns the value of a member in Base64urlUInt (RFC 7518 section 2). A leading zero byte
+// is refused, as RFC 7518 section 6.3.1.1 requires for the modulus.
 func (m members) number(name string) (*big.Int, error) {
 	b, err := m.bytes(name)
 	if err == nil && (len(b) == 0 || b[0] == 0) {
-		err = fmt.Errorf("member %s is empty, zero or begins with a zero byte", name)
+		err = fmt.Errorf("member %s is empty, zero or has a leading zero byte", name)
 	}
 	return new(big.Int).SetBytes(b), err
 }
 
+// key returns the key that the members describe.
 func (m members) key() (*Key, error) {
 	kty, err := m.required("kty")
 	if err != nil {
@@ -170,7 +171,7 @@ func (m members) key() (*Key, error) {
 	}
 	var material func() (crypto.PublicKey, crypto.Signer, error)
 	switch kty {
-	case "oct": // a secret is no public key
+	case "oct": // has no public key: see below
 	case "RSA":
 		material = m.rsa
 	case "EC":
@@ -223,10 +224,12 @@ func (m members) key() (*Key, error) {
 	return NewPublic(public, alg, id)
 }
 
+// purpose says which operations a JWK allows.
 type purpose struct{ sign, verify bool }
 
-// purpose returns what use and key_ops allow (RFC 7517 sections 4.2 and 4.3). A
-// key that has another purpose beside signatures is refused, as 4.3 advises.
+// purpose returns what use and key_ops allow (RFC 7517 sections 4.2 and 4.3). A key that allows
+// other operations beside signatures is refused: section 4.3 advises against it, because use in two
+// algorithms may weaken a key.
 func (m members) purpose() (purpose, error) {
 	if use, ok, err := m.text("use"); err != nil {
 		return purpose{}, err
@@ -238,7 +241,7 @@ func (m members) purpose() (purpose, error) {
 		return purpose{sign: true, verify: true}, nil
 	}
 	var allowed purpose
-	seen, others := map[string]bool{}, false
+	seen, hasOthers := map[string]bool{}, false
 	err := strictjson.Array(ops, func(value string) error {
 		op, ok := strictjson.Text(value)
 		if !ok || seen[op] {
@@ -251,7 +254,7 @@ func (m members) purpose() (purpose, error) {
 		case "verify":
 			allowed.verify = true
 		default:
-			others = true
+			hasOthers = true
 		}
 		return nil
 	})
@@ -260,8 +263,8 @@ func (m members) purpose() (purpose, error) {
 		return purpose{}, fmt.Errorf("key_ops: %w", err)
 	case !allowed.sign && !allowed.verify:
 		return purpose{}, unsupported("key_ops without sign and verify")
-	case others:
-		return purpose{}, errors.New("key_ops allows more than signatures")
+	case hasOthers:
+		return purpose{}, errors.New("key_ops allows other operations beside sign and verify")
 	}
 	return allowed, nil
 }

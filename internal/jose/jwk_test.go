@@ -11,9 +11,10 @@ import (
 	"github.com/seed-e36e2130/auth/internal/jose"
 )
 
-// jwk is a JSON object with members to change.
+// jwk holds the members of a JWK, for tests that change some of them.
 type jwk map[string]any
 
+// with returns the JSON text of j with changed members. A nil value removes a member.
 func (j jwk) with(changes jwk) string {
 	c := maps.Clone(j)
 	for name, value := range changes {
@@ -51,7 +52,7 @@ func TestParseJWK(t *testing.T) {
 	padded := func(s any) string { return s.(string) + "=" }
 	rows := map[string]struct {
 		text    string
-		want    string // "": accepted
+		want    string // text of the error; empty: the key is accepted
 		canSign bool
 	}{
 		"EC":                           {ec.with(nil), "", true},
@@ -145,7 +146,7 @@ func TestParseJWK(t *testing.T) {
 			k, err := jose.ParseJWK(row.text)
 			check(t, k, err, row.want)
 			if err == nil && k.CanSign() != row.canSign {
-				t.Errorf("CanSign is %v", k.CanSign())
+				t.Errorf("CanSign is %v, want %v", k.CanSign(), row.canSign)
 			}
 		})
 	}
@@ -158,17 +159,17 @@ func TestJWKNamesAlgorithmAndID(t *testing.T) {
 		t.Fatal(err)
 	}
 	if k.Algorithm() != "PS512" || k.ID() != `a "key"` {
-		t.Errorf("%v", k)
+		t.Errorf("got %v, want the algorithm and the ID of the JWK", k)
 	}
 	if _, err := k.With("RS256", ""); err == nil {
-		t.Error("a JWK's algorithm was changed")
+		t.Error("the algorithm that a JWK names was changed")
 	}
 	c, err := jose.ParseJWK(privateJWK(t, "HS256").with(jwk{"key_ops": []string{"verify"}}))
 	if err == nil {
 		c, err = c.With("", "new")
 	}
 	if err != nil || c.CanSign() {
-		t.Errorf("%v, %v: a renamed key signs although key_ops forbids it", c, err)
+		t.Errorf("got %v, %v: a renamed key can sign although key_ops forbids it", c, err)
 	}
 	if _, err := c.AppendSign(t.Context(), nil, nil); err == nil {
 		t.Error("a key signed although key_ops forbids it")
@@ -184,7 +185,7 @@ func TestThumbprint(t *testing.T) {
 	} {
 		k, err := jose.ParseJWK(text)
 		if err != nil || k.ID() != want {
-			t.Errorf("%v, %v, want %s", k, err, want)
+			t.Errorf("got %v, %v, want the thumbprint %s", k, err, want)
 		}
 	}
 }
@@ -196,7 +197,7 @@ func TestParseSet(t *testing.T) {
 	set := func(keys ...string) string { return `{"keys":[` + strings.Join(keys, ",") + `]}` }
 	rows := map[string]struct {
 		text   string
-		want   int // keys
+		want   int // number of keys
 		faults int
 		err    string
 	}{
@@ -239,7 +240,7 @@ func TestParseSet(t *testing.T) {
 				t.Fatalf("got %v, want %q", err, row.err)
 			}
 			if len(keys) != row.want || len(faults) != row.faults {
-				t.Errorf("%d keys and faults %v, want %d and %d", len(keys), faults, row.want, row.faults)
+				t.Errorf("got %d keys and the faults %v, want %d keys and %d faults", len(keys), faults, row.want, row.faults)
 			}
 		})
 	}
@@ -259,7 +260,7 @@ func TestJWKRoundTrip(t *testing.T) {
 	}
 }
 
-// assertRoundTrip writes a key in each form it has and reads it back.
+// assertRoundTrip writes a key in each form that it has, and reads it back.
 func assertRoundTrip(t *testing.T, k *jose.Key) {
 	t.Helper()
 	same := func(form string, text []byte, err error, canSign bool) {
@@ -279,7 +280,7 @@ func assertRoundTrip(t *testing.T, k *jose.Key) {
 		if form == "private" {
 			twice, err := again.PrivateJWK()
 			if err != nil || !bytes.Equal(text, twice) {
-				t.Errorf("written twice, %v:\n%s\n%s", err, text, twice)
+				t.Errorf("a key that was written and read is written differently, %v:\n%s\n%s", err, text, twice)
 			}
 		}
 	}
@@ -305,7 +306,7 @@ func assertRoundTrip(t *testing.T, k *jose.Key) {
 	text, err := k.PublicJWK()
 	same("public", text, err, false)
 	if want := fmt.Sprintf(`{"keys":[%s,%s]}`, text, text); string(set) != want {
-		t.Errorf("the set is %s, want %s", set, want)
+		t.Errorf("the public set is %s, want %s", set, want)
 	}
 }
 

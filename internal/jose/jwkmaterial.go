@@ -10,7 +10,7 @@ import (
 	"math/big"
 )
 
-// rsa reads RSA keys: RFC 7518 section 6.3.
+// rsa reads an RSA key (RFC 7518 section 6.3). The signer is nil if the key has no private member.
 func (m members) rsa() (crypto.PublicKey, crypto.Signer, error) {
 	n, err := m.number("n")
 	if err != nil {
@@ -27,20 +27,22 @@ func (m members) rsa() (crypto.PublicKey, crypto.Signer, error) {
 	if !m.has("d") {
 		return public, nil, nil
 	}
-	if err := checkRSA(public); err != nil { // before arithmetic on what came with it
+	if err := checkRSA(public); err != nil { // bounds the numbers before the arithmetic on them
 		return nil, nil, err
 	}
 	private, err := m.rsaPrivate(public)
 	return public, private, err
 }
 
-// rsaPrivate reads the members of RFC 7518 section 6.3.2. The primes are wanted,
-// for without them a signature takes four times as long.
+// rsaPrivate reads the private members (RFC 7518 section 6.3.2). The primes are required, because a
+// signature takes four times as long without them. The CRT members dp, dq and qi are optional; if
+// they are there, they must be right. They are not used: the standard library computes them from d,
+// p and q.
 func (m members) rsaPrivate(public *rsa.PublicKey) (*rsa.PrivateKey, error) {
 	if m.has("oth") {
-		return nil, errors.New("an RSA key of more than two primes")
+		return nil, errors.New("the RSA key has more than two primes, which is not supported")
 	}
-	var part [6]*big.Int // absent: nil
+	var values [6]*big.Int // nil for an absent member
 	for i, name := range []string{"d", "p", "q", "dp", "dq", "qi"} {
 		if i > 2 && !m.has(name) {
 			continue
@@ -49,27 +51,28 @@ func (m members) rsaPrivate(public *rsa.PublicKey) (*rsa.PrivateKey, error) {
 		if err != nil {
 			return nil, err
 		}
+		// No member is larger than the modulus, and no prime or CRT value is below 2.
 		if n.BitLen() > public.N.BitLen() || i > 0 && n.BitLen() < 2 {
 			return nil, errBrokenRSA
 		}
-		part[i] = n
+		values[i] = n
 	}
-	d, p, q, dp, dq, qi := part[0], part[1], part[2], part[3], part[4], part[5]
+	d, p, q, dp, dq, qi := values[0], values[1], values[2], values[3], values[4], values[5]
 	one := big.NewInt(1)
-	crt := func(given, prime *big.Int) bool {
+	isExponent := func(given, prime *big.Int) bool { // d modulo prime-1, as dp and dq must be
 		return given == nil || given.Cmp(new(big.Int).Mod(d, new(big.Int).Sub(prime, one))) == 0
 	}
-	inverse := func() bool {
+	isInverse := func() bool { // qi, the inverse of q modulo p
 		product := new(big.Int).Mul(qi, q)
 		return qi.Cmp(p) < 0 && product.Mod(product, p).Cmp(one) == 0
 	}
-	if !crt(dp, p) || !crt(dq, q) || qi != nil && !inverse() {
+	if !isExponent(dp, p) || !isExponent(dq, q) || qi != nil && !isInverse() {
 		return nil, errBrokenRSA
 	}
 	return &rsa.PrivateKey{PublicKey: *public, D: d, Primes: []*big.Int{p, q}}, nil
 }
 
-// ec reads ECDSA keys: RFC 7518 section 6.2.
+// ec reads an ECDSA key (RFC 7518 section 6.2). The signer is nil if the key has no private member.
 func (m members) ec() (crypto.PublicKey, crypto.Signer, error) {
 	crv, err := m.required("crv")
 	if err != nil {
@@ -111,7 +114,8 @@ func (m members) ec() (crypto.PublicKey, crypto.Signer, error) {
 	return public, private, nil
 }
 
-// okp reads Ed25519 keys: RFC 8037 section 2.
+// okp reads an Ed25519 key (RFC 8037 section 2). The signer is nil if the key has no private
+// member.
 func (m members) okp() (crypto.PublicKey, crypto.Signer, error) {
 	crv, err := m.required("crv")
 	if err != nil {

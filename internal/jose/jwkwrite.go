@@ -12,8 +12,8 @@ import (
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// PublicSet returns the JWK set of the public keys among keys: RFC 7517 section 5.
-// Secrets are left out, and of private keys the public half alone is written.
+// PublicSet returns a JWK set (RFC 7517 section 5) with the public keys of keys. Secrets are left
+// out, and for a private key only the public half is written.
 func PublicSet(keys []*Key) ([]byte, error) {
 	out := []byte(`{"keys":[`)
 	for _, k := range keys {
@@ -32,8 +32,8 @@ func PublicSet(keys []*Key) ([]byte, error) {
 	return append(out, ']', '}'), nil
 }
 
-// PublicJWK returns the public key as a JWK. It returns an error for a secret, of
-// which nothing is public.
+// PublicJWK returns the public key as a JWK. It returns an error for a secret, which has no public
+// half.
 func (k *Key) PublicJWK() ([]byte, error) {
 	if k.public == nil {
 		return nil, errors.New("a secret has no public half")
@@ -42,8 +42,8 @@ func (k *Key) PublicJWK() ([]byte, error) {
 	return append(jwk, '}'), err
 }
 
-// PrivateJWK returns the key with its private members, to be kept secret. It
-// returns an error if the key has none or they are held elsewhere.
+// PrivateJWK returns the JWK with its private members, which must be kept secret. It returns an
+// error if the key can only verify, or if its signer does not reveal the private key.
 func (k *Key) PrivateJWK() ([]byte, error) {
 	if k.secret != nil {
 		jwk, err := k.head("oct")
@@ -64,11 +64,11 @@ func (k *Key) PrivateJWK() ([]byte, error) {
 	switch private := signer.(type) {
 	case *rsa.PrivateKey:
 		if len(private.Primes) != 2 {
-			return nil, errors.New("an RSA key of more than two primes")
+			return nil, errors.New("the RSA key has more than two primes, which a JWK of ours cannot hold")
 		}
 		p, q := private.Primes[0], private.Primes[1]
 		one := big.NewInt(1)
-		for _, part := range []struct {
+		for _, member := range []struct {
 			name string
 			n    *big.Int
 		}{
@@ -77,7 +77,7 @@ func (k *Key) PrivateJWK() ([]byte, error) {
 			{"dq", new(big.Int).Mod(private.D, new(big.Int).Sub(q, one))},
 			{"qi", new(big.Int).ModInverse(q, p)},
 		} {
-			jwk = appendBytes(jwk, part.name, part.n.Bytes())
+			jwk = appendBytes(jwk, member.name, member.n.Bytes())
 		}
 	case *ecdsa.PrivateKey:
 		d, err := private.Bytes()
@@ -88,7 +88,7 @@ func (k *Key) PrivateJWK() ([]byte, error) {
 	case ed25519.PrivateKey:
 		jwk = appendBytes(jwk, "d", private.Seed())
 	default:
-		return nil, errors.New("the key has no private half, or it is held elsewhere")
+		return nil, errors.New("the key has no private half, or its signer does not reveal it")
 	}
 	return append(jwk, '}'), nil
 }
@@ -113,12 +113,13 @@ func (k *Key) publicMembers() ([]byte, error) {
 	return nil, errors.New("the key has no public half")
 }
 
-// head returns the members that each JWK begins with.
+// head returns the first members of a JWK, which all types of keys have.
 func (k *Key) head(kty string) ([]byte, error) {
 	jwk, err := strictjson.AppendText([]byte(`{"kty":"`+kty+`","kid":`), k.id)
 	return append(jwk, `,"use":"sig","alg":"`+k.alg.name+`"`...), err
 }
 
+// appendBytes appends a member with a value in base64url.
 func appendBytes(jwk []byte, name string, value []byte) []byte {
 	jwk = append(jwk, `,"`+name+`":"`...)
 	return append(base64.RawURLEncoding.AppendEncode(jwk, value), '"')

@@ -8,29 +8,33 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
-// This file alone imports jwx, and no type of jwx leaves it: another version or
-// another library is a change of this file. What jwx decides here is only
-// whether a signature fits; keys and lengths have been checked before.
+// See decision 0002. Only this file imports jwx, and no type of jwx leaves it, so that a move to
+// another version or library changes this file alone. jwx only computes and verifies signatures,
+// with keys and lengths that this package has checked. This module parses tokens and writes claims
+// itself, because jwx/v2 accepts malformed tokens and writes claim names unescaped
+// (GHSA-4cf7-xm37-g63h).
 
-// What jwx hands out when the program starts. Whatever calls its RegisterVerifier
-// or RegisterSigner later, for the whole process, decides nothing here.
+// The implementations that jwx has registered when the program starts. Other code in the process
+// can replace them later by jws.RegisterVerifier and jws.RegisterSigner, which then has no effect
+// here.
 var (
 	jwxVerifiers = atStart(jws.NewVerifier)
 	jwxSigners   = atStart(jws.NewSigner)
 )
 
-func atStart[T any](of func(jwa.SignatureAlgorithm) (T, error)) map[string]T {
-	all := make(map[string]T)
+// atStart returns the implementations of the algorithms that are left to jwx, by name.
+func atStart[T any](newFor func(jwa.SignatureAlgorithm) (T, error)) map[string]T {
+	byName := make(map[string]T)
 	for _, alg := range []jwa.SignatureAlgorithm{jwa.RS256, jwa.RS384, jwa.RS512, jwa.ES256, jwa.ES384, jwa.ES512, jwa.EdDSA} {
-		if one, err := of(alg); err == nil {
-			all[alg.String()] = one
+		if implementation, err := newFor(alg); err == nil {
+			byName[alg.String()] = implementation
 		}
 	}
-	return all
+	return byName
 }
 
-// jwxVerifier returns a function that reports whether sig is public's signature
-// of input.
+// jwxVerifier returns a function that reports whether sig is a signature of input by the private
+// key of public.
 func jwxVerifier(alg string, public crypto.PublicKey) (func(input, sig []byte) bool, error) {
 	v, ok := jwxVerifiers[alg]
 	if !ok {

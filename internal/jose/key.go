@@ -1,5 +1,5 @@
-// Package jose signs and verifies compact JWS and reads and writes JSON Web
-// Keys. Bytes in, bytes out: what claims mean is not its business.
+// Package jose signs and verifies tokens in the compact serialization of JWS (RFC 7515), and reads
+// and writes JSON Web Keys (RFC 7517). It handles payloads as bytes and knows nothing of claims.
 package jose
 
 import (
@@ -13,32 +13,32 @@ import (
 	"log/slog"
 )
 
-// Key is a secret, a public key, or a key that signs, bound to one algorithm. It
-// never changes, holds copies of what it was made from, and is safe for
-// concurrent use. It shows its ID and algorithm and never its material.
+// Key is a secret, a public key, or a key pair, bound to one algorithm. It never changes, holds
+// copies of the material it was made from, and is safe for concurrent use. Printed, logged or
+// marshalled, it shows its ID and algorithm and never its material.
 type Key struct {
 	id          string
 	fingerprint string
 	alg         *algorithm
-	named       bool                  // the algorithm was named, not taken by default
-	verifyOnly  bool                  // of a secret: its JWK does not allow to sign
-	size        int                   // of a signature in bytes
+	named       bool                  // whether the algorithm was named; false: it is the default
+	verifyOnly  bool                  // for a secret: whether its JWK forbids signing
+	size        int                   // length of a signature in bytes
 	public      crypto.PublicKey      // nil for a symmetric key
-	macs        *macs                 // of a symmetric key
+	macs        *macs                 // nil unless the key is symmetric
 	secret      hidden[[]byte]        // nil unless the key is symmetric
-	signer      hidden[crypto.Signer] // nil if the key cannot sign or is symmetric
+	signer      hidden[crypto.Signer] // nil if the key only verifies or is symmetric
 	sign        func(input []byte) ([]byte, error)
 	verify      func(input, sig []byte) bool
 }
 
-// hidden keeps material out of every print. In a struct of somebody's own, package
-// fmt asks no method of an unexported field: it follows pointers and prints bytes,
-// but of a function no more than its address.
+// hidden keeps key material out of every output of package fmt. Key.Format does not help where a
+// Key is in an unexported field of another struct: fmt calls no methods there and prints all
+// fields. Of a function it prints only the address.
 type hidden[T any] func() T
 
 func hide[T any](material T) hidden[T] { return func() T { return material } }
 
-// NewSecret returns a symmetric key. An empty alg means HS256 and an empty id a
+// NewSecret returns a symmetric key. An empty alg means HS256, and an empty id means the
 // fingerprint of the secret.
 func NewSecret(secret []byte, alg, id string) (*Key, error) {
 	a, err := choose(alg, nil)
@@ -51,7 +51,7 @@ func NewSecret(secret []byte, alg, id string) (*Key, error) {
 	return newSecret(secret, a, alg != "", id)
 }
 
-// newSecret returns a key of a secret that has been checked.
+// newSecret returns a key for a secret that was checked.
 func newSecret(secret []byte, a *algorithm, isNamed bool, id string) (*Key, error) {
 	secret = append([]byte(nil), secret...)
 	k := &Key{alg: a, named: isNamed, size: a.hash.Size(), secret: hide(secret), macs: newMACs(a.hash, secret)}
@@ -62,9 +62,9 @@ func newSecret(secret []byte, a *algorithm, isNamed bool, id string) (*Key, erro
 	return k, nil
 }
 
-// NewPublic returns a key that verifies. public is an *rsa.PublicKey, an
-// *ecdsa.PublicKey or an ed25519.PublicKey; an empty alg means what the key is
-// for (RS256 for RSA) and an empty id its RFC 7638 thumbprint.
+// NewPublic returns a key that verifies. public is an *rsa.PublicKey, an *ecdsa.PublicKey or an
+// ed25519.PublicKey. An empty alg means the algorithm of the material (RS256 for RSA), and an empty
+// id means the thumbprint of RFC 7638.
 func NewPublic(public crypto.PublicKey, alg, id string) (*Key, error) {
 	public, err := copyPublic(public)
 	if err != nil {
@@ -76,6 +76,7 @@ func NewPublic(public crypto.PublicKey, alg, id string) (*Key, error) {
 	}
 	k := &Key{alg: a, named: alg != "", size: signatureLen(public), public: public}
 	if pub, ok := public.(*rsa.PublicKey); ok && a.family == rsaPSS {
+		// jwx/v2 accepts any length of the salt. RFC 7518 section 3.5 requires that of the hash.
 		k.verify = func(input, sig []byte) bool {
 			return rsa.VerifyPSS(pub, a.hash, digest(a.hash, input), sig, a.pss()) == nil
 		}
@@ -88,9 +89,9 @@ func NewPublic(public crypto.PublicKey, alg, id string) (*Key, error) {
 	return k, nil
 }
 
-// NewSigner returns a key that signs with signer, which may be a private key of
-// the standard library or stand for one held elsewhere, and verifies with its
-// public half. alg and id are as for [NewPublic].
+// NewSigner returns a key that signs with signer and verifies with its public half. The signer is a
+// private key of the standard library, or it stands for a key in an HSM or another process. alg and
+// id are as for [NewPublic].
 func NewSigner(signer crypto.Signer, alg, id string) (*Key, error) {
 	signer, err := copySigner(signer)
 	if err != nil {
@@ -122,12 +123,13 @@ func NewSigner(signer crypto.Signer, alg, id string) (*Key, error) {
 	return k, nil
 }
 
-// With returns the key with another algorithm or ID; empty keeps what it has. An
-// algorithm that was named, as by a JWK, stays: one key, one algorithm.
+// With returns the key with another algorithm or ID. An empty argument keeps the current one. An
+// algorithm that was named before, as by a JWK, cannot be changed: a key has one algorithm (RFC
+// 8725 section 3.1). See decision 0020.
 func (k *Key) With(alg, id string) (*Key, error) {
 	switch {
 	case k.named && alg != "" && alg != k.alg.name:
-		return nil, fmt.Errorf("the key is for %s and no other algorithm", k.alg.name)
+		return nil, fmt.Errorf("the key is for %s and cannot get another algorithm", k.alg.name)
 	case alg == "" && k.named:
 		alg = k.alg.name
 	}
@@ -147,26 +149,26 @@ func (k *Key) With(alg, id string) (*Key, error) {
 	return NewPublic(k.public, alg, id)
 }
 
-// ID returns the key ID (kid), never empty.
+// ID returns the key ID (kid), which is never empty.
 func (k *Key) ID() string { return k.id }
 
-// Algorithm returns the one algorithm of the key, as in RFC 7518 section 3.1.
+// Algorithm returns the algorithm of the key, by its name in RFC 7518 section 3.1 or RFC 8037
+// section 3.1.
 func (k *Key) Algorithm() string { return k.alg.name }
 
-// SignatureLen returns the exact number of bytes of each signature.
+// SignatureLen returns the length of every signature of the key in bytes.
 func (k *Key) SignatureLen() int { return k.size }
 
-// CanSign reports whether AppendSign works.
+// CanSign reports whether the key can sign, not only verify.
 func (k *Key) CanSign() bool { return k.signer != nil || k.secret != nil && !k.verifyOnly }
 
-// Symmetric reports whether who verifies can also sign.
+// Symmetric reports whether the key is a secret: with it, every verifier could also sign.
 func (k *Key) Symmetric() bool { return k.secret != nil }
 
 // Public returns the public key, or nil for a secret. It must not be changed.
 func (k *Key) Public() crypto.PublicKey { return k.public }
 
-// AppendSign appends the signature of input to dst. dst may share its array with
-// input.
+// AppendSign appends the signature of input to dst. dst may share its array with input.
 func (k *Key) AppendSign(ctx context.Context, dst, input []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
@@ -181,21 +183,21 @@ func (k *Key) AppendSign(ctx context.Context, dst, input []byte) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
-	// A signer held elsewhere may answer anything.
+	// A signer outside this package may return anything.
 	if len(sig) != k.size {
-		return nil, fmt.Errorf("sign: the signer returned %d bytes in place of %d", len(sig), k.size)
+		return nil, fmt.Errorf("sign: the signer returned %d bytes, want %d", len(sig), k.size)
 	}
 	return append(dst, sig...), nil
 }
 
-// Verify reports whether sig is the signature of input. A signature of another
-// length is refused before any arithmetic.
+// Verify reports whether sig is a signature of input by this key. A signature of another length is
+// refused before any arithmetic.
 func (k *Key) Verify(input, sig []byte) bool {
 	return len(sig) == k.size && k.verify(input, sig)
 }
 
-// SelfTest signs and verifies a fixed text: it finds a signer whose public key
-// is not its own.
+// SelfTest signs and verifies a fixed text. It finds a signer whose public key does not belong to
+// its private key.
 func (k *Key) SelfTest(ctx context.Context) error {
 	probe := []byte("self-test of a signing key")
 	sig, err := k.AppendSign(ctx, nil, probe)
@@ -203,12 +205,12 @@ func (k *Key) SelfTest(ctx context.Context) error {
 		return err
 	}
 	if !k.Verify(probe, sig) {
-		return errors.New("the signer's signature does not fit its public key")
+		return errors.New("the signature of the signer does not verify under its public key")
 	}
 	return nil
 }
 
-// String returns ID and algorithm alone.
+// String returns the ID and the algorithm.
 func (k *Key) String() string {
 	if k == nil {
 		return "Key(none)"
@@ -216,14 +218,11 @@ func (k *Key) String() string {
 	return fmt.Sprintf("Key(%s %q)", k.alg.name, k.id)
 }
 
-// GoString returns what String returns.
-func (k *Key) GoString() string { return k.String() }
-
-// Format writes what String returns, whatever the verb.
+// Format writes the result of String, whatever the verb.
 func (k *Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
-// LogValue returns what String returns.
+// LogValue returns the result of String.
 func (k *Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
-// MarshalText returns what String returns.
+// MarshalText returns the result of String.
 func (k *Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

@@ -33,7 +33,7 @@ var (
 	})
 )
 
-// keyFor returns a new key for alg that signs.
+// keyFor returns a new key for alg that can sign.
 func keyFor(t testing.TB, alg string) *jose.Key {
 	t.Helper()
 	var k *jose.Key
@@ -71,7 +71,8 @@ func signerFor(t testing.TB, alg string) (s crypto.Signer) {
 	return s
 }
 
-var algs = map[string]int{ // to the bytes of a signature
+// algs has the length of a signature in bytes for each algorithm.
+var algs = map[string]int{
 	"HS256": 32, "HS384": 48, "HS512": 64,
 	"RS256": 256, "RS384": 256, "RS512": 256,
 	"PS256": 256, "PS384": 256, "PS512": 256,
@@ -94,13 +95,13 @@ func TestSignVerify(t *testing.T) {
 				t.Fatalf("%s: appended %d bytes, SignatureLen %d, want %d", k.Algorithm(), len(out), k.SignatureLen(), size)
 			}
 			if !k.Verify(input, []byte(sig)) {
-				t.Error("own signature refused")
+				t.Error("the key refuses its own signature")
 			}
 			for _, i := range []int{0, 1, size/2 - 1, size / 2, size - 1} {
 				bad := []byte(sig)
 				bad[i] ^= 1
 				if k.Verify(input, bad) {
-					t.Errorf("accepted with byte %d changed", i)
+					t.Errorf("accepted a signature with byte %d changed", i)
 				}
 			}
 			for _, bad := range [][]byte{nil, {}, []byte(sig)[1:], []byte(sig + "\x00"), []byte("\x00" + sig), make([]byte, size)} {
@@ -109,7 +110,7 @@ func TestSignVerify(t *testing.T) {
 				}
 			}
 			if k.Verify([]byte("header.payloae"), []byte(sig)) {
-				t.Error("accepted for another text")
+				t.Error("accepted the signature of another text")
 			}
 			if err := k.SelfTest(t.Context()); err != nil {
 				t.Error(err)
@@ -122,7 +123,7 @@ func TestSignVerify(t *testing.T) {
 				t.Fatal(err)
 			}
 			if v.CanSign() || !v.Verify(input, []byte(sig)) || v.ID() != k.ID() {
-				t.Errorf("public half: CanSign %v, ID %s for %s", v.CanSign(), v.ID(), k.ID())
+				t.Errorf("public half: CanSign is %v, the ID is %s, want false and %s, and a verified signature", v.CanSign(), v.ID(), k.ID())
 			}
 			if _, err := v.AppendSign(t.Context(), nil, input); err == nil {
 				t.Error("a public key signed")
@@ -137,12 +138,12 @@ func TestSignHonoursContext(t *testing.T) {
 	cancel()
 	for alg := range algs {
 		if _, err := keyFor(t, alg).AppendSign(ctx, nil, nil); err == nil || !strings.Contains(err.Error(), "canceled") {
-			t.Errorf("%s: %v", alg, err)
+			t.Errorf("%s: AppendSign with an ended context: %v", alg, err)
 		}
 	}
 }
 
-// A signer kept elsewhere shows nothing but crypto.Signer.
+// remote stands for a signer outside this package: it has only the methods of crypto.Signer.
 type remote struct{ crypto.Signer }
 
 func TestRemoteSigner(t *testing.T) {
@@ -161,35 +162,36 @@ func TestRemoteSigner(t *testing.T) {
 	}
 }
 
+// brokenSigner returns a fixed signature or error.
 type brokenSigner struct {
-	public crypto.PublicKey
-	answer []byte
-	err    error
+	public    crypto.PublicKey
+	signature []byte
+	err       error
 }
 
 func (s brokenSigner) Public() crypto.PublicKey { return s.public }
 func (s brokenSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
-	return s.answer, s.err
+	return s.signature, s.err
 }
 
 func TestBrokenSigner(t *testing.T) {
 	t.Parallel()
 	for _, alg := range []string{"ES256", "EdDSA", "RS256", "PS256"} {
 		public := signerFor(t, alg).Public()
-		for _, answer := range [][]byte{nil, {0x30}, make([]byte, 63), make([]byte, 65), []byte("\x30\x06\x02\x01\x01\x02\x01\xff"),
+		for _, signature := range [][]byte{nil, {0x30}, make([]byte, 63), make([]byte, 65), []byte("\x30\x06\x02\x01\x01\x02\x01\xff"),
 			append([]byte("\x30\x26\x02\x21\x01"), append(make([]byte, 32), 2, 1, 1)...),
 			[]byte("\x30\x06\x02\x01\x01\x02\x01\x01\x00"), []byte("\x30\x07\x02\x01\x01\x02\x01\x01\x00")} {
-			k, err := jose.NewSigner(brokenSigner{public, answer, nil}, alg, "")
+			k, err := jose.NewSigner(brokenSigner{public, signature, nil}, alg, "")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if sig, err := k.AppendSign(t.Context(), nil, nil); err == nil {
-				t.Errorf("%s: answer of %d bytes became a signature of %d", alg, len(answer), len(sig))
+				t.Errorf("%s: the signer returned %x, and AppendSign the signature %x", alg, signature, sig)
 			}
 		}
 		k, _ := jose.NewSigner(brokenSigner{public, nil, io.ErrClosedPipe}, alg, "")
 		if _, err := k.AppendSign(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), io.ErrClosedPipe.Error()) {
-			t.Errorf("%s: %v", alg, err)
+			t.Errorf("%s: got %v, want the error of the signer", alg, err)
 		}
 	}
 }
@@ -201,10 +203,11 @@ func TestSelfTestFindsForeignPublicKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := k.SelfTest(t.Context()); err == nil {
-		t.Error("passed with another's public key")
+		t.Error("SelfTest accepts a signer with the public key of another")
 	}
 }
 
+// swapped is a signer with another public key.
 type swapped struct {
 	crypto.Signer
 	public crypto.PublicKey
@@ -230,7 +233,7 @@ func TestRedaction(t *testing.T) {
 			}
 		}
 		if !strings.Contains(b.String(), k.ID()) {
-			t.Errorf("the ID is not shown:\n%s", b.String())
+			t.Errorf("the output does not show the ID:\n%s", b.String())
 		}
 	}
 }
@@ -250,7 +253,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// benchmarkRaw is the floor: the standard library's check of the same signature.
+// benchmarkRaw measures the lower bound: the same check by the standard library alone.
 func benchmarkRaw(b *testing.B, alg string, k *jose.Key, input, sig []byte) {
 	var check func() bool
 	switch public := k.Public().(type) {
@@ -279,7 +282,7 @@ func benchmarkRaw(b *testing.B, alg string, k *jose.Key, input, sig []byte) {
 		}
 	}
 	if !check() {
-		b.Fatalf("%s: the floor refuses the signature", alg)
+		b.Fatalf("%s: the standard library refuses the signature", alg)
 	}
 	b.Run(alg+"/raw", func(b *testing.B) {
 		b.ReportAllocs()

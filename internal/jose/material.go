@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	errBrokenRSA = errors.New("the parts of the RSA key do not fit each other")
+	errBrokenRSA = errors.New("the numbers of the RSA key do not fit each other")
 	errMismatch  = errors.New("the private half of the key does not fit the public half")
 	errOffCurve  = errors.New("the public key is not a point of its curve")
 )
@@ -26,14 +26,14 @@ func digest(h crypto.Hash, input []byte) []byte {
 	return s.Sum(nil)
 }
 
-// pss returns the options of RFC 7518 section 3.5: a salt as long as the hash,
-// for signing and for verifying.
+// pss returns the options for signing and verifying with PSS: a salt as long as the hash (RFC 7518
+// section 3.5).
 func (a *algorithm) pss() *rsa.PSSOptions {
 	return &rsa.PSSOptions{SaltLength: a.hash.Size(), Hash: a.hash}
 }
 
-// signatureLen returns the bytes of a signature that public verifies: RFC 7518
-// sections 3.3 to 3.5, RFC 8032 section 5.1.6.
+// signatureLen returns the length in bytes of a signature under public (RFC 7518 sections 3.3 to
+// 3.5, RFC 8032 section 5.1.6).
 func signatureLen(public crypto.PublicKey) int {
 	switch public := public.(type) {
 	case *rsa.PublicKey:
@@ -44,7 +44,7 @@ func signatureLen(public crypto.PublicKey) int {
 	return ed25519.SignatureSize
 }
 
-// rawECDSA turns the DER signature that a [crypto.Signer] returns into the two
+// rawECDSA converts an ECDSA signature from DER, which a [crypto.Signer] returns, to the two
 // numbers of RFC 7518 section 3.4, each of width bytes.
 func rawECDSA(der []byte, width int) ([]byte, error) {
 	var r, s []byte
@@ -52,7 +52,7 @@ func rawECDSA(der []byte, width int) ([]byte, error) {
 	if !in.ReadASN1(&seq, asn1.SEQUENCE) || !in.Empty() ||
 		!seq.ReadASN1Integer(&r) || !seq.ReadASN1Integer(&s) || !seq.Empty() ||
 		len(r) > width || len(s) > width {
-		return nil, errors.New("the signer returned no ECDSA signature in DER")
+		return nil, errors.New("the signer did not return an ECDSA signature in DER")
 	}
 	raw := make([]byte, 2*width)
 	copy(raw[width-len(r):], r)
@@ -60,7 +60,7 @@ func rawECDSA(der []byte, width int) ([]byte, error) {
 	return raw, nil
 }
 
-// copyPublic returns a copy of a public key that is fit for use.
+// copyPublic returns a copy of a public key, or an error if the key must not be used.
 func copyPublic(public crypto.PublicKey) (crypto.PublicKey, error) {
 	switch public := public.(type) {
 	case *rsa.PublicKey:
@@ -85,9 +85,8 @@ func copyPublic(public crypto.PublicKey) (crypto.PublicKey, error) {
 	return nil, fmt.Errorf("unsupported public key of type %T: RSA, ECDSA and Ed25519 are supported", public)
 }
 
-// copySigner returns a signer that the caller cannot change. A private key of the
-// standard library is copied and must fit its public half; any other signer is
-// taken as it is.
+// copySigner returns a signer that the caller cannot change. A private key of the standard library
+// is copied, and its halves must fit each other. Any other signer is used as it is.
 func copySigner(signer crypto.Signer) (crypto.Signer, error) {
 	switch signer := signer.(type) {
 	case nil:
@@ -124,7 +123,7 @@ func copySigner(signer crypto.Signer) (crypto.Signer, error) {
 		}
 		d, err := signer.Bytes()
 		if err != nil {
-			return nil, errors.New("the private number of the ECDSA key is out of range")
+			return nil, errors.New("the private value of the ECDSA key is out of range")
 		}
 		c, err := ecdsa.ParseRawPrivateKey(public.Curve, d)
 		if err != nil || !c.PublicKey.Equal(public) {
@@ -149,14 +148,15 @@ func copySigner(signer crypto.Signer) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// The standard library panics on a key whose numbers are nil, which a caller can
-// build; only the fields tell.
+// hasPoint reports whether the fields of k are set. The standard library panics on a key whose
+// numbers are nil, and has no other way to find out than its deprecated fields.
 func hasPoint(k *ecdsa.PublicKey) bool {
-	//lint:ignore SA1019 read to refuse nil, never changed
+	//lint:ignore SA1019 the fields are read to refuse nil and are never changed
 	return k.Curve != nil && k.X != nil && k.Y != nil
 }
 
+// hasNumber reports whether the private value of k is set: see hasPoint.
 func hasNumber(k *ecdsa.PrivateKey) bool {
-	//lint:ignore SA1019 read to refuse nil, never changed
+	//lint:ignore SA1019 the fields are read to refuse nil and are never changed
 	return k.D != nil
 }

@@ -1,4 +1,4 @@
-//lint:file-ignore SA1019 broken keys can be built through the deprecated fields alone
+//lint:file-ignore SA1019 broken keys can only be built through the deprecated fields
 
 package jose_test
 
@@ -20,14 +20,14 @@ import (
 	"github.com/seed-e36e2130/auth/internal/jose"
 )
 
-// modulus returns an odd number of exactly this many bits.
+// modulus returns an odd number with this number of bits.
 func modulus(bits int) *big.Int {
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 	return n.Add(n, big.NewInt(12345677))
 }
 
-// rocaModulus returns a modulus as the faulty library of CVE-2017-15361 made them:
-// a power of 65537 modulo the product of the primes up to 701.
+// rocaModulus returns a modulus with the fault of CVE-2017-15361: modulo the product of the primes
+// up to 701, it is a power of 65537.
 func rocaModulus(bits int) *big.Int {
 	m := big.NewInt(1)
 	for p := int64(3); p <= 701; p += 2 {
@@ -54,20 +54,20 @@ func edPublic(t testing.TB, hexText string) ed25519.PublicKey {
 
 func TestPublicKeysRefused(t *testing.T) {
 	t.Parallel()
-	type curve struct{ elliptic.Curve } // not the standard library's own
+	type curve struct{ elliptic.Curve } // differs from the curve of the standard library
 	p256 := signerFor(t, "ES256").Public().(*ecdsa.PublicKey)
 	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	one := big.NewInt(1)
-	aboveInt32 := int64(1<<31 + 1) // an int of 32 bits makes it negative
+	aboveInt32 := int64(1<<31 + 1) // negative in an int of 32 bits
 	coordinate := new(big.Int).Lsh(one, 300)
 	zeros := strings.Repeat("00", 31)
 	ones := strings.Repeat("ff", 30)
 	rows := map[string]struct {
 		public crypto.PublicKey
-		want   string // "": accepted
+		want   string // text of the error; empty: the key is accepted
 	}{
 		"nil":                    {nil, "unsupported"},
 		"RSA by value":           {rsa.PublicKey{N: modulus(2048), E: 65537}, "unsupported"},
@@ -103,7 +103,7 @@ func TestPublicKeysRefused(t *testing.T) {
 		"Ed25519 nil":            {ed25519.PublicKey(nil), "32"},
 		"Ed25519 31 bytes":       {make(ed25519.PublicKey, 31), "32"},
 		"Ed25519 33 bytes":       {make(ed25519.PublicKey, 33), "32"},
-		// The points of order 1, 2, 4, 8 and 8, and spellings of them.
+		// The points of order 1, 2, 4, 8 and 8, with their other encodings.
 		"Ed25519 order 1":            {edPublic(t, "01"+zeros), "small order"},
 		"Ed25519 order 1, sign":      {edPublic(t, "01"+zeros[2:]+"80"), "small order"},
 		"Ed25519 order 2":            {edPublic(t, "ec"+ones+"7f"), "small order"},
@@ -126,30 +126,31 @@ func TestPublicKeysRefused(t *testing.T) {
 	}
 }
 
-// check wants an error that holds want and no key beside it; empty: a key.
+// check fails unless err contains want and there is no key; with an empty want, unless there is a
+// key.
 func check(t *testing.T, k *jose.Key, err error, want string) {
 	t.Helper()
 	switch {
 	case want == "" && err != nil:
-		t.Errorf("refused: %v", err)
+		t.Errorf("the key is refused: %v", err)
 	case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
-		t.Errorf("got %v, want an error that holds %q", err, want)
+		t.Errorf("got %v, want an error that contains %q", err, want)
 	case err != nil && k != nil:
-		t.Error("a key came with the error")
+		t.Error("got a key together with an error")
 	}
 }
 
-// Small-order keys are refused for a reason: anybody signs for them.
+// Keys of small order are refused because anybody can sign for them.
 func TestSmallOrderKeyVerifiesForgeries(t *testing.T) {
 	t.Parallel()
 	identity := edPublic(t, "01"+strings.Repeat("00", 31))
 	forged := make([]byte, 64)
-	forged[0] = 1 // R is the identity, S is 0
+	forged[0] = 1 // R is the identity and S is 0
 	if !ed25519.Verify(identity, []byte("any text"), forged) {
-		t.Error("the standard library refuses such a forgery by now: the rule may go")
+		t.Error("the standard library now refuses such a forgery, so the rule is no longer needed")
 	}
 	if _, err := jose.NewPublic(identity, "", ""); err == nil {
-		t.Error("accepted")
+		t.Error("NewPublic accepts a point of small order")
 	}
 }
 
@@ -198,7 +199,7 @@ func TestSignersRefused(t *testing.T) {
 	}
 }
 
-// A key keeps its own copy: R71.
+// A key keeps its own copy of the material, so that the caller cannot change it later.
 func TestMaterialIsCopied(t *testing.T) {
 	t.Parallel()
 	input := []byte("text")
@@ -241,7 +242,7 @@ func TestMaterialIsCopied(t *testing.T) {
 		before = append(before, sig)
 	}
 	edCopy := slices.Clone(edKey.Public().(ed25519.PublicKey))
-	publics := map[int]crypto.PublicKey{ // by the place of the private half
+	publics := map[int]crypto.PublicKey{ // by the index of the private half in keys
 		1: &ecdsa.PublicKey{Curve: ec.Curve, X: ec.X, Y: ec.Y}, 2: edCopy, 3: &rsaOwn.PublicKey,
 	}
 	verifiers := map[int]*jose.Key{}
@@ -260,16 +261,16 @@ func TestMaterialIsCopied(t *testing.T) {
 	}
 	for i, k := range keys {
 		if text, err := k.PrivateJWK(); err != nil || !bytes.Equal(text, exported[i]) {
-			t.Errorf("%s: a change of the caller's key reached the key: %v", k.Algorithm(), err)
+			t.Errorf("%s: a change of the caller's key changed the JWK: %v", k.Algorithm(), err)
 		}
 		if v := verifiers[i]; v != nil && !v.Verify(input, before[i]) {
-			t.Errorf("%s: a change of the caller's public key reached the key", k.Algorithm())
+			t.Errorf("%s: a change of the caller's public key changed the verifying key", k.Algorithm())
 		}
 		if !k.Verify(input, before[i]) {
-			t.Errorf("%s: a change of the caller's key reached the verifier", k.Algorithm())
+			t.Errorf("%s: a change of the caller's key changed what the key verifies", k.Algorithm())
 		}
 		if err := k.SelfTest(t.Context()); err != nil {
-			t.Errorf("%s: a change of the caller's key reached the signer: %v", k.Algorithm(), err)
+			t.Errorf("%s: a change of the caller's key changed how the key signs: %v", k.Algorithm(), err)
 		}
 	}
 }
@@ -279,8 +280,8 @@ func TestAlgorithmChoice(t *testing.T) {
 	all := []string{"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
 		"none", "hs256", "ES256K", "EDDSA", "Ed25519", "RSA-OAEP"}
 	rows := []struct {
-		of   string // an algorithm for whose key others are asked
-		fits string
+		of   string // algorithm that the key was made for
+		fits string // algorithms that a key of this material may have
 	}{
 		{"HS256", "HS256 HS384 HS512"},
 		{"RS256", "RS256 RS384 RS512 PS256 PS384 PS512"},
@@ -298,7 +299,7 @@ func TestAlgorithmChoice(t *testing.T) {
 				_, err = jose.NewPublic(signerFor(t, row.of).Public(), alg, "")
 			}
 			if want := strings.Contains(" "+row.fits+" ", " "+alg+" "); want != (err == nil) {
-				t.Errorf("a key of %s for %s: %v", row.of, alg, err)
+				t.Errorf("a key made for %s, with the algorithm %s: %v", row.of, alg, err)
 			}
 		}
 	}
@@ -307,15 +308,15 @@ func TestAlgorithmChoice(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := k.With("RS256", ""); err == nil {
-		t.Error("a key that was named PS256 became RS256")
+		t.Error("the algorithm of a key for PS256 was changed to RS256")
 	}
 	if k, err = k.With("", "new"); err != nil || k.Algorithm() != "PS256" || k.ID() != "new" || !k.CanSign() {
-		t.Errorf("renamed: %v, %v", k, err)
+		t.Errorf("with a new ID: %v, %v", k, err)
 	}
 }
 
-// R22: RFC 7518 section 3.5 fixes the length of the salt; verifiers that detect it
-// take a second spelling of a signature.
+// RFC 7518 section 3.5 fixes the length of the salt. A verifier that detects the length accepts
+// more than one signature of a token.
 func TestPSSSaltLength(t *testing.T) {
 	t.Parallel()
 	k, err := jose.NewPublic(&rsaKey().PublicKey, "PS256", "")
@@ -330,7 +331,7 @@ func TestPSSSaltLength(t *testing.T) {
 			t.Fatal(err)
 		}
 		if k.Verify(input, sig) != want {
-			t.Errorf("salt of %d bytes: accepted %v", salt, !want)
+			t.Errorf("signature with a salt of %d bytes: accepted is %v, want %v", salt, !want, want)
 		}
 	}
 }
@@ -354,7 +355,7 @@ func TestECDSASignatureRange(t *testing.T) {
 		want bool
 	}{
 		"as signed": {r, s, true},
-		"n-s":       {r, new(big.Int).Sub(n, s), true}, // RFC 7518 sets no low-s rule; jti and the table of tokens do not rely on one
+		"n-s":       {r, new(big.Int).Sub(n, s), true}, // RFC 7518 has no low-s rule, and nothing here depends on one
 		"zeros":     {zero, zero, false},               // CVE-2022-21449
 		"r=0":       {zero, s, false},
 		"s=0":       {r, zero, false},
@@ -364,12 +365,12 @@ func TestECDSASignatureRange(t *testing.T) {
 	}
 	for name, row := range rows {
 		if got := k.Verify(input, join(row.r, row.s)); got != row.want {
-			t.Errorf("%s: %v", name, got)
+			t.Errorf("%s: Verify returned %v, want %v", name, got, row.want)
 		}
 	}
 }
 
-// RFC 8032 section 5.1.7: S is below the order of the group.
+// A signature whose S is not below the order of the group is refused (RFC 8032 section 5.1.7).
 func TestEd25519SAboveOrder(t *testing.T) {
 	t.Parallel()
 	k := keyFor(t, "EdDSA")
@@ -388,7 +389,7 @@ func TestEd25519SAboveOrder(t *testing.T) {
 		sig[63-i] = sum[i]
 	}
 	if k.Verify(input, sig) {
-		t.Error("S + L accepted")
+		t.Error("a signature with S + L is accepted")
 	}
 }
 
@@ -410,16 +411,16 @@ func TestKeyIDs(t *testing.T) {
 		k, err := jose.NewSecret(secret, "", row.id)
 		check(t, k, err, row.want)
 		if err == nil && k.ID() != row.id {
-			t.Errorf("%s: %q", name, k.ID())
+			t.Errorf("%s: the ID is %q, want %q", name, k.ID(), row.id)
 		}
 	}
 	a, b := keyFor(t, "HS256"), keyFor(t, "HS512")
 	if a.ID() != b.ID() || len(a.ID()) != 22 {
-		t.Errorf("the ID of one secret: %s, %s", a.ID(), b.ID())
+		t.Errorf("the IDs of one secret for two algorithms are %s and %s, want the same 22 characters", a.ID(), b.ID())
 	}
 }
 
-// A public key is no secret, however it is spelled: R4.
+// FingerprintsAsSecret recognises a secret that is a public key, in each raw encoding.
 func TestFingerprintsAsSecret(t *testing.T) {
 	t.Parallel()
 	ec := keyFor(t, "ES512")
@@ -447,10 +448,10 @@ func TestFingerprintsAsSecret(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !slices.Contains(row.public.FingerprintsAsSecret(), k.Fingerprint()) {
-			t.Errorf("%s is not among the spellings of the public key", name)
+			t.Errorf("%s: the fingerprint of this encoding of the public key is missing", name)
 		}
 	}
 	if f := keyFor(t, "HS256").FingerprintsAsSecret(); f != nil {
-		t.Errorf("a secret is spelled %v", f)
+		t.Errorf("a symmetric key has the fingerprints %v, want none", f)
 	}
 }

@@ -6,11 +6,13 @@ import (
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// UnverifiedText returns the text of one claim of a token whose signature nobody
-// has checked: it says which verifier to ask, and nothing else may follow from it.
-// The payload is read as strictly as a verified one, so that both see the same
-// claim. It returns "" if there is no such claim, and [ErrTooLong] or
-// [ErrMalformed] if the token cannot be one.
+// UnverifiedText returns the string value of one claim of a token without verifying the signature.
+// Its only use is to choose the verifier of the token; no other decision may depend on it (RFC 8725
+// section 3.10). See decision 0030.
+//
+// The payload is read as strictly as that of a verified token, so that both see the same claim: of
+// a duplicate member, two parsers may see different values. UnverifiedText returns "" if there is
+// no such claim, and [ErrTooLong] or [ErrMalformed] if the text is not a token.
 func UnverifiedText(token, claim string) (text string, err error) {
 	if len(token) > MaxTokenBytes {
 		return "", ErrTooLong

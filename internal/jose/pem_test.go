@@ -63,7 +63,7 @@ func TestParsePEM(t *testing.T) {
 	der, _ := pem.Decode([]byte(good))
 	rows := map[string]struct {
 		text string
-		alg  string // of a key that is accepted
+		alg  string // algorithm of the key; empty: the text is refused
 		sign bool
 		want string
 	}{
@@ -110,7 +110,7 @@ func TestParsePEM(t *testing.T) {
 			k, err := jose.Parse([]byte(row.text))
 			check(t, k, err, row.want)
 			if err == nil && (k.Algorithm() != row.alg || k.CanSign() != row.sign) {
-				t.Errorf("%v, signs: %v", k, k.CanSign())
+				t.Errorf("got %v, can sign: %v, want %s and %v", k, k.CanSign(), row.alg, row.sign)
 			}
 			if err == nil && k.CanSign() {
 				if err := k.SelfTest(t.Context()); err != nil {

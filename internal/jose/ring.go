@@ -9,33 +9,35 @@ import (
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// Ring is a fixed set of keys and the table of the protected headers that name
-// them. It is safe for concurrent use.
+// Ring is a fixed set of keys, with a table of the protected headers that name them. It is safe for
+// concurrent use.
 type Ring struct {
 	byID  map[string]*Key
-	byAlg map[string]*Key // the only key of its algorithm; nil where there are more
+	byAlg map[string]*Key // the only key of an algorithm; nil if there are several
 
-	// headers maps the raw header segment, as it stands before the first dot, to
-	// what it means. It begins with the headers that this library writes and
-	// learns, up to a bound, the spellings of other issuers: each from a token
-	// whose signature verified, so a stranger cannot fill it.
+	// headers maps a raw header segment (the text before the first dot) to its meaning. At first it
+	// has the headers that this library writes. Then it learns the spellings of other issuers, up
+	// to a bound, and only from tokens whose signature was verified, so that an attacker cannot
+	// fill it.
 	headers atomic.Pointer[map[string]header]
 	mu      sync.Mutex // held while headers is replaced
-	room    int        // headers still to be learned
+	room    int        // number of headers that may still be learned
 }
 
 // header is the meaning of one protected header.
 type header struct {
 	key *Key
-	typ string
+	typ string // in the form of MediaType
 }
 
-// AccessTokenType is the typ that headers are made ready for: RFC 9068 section 2.1.
+// AccessTokenType is the typ of access tokens (RFC 9068 section 2.1). A new ring knows the headers
+// of its keys with this typ.
 const AccessTokenType = "at+jwt"
 
-const maxLearnedBytes = 512 // of one header segment
+// maxLearnedBytes bounds a header segment in the table.
+const maxLearnedBytes = 512
 
-// NewRing returns the ring of keys, whose IDs must differ.
+// NewRing returns a ring of keys, whose IDs must differ.
 func NewRing(keys []*Key) *Ring {
 	r := &Ring{
 		byID:  make(map[string]*Key, len(keys)),
@@ -56,11 +58,14 @@ func NewRing(keys []*Key) *Ring {
 	return r
 }
 
+// lookup returns the meaning of a header segment from the table.
 func (r *Ring) lookup(segment string) (header, bool) {
 	h, ok := (*r.headers.Load())[segment]
 	return h, ok
 }
 
+// learn adds a header segment to the table, unless it is too long or the table is full. It copies
+// the segment, which would otherwise keep the whole token in memory.
 func (r *Ring) learn(segment string, h header) {
 	if len(segment) > maxLearnedBytes {
 		return
@@ -76,10 +81,8 @@ func (r *Ring) learn(segment string, h header) {
 	r.headers.Store(&table)
 }
 
-// parse reads a header that is not in the table, once and strictly (RFC 7515
-// section 4.1). Parameters that would bring a key or an address are refused
-// rather than ignored; so are crit, for no extension is supported, and the
-// content type of a nested token (RFC 7519 section 5.2).
+// parse reads a header that is not in the table. Duplicate and malformed members are refused (RFC
+// 7515 section 4), because two parsers could otherwise see different algorithms.
 func (r *Ring) parse(segment string) (header, error) {
 	text, err := canonical.DecodeString(segment)
 	if err != nil {
@@ -88,7 +91,7 @@ func (r *Ring) parse(segment string) (header, error) {
 	var alg, kid, typ string
 	var hasAlg, hasKid bool
 	err = strictjson.Object(string(text), func(name, value string) error {
-		var ok = true
+		ok := true
 		switch name {
 		case "alg":
 			alg, ok = strictjson.Text(value)
@@ -99,8 +102,18 @@ func (r *Ring) parse(segment string) (header, error) {
 		case "typ":
 			typ, ok = strictjson.Text(value)
 			typ = MediaType(typ)
-			ok = ok && typ != "" // which would pass for absent
-		case "crit", "b64", "jwk", "jku", "x5u", "x5c", "cty", "enc", "zip":
+			ok = ok && typ != "" // an empty typ would count as absent
+		case "jwk", "jku", "x5u", "x5c":
+			// They bring a key, or an address of one: with a key of the token's own, any signature
+			// verifies (RFC 8725 section 3.10, CVE-2018-0114), and an address makes the server send
+			// a request (CWE-918). See decision 0011.
+			ok = false
+		case "crit", "b64":
+			// No extension is supported (RFC 7515 section 4.1.11), nor an unencoded payload (RFC
+			// 7797).
+			ok = false
+		case "cty", "enc", "zip":
+			// They belong to nested tokens (RFC 7519 section 5.2) and to encryption (RFC 7516).
 			ok = false
 		}
 		if !ok {
@@ -111,22 +124,25 @@ func (r *Ring) parse(segment string) (header, error) {
 	if err != nil || !hasAlg {
 		return header{}, ErrHeader
 	}
-	key := r.byAlg[alg] // a header without kid speaks of the one key there is
+	// A header without kid means the only key of its algorithm. See decision 0010.
+	key := r.byAlg[alg]
 	if hasKid {
 		key = r.byID[kid]
 	}
 	if key == nil {
 		return header{}, ErrUnknownKey
 	}
+	// The key decides the algorithm, and the header must agree (RFC 8725 section 3.1). This refuses
+	// "none" and the use of a public key as an HMAC secret (CVE-2015-9235).
 	if key.Algorithm() != alg {
 		return header{}, ErrHeader
 	}
 	return header{key, typ}, nil
 }
 
-// MediaType returns typ as it is compared: "application/" may be left out (RFC
-// 7515 section 4.1.9) and A-Z are a-z. More folding would make one type of
-// several texts.
+// MediaType returns typ in the form in which types are compared: with A-Z in lower case, and
+// without the prefix "application/", which may be left out (RFC 7515 section 4.1.9). It folds no
+// other letters, such as the Kelvin sign, which Unicode folds to k.
 func MediaType(typ string) string {
 	return strings.TrimPrefix(strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
@@ -136,11 +152,11 @@ func MediaType(typ string) string {
 	}, typ), "application/")
 }
 
-// HeaderSegment returns the protected header of tokens signed by key, encoded.
+// HeaderSegment returns the encoded protected header of tokens that key signs.
 func HeaderSegment(key *Key, typ string) string {
 	text := append([]byte(`{"alg":"`), key.Algorithm()...)
 	text = append(text, `","kid":`...)
-	text, _ = strictjson.AppendText(text, key.ID()) // valid UTF-8 since the key was made
+	text, _ = strictjson.AppendText(text, key.ID()) // no error: a key ID is valid UTF-8
 	text = append(text, `,"typ":"`...)
 	text = append(text, typ...)
 	return canonical.EncodeToString(append(text, `"}`...))

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-e36e2130/auth/internal/jose"
 )
 
-// The table of headers says what reading the header says: for those that it begins
-// with, and for those that it learned.
+// The table of headers gives the same result as parsing the header, for the headers that it has
+// from the start and for those that it learned.
 func TestHeaderTable(t *testing.T) {
 	t.Parallel()
 	var keys []*jose.Key
@@ -34,8 +34,8 @@ func TestHeaderTable(t *testing.T) {
 	}
 }
 
-// A table that learns is bounded in what it learns and in what each may hold, and
-// learns nothing from a token that is not genuine.
+// The table learns a bounded number of headers of bounded length, and none from a token whose
+// signature is wrong.
 func TestHeaderTableIsBounded(t *testing.T) {
 	t.Parallel()
 	k := keyFor(t, "HS256")
@@ -63,12 +63,12 @@ func TestHeaderTableIsBounded(t *testing.T) {
 		}
 	}
 	if known == 0 || known > 17 {
-		t.Errorf("learned %d spellings, want at most 17", known)
+		t.Errorf("the table learned %d headers, want 1 to 17", known)
 	}
 }
 
-// A header without kid speaks of the one key of its algorithm. Of two, neither is
-// tried, the first no more than the second.
+// A header without kid means the only key of its algorithm. If there are two, neither of them is
+// tried.
 func TestHeaderWithoutKeyID(t *testing.T) {
 	t.Parallel()
 	a, b, other := keyFor(t, "EdDSA"), keyFor(t, "EdDSA"), keyFor(t, "ES256")
@@ -76,16 +76,16 @@ func TestHeaderWithoutKeyID(t *testing.T) {
 	for _, k := range []*jose.Key{a, b} {
 		token := seal(t, k, nameless)
 		if opened, err := jose.NewRing([]*jose.Key{other, k}).Open(token); err != nil || opened.Key != k {
-			t.Errorf("alone: %v, %v", opened.Key, err)
+			t.Errorf("with one key of the algorithm: got %v, %v", opened.Key, err)
 		}
 		if opened, err := jose.NewRing([]*jose.Key{a, other, b}).Open(token); !errors.Is(err, jose.ErrUnknownKey) {
-			t.Errorf("one of two: %v, %v", opened.Key, err)
+			t.Errorf("with two keys of the algorithm: got %v, %v, want ErrUnknownKey", opened.Key, err)
 		}
 	}
 }
 
-// FuzzHeader: whatever header a genuine token has, reading it and the table agree,
-// and Open says the same the second time.
+// For every header of a correctly signed token, parsing and the table agree, and Open returns the
+// same result the second time.
 func FuzzHeader(f *testing.F) {
 	k := keyFor(f, "HS256")
 	k, err := k.With("", "k")
@@ -109,30 +109,32 @@ func FuzzHeader(f *testing.F) {
 		first, err1 := ring.Open(token)
 		second, err2 := ring.Open(token)
 		if first != second || err1 != err2 {
-			t.Fatalf("%q: first %v, %v, then %v, %v", text, first, err1, second, err2)
+			t.Fatalf("%q: Open returned first %v, %v, then %v, %v", text, first, err1, second, err2)
 		}
 		if err1 == nil && first.Key != k {
-			t.Fatalf("%q: opened by %v", text, first.Key)
+			t.Fatalf("%q: opened by the key %v", text, first.Key)
 		}
 		fast, slow, err := ring.Headers(segment)
 		if fast != nil && (err != nil || *fast != slow) {
-			t.Fatalf("%q: the table says %v, reading says %v, %v", text, *fast, slow, err)
+			t.Fatalf("%q: the table has %v, parsing returned %v, %v", text, *fast, slow, err)
 		}
 		if err == nil && slow.Key == k && err1 != nil {
-			t.Fatalf("%q: the header is accepted, the genuine token is not: %v", text, err1)
+			t.Fatalf("%q: the header is accepted, but not the correctly signed token: %v", text, err1)
 		}
 	})
 }
 
+// agrees fails unless parsing a header succeeds and the table has the same result, or, if known is
+// false, no entry.
 func agrees(t *testing.T, ring *jose.Ring, segment string, known bool) {
 	t.Helper()
 	fast, slow, err := ring.Headers(segment)
 	if err != nil || known != (fast != nil) || fast != nil && *fast != slow {
-		t.Errorf("%s: the table says %v, reading says %v, %v", segment, fast, slow, err)
+		t.Errorf("%s: the table has %v, parsing returned %v, %v", segment, fast, slow, err)
 	}
 }
 
-// seal returns a token under a header of the test's own.
+// seal returns a token with the given header segment.
 func seal(t testing.TB, k *jose.Key, segment string) string {
 	t.Helper()
 	token, err := jose.Seal(t.Context(), k, segment, []byte(`{"sub":"u"}`))

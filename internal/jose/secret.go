@@ -12,15 +12,16 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// maxSecret bounds a secret in bytes. HMAC hashes a long one down to its own size,
-// and a key of ours can always be written and read back.
+// maxSecret is the greatest length of a secret in bytes. HMAC reduces a secret that is longer than
+// its block to the length of its hash, so more bytes do not make it stronger. With this bound, the
+// JWK of every key can be parsed.
 const maxSecret = 4096
 
-// minDistinct is the number of different bytes below which a secret is not
-// random: even 32 random hexadecimal digits stay below once in 10^12.
+// minDistinct is the least number of different bytes of a secret. Even 32 random hexadecimal digits
+// have fewer with a probability of only 10^-12.
 const minDistinct = 6
 
-// published holds secrets that documentation prints and programs copy.
+// published holds secrets from documentation that programs copy (CWE-798).
 var published = []string{
 	"a-string-secret-at-least-256-bits-long",                                  // jwt.io, HS256
 	"a-valid-string-secret-that-is-at-least-384-bits-long",                    // jwt.io, HS384
@@ -28,8 +29,8 @@ var published = []string{
 	"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",        // FastAPI's tutorial
 }
 
-// checkSecret refuses a secret that is shorter than the hash (RFC 7518 section
-// 3.2) or evidently not random (RFC 8725 section 3.5). The error never holds it.
+// checkSecret refuses a secret that is shorter than the hash (RFC 7518 section 3.2) or evidently
+// not random (RFC 8725 section 3.5). The error never contains the secret. See decision 0021.
 func checkSecret(secret []byte, size int) error {
 	if len(secret) < size {
 		return fmt.Errorf("a secret of %d bytes is too short: at least %d random bytes", len(secret), size)
@@ -52,8 +53,8 @@ func checkSecret(secret []byte, size int) error {
 	return nil
 }
 
-// looksRandom reports false for few distinct bytes and for a repeated block, such
-// as "secret" over and over.
+// looksRandom reports false for a secret of few different bytes, and for a repeated block, such as
+// "secretsecretsecret".
 func looksRandom(secret []byte) bool {
 	var seen [256]bool
 	distinct := 0
@@ -74,9 +75,8 @@ func looksRandom(secret []byte) bool {
 	return true
 }
 
-// keyText names the kind of key that secret is the text of, or returns "". A
-// verifier that takes a public key as a secret takes tokens that anybody signs:
-// CVE-2015-9235 and its heirs.
+// keyText returns what kind of key the secret is the text of, or "". With the text of a public key
+// as the secret, anybody who has the public key could sign tokens (CVE-2015-9235).
 func keyText(secret []byte) string {
 	text := bytes.TrimSpace(secret)
 	switch {
@@ -100,14 +100,14 @@ func keyText(secret []byte) string {
 		return ""
 	case isDER(decoded[:n]):
 		return "a key in DER, in base64"
-	case isSSH(decoded[:n]): // the middle of a line of authorized_keys
+	case isSSH(decoded[:n]): // the second field of a line in authorized_keys
 		return "an SSH key, in base64"
 	}
 	return ""
 }
 
-// isSSH reports whether b begins as public keys do in RFC 4253 section 6.6: with
-// the name of their kind, its length before it.
+// isSSH reports whether b begins as a public key of RFC 4253 section 6.6: with the length and the
+// name of its type.
 func isSSH(b []byte) bool {
 	var size uint32
 	var kind []byte
@@ -118,8 +118,9 @@ func isSSH(b []byte) bool {
 	return bytes.HasPrefix(kind, []byte("ssh-")) || bytes.HasPrefix(kind, []byte("ecdsa-sha2-")) || bytes.HasPrefix(kind, []byte("sk-"))
 }
 
+// isDER reports whether b is the DER encoding of a key or certificate.
 func isDER(b []byte) bool {
-	if len(b) == 0 || b[0] != 0x30 { // SEQUENCE, as every key is
+	if len(b) == 0 || b[0] != 0x30 { // tag of a SEQUENCE, which every key is
 		return false
 	}
 	parsers := []func([]byte) error{

@@ -92,7 +92,7 @@ func TestSecretsRefused(t *testing.T) {
 			k, err := jose.NewSecret([]byte(row.secret), row.alg, "")
 			check(t, k, err, row.want)
 			if err != nil && len(row.secret) > 3 && strings.Contains(err.Error(), row.secret) {
-				t.Errorf("the error holds the secret: %v", err)
+				t.Errorf("the error contains the secret: %v", err)
 			}
 		})
 	}

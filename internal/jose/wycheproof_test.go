@@ -12,9 +12,9 @@ import (
 	"github.com/seed-e36e2130/auth/internal/testenv"
 )
 
-// TestWycheproof runs the JWS and JWK vectors of C2SP/wycheproof, and its RSA,
-// PSS and ECDSA signatures moved onto the keys of testdata/vectors. A key that is
-// refused counts as a refusal of its tokens.
+// TestWycheproof runs the JWS and JWK vectors of C2SP/wycheproof, and its cases of RSA, PSS and
+// ECDSA signatures, transferred to the keys of testdata/vectors. If a key is refused, its tokens
+// count as refused.
 func TestWycheproof(t *testing.T) {
 	t.Parallel()
 	dir := testenv.Wycheproof(t)
@@ -47,16 +47,16 @@ func TestWycheproof(t *testing.T) {
 			}
 		}
 		if got != v.Expect {
-			t.Errorf("%s: %s, want %s (%s): %s: %v", v.ID, got, v.Expect, v.Level, v.Why, err)
+			t.Errorf("%s: got %s, want %s (%s): %s: %v", v.ID, got, v.Expect, v.Level, v.Why, err)
 		}
 	}
 	if err := sc.Err(); err != nil || n < 600 {
-		t.Errorf("%d cases, %v", n, err)
+		t.Errorf("read %d cases, want at least 600: %v", n, err)
 	}
 }
 
-// wycheproofRing returns the ring of a setting: a JWK or JWK set of the vectors,
-// or one of this repository's keys.
+// wycheproofRing returns the ring of a setting: a JWK or JWK set of the vectors, or a key of
+// testdata/vectors.
 func wycheproofRing(t *testing.T, setting string, keys map[string]json.RawMessage) (*jose.Ring, error) {
 	t.Helper()
 	if alg, ok := map[string]string{"RS": "RS256", "PS": "PS256", "ES": "ES256"}[setting]; ok {
@@ -76,7 +76,7 @@ func wycheproofRing(t *testing.T, setting string, keys map[string]json.RawMessag
 	}
 	text, ok := keys[setting]
 	if !ok {
-		t.Fatalf("no keys for %s", setting)
+		t.Fatalf("there are no keys for the setting %s", setting)
 	}
 	if setting[:2] == "WK" {
 		set, faults, err := jose.ParseSet(string(text))
@@ -89,9 +89,9 @@ func wycheproofRing(t *testing.T, setting string, keys map[string]json.RawMessag
 		return jose.NewRing(set), nil
 	}
 	k, err := jose.ParseJWK(string(text))
-	if setting == "WP-21" { // a secret of zeros, which ParseJWK rightly refuses
+	if setting == "WP-21" { // this secret is all zeros, which ParseJWK refuses
 		if err == nil {
-			t.Error("a secret of zeros was taken")
+			t.Error("ParseJWK accepts a secret of zeros")
 		}
 		var jwk struct{ K, Alg, Kid string }
 		if err := json.Unmarshal(text, &jwk); err != nil {

@@ -1,8 +1,6 @@
-// Package phc reads and writes encoded password hashes of the form
-// $id$params$salt$digest, the PHC string format and the close relatives that
-// other libraries write. It takes text apart and says nothing of what a
-// parameter means. One string has one reading: what [Parse] accepts,
-// [Hash.String] gives back byte for byte.
+// Package phc reads and writes encoded password hashes of the form $id$params$salt$digest: the PHC
+// string format, and similar formats of other libraries. It splits the text and does not interpret
+// the parameters. For each string that [Parse] accepts, [Hash.String] returns the same bytes.
 package phc
 
 import (
@@ -10,37 +8,36 @@ import (
 	"strings"
 )
 
-// The bounds on what [Parse] accepts. The longest string in use, an Argon2 hash
-// with a 64-byte salt and a 64-byte digest, has 225 bytes.
+// Bounds on the strings that [Parse] accepts. The longest string in use, an Argon2 hash with a salt
+// and a digest of 64 bytes each, has 225 bytes.
 const (
-	MaxLength = 512 // bytes of the whole string
-	MaxParams = 8
-	maxName   = 32 // bytes of an ID or a parameter's name
+	MaxLength = 512 // length of the whole string in bytes
+	MaxParams = 8   // number of parameters
+	maxName   = 32  // length of an ID or of the name of a parameter in bytes
 )
 
-// Hash is an encoded password hash taken apart. Salt, Digest and the values are
-// text as it stands in the string, of letters, digits and "/+.-".
+// Hash holds the parts of an encoded password hash. Salt, Digest and the values of parameters are
+// not decoded: they have letters, digits and "/+.-".
 type Hash struct {
-	ID      string  // letters in lower case, digits and "-"
-	Version string  // of a segment v=…, a decimal number; empty: there is none
-	Params  []Param // in the string's order, at least one
+	ID      string  // lower-case letters, digits and "-"
+	Version string  // decimal number of the segment v=…; empty if there is no such segment
+	Params  []Param // at least one, in the order of the string
 	Salt    string  // not empty
 	Digest  string  // not empty
 }
 
-// Param is one parameter. Some formats write bare values: there Name is empty.
+// Param is one parameter. Some formats write values without names; then Name is empty.
 type Param struct{ Name, Value string }
 
 var (
-	errLength   = errors.New("phc: longer than any known hash")
-	errSegments = errors.New("phc: not of the form $id$params$salt$digest")
+	errLength   = errors.New("phc: the hash is longer than 512 bytes")
+	errSegments = errors.New("phc: the hash does not have the form $id$params$salt$digest")
 	errVersion  = errors.New("phc: the version is not a number")
-	errParams   = errors.New("phc: malformed parameter")
-	errText     = errors.New("phc: salt or digest is empty or has a foreign character")
+	errParams   = errors.New("phc: a parameter is malformed")
+	errText     = errors.New("phc: salt or digest is empty or has a character outside the alphabet")
 )
 
-// Parse takes an encoded hash apart. Its errors say what is wrong and hold
-// nothing of the string.
+// Parse returns the parts of an encoded hash. Its errors contain no text of the hash.
 func Parse(encoded string) (h Hash, err error) {
 	if len(encoded) > MaxLength {
 		return Hash{}, errLength
@@ -102,8 +99,8 @@ func (h Hash) String() string {
 	return b.String()
 }
 
-// Values returns the parameters' values if the parameters are exactly those
-// named, in this order; an empty name stands for a bare value.
+// Values returns the values of the parameters if their names are exactly these, in this order. An
+// empty name stands for a value without a name.
 func (h Hash) Values(names ...string) (values []string, ok bool) {
 	if len(h.Params) != len(names) {
 		return nil, false
@@ -118,13 +115,13 @@ func (h Hash) Values(names ...string) (values []string, ok bool) {
 	return values, true
 }
 
-// Number reads a decimal number from 0 to limit, which is at most 2^31-1, in its
-// one spelling: no sign, no leading zero, no space.
+// Number reads a decimal number from 0 to limit, which is at most 2^31-1. A sign, a leading zero or
+// a space is refused, so that each number has one spelling.
 func Number(text string, limit int) (n int, ok bool) {
 	if text == "" || len(text) > 10 || text[0] == '0' && len(text) > 1 {
 		return 0, false
 	}
-	var sum int64 // ten digits fit
+	var sum int64 // holds any number of ten digits
 	for _, c := range []byte(text) {
 		if c < '0' || c > '9' {
 			return 0, false
@@ -137,6 +134,7 @@ func Number(text string, limit int) (n int, ok bool) {
 	return int(sum), true
 }
 
+// isName reports whether s may be an ID or the name of a parameter.
 func isName(s string) bool {
 	if s == "" || len(s) > maxName {
 		return false
@@ -149,6 +147,7 @@ func isName(s string) bool {
 	return true
 }
 
+// isText reports whether s may be a salt, a digest or a value.
 func isText(s string) bool {
 	for _, c := range []byte(s) {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||

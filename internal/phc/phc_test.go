@@ -8,7 +8,7 @@ import (
 	"github.com/seed-e36e2130/auth/internal/phc"
 )
 
-// good are strings in use, each with its one reading.
+// good has encoded hashes of other libraries, with their parts.
 var good = map[string]phc.Hash{
 	"$bcrypt-sha256$v=2,t=2b,r=5$5Hg1DKFqPE8C2aflZ5vVoe$wOK1VFFtS8IGTrGa7.h5fs0u84qyPbS": {
 		ID:     "bcrypt-sha256",
@@ -27,7 +27,7 @@ var good = map[string]phc.Hash{
 	},
 }
 
-// bad are strings of no such form.
+// bad has strings that Parse must refuse.
 var bad = map[string]string{
 	"empty":               "",
 	"no dollar":           "id$a=1$salt$digest",
@@ -76,10 +76,10 @@ func TestParse(t *testing.T) {
 	longest := "$id$a=1$salt$"
 	longest += strings.Repeat("d", phc.MaxLength-len(longest))
 	if _, err := phc.Parse(longest); err != nil {
-		t.Errorf("%d bytes: %v", len(longest), err)
+		t.Errorf("Parse of the longest string, %d bytes: %v", len(longest), err)
 	}
 	if _, err := phc.Parse("$id$a,b,c,d,e,f,g,h$salt$digest"); err != nil {
-		t.Errorf("eight parameters: %v", err)
+		t.Errorf("Parse with eight parameters: %v", err)
 	}
 }
 
@@ -90,11 +90,11 @@ func TestValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, ok := h.Values("v", "t", ""); !ok || !reflect.DeepEqual(got, []string{"2", "2b", "9"}) {
-		t.Errorf("Values = %v, %v", got, ok)
+		t.Errorf("Values = %v, %v, want 2, 2b and 9", got, ok)
 	}
 	for _, names := range [][]string{{"v", "t"}, {"t", "v", ""}, {"v", "t", "r"}, {"v", "t", "", ""}, nil} {
 		if got, ok := h.Values(names...); ok {
-			t.Errorf("Values(%q) = %v, want none", names, got)
+			t.Errorf("Values(%q) = %v, want false", names, got)
 		}
 	}
 }
@@ -104,7 +104,7 @@ func TestNumber(t *testing.T) {
 	const most = 1<<31 - 1
 	for text, want := range map[string]int{"0": 0, "7": 7, "10": 10, "2147483647": most} {
 		if got, ok := phc.Number(text, most); !ok || got != want {
-			t.Errorf("Number(%q) = %d, %v", text, got, ok)
+			t.Errorf("Number(%q) = %d, %v, want %d", text, got, ok, want)
 		}
 	}
 	for _, text := range []string{
@@ -112,15 +112,15 @@ func TestNumber(t *testing.T) {
 		"9999999999", "10000000000", "18446744073709551617", "1\x00", strings.Repeat("9", 400),
 	} {
 		if got, ok := phc.Number(text, most); ok {
-			t.Errorf("Number(%q) = %d, want none", text, got)
+			t.Errorf("Number(%q) = %d, want false", text, got)
 		}
 	}
 	if _, ok := phc.Number("16", 15); ok {
-		t.Error("Number(16) within 15")
+		t.Error("Number accepts 16 with the limit 15")
 	}
 }
 
-// FuzzParse: nothing panics, and what is accepted is given back byte for byte.
+// No string makes Parse panic, and String returns each accepted string byte for byte.
 func FuzzParse(f *testing.F) {
 	for encoded := range good {
 		f.Add(encoded)
@@ -137,7 +137,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("Parse(%q).String() = %q", encoded, got)
 		}
 		if len(encoded) > phc.MaxLength || len(h.Params) > phc.MaxParams || h.Salt == "" || h.Digest == "" {
-			t.Errorf("Parse(%q) = %+v, beyond the bounds", encoded, h)
+			t.Errorf("Parse(%q) = %+v, which exceeds the bounds", encoded, h)
 		}
 	})
 }

@@ -1,9 +1,10 @@
-// Package strictjson reads JSON the way security tokens need it: one complete
-// value, exact UTF-8, names compared as they are, each name once in its object,
-// and depth and number of values bounded. It never repairs, folds or guesses.
+// Package strictjson reads JSON (RFC 8259) as security tokens need it. A text is one complete value
+// in valid UTF-8. Names are compared byte for byte, and each name occurs once in its object (RFC
+// 7519 section 4): two parsers could otherwise read different claims from one token. Depth and
+// number of values are bounded. Invalid input is refused, never repaired.
 //
-// It works on strings and returns parts of them, so a value that needs no
-// unescaping costs no allocation.
+// The package works on strings and returns parts of them, so a value without escapes costs no
+// allocation.
 package strictjson
 
 import (
@@ -11,26 +12,25 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of one text. They are far above what tokens and keys hold and keep
-// hostile input cheap.
+// Bounds of one text. They are far above what tokens and keys need, and limit the work for hostile
+// input (CWE-400).
 const (
-	MaxDepth  = 16   // arrays and objects inside one another
-	MaxValues = 4096 // values and member names in all
+	MaxDepth  = 16   // nested arrays and objects
+	MaxValues = 4096 // values and member names together
 )
 
-// The faults of a text. None holds any of it.
+// The faults of a text. No error contains any of it.
 var (
-	ErrSyntax    = errors.New("strictjson: not one complete JSON value of the kind wanted")
-	ErrEncoding  = errors.New("strictjson: invalid UTF-8 or lone surrogate")
-	ErrDuplicate = errors.New("strictjson: duplicate member name")
-	ErrTooLarge  = errors.New("strictjson: too deep or too many values")
+	ErrSyntax    = errors.New("strictjson: the text is not one complete JSON value of the expected kind")
+	ErrEncoding  = errors.New("strictjson: the text has invalid UTF-8 or a lone surrogate")
+	ErrDuplicate = errors.New("strictjson: an object has a duplicate member name")
+	ErrTooLarge  = errors.New("strictjson: the text is nested too deeply or has too many values")
 )
 
-// Object calls member with the decoded name and the exact text of the value of
-// each member of the one object that s holds, in order. Each value has been
-// checked to its last byte when member sees it; the rest of s has not, so
-// nothing may be acted on before Object returns nil. An error of member's ends
-// the scan and is returned.
+// Object reads a text that is one object. It calls member for each of its members in order, with
+// the decoded name and the exact text of the value. This value was checked to its last byte, but
+// the rest of s was not, so the caller must not act on it before Object has returned nil. If member
+// returns an error, Object stops and returns it.
 func Object(s string, member func(name, value string) error) error {
 	sc := scanner{s: s, left: MaxValues}
 	sc.space()
@@ -43,8 +43,8 @@ func Object(s string, member func(name, value string) error) error {
 	return sc.end()
 }
 
-// Array calls element with the exact text of each element of the one array that
-// s holds, in order, under the same rules as [Object].
+// Array reads a text that is one array. It calls element for each of its elements in order, with
+// the exact text, under the same rules as [Object].
 func Array(s string, element func(value string) error) error {
 	sc := scanner{s: s, left: MaxValues}
 	sc.space()
@@ -57,8 +57,8 @@ func Array(s string, element func(value string) error) error {
 	return sc.end()
 }
 
-// Valid returns nil if s is one complete JSON value within the rules where depth
-// arrays and objects stand around it.
+// Valid returns nil if s is one complete JSON value that keeps the rules inside depth arrays and
+// objects around it.
 func Valid(s string, depth int) error {
 	sc := scanner{s: s, left: MaxValues}
 	sc.space()
@@ -68,17 +68,18 @@ func Valid(s string, depth int) error {
 	return sc.end()
 }
 
+// scanner reads s from the byte i on.
 type scanner struct {
 	s    string
 	i    int
-	left int // values that may still come
+	left int // number of values that may still follow
 }
 
 func (sc *scanner) peek() byte {
 	if sc.i < len(sc.s) {
 		return sc.s[sc.i]
 	}
-	return 0 // never begins a token of the grammar
+	return 0 // NUL begins no token of the grammar
 }
 
 func (sc *scanner) space() {
@@ -100,8 +101,7 @@ func (sc *scanner) end() error {
 	return nil
 }
 
-// value moves past the value that begins here; depth counts the arrays and
-// objects around it.
+// value moves past the value that begins here. depth is the number of arrays and objects around it.
 func (sc *scanner) value(depth int) error {
 	if sc.left--; sc.left < 0 {
 		return ErrTooLarge
@@ -254,16 +254,17 @@ func (sc *scanner) object(depth int, member func(name, value string) error) erro
 	}
 }
 
-// names is the set of the names of one object. Few are compared one by one, and
-// only if their marks meet; a map takes over where that would grow with the square
-// of a hostile count.
+// names is the set of the names of one object. The first 16 names are kept in an array. A new name
+// is compared with them only if one has the same mark, which is a small hash. Further names are
+// kept in a map, because comparing each with each would take quadratic time for hostile input.
 type names struct {
 	few   [16]string
 	n     int
-	marks uint64 // one bit a name; two names may have the same
+	marks uint64 // one bit for each name; two names may have the same
 	many  map[string]struct{}
 }
 
+// add adds a name, and reports whether it is new.
 func (s *names) add(name string) bool {
 	if s.many == nil && s.n < len(s.few) {
 		mark := uint64(len(name))
@@ -295,7 +296,7 @@ func (s *names) add(name string) bool {
 	return true
 }
 
-// text moves past the string that begins here and returns it decoded.
+// text moves past the string that begins here, and returns it decoded.
 func (sc *scanner) text() (string, error) {
 	if sc.peek() != '"' {
 		return "", ErrSyntax
@@ -325,7 +326,7 @@ func (sc *scanner) text() (string, error) {
 	return "", ErrSyntax
 }
 
-// escaped goes on with a string from its first backslash.
+// escaped continues with a string from its first backslash. The string begins at start.
 func (sc *scanner) escaped(start int) (string, error) {
 	out := append(make([]byte, 0, 2*(sc.i-start)+16), sc.s[start:sc.i]...)
 	for sc.i < len(sc.s) {
@@ -356,9 +357,9 @@ func (sc *scanner) escaped(start int) (string, error) {
 	return "", ErrSyntax
 }
 
-// escape reads one escape sequence, or the two that make one supplementary
-// character. A surrogate on its own stands for no character (RFC 8259 section
-// 8.2) and is refused, for other readers turn two such texts into one.
+// escape reads one escape sequence, or the two that stand for one supplementary character. It
+// refuses a lone surrogate, which stands for no character (RFC 8259 section 8.2): other parsers
+// replace it, so that two different texts become equal.
 func (sc *scanner) escape() (rune, error) {
 	sc.i++ // backslash
 	c := sc.peek()

@@ -100,11 +100,11 @@ func TestObject(t *testing.T) {
 	}
 	stop := errors.New("stop")
 	if err := strictjson.Object(`{"a":1,"a":2}`, func(string, string) error { return stop }); err != stop {
-		t.Errorf("the member function's error was not returned: %v", err)
+		t.Errorf("got %v, want the error of the member function", err)
 	}
 	for _, s := range []string{`[]`, `"{}"`, `1`, `null`, ``} {
 		if err := strictjson.Object(s, func(string, string) error { return nil }); !errors.Is(err, strictjson.ErrSyntax) {
-			t.Errorf("Object(%q) = %v", s, err)
+			t.Errorf("Object(%q) = %v, want ErrSyntax", s, err)
 		}
 	}
 }
@@ -120,7 +120,7 @@ func TestArray(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", strings.Join(got, "|"), err, want)
 	}
 	if err := strictjson.Array(`{}`, nil); !errors.Is(err, strictjson.ErrSyntax) {
-		t.Errorf("Array of an object: %v", err)
+		t.Errorf("Array of an object: got %v, want ErrSyntax", err)
 	}
 }
 
@@ -133,12 +133,12 @@ func TestObjectAllocatesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}); got != 0 {
-		t.Errorf("Object allocates %v times", got)
+		t.Errorf("Object allocates %v times, want 0", got)
 	}
 }
 
-// Whatever Valid accepts, encoding/json reads too; and what encoding/json reads
-// and Valid refuses breaks one of the stricter rules.
+// Each text that Valid accepts is valid for encoding/json as well. A text that only encoding/json
+// accepts breaks one of the stricter rules.
 func FuzzValid(f *testing.F) {
 	for _, s := range []string{`{}`, `{"a":[1,2.5e3,"\ud83d\ude00"],"b":null}`, `{"a":1,"a":2}`, `[[[[]]]]`, "\"\xff\"", `"\ud800"`, `01`} {
 		f.Add(s)
@@ -152,7 +152,7 @@ func FuzzValid(f *testing.F) {
 		case err == nil && !utf8.ValidString(s):
 			t.Fatalf("accepted invalid UTF-8 %q", s)
 		case errors.Is(err, strictjson.ErrSyntax) && std:
-			t.Fatalf("refused %q as no JSON", s)
+			t.Fatalf("refused %q with ErrSyntax, although it is JSON", s)
 		}
 		if err == nil {
 			assertNoDuplicates(t, s)
@@ -160,6 +160,7 @@ func FuzzValid(f *testing.F) {
 	})
 }
 
+// assertNoDuplicates fails if an object in s has a name twice, or if s has more than one value.
 func assertNoDuplicates(t *testing.T, s string) {
 	d := json.NewDecoder(strings.NewReader(s))
 	d.UseNumber()
@@ -190,11 +191,11 @@ func assertNoDuplicates(t *testing.T, s string) {
 	}
 	walk()
 	if _, err := d.Token(); err != io.EOF {
-		t.Fatalf("%q: more than one value", s)
+		t.Fatalf("accepted %q, which has more than one value", s)
 	}
 }
 
-// What AppendText writes, Text and encoding/json read as the same string.
+// Text and encoding/json read the output of AppendText as the original string.
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"", "a\"b\\c\x00\x1f\x7f", "é😀", "\xff", "x\":0,\"admin"} {
 		f.Add(s)
@@ -203,7 +204,7 @@ func FuzzText(f *testing.F) {
 		b, err := strictjson.AppendText(nil, s)
 		if !utf8.ValidString(s) {
 			if !errors.Is(err, strictjson.ErrEncoding) {
-				t.Fatalf("AppendText(%q) = %v", s, err)
+				t.Fatalf("AppendText(%q) = %v, want ErrEncoding", s, err)
 			}
 			return
 		}

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// plain marks the bytes that stand for themselves in a JSON string and in UTF-8:
-// most strings are made of them alone.
+// plain marks the ASCII characters that need no escape in a JSON string. Most strings have no
+// others.
 var plain = func() (table [256]bool) {
 	for c := 0x20; c < utf8.RuneSelf; c++ {
 		table[c] = c != '"' && c != '\\'
@@ -14,7 +14,7 @@ var plain = func() (table [256]bool) {
 	return table
 }()
 
-// plainLen returns how many plain bytes s begins with.
+// plainLen returns the number of plain bytes at the beginning of s.
 func plainLen(s string) int {
 	for i := range len(s) {
 		if !plain[s[i]] {
@@ -24,22 +24,22 @@ func plainLen(s string) int {
 	return len(s)
 }
 
-// Text returns the string that value, a text handed out by this package, stands
-// for, and false if it is no string.
+// Text returns the string that value stands for, and false if value is not a string. The value is a
+// text that [Object] or [Array] has handed out.
 func Text(value string) (string, bool) {
 	if len(value) < 2 || value[0] != '"' {
 		return "", false
 	}
 	if strings.IndexByte(value, '\\') < 0 {
-		return value[1 : len(value)-1], true // checked when it was handed out
+		return value[1 : len(value)-1], true // Object or Array has checked it
 	}
 	sc := scanner{s: value}
 	s, err := sc.text()
 	return s, err == nil && sc.i == len(value)
 }
 
-// AppendText appends s to dst as a JSON string. It returns [ErrEncoding] if s is
-// not valid UTF-8: a replacement character would make two subjects one.
+// AppendText appends s to dst as a JSON string. It returns [ErrEncoding] if s is not valid UTF-8:
+// with replacement characters, two different subjects would become equal.
 func AppendText(dst []byte, s string) ([]byte, error) {
 	const hex = "0123456789abcdef"
 	start := len(dst)

@@ -11,10 +11,11 @@ import (
 	"github.com/seed-e36e2130/auth/internal/testenv"
 )
 
-// outcome records how a test that uses the package would end.
+// outcome is a testing.TB that records how the test ended.
 type outcome struct {
 	testing.TB
-	ended, line string
+	ended string // "pass", "skip" or "fail"
+	line  string // text of the skip or failure
 }
 
 func (o *outcome) Helper() {}
@@ -28,7 +29,7 @@ func (o *outcome) end(how, format string, args []any) {
 	runtime.Goexit()
 }
 
-// run calls f as a test of its own and returns how it ended.
+// run calls f in a goroutine, as a test, and returns its outcome.
 func run(t *testing.T, f func(testing.TB)) *outcome {
 	o := &outcome{TB: t, ended: "pass"}
 	done := make(chan struct{})
@@ -50,7 +51,7 @@ func TestAbsent(t *testing.T) {
 
 	rows := map[string]struct {
 		call func(testing.TB)
-		says string // the variable or program that the line must name
+		says string // variable, program or package that the line must name
 	}{
 		"Require":    {func(t testing.TB) { testenv.Require(t, "a server", "AUTH_TEST_SERVER") }, "AUTH_TEST_SERVER"},
 		"Command":    {func(t testing.TB) { testenv.Command(t, "no-such-program") }, "no-such-program"},
@@ -65,7 +66,7 @@ func TestAbsent(t *testing.T) {
 				t.Setenv(testenv.RequireAll, require)
 				got := run(t, row.call)
 				if got.ended != want {
-					t.Errorf("with %s=%q the test ends by %s, want %s", testenv.RequireAll, require, got.ended, want)
+					t.Errorf("with %s=%q, the outcome is %s, want %s", testenv.RequireAll, require, got.ended, want)
 				}
 				if !strings.Contains(got.line, row.says) || strings.Contains(got.line, "\n") {
 					t.Errorf("%q is not one line that names %s", got.line, row.says)
@@ -82,7 +83,7 @@ func TestNodeModuleNotInstalled(t *testing.T) {
 	t.Setenv(testenv.RequireAll, "")
 	t.Setenv(testenv.NodeDir, dir)
 	if got := run(t, func(t testing.TB) { testenv.NodeModule(t, "jose") }); got.ended != "skip" {
-		t.Errorf("without the package the test ends by %s, want skip", got.ended)
+		t.Errorf("without the package, the outcome is %s, want skip", got.ended)
 	}
 	write(t, filepath.Join(dir, "node_modules", "jose", "package.json"), 0o644)
 	if got := testenv.NodeModule(t, "jose"); got != dir {
@@ -111,7 +112,7 @@ func TestPresent(t *testing.T) {
 	}
 }
 
-// write makes a file that, executed, succeeds and does nothing.
+// write creates a shell script that does nothing and succeeds.
 func write(t *testing.T, path string, mode os.FileMode) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

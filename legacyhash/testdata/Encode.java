@@ -14,9 +14,9 @@ import org.bouncycastle.crypto.generators.SCrypt;
 import org.bouncycastle.crypto.params.Argon2Parameters;
 
 /**
- * Hashes as Spring Security does, with what it calls: the JDK and Bouncy Castle (of
- * which bcrypt is not what Spring has). Reads a JSON array of ids and passwords in
- * base64 by turns, and writes one of hashes.
+ * Makes hashes in the formats of Spring Security with the libraries that it calls: the JDK and
+ * Bouncy Castle. Only for bcrypt, Spring has its own code. The program reads a JSON array in which
+ * ids and passwords in base64 alternate, and writes a JSON array of hashes.
  */
 class Encode {
     static byte[] salt(int size) {
