@@ -53,7 +53,7 @@ func listsRecords(ctx context.Context, s auth.RecordStore, owner string, want ..
 		delete(listed, r.Key)
 	}
 	for key, r := range listed {
-		return fmt.Errorf("%s returned %s, whose owner is %s, too", call, name(key), name(r.Owner))
+		return fmt.Errorf("%s also returned %s, a record of %s that expires at %v", call, name(key), name(r.Owner), r.ExpiresAt)
 	}
 	return nil
 }

@@ -26,8 +26,8 @@ func TestSessionsOfUser(t *testing.T) {
 		tt.source = func(testing.TB) string { return source }
 		s, _, p := tt.store(t)
 		keys := newKeys(t)
-		here := newService(t, s, keys, revocation.Config{}, time.Minute, nil)
-		there := newService(t, tt.again(t, p), keys, revocation.Config{}, time.Minute, nil)
+		here := newService(t, s, keys, revocation.Config{Bound: 5 * time.Minute}, nil, nil)
+		there := newService(t, tt.again(t, p), keys, revocation.Config{Bound: 5 * time.Minute}, nil, nil)
 		alice, err := here.auth.Register(bounded(t), "alice", password)
 		if err != nil {
 			t.Fatal(err)

@@ -57,7 +57,7 @@ var variants = []target{
 
 func sqliteFile(t testing.TB) string {
 	path := filepath.ToSlash(filepath.Join(t.TempDir(), "auth.db"))
-	return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate"
+	return "file:" + path + "?_pragma=busy_timeout(120000)&_pragma=journal_mode(WAL)&_txlock=immediate"
 }
 
 func postgres(params ...string) func(testing.TB) string {
@@ -145,7 +145,7 @@ func (tt target) again(t testing.TB, p string) *sqlstore.Store {
 
 // bounded returns a context that ends a test which hangs.
 func bounded(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

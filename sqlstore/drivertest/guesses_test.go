@@ -56,7 +56,7 @@ func TestGuessesAtOnce(t *testing.T) {
 		var slow [2]*throttle.Throttle
 		for i, s := range tt.replicas(t) {
 			var err error
-			if slow[i], err = throttle.New(s, throttle.Config{}); err != nil {
+			if slow[i], err = throttle.New(s, throttle.Config{FirstDelay: 12 * time.Hour}); err != nil {
 				t.Fatal(err)
 			}
 		}

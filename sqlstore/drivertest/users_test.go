@@ -36,16 +36,6 @@ func TestAccountStore(t *testing.T) {
 	})
 }
 
-func TestRecordStore(t *testing.T) {
-	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
-		s, db, p := tt.store(t)
-		authtest.TestRecordStore(t, func(t *testing.T) auth.RecordStore {
-			exec(t, db, "DELETE FROM "+p+"records")
-			return s
-		})
-	})
-}
-
 // user returns a user of a test.
 func user(id, username string) auth.User {
 	return auth.User{ID: id, Username: username, PasswordHash: "$hash$of-" + id, CreatedAt: time.Now().UTC().Truncate(time.Microsecond)}
@@ -142,7 +132,9 @@ func calls(s *sqlstore.Store, u auth.User) map[string]func(context.Context) erro
 		"ReplaceAddress": func(ctx context.Context) error {
 			return s.ReplaceAddress(ctx, u.ID, "", "address", true)
 		},
-		"DeleteRecord": func(ctx context.Context) error { return s.DeleteRecord(ctx, "key", 1) },
+		"DeleteRecord":  func(ctx context.Context) error { return s.DeleteRecord(ctx, "key", 1) },
+		"Records":       func(ctx context.Context) error { _, err := s.Records(ctx, u.ID); return err },
+		"DeleteRecords": func(ctx context.Context) error { return s.DeleteRecords(ctx, u.ID) },
 
 		"CreateUser":     func(ctx context.Context) error { return createUser(ctx, s, user("new", "new")) },
 		"UserByID":       func(ctx context.Context) error { _, err := s.UserByID(ctx, u.ID); return err },
