@@ -621,7 +621,7 @@ func TestClockSetBack(t *testing.T) {
 		store.by = 0
 		for name, row := range map[string]struct {
 			attempt auth.Attempt
-			most    time.Duration // of it 10 s for the network, which counts as if its burst were used up
+			most    time.Duration // includes 10 s for the network, which counts as if its burst were used up
 		}{
 			"an account after a failure":  {from("ada", "192.0.2.1"), 10 * time.Second},
 			"an account from one network": {from("bob", "198.51.100.1"), 70 * time.Second},
