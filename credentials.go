@@ -68,13 +68,13 @@ func (a *Authenticator) prove(ctx context.Context, u User, password string) erro
 		never = ErrNoPassword
 	}
 	if never != nil {
-		encoded = a.unknownHash
+		encoded = a.unknownHash()
 	}
 	err := a.hasher.Verify(ctx, encoded, password)
 	if never == nil && (errors.Is(err, ErrUnknownHash) || errors.Is(err, ErrMalformedHash)) {
 		a.log.ErrorContext(ctx, "auth: a stored password hash cannot be read", "user", u.ID, "error", err)
 		never = err
-		err = a.hasher.Verify(ctx, a.unknownHash, password)
+		err = a.hasher.Verify(ctx, a.unknownHash(), password)
 	}
 	_, refused := errors.AsType[*passwords.Error](err)
 	switch {
