@@ -150,12 +150,11 @@ for i = 2, #KEYS do
 		deleted[#deleted + 1] = KEYS[i]
 	end
 end
-redis.call('ZCARD', KEYS[1])
+for i = 2, #KEYS do
+	redis.call('ZREM', KEYS[1], ARGV[i]) -- fails, before anything is written, if it is no sorted set
+end
 for _, key in ipairs(deleted) do
 	redis.call('DEL', key)
-end
-for i = 2, #KEYS do
-	redis.call('ZREM', KEYS[1], ARGV[i])
 end
 tidy(KEYS[1])
 return {}
