@@ -74,3 +74,24 @@ func BenchmarkRefresh(b *testing.B) {
 		})
 	})
 }
+
+// BenchmarkRecord compares a change of a record that has an owner with one that has none: the list of
+// the owner is read and written as well.
+func BenchmarkRecord(b *testing.B) {
+	client := connect(b, options(b))
+	for name, owner := range map[string]string{"without owner": "", "with owner": "ada"} {
+		b.Run(name, func(b *testing.B) {
+			s := newStore(b, client, prefix(b, client))
+			write(b, s, "k", owner, time.Hour)
+			for b.Loop() {
+				r, _, err := s.Record(b.Context(), "k")
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := s.ReplaceRecord(b.Context(), r.Renew(), r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
