@@ -55,7 +55,7 @@ func (a *Authenticator) authenticate(ctx context.Context, u User, password strin
 }
 
 // prove checks that the account may log in with password. Every answer costs one hash of the current
-// parameters: where there is no hash to check, unknownHash is checked in its place.
+// parameters: where there is no hash to check, unknownHash is checked in its place. See decision 0008.
 func (a *Authenticator) prove(ctx context.Context, u User, password string) error {
 	encoded := u.PasswordHash
 	var never error // why no password is right
@@ -95,7 +95,7 @@ func (a *Authenticator) failed(ctx context.Context, userID string, why error) er
 }
 
 // recheck returns the account as it is stored now. It returns errChanged if what was proven of u no
-// longer holds: hashing may have taken seconds.
+// longer holds: hashing may have taken seconds. See decision 0089.
 func (a *Authenticator) recheck(ctx context.Context, u User) (User, error) {
 	now, err := a.userByID(ctx, u.ID)
 	switch {
@@ -158,7 +158,8 @@ func (a *Authenticator) secondFactorDue(ctx context.Context, u User, amr []strin
 	return nil
 }
 
-// attempt asks the throttle, calls try, and tells the throttle how the attempt ended.
+// attempt asks the throttle, calls try, and tells the throttle how the attempt ended. See decision
+// 0034.
 func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tokens, error)) (Tokens, error) {
 	if a.throttle == nil {
 		return try()
@@ -192,7 +193,7 @@ func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tok
 
 // markDeviceKnown records the device after a login by an unguessable secret (a link, a passkey).
 // Where the throttle refuses the attempt, as it may for a network that guesses, the device stays
-// unknown.
+// unknown. See decision 0076.
 func (a *Authenticator) markDeviceKnown(ctx context.Context, u User) DeviceToken {
 	if a.throttle == nil {
 		return ""

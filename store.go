@@ -118,7 +118,7 @@ type RecordStore interface {
 
 // Renew gives r a new Version, for it to be written, and returns the one before, which is to be
 // replaced. Versions are random, so that no two states of a key are taken for one, not even if the
-// record was gone between them.
+// record was gone between them. See decision 0033.
 func (r *Record) Renew() (old int64) {
 	var b [8]byte
 	rand.Read(b[:]) // never fails
