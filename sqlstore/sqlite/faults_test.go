@@ -15,9 +15,9 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 )
 
-// ofTheWorld returns an error unless err is a failure of the store, which nobody
+// storeFailure returns an error unless err is a failure of the store, which nobody
 // may take for an answer about a caller.
-func ofTheWorld(doing string, err error) error {
+func storeFailure(doing string, err error) error {
 	if err == nil {
 		return fmt.Errorf("%s returned nil", doing)
 	}
@@ -59,7 +59,7 @@ func TestClosedInTheMiddle(t *testing.T) {
 				name := fmt.Sprintf("%d-%d", w, i)
 				err := createUser(t.Context(), s, user(name, name))
 				if err != nil {
-					if err := ofTheWorld("CreateUser", err); err != nil {
+					if err := storeFailure("CreateUser", err); err != nil {
 						t.Error(err)
 					}
 					return
@@ -73,8 +73,8 @@ func TestClosedInTheMiddle(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	closeStore(t, s)
 	wg.Wait()
-	if _, err := s.UserByID(t.Context(), "0-0"); ofTheWorld("UserByID", err) != nil {
-		t.Error(ofTheWorld("UserByID", err))
+	if _, err := s.UserByID(t.Context(), "0-0"); storeFailure("UserByID", err) != nil {
+		t.Error(storeFailure("UserByID", err))
 	}
 	again := open(t, path)
 	if len(acknowledged) == 0 {

@@ -112,9 +112,9 @@ func readOnly(path string) error {
 		return err
 	}
 	if err := errors.Join(
-		ofTheWorld("CreateUser", createUser(ctx, s, bob)),
-		ofTheWorld("CreateUser of a user who exists", createUser(ctx, s, alice)),
-		ofTheWorld("ReplacePasswordHash", s.ReplacePasswordHash(ctx, alice.ID, alice.PasswordHash, "$hash$new")),
+		storeFailure("CreateUser", createUser(ctx, s, bob)),
+		storeFailure("CreateUser of a user who exists", createUser(ctx, s, alice)),
+		storeFailure("ReplacePasswordHash", s.ReplacePasswordHash(ctx, alice.ID, alice.PasswordHash, "$hash$new")),
 	); err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func full(path string) error {
 		if u, err := s.UserByID(ctx, "0"); err != nil || u != first {
 			return fmt.Errorf("UserByID: %+v, %v, want %+v", u, err, first)
 		}
-		return ofTheWorld("CreateUser", err)
+		return storeFailure("CreateUser", err)
 	}
 	return errors.New("the disk was never full")
 }
