@@ -46,7 +46,7 @@ func TestSilence(t *testing.T) {
 				took := time.Since(began)
 				cancel()
 				if ofTheWorld(t, name, err); !errors.Is(err, want) || took > 30*time.Second { // of the minute that the client itself would wait
-					t.Errorf("%s returned %v after %v, want %v", name, err, took, want)
+					t.Fatalf("%s returned %v after %v, want %v", name, err, took, want)
 				}
 				own.signal(syscall.SIGCONT)
 			}
