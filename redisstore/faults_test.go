@@ -69,8 +69,8 @@ func login(t testing.TB, a *auth.Authenticator) auth.Tokens {
 // again calls f until it returns an answer, not an error of the world, which is
 // counted.
 func again[T any](t testing.TB, failed *atomic.Int64, f func(context.Context) (T, error)) (T, error) {
-	for range 1000 {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		value, err := f(ctx)
 		cancel()
 		if err == nil || errors.Is(err, auth.ErrInvalidGrant) {
@@ -96,7 +96,7 @@ func TestRestart(t *testing.T) {
 		}
 	}}
 	// One of the clients does not try again by itself.
-	one := newStore(t, connect(t, &redis.Options{Addr: own.addr(), ContextTimeoutEnabled: true, MaxRetries: -1}), "auth")
+	one := newStore(t, connect(t, patient(&redis.Options{Addr: own.addr(), ContextTimeoutEnabled: true, MaxRetries: -1})), "auth")
 	two := newStore(t, own.client(), "auth")
 	servers := replicas(t, cfg, one, two)
 
@@ -161,18 +161,22 @@ func TestRestart(t *testing.T) {
 			}
 		})
 	}
-	for range restarts {
+	more := func() { // refreshes, by all of them together
+		for before := refreshed.Load(); refreshed.Load() < before+clients && !t.Failed(); {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	n := 0
+	for ; (n < restarts || failed.Load() == 0 || ended.Load() == 0) && !t.Failed(); n++ {
+		more()
 		time.Sleep(mathrand.N(150 * time.Millisecond))
 		own.kill()
 		own.run()
 	}
-	time.Sleep(150 * time.Millisecond)
+	more()
 	close(stop)
 	wg.Wait()
-	if failed.Load() == 0 || refreshed.Load() < 100 || ended.Load() == 0 {
-		t.Errorf("%d calls failed, %d refreshed, %d logged out: the test tests nothing", failed.Load(), refreshed.Load(), ended.Load())
-	}
-	t.Logf("%d restarts: %d calls failed, %d refreshed, %d logged out", restarts, failed.Load(), refreshed.Load(), ended.Load())
+	t.Logf("%d restarts: %d calls failed, %d refreshed, %d logged out", n, failed.Load(), refreshed.Load(), ended.Load())
 	if got := reuse.Load(); got != clients {
 		t.Errorf("%d events of reuse, want %d", got, clients)
 	}
@@ -189,7 +193,7 @@ func TestRestartEmpty(t *testing.T) {
 	t.Parallel()
 	own := start(t)
 	s := newStore(t, own.client(), "auth")
-	l, err := revocation.Follow(s, revocation.Config{})
+	l, err := revocation.Follow(s, revocation.Config{Bound: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,14 +231,14 @@ func TestFailover(t *testing.T) {
 	replica := start(t, "--replicaof", "127.0.0.1", primary.port)
 	var at atomic.Value // where the client finds the primary, as Sentinel would tell it
 	at.Store(primary.addr())
-	client := connect(t, &redis.Options{
+	client := connect(t, patient(&redis.Options{
 		Addr: "primary", ContextTimeoutEnabled: true, PoolSize: 4,
 		Dialer: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, at.Load().(string))
 		},
-	})
+	}))
 	s := newStore(t, client, "auth")
-	l, err := revocation.Follow(s, revocation.Config{})
+	l, err := revocation.Follow(s, revocation.Config{Bound: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

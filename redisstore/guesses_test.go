@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
@@ -50,7 +51,7 @@ func TestGuessesAtOnce(t *testing.T) {
 	var slow [2]*throttle.Throttle
 	for i, s := range twoStores(t) {
 		var err error
-		if slow[i], err = throttle.New(s, throttle.Config{}); err != nil {
+		if slow[i], err = throttle.New(s, throttle.Config{FirstDelay: 12 * time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 	}

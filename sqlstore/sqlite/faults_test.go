@@ -52,6 +52,7 @@ func TestClosedInTheMiddle(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var acknowledged []auth.User
+	enough := make(chan struct{})
 	var wg sync.WaitGroup
 	for w := range 16 {
 		wg.Go(func() {
@@ -65,21 +66,26 @@ func TestClosedInTheMiddle(t *testing.T) {
 					return
 				}
 				mu.Lock()
-				acknowledged = append(acknowledged, user(name, name))
+				if acknowledged = append(acknowledged, user(name, name)); len(acknowledged) == 50 {
+					close(enough)
+				}
 				mu.Unlock()
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond)
+	ended := make(chan struct{})
+	go func() { wg.Wait(); close(ended) }()
+	select {
+	case <-enough:
+	case <-ended:
+		t.Error("nobody could register before the store was closed")
+	}
 	closeStore(t, s)
 	wg.Wait()
 	if _, err := s.UserByID(t.Context(), "0-0"); storeFailure("UserByID", err) != nil {
 		t.Error(storeFailure("UserByID", err))
 	}
 	again := open(t, path)
-	if len(acknowledged) == 0 {
-		t.Error("nobody registered before the store was closed")
-	}
 	for _, u := range acknowledged {
 		hasUser(t, again, u)
 	}
@@ -118,10 +124,18 @@ func TestContextEndsInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), "auth.db"))
 	unknown, expiry := strings.Repeat("a", 22), time.Now().Add(time.Hour)
+	took := time.Hour // the least time of a transaction
+	for range 20 {
+		begin := time.Now()
+		if err := s.DeleteSession(t.Context(), unknown, expiry); !errors.Is(err, auth.ErrSessionNotFound) {
+			t.Fatal(err)
+		}
+		took = min(took, time.Since(begin))
+	}
 	ended := 0
 	for i := range 600 {
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Duration(i%200)*time.Microsecond, cancel)
+		time.AfterFunc(time.Duration(i%200)*took/150, cancel)
 		if err := s.DeleteSession(ctx, unknown, expiry); errors.Is(err, context.Canceled) {
 			ended++
 		}

@@ -178,8 +178,8 @@ func TestKillSessions(t *testing.T) {
 	servers := [2]*server{startServer(t, secret, path), startServer(t, secret, path)}
 	ask := func(request string) (token string, refused bool) {
 		for begin := time.Now(); ; {
-			if time.Since(begin) > time.Minute {
-				t.Errorf("no answer to %q for a minute", request)
+			if time.Since(begin) > 3*time.Minute {
+				t.Errorf("no answer to %q for three minutes", request)
 				return "", false
 			}
 			mu.Lock()
@@ -240,7 +240,7 @@ func TestKillSessions(t *testing.T) {
 	for i := range kills {
 		// From before the file is open until well into the work; every other time
 		// not before something was done.
-		for n, begin := answers.Load(), time.Now(); i%2 == 0 && answers.Load() == n && time.Since(begin) < 5*time.Second; {
+		for n := answers.Load(); i%2 == 0 && answers.Load() == n && !t.Failed(); {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(rand.N(80 * time.Millisecond))

@@ -108,8 +108,12 @@ func TestKill(t *testing.T) {
 				ended <- struct{}{}
 			}()
 		}
-		// From before the file is open until well into the work.
-		deadly := time.After(rand.N(250 * time.Millisecond))
+		// From before the file is open until well into the work; every other time not
+		// before something was done, however long that takes.
+		var deadly <-chan time.Time
+		if round%2 == 0 {
+			deadly = time.After(rand.N(250 * time.Millisecond))
+		}
 		owners := make(map[string]auth.User)
 		for running := 2; running > 0; {
 			select {
@@ -123,6 +127,9 @@ func TestKill(t *testing.T) {
 				if first, taken := owners[u.Username]; taken {
 					t.Errorf("%s was given to %s and to %s", u.Username, first.ID, u.ID)
 				}
+				if len(owners) == 0 && round%2 > 0 {
+					deadly = time.After(rand.N(250 * time.Millisecond))
+				}
 				owners[u.Username] = u
 			case <-ended:
 				running--
@@ -130,9 +137,6 @@ func TestKill(t *testing.T) {
 		}
 		checkRound(t, path, round, owners)
 		total += len(owners)
-	}
-	if total < rounds {
-		t.Errorf("%d users in %d rounds: the processes were killed before they did anything", total, rounds)
 	}
 	t.Logf("%d users acknowledged over %d kills", total, 2*rounds)
 }
