@@ -1,120 +1,22 @@
 package authtest
 
 import (
-	"bytes"
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"time"
 
 	"github.com/seed-e36e2130/auth"
 )
 
-func checkRecordExpiry(s auth.RecordStore) error {
-	ctx, cancel := background()
-	defer cancel()
-	one, two := note(1), note(2)
-	if err := writeRecords(ctx, s, two); err != nil {
-		return err
+// recordRaceRules are the rules of concurrent calls.
+func recordRaceRules() []rule[auth.RecordStore] {
+	return []rule[auth.RecordStore]{
+		{name: "Race/Write", holds: "Of many callers that write one key at once, one succeeds and the others get ErrConflict.", check: checkRaceWriteRecord},
+		{name: "Race/Replace", holds: "Of many callers that replace one version at once, one succeeds and the others get ErrConflict.", check: checkRaceReplaceRecord},
+		{name: "Race/Delete", holds: "Of many callers that delete one version at once, one succeeds and the others get ErrConflict.", check: checkRaceDeleteRecord},
+		{name: "Race/DeleteOwner", holds: "A record that DeleteRecords removed while others replaced it stays removed.", check: checkRaceDeleteOwner},
+		{name: "Race/MoveOwner", holds: "Records that are replaced and deleted at once are whole: gone, or in the list of the owner that they name.", check: checkRaceMoveOwner},
 	}
-	// It must be there until it expires. Where it expired before that could be seen,
-	// another one gets more time.
-	for n, life := 3, time.Second; ; n, life = n+1, 2*life {
-		_, now, err := s.Record(ctx, two.Key)
-		if err := answers("Record", err, nil); err != nil {
-			return err
-		}
-		one = note(n)
-		one.ExpiresAt = now.Add(life).UTC().Truncate(time.Microsecond)
-		if err := writeRecords(ctx, s, one); err != nil {
-			return err
-		}
-		missing := hasRecords(ctx, s, one)
-		if missing == nil {
-			break
-		}
-		if _, now, err = s.Record(ctx, two.Key); err != nil || now.Before(one.ExpiresAt) {
-			return cmp.Or(answers("Record", err, nil), missing)
-		}
-	}
-	for {
-		_, now, err := s.Record(ctx, two.Key)
-		if err := answers("Record", err, nil); err != nil {
-			return err
-		}
-		if now.After(one.ExpiresAt.Add(5 * time.Millisecond)) {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if err := noRecords(ctx, s, one.Key); err != nil {
-		return err
-	}
-	changed := one
-	changed.ExpiresAt = two.ExpiresAt
-	changed.Renew()
-	if err := answers("ReplaceRecord of one that has expired", s.ReplaceRecord(ctx, one.Version, changed), auth.ErrConflict); err != nil {
-		return err
-	}
-	if err := answers("DeleteRecord of one that has expired", s.DeleteRecord(ctx, one.Key, one.Version), auth.ErrConflict); err != nil {
-		return err
-	}
-	if err := writeRecords(ctx, s, changed); err != nil {
-		return err
-	}
-	return hasRecords(ctx, s, changed, two)
-}
-
-func checkRecordExpired(s auth.RecordStore) error {
-	ctx, cancel := background()
-	defer cancel()
-	one := note(1)
-	one.ExpiresAt = time.Now().Add(-time.Hour).UTC().Truncate(time.Microsecond)
-	if err := writeRecords(ctx, s, one); err != nil {
-		return err
-	}
-	if err := noRecords(ctx, s, one.Key); err != nil {
-		return err
-	}
-	again := note(1)
-	if err := writeRecords(ctx, s, again); err != nil {
-		return err
-	}
-	past := one
-	old := again.Version
-	if err := answers("ReplaceRecord by one that has expired", s.ReplaceRecord(ctx, old, past), nil); err != nil {
-		return err
-	}
-	return noRecords(ctx, s, one.Key)
-}
-
-func checkRecordClock(s auth.RecordStore) error {
-	ctx, cancel := background()
-	defer cancel()
-	one := note(1)
-	if err := writeRecords(ctx, s, one); err != nil {
-		return err
-	}
-	for _, key := range []string{one.Key, "note:none"} {
-		began := time.Now()
-		_, before, err := s.Record(ctx, key)
-		if err != nil {
-			return answers("Record", err, nil)
-		}
-		time.Sleep(20 * time.Millisecond)
-		_, after, err := s.Record(ctx, key)
-		if err != nil {
-			return answers("Record", err, nil)
-		}
-		most := time.Since(began)
-		if passed := after.Sub(before); passed < 10*time.Millisecond || passed > most+30*time.Second {
-			return fmt.Errorf("the time that Record returned went on by %v in 20 ms to %v", passed, most)
-		}
-		if off := time.Since(after).Abs(); off > 10*time.Minute {
-			return fmt.Errorf("the time that Record returned is off by %v", off)
-		}
-	}
-	return nil
 }
 
 func checkRaceWriteRecord(s auth.RecordStore) error {
@@ -133,31 +35,30 @@ func checkRaceWriteRecord(s auth.RecordStore) error {
 	if err != nil {
 		return answers("Record", err, nil)
 	}
-	if want := write(winner); !bytes.Equal(got.Value, want.Value) || got.Version != want.Version {
-		return fmt.Errorf("the record is %q, and who had success wrote %q", got.Value, want.Value)
-	}
-	return nil
+	want := write(winner)
+	want.ExpiresAt = got.ExpiresAt // each call to write returns another
+	return sameRecord("after the call that succeeded, Record", got, want)
 }
 
 func checkRaceReplaceRecord(s auth.RecordStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one := note(1)
-	if err := writeRecords(ctx, s, one); err != nil {
+	current := note(1)
+	if err := writeRecords(ctx, s, current); err != nil {
 		return err
 	}
 	for range 4 {
 		next := func(i int) auth.Record {
-			next := one
-			next.Value, next.Version = fmt.Appendf(nil, "by %d", i), one.Version/2+int64(i)+1
+			next := current
+			next.Value, next.Version = fmt.Appendf(nil, "by %d", i), current.Version/2+int64(i)+1
 			return next
 		}
-		winner, err := oneWins("ReplaceRecord", together(func(i int) error { return s.ReplaceRecord(ctx, one.Version, next(i)) }), auth.ErrConflict)
+		winner, err := oneWins("ReplaceRecord", together(func(i int) error { return s.ReplaceRecord(ctx, current.Version, next(i)) }), auth.ErrConflict)
 		if err != nil {
 			return err
 		}
-		one = next(winner)
-		if err := hasRecords(ctx, s, one); err != nil {
+		current = next(winner)
+		if err := hasRecords(ctx, s, current); err != nil {
 			return err
 		}
 	}
@@ -167,33 +68,134 @@ func checkRaceReplaceRecord(s auth.RecordStore) error {
 func checkRaceDeleteRecord(s auth.RecordStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two := note(1), note(2)
-	if err := writeRecords(ctx, s, one, two); err != nil {
+	deleted, other := note(1), note(2)
+	if err := writeRecords(ctx, s, deleted, other); err != nil {
 		return err
 	}
-	if _, err := oneWins("DeleteRecord", together(func(int) error { return s.DeleteRecord(ctx, one.Key, one.Version) }), auth.ErrConflict); err != nil {
+	if _, err := oneWins("DeleteRecord", together(func(int) error { return s.DeleteRecord(ctx, deleted.Key, deleted.Version) }), auth.ErrConflict); err != nil {
 		return err
 	}
-	if err := noRecords(ctx, s, one.Key); err != nil {
+	if err := noRecords(ctx, s, deleted.Key); err != nil {
 		return err
 	}
-	return hasRecords(ctx, s, two)
+	return hasRecords(ctx, s, other)
+}
+
+// replaceCurrent replaces the record with a key by change of it. Without a record it changes the
+// zero Record if create is true, and otherwise does nothing. That another call was faster is no
+// error.
+func replaceCurrent(ctx context.Context, s auth.RecordStore, key string, create bool, change func(*auth.Record)) error {
+	r, _, err := s.Record(ctx, key)
+	if err := answers("Record", err, nil); err != nil {
+		return err
+	}
+	if r.Version == 0 && !create {
+		return nil
+	}
+	change(&r)
+	old := r.Renew()
+	err = s.ReplaceRecord(ctx, old, r)
+	if errors.Is(err, auth.ErrConflict) {
+		return answers("ReplaceRecord", err, auth.ErrConflict)
+	}
+	return answers("ReplaceRecord", err, nil)
+}
+
+func checkRaceDeleteOwner(s auth.RecordStore) error {
+	ctx, cancel := background()
+	defer cancel()
+	for n := range 4 {
+		r, other := ownedNote(n, "ada"), ownedNote(n, "bob")
+		other.Key += ":bob"
+		if err := writeRecords(ctx, s, r, other); err != nil {
+			return err
+		}
+		for _, err := range together(func(i int) error {
+			if i == crowd/2 {
+				return deleteOwned(ctx, s, "ada")
+			}
+			return replaceCurrent(ctx, s, r.Key, false, func(r *auth.Record) { r.Value = fmt.Appendf(nil, "by %d", i) })
+		}) {
+			if err != nil {
+				return err
+			}
+		}
+		if err := noRecords(ctx, s, r.Key); err != nil {
+			return err
+		}
+		if err := listsRecords(ctx, s, "ada"); err != nil {
+			return err
+		}
+		if err := hasRecords(ctx, s, other); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkRaceMoveOwner(s auth.RecordStore) error {
+	ctx, cancel := background()
+	defer cancel()
+	const keys = 8
+	key := func(i int) string { return fmt.Sprintf("note:%d", i%keys) }
+	owners := []string{"ada", "bob", ""}
+	for range 3 {
+		for _, err := range together(func(i int) error {
+			for turn := range 3 {
+				if (i+turn)%8 == 0 {
+					if err := deleteOwned(ctx, s, owners[i/8%2]); err != nil {
+						return err
+					}
+					continue
+				}
+				if err := replaceCurrent(ctx, s, key(i), true, func(r *auth.Record) {
+					r.Key, r.Owner, r.Value = key(i), owners[(i/8+turn)%3], fmt.Appendf(nil, "by %d in turn %d", i, turn)
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}) {
+			if err != nil {
+				return err
+			}
+		}
+		owned := make(map[string][]auth.Record)
+		for i := range keys {
+			r, _, err := s.Record(ctx, key(i))
+			if err := answers("Record", err, nil); err != nil {
+				return err
+			}
+			if r.Version != 0 {
+				owned[r.Owner] = append(owned[r.Owner], r)
+			}
+		}
+		for _, owner := range []string{"ada", "bob"} {
+			if err := listsRecords(ctx, s, owner, owned[owner]...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func checkRecordContext(s auth.RecordStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	one, two := note(1), note(2)
-	if err := writeRecords(ctx, s, one); err != nil {
+	stored, other := ownedNote(1, "ada"), note(2)
+	if err := writeRecords(ctx, s, stored); err != nil {
 		return err
 	}
-	over, end := context.WithCancel(ctx)
+	ended, end := context.WithCancel(ctx)
 	end()
-	_, _, err := s.Record(over, one.Key)
+	_, _, recordErr := s.Record(ended, stored.Key)
+	_, recordsErr := s.Records(ended, stored.Owner)
 	for call, err := range map[string]error{
-		"Record":        err,
-		"ReplaceRecord": s.ReplaceRecord(over, 0, two),
-		"DeleteRecord":  s.DeleteRecord(over, one.Key, one.Version),
+		"Record":        recordErr,
+		"Records":       recordsErr,
+		"ReplaceRecord": s.ReplaceRecord(ended, 0, other),
+		"DeleteRecord":  s.DeleteRecord(ended, stored.Key, stored.Version),
+		"DeleteRecords": s.DeleteRecords(ended, stored.Owner),
 	} {
 		if err := fails(call+" with a context that has ended", err); err != nil {
 			return err
@@ -202,8 +204,8 @@ func checkRecordContext(s auth.RecordStore) error {
 			return err
 		}
 	}
-	if err := noRecords(ctx, s, two.Key); err != nil {
+	if err := noRecords(ctx, s, other.Key); err != nil {
 		return err
 	}
-	return hasRecords(ctx, s, one)
+	return hasRecords(ctx, s, stored)
 }

@@ -230,6 +230,7 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 				token, err := tokens.Issue(t.Context(), auth.Claims{Subject: "u-1"})
 				if err != nil {
 					t.Error(err)
+					failed.Add(1)
 					return
 				}
 				for held[n].Store(now); rotation.Load() == now; sent.Add(1) {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
@@ -52,7 +53,7 @@ func TestConcurrentGuesses(t *testing.T) {
 	var throttles [2]*throttle.Throttle
 	for i, s := range twoStores(t) {
 		var err error
-		if throttles[i], err = throttle.New(s, throttle.Config{}); err != nil {
+		if throttles[i], err = throttle.New(s, throttle.Config{FirstDelay: 12 * time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -494,7 +494,7 @@ func churn(t testing.TB, s *redisstore.Store, owners, keys []string, stop <-chan
 			return
 		default:
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		r, _, err := s.Record(ctx, keys[mathrand.N(len(keys))])
 		switch n := mathrand.N(10); {
 		case err != nil:
@@ -572,7 +572,7 @@ func TestOwnersRestart(t *testing.T) {
 	t.Parallel()
 	own := start(t, "--appendonly", "yes", "--appendfsync", "always")
 	s := newStore(t, own.client(), "auth")
-	noRetries := newStore(t, connect(t, &redis.Options{Addr: own.addr(), ContextTimeoutEnabled: true, MaxRetries: -1}), "auth")
+	noRetries := newStore(t, connect(t, patient(&redis.Options{Addr: own.addr(), ContextTimeoutEnabled: true, MaxRetries: -1})), "auth")
 	var succeeded, failed atomic.Int64
 	for n := 0; n < 20 || (succeeded.Load() < 100 || failed.Load() == 0) && n < 200; n++ {
 		stop := make(chan struct{})

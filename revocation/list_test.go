@@ -415,7 +415,7 @@ func TestSessionIDs(t *testing.T) {
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	f := new(feed)
-	l := follow(t, f, revocation.Config{Bound: time.Minute})
+	l := follow(t, f, revocation.Config{Bound: 5 * time.Minute})
 	const n = 3000
 	principals := make([]*auth.Principal, n)
 	for i := range principals {

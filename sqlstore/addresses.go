@@ -9,7 +9,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// addressStatements are what a store says about addresses.
+// addressStatements are the statements on addresses.
 type addressStatements struct {
 	byAddress, byUser, insert, remove *statement
 }
@@ -41,7 +41,7 @@ func (s *Store) address(ctx context.Context, query *statement, key string, dest 
 		return failed(ctx, doing, err)
 	}
 	if !isName(key) {
-		return auth.ErrUserNotFound // and some servers would fail on it
+		return auth.ErrUserNotFound // some servers would fail on such a parameter
 	}
 	switch err := s.row(ctx, query, []any{key}, dest...); {
 	case errors.Is(err, sql.ErrNoRows):
@@ -52,10 +52,11 @@ func (s *Store) address(ctx context.Context, query *statement, key string, dest 
 	return nil
 }
 
-// ReplaceAddress implements Addresses of package recovery. It returns
-// [auth.ErrInvalidUsername] if the column cannot hold replacement. DeleteUser takes
-// the address away; who deletes from a table of users by other means gives the
-// user's address free by this method before, or by DeleteUser after.
+// ReplaceAddress implements Addresses of package recovery. It returns [auth.ErrInvalidUsername] if
+// the column cannot hold replacement.
+//
+// [Store.DeleteUser] deletes the address. A program that deletes users by other means must free the
+// address: with this method before, or with DeleteUser after.
 func (s *Store) ReplaceAddress(ctx context.Context, userID, old, replacement string, verified bool) error {
 	const doing = "replace address"
 	if err := ctx.Err(); err != nil {
@@ -68,37 +69,21 @@ func (s *Store) ReplaceAddress(ctx context.Context, userID, old, replacement str
 		return auth.ErrUserNotFound
 	}
 	err := s.transaction(ctx, func(tx querier) error {
-		// The row of the user is the lock: of two who change one account, or delete
-		// it, the second sees what the first has done.
-		var id, present string
-		switch err := tx.QueryRowContext(ctx, s.users.lock.query, userID).Scan(&id); {
-		case errors.Is(err, sql.ErrNoRows), err == nil && id != userID:
-			return auth.ErrUserNotFound
-		case err != nil:
+		if err := s.lockUser(ctx, tx, userID); err != nil {
 			return err
 		}
-		err := tx.QueryRowContext(ctx, s.addresses.byUser.query, userID).Scan(&present, new(bool))
+		var current string
+		err := tx.QueryRowContext(ctx, s.addresses.byUser.query, userID).Scan(&current, new(bool))
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if present != old {
+		if current != old {
 			return auth.ErrConflict
 		}
 		if _, err := tx.ExecContext(ctx, s.addresses.remove.query, userID); err != nil || replacement == "" {
 			return err
 		}
-		result, err := tx.ExecContext(ctx, s.addresses.insert.query, userID, replacement, verified)
-		if s.dialect.duplicate(err) {
-			return auth.ErrUserExists
-		}
-		if err != nil {
-			return err
-		}
-		inserted, err := result.RowsAffected()
-		if err == nil && inserted == 0 {
-			return auth.ErrUserExists
-		}
-		return err
+		return s.insertAddress(ctx, tx, userID, replacement, verified)
 	})
 	for _, answer := range []error{auth.ErrUserNotFound, auth.ErrUserExists, auth.ErrConflict} {
 		if errors.Is(err, answer) {
@@ -109,4 +94,31 @@ func (s *Store) ReplaceAddress(ctx context.Context, userID, old, replacement str
 		return failed(ctx, doing, err)
 	}
 	return nil
+}
+
+// lockUser locks the row of a user until the transaction ends, so that of two concurrent changes or
+// deletions of an account the later one sees the result of the earlier one.
+func (s *Store) lockUser(ctx context.Context, tx querier, userID string) error {
+	var id string
+	err := tx.QueryRowContext(ctx, s.users.lock.query, userID).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && id != userID {
+		return auth.ErrUserNotFound
+	}
+	return err
+}
+
+// insertAddress returns [auth.ErrUserExists] if another user has the address.
+func (s *Store) insertAddress(ctx context.Context, tx querier, userID, address string, verified bool) error {
+	result, err := tx.ExecContext(ctx, s.addresses.insert.query, userID, address, verified)
+	if s.dialect.duplicate(err) {
+		return auth.ErrUserExists
+	}
+	if err != nil {
+		return err
+	}
+	inserted, err := result.RowsAffected()
+	if err == nil && inserted == 0 {
+		return auth.ErrUserExists
+	}
+	return err
 }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Dialect is the SQL that a database speaks.
+// Dialect names the dialect of SQL of a database.
 type Dialect string
 
-// The dialects, with the oldest version whose features they use.
+// The dialects, with the oldest version of the server that has the features in use.
 const (
 	SQLite     Dialect = "sqlite"     // 3.37
 	PostgreSQL Dialect = "postgresql" // 12, in a database with encoding UTF8
@@ -18,7 +18,7 @@ const (
 
 func (d Dialect) known() bool { return d == SQLite || d == PostgreSQL || d == MySQL }
 
-// maxPrefix leaves room for the longest table name within 63 bytes.
+// maxPrefix leaves room for the longest name of a table or an index within 63 bytes.
 const maxPrefix = 30
 
 // isPrefix reports whether a table prefix needs no quotes in any dialect.
@@ -31,9 +31,8 @@ func isPrefix(s string) bool {
 	return s != "" && len(s) <= maxPrefix
 }
 
-// query returns text, in which ? stands for a parameter, {prefix} for the table
-// prefix and {now} for the server's clock, as the dialect writes it. Texts are
-// constants of this package.
+// query translates text, in which ? stands for a parameter, {prefix} for the table prefix and {now}
+// for the server's time, into the dialect. Only constants of this package are passed as text.
 func (d Dialect) query(prefix, text string) string {
 	text = strings.ReplaceAll(text, "{prefix}", prefix)
 	text = strings.ReplaceAll(text, "{now}", d.clock())
@@ -49,8 +48,8 @@ func (d Dialect) query(prefix, text string) string {
 	return b.String()
 }
 
-// clock is the time in microseconds since 1970, UTC. SQLite's is that of the
-// machine, which all who use a file share, in whole milliseconds.
+// clock returns the expression of the time in microseconds since 1970, UTC. SQLite takes it from the
+// machine, which all processes that use a file share, in whole milliseconds.
 func (d Dialect) clock() string {
 	switch d {
 	case PostgreSQL:
@@ -62,8 +61,8 @@ func (d Dialect) clock() string {
 	}
 }
 
-// forUpdate ends a SELECT whose rows nobody else may change until the transaction
-// ends. SQLite's has all of the file to itself.
+// forUpdate returns the end of a SELECT that locks its rows until the transaction ends. A transaction
+// of SQLite has locked the whole file.
 func (d Dialect) forUpdate() string {
 	if d == SQLite {
 		return ""
@@ -71,9 +70,9 @@ func (d Dialect) forUpdate() string {
 	return " FOR UPDATE"
 }
 
-// deleteSome deletes at most [pruneBatch] rows of a table with this key. But for
-// MySQL, the parameters of where come twice: a row that no longer meets it when its
-// turn comes is spared.
+// deleteSome returns a DELETE of at most [pruneBatch] rows of a table with this key. Except on MySQL
+// it takes the parameters of where twice: the second check spares a row that has changed since it
+// was selected.
 func (d Dialect) deleteSome(table, key, where string) string {
 	begin := "DELETE FROM {prefix}" + table + " WHERE " + where
 	limit := fmt.Sprintf(" LIMIT %d", pruneBatch)
@@ -83,9 +82,9 @@ func (d Dialect) deleteSome(table, key, where string) string {
 	return begin + " AND (" + key + ") IN (SELECT " + key + " FROM {prefix}" + table + " WHERE " + where + limit + ")"
 }
 
-// ignoreConflict ends an INSERT so that a row whose key is taken is left out
-// without an error. MySQL's INSERT IGNORE would swallow other faults, too: there
-// the conflict stays an error, see duplicate.
+// ignoreConflict returns the end of an INSERT that skips a row whose key is taken, without an error.
+// MySQL's INSERT IGNORE would also hide other errors, so there the conflict stays an error: see
+// duplicate.
 func (d Dialect) ignoreConflict() string {
 	if d == MySQL {
 		return ""
@@ -93,21 +92,22 @@ func (d Dialect) ignoreConflict() string {
 	return " ON CONFLICT DO NOTHING"
 }
 
-// The errors of MySQL and MariaDB that mean something to a store.
+// Numbers of the errors of MySQL and MariaDB that a store handles.
 const (
-	errDuplicateEntry = 1062
-	errDeadlock       = 1213
-	errRecordChanged  = 1020 // MariaDB under innodb_snapshot_isolation
+	errDuplicateColumn = 1060
+	errDuplicateEntry  = 1062
+	errDeadlock        = 1213
+	errRecordChanged   = 1020 // MariaDB under innodb_snapshot_isolation
 )
 
-// mysqlError returns the number of a server's error, or 0. Drivers have no
-// method for it that one could ask for without importing them, but all begin the
-// text with it, as the server's own client does: "Error 1062 (23000): …".
+// mysqlError returns the number of a server's error, or 0. It reads the text, because drivers offer
+// the number only in types of their own. All drivers begin the text with the number, as the server's
+// own client does: "Error 1062 (23000): …".
 func mysqlError(err error) (number int) {
 	for ; err != nil; err = errors.Unwrap(err) {
 		const prefix = "error "
 		if text := err.Error(); len(text) > len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
-			if _, scanned := fmt.Sscanf(text[len(prefix):], "%d", &number); scanned == nil {
+			if _, scanErr := fmt.Sscanf(text[len(prefix):], "%d", &number); scanErr == nil {
 				return number
 			}
 		}
@@ -120,15 +120,22 @@ func (d Dialect) duplicate(err error) bool {
 	return d == MySQL && mysqlError(err) == errDuplicateEntry
 }
 
-// transient reports whether the database undid a statement in favour of another
-// and it may succeed when it is repeated.
+// columnExists reports whether an ALTER TABLE failed because the column that it adds exists. MySQL
+// has no ADD COLUMN IF NOT EXISTS, and commits a step before the row that records it: a server that
+// stopped between the two meets the column again.
+func (d Dialect) columnExists(err error) bool {
+	return d == MySQL && mysqlError(err) == errDuplicateColumn
+}
+
+// transient reports whether the database undid a statement in favour of another transaction, so that
+// the statement may succeed when it is repeated.
 func (d Dialect) transient(err error) bool {
 	switch d {
 	case MySQL:
 		number := mysqlError(err)
 		return number == errDeadlock || number == errRecordChanged
 	case PostgreSQL:
-		var state interface{ SQLState() string } // of pgx and of lib/pq
+		var state interface{ SQLState() string } // implemented by the errors of pgx and lib/pq
 		return errors.As(err, &state) && (state.SQLState() == "40001" || state.SQLState() == "40P01")
 	}
 	return false // SQLite waits: PRAGMA busy_timeout

@@ -1,22 +1,20 @@
-// Package sqlstore keeps users, sessions and records in a database, through
-// [database/sql]: PostgreSQL, MariaDB and MySQL, or SQLite. It brings no driver:
-// that is the program's own import, and [New] takes the [sql.DB] that it opened. For
-// a file of one's own there is package sqlstore/sqlite, which brings a driver.
+// Package sqlstore keeps users, sessions, records and addresses in a database, through
+// [database/sql]: PostgreSQL, MariaDB and MySQL, or SQLite. The program imports the driver and opens
+// the [sql.DB] that [New] takes. Package sqlstore/sqlite brings a driver for a file of the program's
+// own.
 //
-// One [Store] is all of [auth.UserStore], [auth.AccountStore], [session.Store]
-// and [auth.RecordStore], and the Addresses of package recovery. All replicas of a
-// program share the database, and its clock: theirs may differ. Connect to the
-// server that is written to, not to a copy that follows it: a copy is behind, and
-// says that a session goes on which has ended. What has expired stays until
-// [Store.Prune].
+// A [Store] implements [auth.UserStore], [auth.AccountStore], [auth.SessionStore], [auth.RecordStore],
+// and Addresses of package recovery. All replicas of a program share the database and its clock;
+// their own clocks may differ. Connect to the primary server, not to a read replica: a replica lags
+// behind, and would report a session that has ended as valid. Expired rows stay until [Store.Prune]
+// deletes them.
 //
-// On PostgreSQL each deletion of sessions notifies [Store.Channel]: package
-// sqlstore/pglisten listens there, so that a logout is in effect on every replica at
-// once. What is notified while nobody listens is found by the feed.
+// On PostgreSQL each deletion of sessions sends a notification to [Store.Channel]. Package
+// sqlstore/pglisten listens there, so that a logout takes effect on every replica at once. A
+// notification that nobody receives does no harm: replicas also read the feed of revocations.
 //
-// [Config].Users puts a table of users that the program already has in the place of
-// the library's own.
+// [Config].Users replaces the store's table of users by one that the program already has.
 //
-// Text is compared byte for byte on every dialect, whatever the collation of the
-// database or of the connection: the columns have their own.
+// Text is compared byte for byte on every dialect, whatever the collation of the database or of the
+// connection, because the columns have a collation of their own.
 package sqlstore

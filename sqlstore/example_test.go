@@ -7,12 +7,12 @@ import (
 	"log"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
-// Users in the PostgreSQL of a program that imports its driver, here
-// github.com/jackc/pgx/v5/stdlib. Each replica calls Migrate when it starts.
+// Users in PostgreSQL. The program imports the driver, here github.com/jackc/pgx/v5/stdlib, and each
+// replica calls Migrate when it starts.
 func ExampleNew() {
 	db, err := sql.Open("pgx", "postgres://app@db.example/app")
 	if err != nil {
@@ -28,8 +28,7 @@ func ExampleNew() {
 	}
 }
 
-// Tables that a program's own migration tool creates: print the SQL into one of
-// its files.
+// Tables that a program's own migration tool creates: print the SQL into the files of the tool.
 func ExampleMigrations() {
 	steps, err := sqlstore.Migrations(sqlstore.PostgreSQL, "auth_")
 	if err != nil {
@@ -40,14 +39,14 @@ func ExampleMigrations() {
 	}
 	// Output:
 	// -- 0000_migrations
-	// -- Which of these files this database has seen.
+	// -- The migrations that have run on this database.
 	// CREATE TABLE IF NOT EXISTS auth_migrations (
 	// 	version    integer     NOT NULL PRIMARY KEY,
 	// 	applied_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP
 	// );
 }
 
-// A table of users that the program had before, with integer IDs from a sequence:
+// A table of users that the program already has, with integer IDs from a sequence:
 //
 //	CREATE TABLE app.people (id bigserial PRIMARY KEY, email varchar(255) NOT NULL UNIQUE, pw text)
 func ExampleUserTable() {
@@ -70,10 +69,10 @@ func ExampleUserTable() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_ = accounts // as over any other store
+	_ = accounts // used like accounts on any other store
 }
 
-// newTokens returns an issuer whose key lives as long as the example.
+// newTokens returns an issuer whose key lasts as long as the example.
 func newTokens() *jwt.Issuer {
 	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {

@@ -10,14 +10,13 @@ import (
 	"time"
 )
 
-// Migrate brings the tables up to date, creating them if there are none. Of
-// programs that call it at the same time one does the work and the others wait.
-// On PostgreSQL and SQLite all is done or nothing; MySQL commits each table as it
-// makes it, and the next call goes on from there. The right to create tables is
-// needed only where there is something to do.
+// Migrate creates the tables, or brings existing ones up to date. If several programs call it at the
+// same time, one does the work and the others wait. On PostgreSQL and SQLite it does all of the work
+// or none; MySQL commits each change of the schema at once, and the next call continues from there.
+// The right to create and alter tables is needed only if there is something to do.
 //
-// It returns an error, and changes nothing, if a newer version of this package
-// has changed the tables.
+// It returns an error, and changes nothing, if a newer version of this package has changed the
+// tables.
 func (s *Store) Migrate(ctx context.Context) error {
 	steps, err := Migrations(s.dialect, s.prefix)
 	if err != nil {
@@ -25,75 +24,78 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 	const doing = "migrate"
 	latest := steps[len(steps)-1].Version
-	// An error here says as a rule that there is no such table yet; the next
-	// statement meets any other again.
-	if at, err := s.version(ctx, s.db); err == nil && at >= latest {
-		if at > latest {
-			return failed(ctx, doing, newer(at, latest))
+	// An error here usually means that the table does not exist yet. Any other error comes back with
+	// the next statement.
+	if version, err := s.version(ctx, s.db); err == nil && version >= latest {
+		if version > latest {
+			return failed(ctx, doing, newerError(version, latest))
 		}
 		return nil
 	}
-	err = s.exclusive(ctx, func(db querier) error {
-		if err := steps[0].run(ctx, db); err != nil {
-			return err
-		}
-		at, err := s.version(ctx, db)
-		if err != nil {
-			return err
-		}
-		if at > latest {
-			return newer(at, latest)
-		}
-		for _, step := range steps[at+1:] {
-			if err := step.run(ctx, db); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := s.migrationLock(ctx, func(db querier) error { return s.runNew(ctx, db, steps) }); err != nil {
 		return failed(ctx, doing, err)
 	}
 	return nil
 }
 
-func newer(at, latest int) error {
-	return fmt.Errorf("the tables are of version %d, this program knows them up to %d: use the newer one", at, latest)
+// runNew executes the steps that the database has not seen. The first step creates the table that
+// records them, unless it exists.
+func (s *Store) runNew(ctx context.Context, db querier, steps []Migration) error {
+	if err := s.run(ctx, db, steps[0]); err != nil {
+		return err
+	}
+	version, err := s.version(ctx, db)
+	if err != nil {
+		return err
+	}
+	if latest := steps[len(steps)-1].Version; version > latest {
+		return newerError(version, latest)
+	}
+	for _, step := range steps[version+1:] {
+		if err := s.run(ctx, db, step); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// run does what the step says.
-func (m Migration) run(ctx context.Context, db querier) error {
+func newerError(version, latest int) error {
+	return fmt.Errorf("the tables have version %d, but this program supports versions up to %d: use a newer one", version, latest)
+}
+
+// run executes the statements of a step.
+func (s *Store) run(ctx context.Context, db querier, m Migration) error {
 	for _, statement := range m.statements() {
-		if _, err := db.ExecContext(ctx, statement); err != nil {
+		if _, err := db.ExecContext(ctx, statement); err != nil && !s.dialect.columnExists(err) {
 			return fmt.Errorf("%04d_%s: %w", m.Version, m.Name, err)
 		}
 	}
 	return nil
 }
 
-// version returns the last step that was run.
+// version returns the version of the last step that was run.
 func (s *Store) version(ctx context.Context, db querier) (version int, err error) {
 	const last = "SELECT COALESCE(MAX(version), 0) FROM {prefix}migrations"
 	err = db.QueryRowContext(ctx, s.dialect.query(s.prefix, last)).Scan(&version)
 	return version, err
 }
 
-// exclusive calls f while nobody else's f runs on the same tables.
-func (s *Store) exclusive(ctx context.Context, f func(querier) error) error {
+// migrationLock calls f while no other migration of the same tables runs.
+func (s *Store) migrationLock(ctx context.Context, f func(querier) error) error {
 	switch s.dialect {
 	case PostgreSQL:
-		return s.exclusivePostgreSQL(ctx, f)
+		return s.migrationLockPostgreSQL(ctx, f)
 	case MySQL:
-		return s.exclusiveMySQL(ctx, f)
+		return s.migrationLockMySQL(ctx, f)
 	default:
-		return s.exclusiveSQLite(ctx, f)
+		return s.migrationLockSQLite(ctx, f)
 	}
 }
 
-// exclusiveSQLite calls f in a transaction, all of which are exclusive. Who opens a
-// file first after a crash recovers it, and who opens it for the last time cleans
-// up: meanwhile SQLite refuses others at once, whatever their busy_timeout.
-func (s *Store) exclusiveSQLite(ctx context.Context, f func(querier) error) error {
+// migrationLockSQLite calls f in a transaction, because only one can write. The first process that
+// opens a file after a crash recovers it, and the last one that closes it cleans up. Meanwhile SQLite
+// refuses all others at once, whatever their busy_timeout: try again.
+func (s *Store) migrationLockSQLite(ctx context.Context, f func(querier) error) error {
 	const patience = 2 * time.Second
 	for begin := time.Now(); ; {
 		err := s.transaction(ctx, f)
@@ -108,8 +110,8 @@ func (s *Store) exclusiveSQLite(ctx context.Context, f func(querier) error) erro
 	}
 }
 
-// exclusivePostgreSQL calls f in a transaction under a lock that ends with it.
-func (s *Store) exclusivePostgreSQL(ctx context.Context, f func(querier) error) error {
+// migrationLockPostgreSQL calls f in a transaction that holds a lock until it ends.
+func (s *Store) migrationLockPostgreSQL(ctx context.Context, f func(querier) error) error {
 	return s.transaction(ctx, func(tx querier) error {
 		name := fnv.New64a()
 		name.Write([]byte(s.prefix + "migrations"))
@@ -120,8 +122,8 @@ func (s *Store) exclusivePostgreSQL(ctx context.Context, f func(querier) error) 
 	})
 }
 
-// exclusiveMySQL calls f on a connection that holds a lock by name.
-func (s *Store) exclusiveMySQL(ctx context.Context, f func(querier) error) (err error) {
+// migrationLockMySQL calls f on a connection that holds a named lock.
+func (s *Store) migrationLockMySQL(ctx context.Context, f func(querier) error) (err error) {
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return err
@@ -129,7 +131,7 @@ func (s *Store) exclusiveMySQL(ctx context.Context, f func(querier) error) (err 
 	defer conn.Close()
 	name := s.prefix + "migrations"
 	for locked := (sql.NullInt64{}); locked.Int64 != 1; {
-		// A second at a time, for ctx cannot end the wait on the server.
+		// Wait for one second at a time, because the end of ctx does not end the wait on the server.
 		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 1)", name).Scan(&locked); err != nil {
 			return err
 		}
@@ -137,6 +139,6 @@ func (s *Store) exclusiveMySQL(ctx context.Context, f func(querier) error) (err 
 			return errors.New("GET_LOCK failed")
 		}
 	}
-	defer afterwards(ctx, conn, "SELECT RELEASE_LOCK(?)", name)
+	defer restore(ctx, conn, "SELECT RELEASE_LOCK(?)", name)
 	return f(conn)
 }

@@ -2,43 +2,44 @@ package sqlstore
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"strconv"
 	"strings"
 
-	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
-// Migration is one step of the schema. Steps run in the order of their versions;
-// what has been released never changes.
+// Migration is one step of the schema. Steps run in the order of their versions. A step that has
+// been released never changes.
 type Migration struct {
 	Version int
-	Name    string // as in "users"
-	SQL     string // statements, each ended by a semicolon at the end of a line
+	Name    string // such as "users"
+	SQL     string // statements, each of which ends with a semicolon at the end of a line
 }
 
 //go:embed migrations
 var migrations embed.FS
 
-// Migrations returns the whole schema, for programs that change theirs with a
-// tool of their own: run each SQL once, in order. [Store.Migrate] runs the same
-// text, and goes on where that tool stopped. The empty prefix is "auth_".
+// Migrations returns the whole schema, for programs that change their schema with a tool of their
+// own: run each SQL once, in order. [Store.Migrate] runs the same statements, and continues where the
+// tool stopped. An empty tablePrefix means "auth_".
+//
+// It returns a [*cfgerr.Error] for each fault, joined.
 func Migrations(dialect Dialect, tablePrefix string) ([]Migration, error) {
 	if tablePrefix == "" {
 		tablePrefix = defaultPrefix
 	}
-	var faults []error
+	faults := cfgerr.Faults{Prefix: "sqlstore.Migrations."}
 	if !dialect.known() {
-		faults = append(faults, &auth.ConfigError{Field: "sqlstore.Migrations.dialect", Value: string(dialect), Reason: "is none of SQLite, PostgreSQL and MySQL"})
+		faults.Add("dialect", string(dialect), dialectRule)
 	}
 	if !isPrefix(tablePrefix) {
-		faults = append(faults, &auth.ConfigError{Field: "sqlstore.Migrations.tablePrefix", Value: tablePrefix, Reason: prefixRule})
+		faults.Add("tablePrefix", tablePrefix, prefixRule)
 	}
-	if faults != nil {
-		return nil, errors.Join(faults...)
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
 	dir := path.Join("migrations", string(dialect))
 	files, err := fs.ReadDir(migrations, dir) // sorted by name
@@ -61,8 +62,8 @@ func Migrations(dialect Dialect, tablePrefix string) ([]Migration, error) {
 	return steps, nil
 }
 
-// statements returns the statements of a step one by one, as some drivers want
-// them.
+// statements returns the statements of a step one by one, because some drivers refuse several in one
+// call.
 func (m Migration) statements() []string {
 	var list []string
 	for statement := range strings.SplitSeq(m.SQL, ";\n") {

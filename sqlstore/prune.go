@@ -8,10 +8,10 @@ import (
 // pruneBatch is how many rows one statement of Prune deletes.
 const pruneBatch = 1000
 
-// forgetAfter is how long ago what is pruned has expired.
-const forgetAfter = time.Hour
+// pruneAfter is how long Prune keeps expired rows.
+const pruneAfter = time.Hour
 
-// pruneStatements are what a store says to forget what has expired.
+// pruneStatements delete expired rows.
 type pruneStatements struct {
 	now      *statement
 	sessions *statement
@@ -28,9 +28,9 @@ func newPruneStatements(d Dialect, prefix string) pruneStatements {
 	}
 }
 
-// Prune deletes what has expired more than an hour ago, a thousand rows at a time,
-// so that nobody waits for it long. Call it about once an hour, on any replica or on
-// all. What was deleted before ctx ended, or a statement failed, stays deleted.
+// Prune deletes rows that expired more than an hour ago, a thousand at a time, so that other calls
+// do not wait long for it. Call it about once an hour, on one replica or on all. If it returns an
+// error, some rows may have been deleted.
 func (s *Store) Prune(ctx context.Context) error {
 	const doing = "prune"
 	if err := ctx.Err(); err != nil {
@@ -40,7 +40,7 @@ func (s *Store) Prune(ctx context.Context) error {
 	if err := s.row(ctx, s.prune.now, nil, &now); err != nil {
 		return failed(ctx, doing, err)
 	}
-	before := now - forgetAfter.Microseconds()
+	before := now - pruneAfter.Microseconds()
 	const hour, day = time.Hour, 24 * time.Hour
 	for _, step := range []struct {
 		q    *statement

@@ -14,21 +14,21 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// feedStatements are what a store says about revocations.
+// feedStatements are the statements on revocations.
 //
-// A revocation is recorded in the transaction that deletes the session. A cursor
-// is a number below which nothing is to come, and that is no matter of the order
-// in which transactions begin or ask for numbers, for they end in another:
+// A revocation is recorded in the transaction that deletes the session, and has a number. A cursor is
+// a number below which no revocation will appear any more. The order in which transactions begin or
+// ask for numbers does not guarantee that, because they commit in another order:
 //
-//   - On PostgreSQL the number is that of the transaction, and a cursor is the
-//     lowest of those that run. All below it have ended.
-//   - SQLite has one writer at a time: numbers are committed in their order.
-//   - On MySQL a revocation has no number when it is committed, and what has none is
-//     always read. A statement of its own gives it the next, and is committed
-//     before another can give one. If that statement fails, or is never sent, the
-//     revocation is read again and again until it has expired.
+//   - On PostgreSQL the number is that of the transaction, and a cursor is the lowest number of the
+//     running transactions. All transactions below it have ended.
+//   - SQLite has one writer at a time, so numbers are committed in their order.
+//   - On MySQL a revocation is committed without a number, and readers always read those without one.
+//     A second statement then assigns the next number, and is committed before another can assign
+//     one. If that statement fails, or is never sent, the revocation is read every time until it
+//     expires.
 //
-// So nobody holds a lock that others wait for while a client is waited for.
+// No transaction holds a lock that others wait for while it waits for its client.
 type feedStatements struct {
 	position, since             *statement
 	recordOne, recordAll        *statement
@@ -40,11 +40,11 @@ func newFeedStatements(d Dialect, prefix string) feedStatements {
 	const (
 		columns = "{prefix}revocations (batch, session_id, user_id, issued_at, expires_at)"
 		record  = "INSERT INTO " + columns + " SELECT ?, id, '', 0, ? FROM {prefix}sessions WHERE "
-		whose   = "user_id = ? AND id <> ?"
+		others  = "user_id = ? AND id <> ?"
 	)
 	position := map[Dialect]string{
-		// The server that answers stands in the cursor: on another that took over,
-		// numbers that were lost are given again.
+		// The cursor names the server that answered, because after a failover the new primary may
+		// assign numbers that were lost again.
 		PostgreSQL: "SELECT txid_snapshot_xmin(txid_current_snapshot()), (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text",
 		MySQL:      "SELECT number + 1, CONCAT_WS('/', @@hostname, @@port, @@server_id) FROM {prefix}revocations_last",
 		SQLite:     "SELECT COALESCE(MAX(number), 0) + 1, '' FROM {prefix}revocations",
@@ -56,11 +56,11 @@ func newFeedStatements(d Dialect, prefix string) feedStatements {
 			" WHERE (number >= ?"+unnumbered[d]+") AND expires_at > {now}"),
 
 		recordOne:  newStatement(d, prefix, record+"id = ?"+d.forUpdate()),
-		recordAll:  newStatement(d, prefix, record+whose+d.forUpdate()),
+		recordAll:  newStatement(d, prefix, record+others+d.forUpdate()),
 		recordUser: newStatement(d, prefix, "INSERT INTO "+columns+" VALUES (?, '', ?, ?, ?)"),
 		deleteOne:  newStatement(d, prefix, "DELETE FROM {prefix}sessions WHERE id = ?"),
-		// Not one that was created since: nothing is recorded of that.
-		deleteAll: newStatement(d, prefix, "DELETE FROM {prefix}sessions WHERE "+whose+
+		// It spares sessions that were created after recordAll ran: they are not recorded.
+		deleteAll: newStatement(d, prefix, "DELETE FROM {prefix}sessions WHERE "+others+
 			" AND id IN (SELECT session_id FROM {prefix}revocations WHERE batch = ?)"),
 
 		number: newStatement(d, prefix, "UPDATE {prefix}revocations_last l JOIN {prefix}revocations r ON r.batch = ?"+
@@ -69,7 +69,7 @@ func newFeedStatements(d Dialect, prefix string) feedStatements {
 	}
 }
 
-// DeleteSession implements [session.Store].
+// DeleteSession implements [auth.SessionStore].
 func (s *Store) DeleteSession(ctx context.Context, id string, expiry time.Time) error {
 	const doing = "delete session"
 	if err := ctx.Err(); err != nil {
@@ -101,7 +101,7 @@ func (s *Store) DeleteSession(ctx context.Context, id string, expiry time.Time) 
 	return nil
 }
 
-// DeleteUserSessions implements [session.Store].
+// DeleteUserSessions implements [auth.SessionStore].
 func (s *Store) DeleteUserSessions(ctx context.Context, userID, except string, issuedAt, expiry time.Time) error {
 	const doing = "delete sessions"
 	if err := ctx.Err(); err != nil {
@@ -112,7 +112,7 @@ func (s *Store) DeleteUserSessions(ctx context.Context, userID, except string, i
 	}
 	all := except == ""
 	if !isSessionID(except) {
-		except = "" // it is nobody's, and some servers would fail on it
+		except = "" // no session has such an ID, and some servers would fail on it
 	}
 	err := s.revoke(ctx, func(tx querier, batch int64) error {
 		if _, err := tx.ExecContext(ctx, s.feed.recordAll.query, batch, expiry.UnixMicro(), userID, except); err != nil {
@@ -133,7 +133,7 @@ func (s *Store) DeleteUserSessions(ctx context.Context, userID, except string, i
 	return nil
 }
 
-// revoke calls f in a transaction for deletions that it records under batch.
+// revoke calls f in a transaction; f deletes sessions and records the deletions under batch.
 func (s *Store) revoke(ctx context.Context, f func(tx querier, batch int64) error) error {
 	var batch int64
 	err := s.transaction(ctx, func(tx querier) error {
@@ -145,7 +145,7 @@ func (s *Store) revoke(ctx context.Context, f func(tx querier, batch int64) erro
 		return err
 	})
 	if err == nil && s.dialect == MySQL {
-		_, _ = s.exec(ctx, s.feed.number, batch) // see feedStatements
+		_, _ = s.exec(ctx, s.feed.number, batch) // it may fail: see feedStatements
 	}
 	return err
 }
@@ -157,9 +157,8 @@ func newBatch() int64 {
 	return int64(binary.BigEndian.Uint64(b[:]) >> 1)
 }
 
-// RevokedSince implements [session.Store]. What was recorded while a
-// transaction of the database ran that has changed anything and goes on, the
-// host's own included, is read again each time on PostgreSQL.
+// RevokedSince implements [auth.SessionStore]. On PostgreSQL, revocations that are newer than the
+// oldest open write transaction, including those of the host, are read again each time.
 func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.Revocation)) (next string, err error) {
 	const doing = "read revocations"
 	if err := ctx.Err(); err != nil {
@@ -170,14 +169,14 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 		return cursor, failed(ctx, doing, err)
 	}
 	err = s.retry(ctx, func() error {
-		// First, so that it is no further than what is read below.
+		// Read the position first, so that it is not beyond what is read below.
 		var position int64
 		var answering string
 		if err := s.feed.position.row(ctx, s.db, nil, &position, &answering); err != nil {
 			return err
 		}
 		from := after
-		if server != answering || position < after { // which it has lost since
+		if server != answering || position < after { // the server has lost numbers since
 			from = 0
 		}
 		next = strconv.FormatInt(position, 10) + "@" + answering
@@ -201,7 +200,7 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 	return next, nil
 }
 
-// parseCursor takes a cursor apart: a number, and the server that gave it.
+// parseCursor splits a cursor into a number and the server that returned it.
 func parseCursor(cursor string) (after int64, server string, err error) {
 	if cursor == "" {
 		return 0, "", nil

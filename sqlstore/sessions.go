@@ -11,14 +11,14 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// What the columns of sessions hold, in bytes.
+// Capacities of the columns of sessions, in bytes.
 const (
 	sessionIDLength = 22
 	maxUserAgent    = 256
 	maxState        = 512
 )
 
-// sessionStatements are what a store says about sessions.
+// sessionStatements are the statements on sessions.
 type sessionStatements struct {
 	insert, byID, byUser, replace *statement
 }
@@ -34,19 +34,19 @@ func newSessionStatements(d Dialect, prefix string) sessionStatements {
 	}
 }
 
-// CreateSession implements [session.Store]. It returns an error if the columns
-// cannot hold s: an ID is 22 bytes long, a user agent at most 256, a state 512.
-func (s *Store) CreateSession(ctx context.Context, one auth.Session) error {
+// CreateSession implements [auth.SessionStore]. It returns an error if the columns cannot hold the
+// session: an ID is 22 bytes long, a user agent at most 256, a state at most 512.
+func (s *Store) CreateSession(ctx context.Context, session auth.Session) error {
 	const doing = "create session"
 	if err := ctx.Err(); err != nil {
 		return failed(ctx, doing, err)
 	}
-	if err := fits(one); err != nil {
+	if err := sessionFits(session); err != nil {
 		return failed(ctx, doing, err)
 	}
-	inserted, err := s.exec(ctx, s.logins.insert,
-		one.ID, one.UserID, one.CreatedAt.UnixMicro(), one.LastUsedAt.UnixMicro(), one.ExpiresAt.UnixMicro(),
-		one.UserAgent, address(one.IP), one.Version, notNull(one.State))
+	inserted, err := s.exec(ctx, s.sessions.insert,
+		session.ID, session.UserID, session.CreatedAt.UnixMicro(), session.LastUsedAt.UnixMicro(), session.ExpiresAt.UnixMicro(),
+		session.UserAgent, ipText(session.IP), session.Version, notNull(session.State))
 	if s.dialect.duplicate(err) || err == nil && inserted == 0 {
 		return auth.ErrConflict
 	}
@@ -56,8 +56,8 @@ func (s *Store) CreateSession(ctx context.Context, one auth.Session) error {
 	return nil
 }
 
-// Session implements [session.Store]. The time is that of the server; that of
-// the machine on SQLite.
+// Session implements [auth.SessionStore]. The time comes from the clock of the database server, or
+// from that of the machine on SQLite.
 func (s *Store) Session(ctx context.Context, id string) (auth.Session, time.Time, error) {
 	const doing = "look up session"
 	if err := ctx.Err(); err != nil {
@@ -68,7 +68,7 @@ func (s *Store) Session(ctx context.Context, id string) (auth.Session, time.Time
 	}
 	var row sessionRow
 	var now int64
-	err := s.row(ctx, s.logins.byID, []any{id}, append(row.columns(), &row.State, &now)...)
+	err := s.row(ctx, s.sessions.byID, []any{id}, append(row.columns(), &row.State, &now)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return auth.Session{}, time.Time{}, auth.ErrSessionNotFound
 	}
@@ -81,7 +81,7 @@ func (s *Store) Session(ctx context.Context, id string) (auth.Session, time.Time
 	return row.Session, fromMicro(now), nil
 }
 
-// Sessions implements [session.Store].
+// Sessions implements [auth.SessionStore].
 func (s *Store) Sessions(ctx context.Context, userID string) ([]auth.Session, error) {
 	const doing = "list sessions"
 	if err := ctx.Err(); err != nil {
@@ -93,7 +93,7 @@ func (s *Store) Sessions(ctx context.Context, userID string) ([]auth.Session, er
 	var list []auth.Session
 	err := s.retry(ctx, func() error {
 		list = nil
-		return s.logins.byUser.rows(ctx, s.db, func(rows *sql.Rows) error {
+		return s.sessions.byUser.rows(ctx, s.db, func(rows *sql.Rows) error {
 			var row sessionRow
 			if err := rows.Scan(row.columns()...); err != nil {
 				return err
@@ -111,8 +111,8 @@ func (s *Store) Sessions(ctx context.Context, userID string) ([]auth.Session, er
 	return list, nil
 }
 
-// ReplaceSession implements [session.Store]. It returns an error, too, if the
-// columns cannot hold replacement.
+// ReplaceSession implements [auth.SessionStore]. It also returns an error if the columns cannot hold
+// replacement.
 func (s *Store) ReplaceSession(ctx context.Context, old, replacement auth.Session) error {
 	const doing = "replace session"
 	if err := ctx.Err(); err != nil {
@@ -121,12 +121,12 @@ func (s *Store) ReplaceSession(ctx context.Context, old, replacement auth.Sessio
 	if !isSessionID(old.ID) {
 		return auth.ErrConflict
 	}
-	if err := fits(replacement); err != nil {
+	if err := sessionFits(replacement); err != nil {
 		return failed(ctx, doing, err)
 	}
-	replaced, err := s.exec(ctx, s.logins.replace,
+	replaced, err := s.exec(ctx, s.sessions.replace,
 		replacement.LastUsedAt.UnixMicro(), replacement.ExpiresAt.UnixMicro(),
-		replacement.UserAgent, address(replacement.IP), replacement.Version, notNull(replacement.State),
+		replacement.UserAgent, ipText(replacement.IP), replacement.Version, notNull(replacement.State),
 		old.ID, old.Version)
 	switch {
 	case err != nil:
@@ -134,7 +134,7 @@ func (s *Store) ReplaceSession(ctx context.Context, old, replacement auth.Sessio
 	case replaced > 0:
 		return nil
 	case old.Version == replacement.Version:
-		// MySQL counts the rows that changed, not those that it found.
+		// MySQL reports 0 rows when the new values equal the stored ones, so look the version up.
 		if stored, _, err := s.Session(ctx, old.ID); err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
 			return err
 		} else if err == nil && stored.Version == old.Version {
@@ -144,8 +144,8 @@ func (s *Store) ReplaceSession(ctx context.Context, old, replacement auth.Sessio
 	return auth.ErrConflict
 }
 
-// fits returns an error if the columns cannot hold s.
-func fits(s auth.Session) error {
+// sessionFits returns an error if the columns cannot hold s.
+func sessionFits(s auth.Session) error {
 	switch {
 	case !isSessionID(s.ID):
 		return fmt.Errorf("the session ID must be of %d bytes", sessionIDLength)
@@ -154,7 +154,7 @@ func fits(s auth.Session) error {
 	case len(s.UserAgent) > maxUserAgent || !isText(s.UserAgent):
 		return fmt.Errorf("the user agent must be UTF-8 without NUL, of at most %d bytes", maxUserAgent)
 	case s.IP.Zone() != "":
-		return errors.New("the IP address must be without zone")
+		return errors.New("the IP address must have no zone")
 	case len(s.State) > maxState:
 		return fmt.Errorf("the state must be of at most %d bytes", maxState)
 	}
@@ -163,32 +163,32 @@ func fits(s auth.Session) error {
 
 var errUserID = fmt.Errorf("the user ID must be UTF-8 without NUL, of 1 to %d bytes", maxName)
 
-// isSessionID reports whether the column for the IDs of sessions holds id.
+// isSessionID reports whether the column for the IDs of sessions can hold id.
 func isSessionID(id string) bool { return len(id) == sessionIDLength && isText(id) }
 
-// address returns an IP address as it is stored: empty if there is none.
-func address(ip netip.Addr) string {
+// ipText returns an IP address as it is stored, the empty text for none.
+func ipText(ip netip.Addr) string {
 	if !ip.IsValid() {
 		return ""
 	}
 	return ip.String()
 }
 
-// sessionRow is a session as it is read.
+// sessionRow is a session as it is scanned from a row.
 type sessionRow struct {
 	auth.Session
-	created, used, expires int64
-	ip                     string
+	created, lastUsed, expires int64
+	ip                         string
 }
 
-// columns is where the columns go, but for the state.
+// columns returns the destinations of all columns but the state.
 func (r *sessionRow) columns() []any {
-	return []any{&r.ID, &r.UserID, &r.created, &r.used, &r.expires, &r.UserAgent, &r.ip, &r.Version}
+	return []any{&r.ID, &r.UserID, &r.created, &r.lastUsed, &r.expires, &r.UserAgent, &r.ip, &r.Version}
 }
 
-// decode completes the session.
+// decode sets the fields of the session whose columns have another type.
 func (r *sessionRow) decode() (err error) {
-	r.CreatedAt, r.LastUsedAt, r.ExpiresAt = fromMicro(r.created), fromMicro(r.used), fromMicro(r.expires)
+	r.CreatedAt, r.LastUsedAt, r.ExpiresAt = fromMicro(r.created), fromMicro(r.lastUsed), fromMicro(r.expires)
 	if r.ip != "" {
 		r.IP, err = netip.ParseAddr(r.ip)
 	}

@@ -8,41 +8,40 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
-// Config is what a [Store] can be told.
+// Config holds the settings of a [Store]. The zero Config is valid.
 type Config struct {
-	// TablePrefix begins the name of every table. Empty: "auth_". Lower-case
-	// ASCII letters, digits and underscores after a first letter, at most 30.
+	// TablePrefix begins the name of every table: a lower-case ASCII letter, then lower-case ASCII
+	// letters, digits and underscores, at most 30 characters. Empty means "auth_".
 	TablePrefix string
 
-	// Users is for a table of users that the program already has. Its zero: the
-	// one that [Store.Migrate] makes, which otherwise stays empty.
+	// Users names a table of users that the program already has. Its zero value means the table that
+	// [Store.Migrate] creates; otherwise that table stays empty.
 	Users UserTable
 }
 
-// Store is an [auth.UserStore], [auth.AccountStore], [session.Store] and
-// [auth.RecordStore] on a database, and the Addresses of package recovery.
-// Usernames, addresses and IDs of users are UTF-8 without NUL, of 1 to 255 bytes,
-// hashes of at most 1024.
+// Store is an [auth.UserStore], [auth.AccountStore], [auth.SessionStore] and [auth.RecordStore] on a
+// database, and implements Addresses of package recovery. Usernames, addresses and IDs of users are
+// UTF-8 without NUL, of 1 to 255 bytes, password hashes of at most 1,024.
 //
-// An error that is none of the contract's, the end of a context included, leaves
-// it open whether a change was made: the answer of a database can be lost after
-// the deed.
+// After an error that the contract does not name, such as the end of a context, a change may or may
+// not have been made: the database's reply can be lost after the commit.
 type Store struct {
 	db        *sql.DB
 	dialect   Dialect
 	prefix    string
 	users     userStatements
-	logins    sessionStatements
+	sessions  sessionStatements
 	feed      feedStatements
 	records   recordStatements
 	addresses addressStatements
 	prune     pruneStatements
 
-	// SQLite has one writer at a time and lets the others poll. Those of this
-	// Store wait in line instead: the slowest of 64 is then ten times as fast.
-	// nil on servers.
+	// writer is held by the call that writes. SQLite has one writer at a time and makes the others
+	// poll; the calls of one Store queue here instead, which makes the slowest of 64 ten times as
+	// fast. It is nil on servers.
 	writer chan struct{}
 }
 
@@ -53,35 +52,32 @@ var (
 	_ auth.RecordStore  = (*Store)(nil)
 )
 
-// New returns a store on db, which stays the caller's to set up and to close. It
-// does not connect: see [Store.Migrate] for the tables. On SQLite, set a
-// busy_timeout, in which a write waits for those of other connections.
+// New returns a store on db, which the caller sets up and closes. New does not connect; see
+// [Store.Migrate] for the tables. On SQLite, set a busy_timeout, the time that a write waits for
+// writes of other connections.
+//
+// It returns a [*cfgerr.Error] for each fault, joined.
 func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
-	var faults []error
-	fault := func(field, value, reason string) {
-		faults = append(faults, &auth.ConfigError{Field: field, Value: value, Reason: reason})
-	}
-	if db == nil {
-		fault("sqlstore.New.db", "", "is nil")
-	}
+	faults := cfgerr.Faults{Prefix: "sqlstore."}
+	faults.Require("New.db", db != nil)
 	if !dialect.known() {
-		fault("sqlstore.New.dialect", string(dialect), "is none of SQLite, PostgreSQL and MySQL")
+		faults.Add("New.dialect", string(dialect), dialectRule)
 	}
 	prefix := cfg.TablePrefix
 	if prefix == "" {
 		prefix = defaultPrefix
 	}
 	if !isPrefix(prefix) {
-		fault("sqlstore.Config.TablePrefix", prefix, prefixRule)
+		faults.Add("Config.TablePrefix", prefix, prefixRule)
 	}
-	users := cfg.Users.complete(prefix, fault)
-	if faults != nil {
-		return nil, errors.Join(faults...)
+	cfg.Users.check(&faults)
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
 	s := &Store{
 		db: db, dialect: dialect, prefix: prefix,
-		users:     newUserStatements(dialect, users),
-		logins:    newSessionStatements(dialect, prefix),
+		users:     newUserStatements(dialect, cfg.Users.withDefaults(prefix)),
+		sessions:  newSessionStatements(dialect, prefix),
 		feed:      newFeedStatements(dialect, prefix),
 		records:   newRecordStatements(dialect, prefix),
 		addresses: newAddressStatements(dialect, prefix),
@@ -93,8 +89,8 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// Channel returns the channel that PostgreSQL notifies of each revocation when it is
-// committed, as in "auth_revocations", for LISTEN. On other databases it is empty.
+// Channel returns the channel on which PostgreSQL sends a notification of each revocation when it is
+// committed, such as "auth_revocations", for LISTEN. On other databases it is empty.
 func (s *Store) Channel() string {
 	if s.dialect != PostgreSQL {
 		return ""
@@ -105,12 +101,13 @@ func (s *Store) Channel() string {
 const (
 	defaultPrefix = "auth_"
 	prefixRule    = "must be lower-case ASCII letters, digits and underscores after a first letter, at most 30"
+	dialectRule   = "must be SQLite, PostgreSQL or MySQL"
 )
 
-// exec runs a statement that changes rows, in its turn, and returns how many it
-// affected.
+// exec runs a statement that changes rows, when no other write of this Store runs, and returns how
+// many rows it affected.
 func (s *Store) exec(ctx context.Context, q *statement, args ...any) (rows int64, err error) {
-	err = s.turn(ctx, func() error {
+	err = s.exclusively(ctx, func() error {
 		return s.retry(ctx, func() (err error) {
 			rows, err = q.exec(ctx, s.db, args...)
 			return err
@@ -119,14 +116,14 @@ func (s *Store) exec(ctx context.Context, q *statement, args ...any) (rows int64
 	return rows, err
 }
 
-// row runs a statement and stores the columns of its one row in dest. It returns
-// [sql.ErrNoRows] if there is none.
+// row runs a statement and stores the columns of its one row in dest. It returns [sql.ErrNoRows] if
+// there is none.
 func (s *Store) row(ctx context.Context, q *statement, args []any, dest ...any) error {
 	return s.retry(ctx, func() error { return q.row(ctx, s.db, args, dest...) })
 }
 
-// turn calls f, which changes the database, while no other turn runs.
-func (s *Store) turn(ctx context.Context, f func() error) error {
+// exclusively calls f, which writes. On SQLite it first waits for the other writes of this Store.
+func (s *Store) exclusively(ctx context.Context, f func() error) error {
 	if s.writer != nil {
 		select {
 		case s.writer <- struct{}{}:
@@ -138,7 +135,7 @@ func (s *Store) turn(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// retry calls f, and again if the database undid it in favour of another's.
+// retry calls f, and calls it again if the database undid it in favour of another transaction.
 func (s *Store) retry(ctx context.Context, f func() error) error {
 	const attempts = 10
 	for i := 0; ; i++ {
@@ -156,9 +153,9 @@ func (s *Store) retry(ctx context.Context, f func() error) error {
 
 // failed wraps an error of the database.
 func failed(ctx context.Context, doing string, err error) error {
-	if over := ctx.Err(); over != nil && !errors.Is(err, over) {
-		// Some drivers say only that something interrupted them.
-		return fmt.Errorf("auth: sql store: %s: %w: %w", doing, over, err)
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+		// Some drivers report only that they were interrupted.
+		return fmt.Errorf("auth: sql store: %s: %w: %w", doing, ended, err)
 	}
 	return fmt.Errorf("auth: sql store: %s: %w", doing, err)
 }

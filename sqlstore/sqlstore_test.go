@@ -12,13 +12,13 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
-// What needs a database is tested in the module drivertest.
+// Tests that need a database are in the module drivertest.
 
 var dialects = []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL, sqlstore.MySQL}
 
 func TestNewFaults(t *testing.T) {
 	t.Parallel()
-	db := new(sql.DB) // New does not touch it
+	db := new(sql.DB) // New does not use it
 	for name, tt := range map[string]struct {
 		db      *sql.DB
 		dialect sqlstore.Dialect
@@ -55,7 +55,7 @@ func TestNewFaults(t *testing.T) {
 	}
 }
 
-// fields returns where err finds faults.
+// fields returns the fields of the faults in err.
 func fields(err error) (list []string) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, err := range joined.Unwrap() {
@@ -88,7 +88,7 @@ func TestUserTableFaults(t *testing.T) {
 		"digit":            {sqlstore.UserTable{Table: "1a"}, "sqlstore.Config.Users.Table"},
 		"not ASCII":        {sqlstore.UserTable{Table: "\u00e4"}, "sqlstore.Config.Users.Table"},
 		"too long":         {sqlstore.UserTable{Table: strings.Repeat("a", 64)}, "sqlstore.Config.Users.Table"},
-		"one column twice": {sqlstore.UserTable{Table: "a", ID: "email", Username: "Email"}, "sqlstore.Config.Users.Username"},
+		"a column twice":   {sqlstore.UserTable{Table: "a", ID: "email", Username: "Email"}, "sqlstore.Config.Users.Username"},
 		"a default twice":  {sqlstore.UserTable{Table: "a", CreatedAt: "id"}, "sqlstore.Config.Users.CreatedAt"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestMigrations(t *testing.T) {
 					t.Errorf("%s is not plain SQL:\n%s", step.Name, step.SQL)
 				}
 				if regexp.MustCompile(`;[^\n]`).MatchString(step.SQL) || !strings.HasSuffix(step.SQL, ";\n") {
-					t.Errorf("%s: a semicolon stands at the end of each statement, of its line, and nowhere else:\n%s", step.Name, step.SQL)
+					t.Errorf("%s: each statement must end with a semicolon at the end of a line, with no semicolon elsewhere:\n%s", step.Name, step.SQL)
 				}
 				record := fmt.Sprintf("INSERT INTO my_migrations (version) VALUES (%d);\n", i)
 				if i > 0 && !strings.HasSuffix(step.SQL, record) {
@@ -139,7 +139,7 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
-// TestDialectsAgree holds that each dialect has the same steps.
+// TestDialectsAgree checks that all dialects have the same steps.
 func TestDialectsAgree(t *testing.T) {
 	t.Parallel()
 	var want []string

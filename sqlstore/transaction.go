@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// querier is what a [sql.DB], a [sql.Conn] and a [sql.Tx] have in common.
+// querier has the methods that [sql.DB], [sql.Conn] and [sql.Tx] have in common.
 type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// transaction calls f in a transaction, and again if the database undid it in
-// favour of another's.
+// transaction calls f in a transaction, and calls it again if the database undid the transaction in
+// favour of another one.
 func (s *Store) transaction(ctx context.Context, f func(querier) error) error {
 	if s.dialect == SQLite {
-		return s.turn(ctx, func() error { return s.transactionSQLite(ctx, f) })
+		return s.exclusively(ctx, func() error { return s.transactionSQLite(ctx, f) })
 	}
 	return s.retry(ctx, func() error {
-		// Not the database's default level: a statement sees what was committed
-		// while it or one before it waited, and InnoDB locks rows, not gaps.
+		// Read committed, whatever the database's default: a statement must see what was committed
+		// while an earlier one waited, and InnoDB must lock rows, not gaps.
 		tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 		if err != nil {
 			return err
 		}
-		defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+		defer func() { _ = tx.Rollback() }() // does nothing after Commit
 		if err := f(tx); err != nil {
 			return err
 		}
@@ -34,8 +34,8 @@ func (s *Store) transaction(ctx context.Context, f func(querier) error) error {
 	})
 }
 
-// transactionSQLite calls f in a transaction that is the writer from its start:
-// one that reads first and then wants to write can be refused without waiting.
+// transactionSQLite calls f in a transaction that takes the write lock when it begins. SQLite can
+// refuse a transaction that reads first and writes later, without waiting for the lock.
 func (s *Store) transactionSQLite(ctx context.Context, f func(querier) error) error {
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
@@ -50,16 +50,16 @@ func (s *Store) transactionSQLite(ctx context.Context, f func(querier) error) er
 		_, err = conn.ExecContext(ctx, "COMMIT")
 	}
 	if err != nil {
-		// Also where BEGIN failed: it may have begun, and ctx ended then. Left open,
-		// it would keep all others from writing and swallow what came after it.
-		afterwards(ctx, conn, "ROLLBACK")
+		// Roll back even if BEGIN failed, because ctx may have ended after the transaction began. An
+		// open transaction would block all other writers, and take in later statements on conn.
+		restore(ctx, conn, "ROLLBACK")
 	}
 	return err
 }
 
-// afterwards runs a statement that gives a connection back as it was, even after
-// ctx has ended. A connection on which that fails is closed instead.
-func afterwards(ctx context.Context, conn *sql.Conn, statement string, args ...any) {
+// restore runs a statement that returns a connection to its initial state, even after ctx has ended.
+// If that fails, it closes the connection.
+func restore(ctx context.Context, conn *sql.Conn, statement string, args ...any) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if _, err := conn.ExecContext(ctx, statement, args...); err != nil {

@@ -11,23 +11,23 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// What the columns hold, in bytes.
+// Capacities of the columns of users, in bytes.
 const (
 	maxName = 255
 	maxHash = 1024
 )
 
-// userStatements are what a store says about users.
+// userStatements are the statements on users.
 type userStatements struct {
 	insert, byID, byUsername, replaceHash, remove *statement
-	lock                                          *statement // of one user, until the transaction ends
+	lock                                          *statement // locks the row of a user until the transaction ends
 
-	disable *statement              // nil: there is no such column
-	args    func(u auth.User) []any // of insert
+	disable *statement              // nil if the table has no such column
+	args    func(u auth.User) []any // returns the parameters of insert
 }
 
-// CreateUser implements [auth.UserStore]. It returns [auth.ErrInvalidUsername]
-// if the column cannot hold the username.
+// CreateUser implements [auth.UserStore]. It returns [auth.ErrInvalidUsername] if the column cannot
+// hold the username.
 func (s *Store) CreateUser(ctx context.Context, u auth.User) (id string, err error) {
 	const doing = "create user"
 	if err := ctx.Err(); err != nil {
@@ -59,7 +59,7 @@ func (s *Store) CreateUser(ctx context.Context, u auth.User) (id string, err err
 func (s *Store) UserByID(ctx context.Context, id string) (auth.User, error) {
 	u, err := s.user(ctx, s.users.byID, id)
 	if err == nil && u.ID != id {
-		return auth.User{}, auth.ErrUserNotFound // a collation of the host's took it for this one
+		return auth.User{}, auth.ErrUserNotFound // the collation of a host's table found another ID
 	}
 	return u, err
 }
@@ -79,7 +79,7 @@ func (s *Store) user(ctx context.Context, query *statement, key string) (auth.Us
 		return auth.User{}, failed(ctx, doing, err)
 	}
 	if !isName(key) {
-		return auth.User{}, auth.ErrUserNotFound // and some servers would fail on it
+		return auth.User{}, auth.ErrUserNotFound // some servers would fail on such a parameter
 	}
 	var u auth.User
 	var hash sql.NullString
@@ -125,7 +125,7 @@ func (s *Store) ReplacePasswordHash(ctx context.Context, id, old, replacement st
 	case err != nil:
 		return err
 	case u.PasswordHash == old && old == replacement:
-		return nil // MySQL counts the rows that changed, not those that it found
+		return nil // MySQL reports 0 rows when the new value equals the stored one
 	}
 	return auth.ErrConflict
 }
@@ -146,15 +146,16 @@ func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error
 	if err != nil {
 		return failed(ctx, doing, err)
 	}
-	if changed == 0 { // MySQL counts the rows that changed, not those that it found
+	if changed == 0 { // no such user, or MySQL found the same value stored
 		_, err = s.UserByID(ctx, id)
 	}
 	return err
 }
 
-// DeleteUser implements [auth.AccountStore]. The address of [Store.ReplaceAddress]
-// goes with the user, so that it needs the tables of [Store.Migrate] even where
-// Config.Users names the host's.
+// DeleteUser implements [auth.AccountStore]. In the same transaction it deletes the user's address
+// (see [Store.ReplaceAddress]) and the records that the user owns. It therefore needs the tables of
+// [Store.Migrate] even if Config.Users names a table of the host's, and it deletes them even if
+// there is no such user.
 func (s *Store) DeleteUser(ctx context.Context, id string) error {
 	const doing = "delete user"
 	if err := ctx.Err(); err != nil {
@@ -172,7 +173,10 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 		if deleted, err = result.RowsAffected(); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, s.addresses.remove.query, id)
+		if _, err := tx.ExecContext(ctx, s.addresses.remove.query, id); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, s.records.removeOwned.query, id)
 		return err
 	})
 	switch {
@@ -184,13 +188,13 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 	return nil
 }
 
-// isName reports whether the columns for IDs and usernames hold s.
+// isName reports whether the columns for IDs and usernames can hold s.
 func isName(s string) bool { return s != "" && len(s) <= maxName && isText(s) }
 
-// isHash reports whether the column for password hashes holds s.
+// isHash reports whether the column for password hashes can hold s.
 func isHash(s string) bool { return len(s) <= maxHash && isText(s) }
 
-// isText reports whether s is text to every dialect. PostgreSQL takes no NUL.
+// isText reports whether s is text in every dialect. PostgreSQL has no NUL in text.
 func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 var errNoDisabled = errors.New("Config.Users names no column for Disabled")

@@ -4,30 +4,32 @@ import (
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
-// UserTable names a table of users that the program already has, and its columns.
-// All names are as the database has them, upper and lower case: letters, digits
-// and underscores of ASCII after a first that is no digit, at most 63. The columns
-// must be of these types, or be compared byte for byte as they are; where a
-// collation takes two usernames for one, only the one that is stored is found. Where
-// IDs are no text, [auth.Config].NewUserID has to make such, or nobody can register.
-// A column besides that must not be NULL needs a default.
+// UserTable names a table of users that the program already has, and its columns. Write the names
+// as the database has them, in upper and lower case: an ASCII letter or underscore, then ASCII
+// letters, digits and underscores, at most 63 characters.
+//
+// The columns must have the types below, or must be compared byte for byte. Where a collation takes
+// two usernames for the same, only the one that is stored is found. Where IDs are not text,
+// [auth.Config].NewUserID must return IDs of the column's type; otherwise nobody can register. Any
+// other column that is NOT NULL needs a default.
 type UserTable struct {
-	Table        string // as in "accounts" or "app.accounts"; empty: the one that Migrate makes
+	Table        string // such as "accounts" or "app.accounts"; empty: the table that Migrate creates
 	ID           string // text of up to 255 bytes, an integer or a uuid; primary key; empty: "id"
 	Username     string // text of up to 255 bytes with a unique index; empty: "username"
-	PasswordHash string // text of up to 1024 bytes, NULL if there is none; empty: "password_hash"
-	Disabled     string // boolean; empty: there is none, nobody is disabled and SetDisabled fails
-	CreatedAt    string // microseconds since 1970 in 64 bits; empty: there is none, or it has a default
+	PasswordHash string // text of up to 1,024 bytes, NULL where there is no hash; empty: "password_hash"
+	Disabled     string // boolean; empty: no such column, no user is disabled and SetDisabled fails
+	CreatedAt    string // microseconds since 1970 in 64 bits; empty: no such column, or it has a default
 }
 
 const (
 	maxIdentifier  = 63
-	identifierRule = "must be ASCII letters, digits and underscores after a first that is no digit, at most 63"
+	identifierRule = "must be ASCII letters, digits and underscores, at most 63, and not begin with a digit"
 )
 
-// isIdentifier reports whether s is a name that [Dialect.quote] may quote.
+// isIdentifier reports whether [Dialect.quote] may quote s.
 func isIdentifier(s string) bool {
 	for i, c := range []byte(s) {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || i > 0 && c >= '0' && c <= '9') {
@@ -37,7 +39,7 @@ func isIdentifier(s string) bool {
 	return s != "" && len(s) <= maxIdentifier
 }
 
-// quote returns a name as the dialect writes it, whatever words it reserves.
+// quote returns a name quoted for the dialect, so that it may be a reserved word.
 func (d Dialect) quote(name string) string {
 	if d == MySQL {
 		return "`" + name + "`"
@@ -45,7 +47,7 @@ func (d Dialect) quote(name string) string {
 	return `"` + name + `"`
 }
 
-// bytewise returns text that is compared byte for byte, whatever its collation.
+// bytewise returns an expression of text that is compared byte for byte, whatever its collation.
 func (d Dialect) bytewise(text string) string {
 	switch d {
 	case MySQL:
@@ -57,44 +59,52 @@ func (d Dialect) bytewise(text string) string {
 	}
 }
 
-// complete returns t with the names that it leaves to be understood.
-func (t UserTable) complete(prefix string, fault func(field, value, reason string)) UserTable {
+// withDefaults returns t with a name for each column that the table has.
+func (t UserTable) withDefaults(prefix string) UserTable {
 	if t.Table == "" {
-		if t != (UserTable{}) {
-			fault("sqlstore.Config.Users.Table", "", "is required where columns are named")
-		}
 		return UserTable{prefix + "users", "id", "username", "password_hash", "disabled", "created_at"}
 	}
-	schema, table, dotted := strings.Cut(t.Table, ".")
-	if !isIdentifier(schema) || dotted && !isIdentifier(table) {
-		fault("sqlstore.Config.Users.Table", t.Table, identifierRule+", or two such with a dot between")
-	}
-	taken := make(map[string]bool)
-	for _, column := range []struct {
-		field, otherwise string
-		name             *string
-	}{
-		{"ID", "id", &t.ID}, {"Username", "username", &t.Username}, {"PasswordHash", "password_hash", &t.PasswordHash},
-		{"Disabled", "", &t.Disabled}, {"CreatedAt", "", &t.CreatedAt},
-	} {
-		if *column.name == "" {
-			*column.name = column.otherwise
+	for column, byDefault := range map[*string]string{&t.ID: "id", &t.Username: "username", &t.PasswordHash: "password_hash"} {
+		if *column == "" {
+			*column = byDefault
 		}
-		name := *column.name
-		switch field := "sqlstore.Config.Users." + column.field; {
-		case name == "":
-		case !isIdentifier(name):
-			fault(field, name, identifierRule)
-		case taken[strings.ToLower(name)]:
-			fault(field, name, "is the column of another field, too")
-		}
-		taken[strings.ToLower(name)] = true
 	}
 	return t
 }
 
-// newUserStatements returns what a store says about users in a table whose names
-// are complete and valid.
+// check adds the faults of t.
+func (t UserTable) check(faults *cfgerr.Faults) {
+	if t == (UserTable{}) {
+		return
+	}
+	if t.Table == "" {
+		faults.Add("Config.Users.Table", "", "is required where columns are named")
+		return
+	}
+	schema, table, dotted := strings.Cut(t.Table, ".")
+	if !isIdentifier(schema) || dotted && !isIdentifier(table) {
+		faults.Add("Config.Users.Table", t.Table, identifierRule+"; or two such names with a dot between them")
+	}
+	t = t.withDefaults("")
+	taken := make(map[string]bool)
+	for _, column := range []struct{ field, name string }{
+		{"ID", t.ID}, {"Username", t.Username}, {"PasswordHash", t.PasswordHash}, {"Disabled", t.Disabled}, {"CreatedAt", t.CreatedAt},
+	} {
+		field, folded := "Config.Users."+column.field, strings.ToLower(column.name)
+		switch {
+		case column.name == "":
+			continue
+		case !isIdentifier(column.name):
+			faults.Add(field, column.name, identifierRule)
+		case taken[folded]:
+			faults.Add(field, column.name, "is also the column of another field")
+		}
+		taken[folded] = true
+	}
+}
+
+// newUserStatements returns the statements on a table of users, all of whose columns have valid
+// names.
 func newUserStatements(d Dialect, t UserTable) userStatements {
 	table := d.quote(t.Table)
 	if schema, name, dotted := strings.Cut(t.Table, "."); dotted {
@@ -102,6 +112,7 @@ func newUserStatements(d Dialect, t UserTable) userStatements {
 	}
 	id, username, hash := d.quote(t.ID), d.quote(t.Username), d.quote(t.PasswordHash)
 	inserted, values := id+", "+username+", "+hash, "?, ?, ?"
+	// selected returns an optional column as a SELECT lists it, and adds it to the INSERT.
 	selected := func(column string) string {
 		if column == "" {
 			return "NULL"
@@ -112,16 +123,7 @@ func newUserStatements(d Dialect, t UserTable) userStatements {
 	columns := id + ", " + username + ", " + hash + ", " + selected(t.Disabled) + ", " + selected(t.CreatedAt)
 	statement := func(text string) *statement { return newStatement(d, "", text) }
 	s := userStatements{
-		args: func(u auth.User) []any {
-			args := []any{u.ID, u.Username, u.PasswordHash}
-			if t.Disabled != "" {
-				args = append(args, u.Disabled)
-			}
-			if t.CreatedAt != "" {
-				args = append(args, u.CreatedAt.UnixMicro())
-			}
-			return args
-		},
+		args:        t.args,
 		insert:      statement("INSERT INTO " + table + " (" + inserted + ") VALUES (" + values + ")" + d.ignoreConflict()),
 		byID:        statement("SELECT " + columns + " FROM " + table + " WHERE " + id + " = ?"),
 		byUsername:  statement("SELECT " + columns + " FROM " + table + " WHERE " + username + " = ?"),
@@ -133,4 +135,16 @@ func newUserStatements(d Dialect, t UserTable) userStatements {
 		s.disable = statement("UPDATE " + table + " SET " + d.quote(t.Disabled) + " = ? WHERE " + id + " = ?")
 	}
 	return s
+}
+
+// args returns the parameters of the INSERT of a user.
+func (t UserTable) args(u auth.User) []any {
+	args := []any{u.ID, u.Username, u.PasswordHash}
+	if t.Disabled != "" {
+		args = append(args, u.Disabled)
+	}
+	if t.CreatedAt != "" {
+		args = append(args, u.CreatedAt.UnixMicro())
+	}
+	return args
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,24 +21,25 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/sqlstore"
-	"github.com/seed-e36e2130/auth/jwt"
 )
 
 const password = "correct horse battery"
 
-// service is a program as a host writes it: endpoints, a protected route, and a list
-// of what is revoked, over HTTP.
+// service is an HTTP server as a host writes it: endpoints, a protected route, and a list of
+// revocations.
 type service struct {
 	url  string
 	auth *auth.Authenticator
 	list *revocation.List
 }
 
-// newService serves what s keeps. Each request may take as long as limit, and told
-// hears how each was answered.
-func newService(t testing.TB, s *sqlstore.Store, keys *jwt.KeyRing, cfg revocation.Config, limit time.Duration, told func(path string, status int)) service {
+// newService starts a service on a store. Unless they are nil, limit derives the context of each
+// request, and answered is called after each response.
+func newService(t testing.TB, s *sqlstore.Store, keys serverKeys, cfg revocation.Config,
+	limit func(context.Context) (context.Context, context.CancelFunc), answered func(path string, status int)) service {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -49,9 +51,9 @@ func newService(t testing.TB, s *sqlstore.Store, keys *jwt.KeyRing, cfg revocati
 	must(err)
 	t.Cleanup(func() { list.Close() })
 	must(list.Sync(bounded(t)))
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, Check: list.Check})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys.access, Check: list.Check})
 	must(err)
-	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, Revoked: list.Sync, Accounts: s})
+	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh, Revoked: list.Sync, Accounts: s})
 	must(err)
 	guard, err := auth.NewMiddleware(a, auth.MiddlewareConfig{})
 	must(err)
@@ -61,12 +63,15 @@ func newService(t testing.TB, s *sqlstore.Store, keys *jwt.KeyRing, cfg revocati
 	mux.Handle("/logout", authhttp.Logout(a, guard, authhttp.Config{}))
 	mux.Handle("/profile", guard.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), limit)
-		defer cancel()
-		answer := &statusWriter{w, http.StatusOK}
-		mux.ServeHTTP(answer, r.WithContext(ctx))
-		if told != nil {
-			told(r.URL.Path, answer.status)
+		if limit != nil {
+			ctx, cancel := limit(r.Context())
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
+		response := &statusWriter{w, http.StatusOK}
+		mux.ServeHTTP(response, r)
+		if answered != nil {
+			answered(r.URL.Path, response.status)
 		}
 	}))
 	t.Cleanup(server.Close)
@@ -83,14 +88,14 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// profile returns how the protected route answers.
+// profile returns the status of the protected route.
 func (s service) profile(t testing.TB, token string) int {
 	t.Helper()
 	status, _ := s.send(t, t.Context(), "GET", "/profile", token, "")
 	return status
 }
 
-// send returns the status and the body, and the status 0 if ctx ended first.
+// send sends a request and returns the status and the body, or the status 0 if ctx ended first.
 func (s service) send(t testing.TB, ctx context.Context, method, path, token, body string) (int, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
@@ -114,44 +119,30 @@ func (s service) send(t testing.TB, ctx context.Context, method, path, token, bo
 	return res.StatusCode, string(text)
 }
 
-// refresh is a request with the refresh token.
+// refresh sends a refresh token to the endpoint.
 func (s service) refresh(t testing.TB, ctx context.Context, token string) (int, string) {
 	t.Helper()
 	return s.send(t, ctx, "POST", "/refresh", "", `{"refresh_token":"`+token+`"}`)
 }
 
-// slowed returns tt by way of a proxy that holds each answer of the database back for
-// a time.
-func slowed(t testing.TB, tt target, delay time.Duration) target {
+// gated returns tt behind a proxy that holds back the replies of the database while the gate is
+// locked.
+func gated(t testing.TB, tt target) (_ target, gate *sync.RWMutex) {
 	t.Helper()
-	source := tt.source(t)
-	var to string
-	var by func(proxy string) string
-	if tt.dialect == sqlstore.PostgreSQL {
-		u, err := url.Parse(source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		to, by = u.Host, func(proxy string) string { u.Host = proxy; return u.String() }
-	} else {
-		cfg, err := mysql.ParseDSN(source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		to, by = cfg.Addr, func(proxy string) string { cfg.Addr = proxy; return cfg.FormatDSN() }
-	}
+	gate = new(sync.RWMutex)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	database, source := tt.redirected(t, l.Addr().String())
 	go func() {
 		for {
 			client, err := l.Accept()
 			if err != nil {
-				return // closed
+				return // the test closed the listener
 			}
-			server, err := net.Dial("tcp", to)
+			server, err := net.Dial("tcp", database)
 			if err != nil {
 				client.Close()
 				continue
@@ -162,87 +153,151 @@ func slowed(t testing.TB, tt target, delay time.Duration) target {
 			}()
 			go func() {
 				defer client.Close()
-				answer := make([]byte, 64<<10)
-				for {
-					n, err := server.Read(answer)
-					if err != nil {
-						return
-					}
-					time.Sleep(delay)
-					if _, err := client.Write(answer[:n]); err != nil {
-						return
-					}
-				}
+				copyGated(client, server, gate)
 			}()
 		}
 	}()
-	through := by(l.Addr().String())
-	tt.source = func(testing.TB) string { return through }
-	return tt
+	tt.source = func(testing.TB) string { return source }
+	return tt, gate
 }
 
-// TestSlowDatabase has a database that takes a fifth of a second to answer. A refresh
-// takes as long. The protected route is answered meanwhile, again and again, and
-// after longer than the bound of the list, which is read no less slowly.
+// redirected returns the address of the database, and the source that leads to a proxy instead.
+func (tt target) redirected(t testing.TB, proxy string) (database, source string) {
+	t.Helper()
+	if tt.dialect == sqlstore.PostgreSQL {
+		u, err := url.Parse(tt.source(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		database, u.Host = u.Host, proxy
+		return database, u.String()
+	}
+	cfg, err := mysql.ParseDSN(tt.source(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	database, cfg.Addr = cfg.Addr, proxy
+	return database, cfg.FormatDSN()
+}
+
+// copyGated copies from one connection to the other until one of them ends. It waits while the gate is
+// locked.
+func copyGated(to io.Writer, from io.Reader, gate *sync.RWMutex) {
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		gate.RLock()
+		_, err = to.Write(buffer[:n])
+		gate.RUnlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// TestSlowDatabase uses a database that does not reply for a while. A refresh waits for it, and so does
+// the list. Meanwhile the protected route answers again and again.
 func TestSlowDatabase(t *testing.T) {
 	each(t, targets[1:], func(t *testing.T, tt target) {
-		const delay, least = 200 * time.Millisecond, 40
 		s, _, p := tt.store(t)
 		create(t, s, user("1", "alice"))
-		slow := slowed(t, tt, delay).again(t, p)
-		srv := newService(t, slow, newKeys(t), revocation.Config{Bound: 2 * time.Second}, time.Minute, nil)
+		slow, gate := gated(t, tt)
+		srv := newService(t, slow.reopen(t, p), newKeys(t), revocation.Config{Bound: 5 * time.Minute}, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Minute) // ends the test if the protected route waits for the database
+		}, nil)
 		tokens, err := srv.auth.LoginUser(bounded(t), "1", "pwd")
 		if err != nil {
 			t.Fatal(err)
 		}
-		token, began := tokens.RefreshToken, time.Now()
-		for round := 0; round < 3 || time.Since(began) < 3*time.Second; round++ {
-			var status int
-			var took time.Duration
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				start := time.Now()
-				status, _ = srv.refresh(t, bounded(t), token)
-				took = time.Since(start)
+		for range 3 {
+			refreshed, read := make(chan int, 1), make(chan error, 1)
+			func() {
+				gate.Lock()
+				defer gate.Unlock()
+				go func() {
+					status, _ := srv.refresh(t, bounded(t), tokens.RefreshToken)
+					refreshed <- status
+				}()
+				go func() { read <- srv.list.Sync(bounded(t)) }()
+				for range 40 {
+					if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
+						t.Fatalf("the protected route answers %d, want 200", code)
+					}
+				}
+				if len(refreshed) > 0 || len(read) > 0 {
+					t.Fatal("refresh or the list did not wait for the database")
+				}
 			}()
-			served := 0
-			for over := false; !over; served++ {
-				if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
-					t.Fatalf("the protected route answers %d", code)
-				}
-				select {
-				case <-done:
-					over = true
-				default:
-				}
+			if status := <-refreshed; status != http.StatusOK {
+				t.Errorf("refresh answers %d, want 200", status)
 			}
-			// Asking the database would take each request a delay, so that few would fit.
-			if status != http.StatusOK || took < 2*delay || served < least {
-				t.Fatalf("refresh answers %d after %v, and the protected route %d times meanwhile, want 200, at least %v, at least %d", status, took, served, 2*delay, least)
+			if err := <-read; err != nil {
+				t.Errorf("Sync returned %v", err)
 			}
 		}
 	})
 }
 
-// TestBusyPool has no connection of the pool left. Refresh and Login answer 503 when
-// the time that the host gives a request is over, or the client has gone. Then all
-// is as it was: no connection is lost, and the token that was presented is good.
+// expiring is a context whose deadline is the moment when expired is closed.
+type expiring struct {
+	context.Context
+	expired <-chan struct{}
+}
+
+func newExpiring(parent context.Context, expired <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	go func() {
+		select {
+		case <-expired:
+		case <-ctx.Done():
+		}
+		cancel()
+	}()
+	return expiring{ctx, expired}, cancel
+}
+
+func (e expiring) Err() error {
+	err := e.Context.Err()
+	select {
+	case <-e.expired:
+		if err != nil {
+			return context.DeadlineExceeded
+		}
+	default:
+	}
+	return err
+}
+
+// TestBusyPool uses a pool whose connections are all in use. Refresh and Login answer 503 when the
+// host's time limit of a request is over, or the client has gone. Afterwards no connection is lost, and
+// the token that was presented is still valid.
 func TestBusyPool(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
-		const limit, clients, connections = 300 * time.Millisecond, 32, 2
-		source := tt.source(t) // the same for both
-		tt.source = func(testing.TB) string { return source }
+		const clients, connections = 32, 2
+		tt = tt.shared(t)
 		_, _, p := tt.store(t)
-		db := open(t, tt.driver, source)
+		db := open(t, tt.driver, tt.source(t))
 		db.SetMaxOpenConns(connections)
-		few, err := sqlstore.New(db, tt.dialect, sqlstore.Config{TablePrefix: p})
+		store, err := sqlstore.New(db, tt.dialect, sqlstore.Config{TablePrefix: p})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var mu sync.Mutex
-		answers := make(map[string]int) // by path and status
-		srv := newService(t, few, newKeys(t), revocation.Config{Bound: time.Minute}, limit, func(path string, status int) {
+		answers := make(map[string]int) // how many, by path and status
+		var arrived atomic.Int64
+		expired := make(chan struct{}) // closed when the time limit of the requests is over
+		srv := newService(t, store, newKeys(t), revocation.Config{Bound: 5 * time.Minute}, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			arrived.Add(1)
+			select {
+			case <-expired:
+				return context.WithCancel(ctx)
+			default:
+				return newExpiring(ctx, expired)
+			}
+		}, func(path string, status int) {
 			mu.Lock()
 			defer mu.Unlock()
 			answers[fmt.Sprint(path, " ", status)]++
@@ -260,59 +315,67 @@ func TestBusyPool(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer conn.Close() // for a test that ends early
 			taken = append(taken, conn)
 		}
 		const login = `{"username":"alice","password":"` + password + `"}`
+		before := db.Stats().WaitCount
+		leaving, leave := context.WithCancel(bounded(t))
+		defer leave()
 		var wg sync.WaitGroup
 		for i := range clients {
 			wg.Go(func() {
 				ctx := bounded(t)
-				if i%4 < 2 { // leaves
-					var cancel context.CancelFunc
-					ctx, cancel = context.WithTimeout(ctx, limit/3)
-					defer cancel()
+				if i%4 < 2 {
+					ctx = leaving
 				}
-				start := time.Now()
 				status, body := 0, ""
 				if i%2 == 0 {
 					status, body = srv.refresh(t, ctx, tokens.RefreshToken)
 				} else {
 					status, body = srv.send(t, ctx, "POST", "/login", "", login)
 				}
-				if took := time.Since(start); took > 20*limit {
-					t.Errorf("an answer after %v", took)
-				}
 				if status != 0 && (status != http.StatusServiceUnavailable || !strings.Contains(body, `"code":"unavailable"`)) {
-					t.Errorf("answer %d %s", status, body)
+					t.Errorf("the answer is %d %s, want 503", status, body)
 				}
 			})
 		}
-		wg.Wait()
-		eventually(t, func() error { // also those whose client has gone
+		answered := func(each int) error {
 			mu.Lock()
 			defer mu.Unlock()
-			if want := map[string]int{"/refresh 503": clients / 2, "/login 503": clients / 2}; !maps.Equal(answers, want) {
+			if want := map[string]int{"/refresh 503": each, "/login 503": each}; !maps.Equal(answers, want) {
 				return fmt.Errorf("answers %v, want %v", answers, want)
 			}
 			return nil
+		}
+		eventually(t, func() error {
+			if waiting := db.Stats().WaitCount - before; waiting < clients || arrived.Load() < clients {
+				return fmt.Errorf("%d requests of %d have arrived, and %d wait for a connection", arrived.Load(), clients, waiting)
+			}
+			return nil
 		})
+		leave()
+		eventually(t, func() error { return answered(clients / 4) })
+		close(expired)
+		wg.Wait()
+		eventually(t, func() error { return answered(clients / 2) })
 		if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
-			t.Errorf("the protected route answers %d", code)
+			t.Errorf("the protected route answers %d, want 200", code)
 		}
 		for _, conn := range taken {
 			conn.Close()
 		}
 		if status, body := srv.refresh(t, bounded(t), tokens.RefreshToken); status != http.StatusOK {
-			t.Errorf("the same token then: %d %s", status, body)
+			t.Errorf("refresh with the same token afterwards: %d %s", status, body)
 		}
 		if status, body := srv.send(t, bounded(t), "POST", "/login", "", login); status != http.StatusOK {
-			t.Errorf("login then: %d %s", status, body)
+			t.Errorf("login afterwards: %d %s", status, body)
 		}
 		srv.list.Close()
 		if n := db.Stats().InUse; n != 0 {
-			t.Errorf("%d connections are lost", n)
+			t.Errorf("%d connections are still in use", n)
 		}
-		if list, err := few.Sessions(bounded(t), tokens.Principal.Subject()); err != nil || len(list) != 2 {
+		if list, err := store.Sessions(bounded(t), tokens.Principal.Subject()); err != nil || len(list) != 2 {
 			t.Errorf("%d sessions, %v, want 2", len(list), err)
 		}
 	})

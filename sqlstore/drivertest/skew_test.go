@@ -7,18 +7,18 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
-	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
-// TestSkew has replicas whose clocks are two minutes ahead and behind share a
-// session with one whose clock is right: the window in which a used token is
-// answered again is measured by the database's clock, and so it is open.
+// TestSkew refreshes a session at replicas whose clocks are half an hour ahead and behind, and at one
+// whose clock is right. The window of ten minutes, in which a used token gets the same answer again, is
+// measured by the database's clock, and is therefore open.
 func TestSkew(t *testing.T) {
 	for _, tt := range targets {
 		t.Run(tt.name, func(t *testing.T) {
-			source := tt.source(t)
-			tt.source = func(testing.TB) string { return source }
+			tt = tt.shared(t)
 			s, _, p := tt.store(t)
 			create(t, s, user("1", "alice"))
 			keys := newKeys(t)
@@ -28,49 +28,60 @@ func TestSkew(t *testing.T) {
 				t.Fatal(err)
 			}
 			used, newest := first.RefreshToken, refreshed(t, right, first.RefreshToken)
-			for _, skew := range []time.Duration{2 * time.Minute, -2 * time.Minute} {
+			for _, skew := range []time.Duration{30 * time.Minute, -30 * time.Minute} {
 				now := time.Now().Add(skew)
 				synctest.Test(t, func(t *testing.T) {
-					time.Sleep(time.Until(now)) // the clock in here stands in the year 2000
-					skewed := newReplica(t, tt.again(t, p), keys)
+					time.Sleep(time.Until(now)) // the clock of a bubble begins in the year 2000
+					skewed := newReplica(t, tt.reopen(t, p), keys)
 					if got := refreshed(t, skewed, used); got != newest {
-						t.Errorf("%v off: a token that was used a moment ago gets another answer", skew)
+						t.Errorf("clock off by %v: a token that was used a moment ago gets another answer", skew)
 					}
 					used, newest = newest, refreshed(t, skewed, newest)
 				})
 				if got := refreshed(t, right, used); got != newest {
-					t.Errorf("after a replica that is %v off: a token that was used a moment ago gets another answer", skew)
+					t.Errorf("after a replica whose clock is off by %v: a token that was used a moment ago gets another answer", skew)
 				}
 				used, newest = newest, refreshed(t, right, newest)
 			}
 			if list, err := right.Sessions(bounded(t), "1"); err != nil || len(list) != 1 {
-				t.Errorf("%d sessions, %v, want 1", len(list), err)
+				t.Errorf("the user has %d sessions, %v, want 1", len(list), err)
 			}
 		})
 	}
 }
 
-func newKeys(t testing.TB) *jwt.KeyRing {
+// serverKeys are the keys that the replicas of one program share.
+type serverKeys struct {
+	access  *jwt.KeyRing  // signs access tokens
+	refresh *secrets.Ring // authenticates refresh tokens
+}
+
+func newKeys(t testing.TB) serverKeys {
 	t.Helper()
 	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := jwt.NewKeyRing(key)
+	access, err := jwt.NewKeyRing(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys
+	refresh, err := secrets.NewRing(secrets.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serverKeys{access, refresh}
 }
 
-// newReplica returns an Authenticator on a store.
-func newReplica(t testing.TB, s *sqlstore.Store, keys *jwt.KeyRing) *auth.Authenticator {
+// newReplica returns an Authenticator on a store. The window of used refresh tokens is the longest that
+// is allowed, so that no test exceeds it by accident.
+func newReplica(t testing.TB, s *sqlstore.Store, keys serverKeys) *auth.Authenticator {
 	t.Helper()
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys.access})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, SessionsPerUser: 1000})
+	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh, RefreshWindow: 10 * time.Minute, SessionsPerUser: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

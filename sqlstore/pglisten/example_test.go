@@ -9,15 +9,14 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore/pglisten"
 )
 
-// store is the *sqlstore.Store that the program has opened on PostgreSQL.
+// store stands for the *sqlstore.Store that the program has opened on PostgreSQL.
 var store interface {
 	revocation.Feed
 	Channel() string
 }
 
-// Each replica reads the revocations at once when there are new ones, or within the
-// list's bound if the notification is lost. The Sync of the list is the Revoked of
-// auth.Config, too, and its Check that of auth.JWTConfig.
+// Each replica reads new revocations at once, or within the list's bound if the notification is lost.
+// Also set auth.Config.Revoked to the list's Sync and jwt.IssuerConfig.Check to its Check.
 func ExampleListen() {
 	revoked, err := revocation.Follow(store, revocation.Config{})
 	if err != nil {
@@ -26,16 +25,16 @@ func ExampleListen() {
 	defer revoked.Close()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	go func() { // not by way of a pooler
+	go func() { // connect to the server itself, not to a pooler
 		log.Print(pglisten.Listen(ctx, "postgres://app@db.example/app", store.Channel(), revoked.Sync))
 	}()
 }
 
-// Wrong: what no server is needed to find, it says at once.
+// Wrong: Listen reports at once the faults that it finds without a server.
 func ExampleListen_wrong() {
 	fmt.Println(pglisten.Listen(context.Background(), "db.example:5432", "", nil))
 	// Output:
-	// auth: pglisten.Listen.connection: is not a URL or DSN of PostgreSQL
-	// auth: pglisten.Listen.channel: is empty: that of a store on another database
-	// auth: pglisten.Listen.sync: is nil
+	// auth: pglisten.Listen.connection: must be a URL or DSN of PostgreSQL
+	// auth: pglisten.Listen.channel: is required; the Channel of a store on another database is empty
+	// auth: pglisten.Listen.sync: is required
 }

@@ -1,67 +1,55 @@
-// Package pglisten brings a logout to every replica at once where package sqlstore
-// is on PostgreSQL. It is a module of its own: it brings the driver
-// github.com/jackc/pgx/v5.
+// Package pglisten makes a logout take effect on every replica at once where package sqlstore runs on
+// PostgreSQL. It is a module of its own, because it needs the driver github.com/jackc/pgx/v5.
 package pglisten
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
 const (
-	reconnectAfter = time.Second
-	closingTime    = time.Second
+	reconnectAfter = time.Second // pause after a connection was lost
+	closingTime    = time.Second // limit for closing a connection
 )
 
-// Listen calls sync, as a rule the Sync of a revocation.List, whenever something was
-// revoked, so that it is in effect here at once, and whenever it has connected again
-// and may have missed something. It has a connection of its own, which is made anew
-// when it is lost. What is notified says nothing but that there is news: where that
-// does not arrive, the list that reads the feed by itself is none the worse, so what
-// sync returns is of no interest here.
+// Listen calls sync, usually the Sync of a revocation.List, whenever a revocation was committed, so
+// that it takes effect in this process at once. It also calls sync after each connect, because it may
+// have missed notifications. Listen opens a connection of its own, and reconnects when it is lost. A
+// notification says only that there are new revocations. If one is lost, the list still finds them
+// when it next reads the feed, so Listen ignores the error of sync.
 //
-// The connection is a URL or a DSN as pgx takes it, of the server itself: a pooler
-// hands notifications to nobody. The channel is the store's: see
+// The connection is a URL or a DSN as pgx takes it, and must lead to the server itself, because a
+// pooler does not forward notifications. The channel is that of the store: see
 // [sqlstore.Store.Channel].
 //
-// It returns when ctx ends, with its error, or at once every fault of the parameters
-// as an [*cfgerr.Error].
+// It returns the error of ctx when ctx ends, or at once a [*cfgerr.Error] for each fault of the
+// parameters, joined.
 //
 // [sqlstore.Store.Channel]: https://pkg.go.dev/github.com/seed-e36e2130/auth/sqlstore#Store.Channel
 func Listen(ctx context.Context, connection, channel string, sync func(context.Context) error) error {
-	var faults []error
+	faults := cfgerr.Faults{Prefix: "pglisten.Listen."}
 	config, err := pgx.ParseConfig(connection)
-	if err != nil { // which may show what it could not parse
-		faults = append(faults, &auth.ConfigError{Field: "pglisten.Listen.connection", Reason: "is not a URL or DSN of PostgreSQL"})
+	if err != nil { // not part of the fault, because it may contain the password
+		faults.Add("connection", "", "must be a URL or DSN of PostgreSQL")
 	}
 	if channel == "" {
-		faults = append(faults, &auth.ConfigError{Field: "pglisten.Listen.channel", Reason: "is empty: that of a store on another database"})
+		faults.Add("channel", "", "is required; the Channel of a store on another database is empty")
 	}
-	if sync == nil {
-		faults = append(faults, &auth.ConfigError{Field: "pglisten.Listen.sync", Reason: "is nil"})
+	faults.Require("sync", sync != nil)
+	if err := faults.Err(); err != nil {
+		return err
 	}
-	if faults != nil {
-		return errors.Join(faults...)
-	}
-	news := make(chan struct{}, 1) // one read is enough for all there is
-	synced := make(chan struct{})
-	defer func() { <-synced }()
+	news := make(chan struct{}, 1) // one call of sync reads all that is new
+	stopped := make(chan struct{})
+	defer func() { <-stopped }()
 	go func() {
-		defer close(synced)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-news:
-				_ = sync(ctx)
-			}
-		}
+		defer close(stopped)
+		syncOn(ctx, news, sync)
 	}()
 	for {
 		_ = follow(ctx, config, channel, news)
@@ -69,6 +57,18 @@ func Listen(ctx context.Context, connection, channel string, sync func(context.C
 		case <-ctx.Done():
 			return fmt.Errorf("auth: pglisten: %w", ctx.Err())
 		case <-time.After(reconnectAfter):
+		}
+	}
+}
+
+// syncOn calls sync for each item of news until ctx ends.
+func syncOn(ctx context.Context, news <-chan struct{}, sync func(context.Context) error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-news:
+			_ = sync(ctx)
 		}
 	}
 }
@@ -87,7 +87,7 @@ func follow(ctx context.Context, config *pgx.ConnConfig, channel string, news ch
 	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 		return err
 	}
-	for { // the first time for what came before the connection
+	for { // the first round is for revocations from before the connection
 		select {
 		case news <- struct{}{}:
 		default:

@@ -1,6 +1,5 @@
-// Package sqlite keeps users, sessions and records in an SQLite file. It brings the driver
-// modernc.org/sqlite, which needs no C compiler; package sqlstore alone brings
-// none.
+// Package sqlite keeps users, sessions, records and addresses in an SQLite file. It is a module of its
+// own, because it imports the driver modernc.org/sqlite, which needs no C compiler.
 package sqlite
 
 import (
@@ -16,61 +15,63 @@ import (
 
 	_ "modernc.org/sqlite" // registers "sqlite"
 
-	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
-// Store is a [sqlstore.Store] on a file that it opened itself.
+// Store is a [sqlstore.Store] on a file that [Open] opened.
 type Store struct {
 	*sqlstore.Store
 	db *sql.DB
 }
 
-// pragmas are what every connection is set up with.
+// pragmas are the settings of every connection.
 var pragmas = []string{
-	// First, so that the others wait for a lock, too. It ends with the context.
+	// This is the first, so that the others also wait for a lock. The wait ends with the context.
 	"busy_timeout(10000)",
-	// Readers do not wait for a writer, nor it for them.
+	// Readers do not wait for a writer, nor a writer for readers.
 	"journal_mode(WAL)",
-	// A change is on the disk before it is acknowledged. NORMAL would lose the
-	// last of them with the power: a password would be the old one again.
+	// A change is on the disk before it is acknowledged. With NORMAL a power failure would undo the
+	// latest changes: an old password would be valid again.
 	"synchronous(FULL)",
 	"foreign_keys(ON)",
-	// What is replaced, as a hash, does not stay behind in the file.
+	// A replaced value, such as a hash, does not remain in the file.
 	"secure_delete(ON)",
-	// Nothing in the file's schema runs functions with side effects.
+	// The schema in the file cannot run functions with side effects.
 	"trusted_schema(OFF)",
 }
 
-// connections is how many may be open at once. Look-ups are bound by the
-// processor and writes come one by one, so that more would only cost memory.
-const connections = 16
+// maxConnections is how many connections may be open at once. More would only cost memory, because
+// the processor limits look-ups, and writes run one at a time.
+const maxConnections = 16
 
-// Open opens the database file at path and brings its tables up to date. A file
-// that does not exist is created, readable and writable by its owner alone; its
-// folder must exist, on a local disk, and SQLite keeps two more files beside it
-// (path-wal, path-shm). Several programs may use one file at a time; copy it with
-// SQLite's own backup, not file by file.
+// Open opens the database file at path and brings its tables up to date. It creates a file that does
+// not exist, readable and writable by its owner alone. The folder must exist, on a local disk; SQLite
+// keeps two more files in it (path-wal, path-shm). Several programs may use one file at a time. Copy
+// it with SQLite's own backup, not file by file.
 //
-// Every change that was acknowledged survives the end of the process and, as far
-// as the disk keeps its word, of the power.
+// Every acknowledged change survives a crash of the process, and a power failure if the disk honours
+// flushes.
+//
+// It returns a [*cfgerr.Error] for each fault of the path or of cfg. Errors of the file system and of
+// SQLite are wrapped.
 func Open(ctx context.Context, path string, cfg sqlstore.Config) (*Store, error) {
 	if path == "" || path == ":memory:" {
-		return nil, &auth.ConfigError{Field: "sqlite.Open.path", Value: path, Reason: "must name a file; for users in memory there is auth.NewMemoryStore"}
+		return nil, &cfgerr.Error{Field: "sqlite.Open.path", Value: path, Reason: "must name a file; package memstore keeps users in memory"}
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("auth: open SQLite: %w", err)
 	}
-	if err := create(path); err != nil {
+	if err := createFile(path); err != nil {
 		return nil, fmt.Errorf("auth: open SQLite: %w", err)
 	}
 	db, err := sql.Open("sqlite", source(path))
 	if err != nil {
 		return nil, fmt.Errorf("auth: open SQLite: %w", err)
 	}
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
+	db.SetMaxOpenConns(maxConnections)
+	db.SetMaxIdleConns(maxConnections)
 	s, err := prepare(ctx, db, cfg)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -78,7 +79,7 @@ func Open(ctx context.Context, path string, cfg sqlstore.Config) (*Store, error)
 	return &Store{Store: s, db: db}, nil
 }
 
-// prepare makes a store of an open database.
+// prepare returns a store on an open database, whose tables are up to date.
 func prepare(ctx context.Context, db *sql.DB, cfg sqlstore.Config) (*sqlstore.Store, error) {
 	s, err := sqlstore.New(db, sqlstore.SQLite, cfg)
 	if err != nil {
@@ -90,7 +91,7 @@ func prepare(ctx context.Context, db *sql.DB, cfg sqlstore.Config) (*sqlstore.St
 // DB returns the database, for tables of the program's own.
 func (s *Store) DB() *sql.DB { return s.db }
 
-// Close closes the database. Calls that run are waited for, later ones fail.
+// Close closes the database. It waits for running calls; later calls fail.
 func (s *Store) Close() error {
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("auth: close SQLite: %w", err)
@@ -98,17 +99,16 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// create makes an empty file for its owner alone, if there is none: SQLite would
-// let everybody read it, and gives the files beside it the same mode. A file that
-// exists is not opened, because closing it would drop the locks that other
-// connections of this process hold on it.
-func create(path string) error {
+// createFile creates an empty file with mode 0600, if there is none: SQLite would let everybody read
+// the file, and gives the two files beside it the same mode. It does not open an existing file,
+// because closing that would release the locks that other connections of this process hold on it.
+func createFile(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil // another program was faster
+		return nil // another program created it first
 	}
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func create(path string) error {
 	return f.Close()
 }
 
-// source names the file as the driver takes it.
+// source returns the data source name of the file for the driver.
 func source(path string) string {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {

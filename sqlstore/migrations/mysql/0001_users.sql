@@ -1,6 +1,6 @@
--- Text in UTF-8, as bytes: no collation that MySQL and MariaDB share compares
--- trailing spaces. created_at is in microseconds since 1970, UTC. A server that
--- stops here has committed the table and not its number, and is asked again.
+-- Text is UTF-8 in binary columns, because MySQL and MariaDB share no collation that compares trailing
+-- spaces. created_at is in microseconds since 1970, UTC. MySQL commits each CREATE TABLE at once: a
+-- server that stops before the INSERT runs this file again.
 CREATE TABLE IF NOT EXISTS {prefix}users (
 	id            VARBINARY(255)  NOT NULL PRIMARY KEY CHECK (octet_length(id) >= 1),
 	username      VARBINARY(255)  NOT NULL UNIQUE      CHECK (octet_length(username) >= 1),

@@ -1,5 +1,5 @@
--- Times are in microseconds since 1970, UTC. Nearly every use of a session moves
--- expires_at, and none the day: so no index changes with it.
+-- Times are in microseconds since 1970, UTC. Nearly every use of a session changes expires_at, but
+-- seldom its day. Only the day is indexed, so that such a use changes no index.
 CREATE TABLE IF NOT EXISTS {prefix}sessions (
 	id           VARBINARY(22)  NOT NULL PRIMARY KEY CHECK (octet_length(id) = 22),
 	user_id      VARBINARY(255) NOT NULL             CHECK (octet_length(user_id) >= 1),
@@ -15,9 +15,9 @@ CREATE TABLE IF NOT EXISTS {prefix}sessions (
 	INDEX {prefix}sessions_expiry (expires_day)
 ) ENGINE = InnoDB;
 
--- Sessions that ended (session_id) and users whose other tokens ended (user_id),
--- until their access tokens have expired. Rows of one deletion share a batch, which
--- is random, and get a number when they have been committed: until then it is 0.
+-- Sessions that have ended (session_id), and users whose tokens without a session have ended
+-- (user_id), until their access tokens have expired. The rows of one deletion share a batch, which is
+-- random. Rows get a number after they are committed. Until then it is 0.
 CREATE TABLE IF NOT EXISTS {prefix}revocations (
 	batch      BIGINT         NOT NULL,
 	session_id VARBINARY(22)  NOT NULL CHECK (octet_length(session_id) IN (0, 22)),
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS {prefix}revocations (
 	INDEX {prefix}revocations_expiry (expires_at)
 ) ENGINE = InnoDB;
 
--- One row: the last number that was given.
+-- One row: the last number that was assigned.
 CREATE TABLE IF NOT EXISTS {prefix}revocations_last (
 	id     TINYINT NOT NULL PRIMARY KEY CHECK (id = 1),
 	number BIGINT  NOT NULL

@@ -1,5 +1,5 @@
--- Small values under compare-and-swap. expires_at is in microseconds since 1970,
--- UTC, or NULL for never. The hour alone is indexed: it seldom changes.
+-- Small values that change by compare-and-swap. expires_at is in microseconds since 1970, UTC, or NULL
+-- for never. Only its hour is indexed, because it seldom changes.
 CREATE TABLE IF NOT EXISTS {prefix}records (
 	id           VARBINARY(200)  NOT NULL PRIMARY KEY CHECK (octet_length(id) >= 1),
 	value        VARBINARY(4096) NOT NULL,

@@ -1,5 +1,5 @@
--- Where mail to a user goes, for package recovery: at most one address each. No
--- foreign key, for the table of users may be the host's.
+-- The mail address of a user, for package recovery, at most one for each. There is no foreign key,
+-- because the table of users may be the host's.
 CREATE TABLE IF NOT EXISTS {prefix}addresses (
 	user_id  VARBINARY(255) NOT NULL PRIMARY KEY CHECK (octet_length(user_id) >= 1),
 	address  VARBINARY(255) NOT NULL UNIQUE      CHECK (octet_length(address) >= 1),

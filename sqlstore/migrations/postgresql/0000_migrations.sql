@@ -1,4 +1,4 @@
--- Which of these files this database has seen.
+-- The migrations that have run on this database.
 CREATE TABLE IF NOT EXISTS {prefix}migrations (
 	version    integer     NOT NULL PRIMARY KEY,
 	applied_at timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP

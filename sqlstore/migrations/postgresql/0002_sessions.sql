@@ -1,6 +1,5 @@
--- Times are in microseconds since 1970, UTC. Nearly every use of a session moves
--- expires_at, and none the day: so no index changes with it, and the new row finds
--- room on the page of the old one.
+-- Times are in microseconds since 1970, UTC. Nearly every use of a session changes expires_at, but
+-- seldom its day. As no index contains expires_at, the new row can stay on the page of the old one.
 CREATE TABLE {prefix}sessions (
 	id           text    COLLATE "C" NOT NULL PRIMARY KEY CHECK (octet_length(id) = 22),
 	user_id      text    COLLATE "C" NOT NULL             CHECK (octet_length(user_id) BETWEEN 1 AND 255),
@@ -18,9 +17,9 @@ CREATE INDEX {prefix}sessions_user ON {prefix}sessions (user_id);
 
 CREATE INDEX {prefix}sessions_expiry ON {prefix}sessions (expires_day);
 
--- Sessions that ended (session_id) and users whose other tokens ended (user_id),
--- until their access tokens have expired. Rows of one deletion share a batch, which
--- is random, and a number: that of the transaction.
+-- Sessions that have ended (session_id), and users whose tokens without a session have ended
+-- (user_id), until their access tokens have expired. The rows of one deletion share a batch, which is
+-- random, and the number of their transaction.
 CREATE TABLE {prefix}revocations (
 	batch      bigint           NOT NULL,
 	session_id text COLLATE "C" NOT NULL CHECK (octet_length(session_id) IN (0, 22)),

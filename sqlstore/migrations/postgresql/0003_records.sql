@@ -1,5 +1,5 @@
--- Small values under compare-and-swap. expires_at is in microseconds since 1970,
--- UTC, or NULL for never. The hour alone is indexed: it seldom changes.
+-- Small values that change by compare-and-swap. expires_at is in microseconds since 1970, UTC, or NULL
+-- for never. Only its hour is indexed, because it seldom changes.
 CREATE TABLE {prefix}records (
 	id           text   COLLATE "C" NOT NULL PRIMARY KEY CHECK (octet_length(id) BETWEEN 1 AND 200),
 	value        bytea              NOT NULL             CHECK (octet_length(value) <= 4096),

@@ -1,5 +1,5 @@
--- Times are in microseconds since 1970, UTC. Nearly every use of a session moves
--- expires_at, and none the day: so no index changes with it.
+-- Times are in microseconds since 1970, UTC. Nearly every use of a session changes expires_at, but
+-- seldom its day. Only the day is indexed, so that such a use changes no index.
 CREATE TABLE {prefix}sessions (
 	id           TEXT    NOT NULL COLLATE BINARY PRIMARY KEY CHECK (length(CAST(id AS BLOB)) = 22),
 	user_id      TEXT    NOT NULL COLLATE BINARY             CHECK (length(CAST(user_id AS BLOB)) BETWEEN 1 AND 255),
@@ -17,10 +17,10 @@ CREATE INDEX {prefix}sessions_user ON {prefix}sessions (user_id);
 
 CREATE INDEX {prefix}sessions_expiry ON {prefix}sessions (expires_day);
 
--- Sessions that ended (session_id) and users whose other tokens ended (user_id),
--- until their access tokens have expired. Rows of one deletion share a batch, which
--- is random. There is one writer at a time, so they are committed in the order of
--- their numbers, none of which is given twice.
+-- Sessions that have ended (session_id), and users whose tokens without a session have ended
+-- (user_id), until their access tokens have expired. The rows of one deletion share a batch, which is
+-- random. There is one writer at a time, so that rows are committed in the order of their numbers,
+-- and no number is assigned twice.
 CREATE TABLE {prefix}revocations (
 	number     INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
 	batch      INTEGER NOT NULL,

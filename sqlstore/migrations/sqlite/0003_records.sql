@@ -1,5 +1,5 @@
--- Small values under compare-and-swap. expires_at is in microseconds since 1970,
--- UTC, or NULL for never. The hour alone is indexed: it seldom changes.
+-- Small values that change by compare-and-swap. expires_at is in microseconds since 1970, UTC, or NULL
+-- for never. Only its hour is indexed, because it seldom changes.
 CREATE TABLE {prefix}records (
 	id           TEXT    NOT NULL COLLATE BINARY PRIMARY KEY CHECK (length(CAST(id AS BLOB)) BETWEEN 1 AND 200),
 	value        BLOB    NOT NULL                            CHECK (length(value) <= 4096),
