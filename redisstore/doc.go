@@ -50,6 +50,6 @@
 //	+persist +pexpire +pexpireat +zadd +zcard +zscore +zrem +zrange +zrevrange
 //	+zrangebyscore +zremrangebyscore
 //
-// A program that can write to these keys can create a session for any user, but no token for it,
-// which takes the keys of the host, too.
+// A program that can write to these keys can create a session for any user. It cannot create a token
+// for it without the host's secrets.
 package redisstore

@@ -68,7 +68,7 @@ func wantNoRecord(t testing.TB, s *redisstore.Store, keys ...string) {
 	}
 }
 
-// testOwners checks what Records and DeleteRecords do to the records of owners with odd IDs.
+// testOwners checks Records and DeleteRecords with the records of several owners, who have odd IDs.
 func testOwners(t *testing.T, s *redisstore.Store) {
 	want := map[string][]string{}
 	for i, owner := range oddIDs {
@@ -77,7 +77,7 @@ func testOwners(t *testing.T, s *redisstore.Store) {
 			want[owner] = append(want[owner], r.Key)
 		}
 	}
-	write(t, s, "nobody's", "", time.Hour)
+	write(t, s, "without-owner", "", time.Hour)
 	for owner, keys := range want {
 		wantRecords(t, s, owner, keys...)
 		wantRecords(t, s, owner+"x")
@@ -96,7 +96,7 @@ func testOwners(t *testing.T, s *redisstore.Store) {
 			wantRecords(t, s, other, want[other]...)
 		}
 	}
-	if r, _, err := s.Record(bounded(t), "nobody's"); err != nil || r.Version == 0 {
+	if r, _, err := s.Record(bounded(t), "without-owner"); err != nil || r.Version == 0 {
 		t.Errorf("a record without an owner is gone: %v", err)
 	}
 }
@@ -152,7 +152,7 @@ func TestOwnerChanges(t *testing.T) {
 			t.Errorf("ReplaceRecord where there is one: %v, want ErrConflict", err)
 		}
 		if err := s.ReplaceRecord(bounded(t), old, r); err != nil {
-			t.Fatalf("ReplaceRecord by one of %q: %v", owner, err)
+			t.Fatalf("ReplaceRecord with the owner %q: %v", owner, err)
 		}
 		if before != owner && before != "" {
 			wantRecords(t, s, before)
@@ -161,7 +161,7 @@ func TestOwnerChanges(t *testing.T) {
 			}
 		}
 		if got, _, err := s.Record(bounded(t), "k"); err != nil || got.Version != r.Version || got.Owner != owner {
-			t.Errorf("Record returned %+v, %v, want one of %q", got, err, owner)
+			t.Errorf("Record returned %+v, %v, want the owner %q", got, err, owner)
 		}
 		lists := 0
 		if owner != "" {
@@ -207,7 +207,7 @@ func TestOwnerListLives(t *testing.T) {
 	s := newStore(t, client, p)
 	longest := write(t, s, "longest", "ada", 3*time.Hour)
 	write(t, s, "shorter", "ada", time.Hour)
-	listLives(t, client, p, 3 * time.Hour)
+	listLives(t, client, p, 3*time.Hour)
 	forever := write(t, s, "forever", "ada", 0)
 	listLives(t, client, p, 0)
 	for i := range 50 {
@@ -224,7 +224,7 @@ func TestOwnerListLives(t *testing.T) {
 	if err := s.DeleteRecord(bounded(t), forever.Key, forever.Version); err != nil {
 		t.Error(err)
 	}
-	listLives(t, client, p, 3 * time.Hour)
+	listLives(t, client, p, 3*time.Hour)
 	longest.Owner = "bob"
 	if err := s.ReplaceRecord(bounded(t), longest.Renew(), longest); err != nil {
 		t.Error(err)
@@ -265,7 +265,7 @@ func TestOwnerListLost(t *testing.T) {
 	}
 	second.Owner = "bob"
 	if err := s.ReplaceRecord(bounded(t), old, second); err != auth.ErrConflict {
-		t.Errorf("ReplaceRecord by one of another owner: %v, want ErrConflict", err)
+		t.Errorf("ReplaceRecord with another owner: %v, want ErrConflict", err)
 	}
 	if err := s.DeleteRecord(bounded(t), first.Key, first.Version); err != auth.ErrConflict {
 		t.Errorf("DeleteRecord: %v, want ErrConflict", err)
@@ -279,7 +279,7 @@ func TestOwnerListLost(t *testing.T) {
 		t.Errorf("ReplaceRecord where there is none: %v", err)
 	}
 	if err := s.ReplaceRecord(bounded(t), 0, second); err != nil {
-		t.Errorf("ReplaceRecord where there is none, by one of another owner: %v", err)
+		t.Errorf("ReplaceRecord where there is none, with another owner: %v", err)
 	}
 	wantNoRecord(t, s, "third")
 	wantRecords(t, s, "ada", "first")
@@ -435,7 +435,7 @@ func TestOwnersReplyLost(t *testing.T) {
 	p := prefix(t, client)
 	s := newStore(t, client, p)
 	other := newStore(t, connect(t, options(t)), p)
-	write(t, s, "known", "ada", 0) // from now on the server has the scripts
+	write(t, s, "first", "ada", 0) // gives the server the scripts
 	if err := s.DeleteRecords(bounded(t), "ada"); err != nil {
 		t.Fatal(err)
 	}
@@ -454,7 +454,7 @@ func TestOwnersReplyLost(t *testing.T) {
 	wantRecords(t, other, "ada", "k")
 	r.Owner, r.Version = "bob", 2
 	if err := losing(func() error { return s.ReplaceRecord(bounded(t), 1, r) }); err != nil {
-		t.Errorf("ReplaceRecord by one of another owner: %v", err)
+		t.Errorf("ReplaceRecord with another owner: %v", err)
 	}
 	wantRecords(t, other, "ada")
 	wantRecords(t, other, "bob", "k")
@@ -494,7 +494,7 @@ func churn(t testing.TB, s *redisstore.Store, owners, keys []string, stop <-chan
 			return
 		default:
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		r, _, err := s.Record(ctx, keys[mathrand.N(len(keys))])
 		switch n := mathrand.N(10); {
 		case err != nil:
@@ -572,7 +572,7 @@ func TestOwnersRestart(t *testing.T) {
 	t.Parallel()
 	own := start(t, "--appendonly", "yes", "--appendfsync", "always")
 	s := newStore(t, own.client(), "auth")
-	noRetries := newStore(t, connect(t, &redis.Options{Addr: own.addr(), ContextTimeoutEnabled: true, MaxRetries: -1}), "auth")
+	noRetries := newStore(t, connect(t, patient(&redis.Options{Addr: own.addr(), ContextTimeoutEnabled: true, MaxRetries: -1})), "auth")
 	var succeeded, failed atomic.Int64
 	for n := 0; n < 20 || (succeeded.Load() < 100 || failed.Load() == 0) && n < 200; n++ {
 		stop := make(chan struct{})
@@ -679,7 +679,7 @@ func TestOwnersWrongType(t *testing.T) {
 		wantFailure(t, "Records", err)
 		next := kept
 		next.Owner = "bob"
-		wantFailure(t, "ReplaceRecord by one of another owner", s.ReplaceRecord(bounded(t), next.Renew(), next))
+		wantFailure(t, "ReplaceRecord with another owner", s.ReplaceRecord(bounded(t), next.Renew(), next))
 		wantFailure(t, "DeleteRecord", s.DeleteRecord(bounded(t), kept.Key, kept.Version))
 		if strings.Contains(wrong, ":o:") {
 			added, taken := auth.Record{Key: "added", Owner: "ada", Version: 1}, free

@@ -30,7 +30,7 @@ type Config struct {
 // version 0 writes again if the record was deleted in between.
 type Store struct {
 	client redis.UniversalClient
-	prefix string // of every key, with the hash tag that puts all keys into one slot
+	prefix string // begins every key, with the hash tag that puts all keys into one slot
 	feed   string // key of the feed of revocations, and name of the channel
 }
 

@@ -50,12 +50,12 @@ func TestPermissions(t *testing.T) {
 			if err := admin.ACLSetUser(bounded(t), user, append([]string{"on", ">password", "resetchannels"}, allowed...)...).Err(); err != nil {
 				t.Fatal(err)
 			}
-			client := connect(t, &redis.Options{Addr: own.addr(), Username: user, Password: "password", ContextTimeoutEnabled: true})
+			client := connect(t, patient(&redis.Options{Addr: own.addr(), Username: user, Password: "password", ContextTimeoutEnabled: true}))
 			if err := client.Keys(bounded(t), "*").Err(); !redis.HasErrorPrefix(err, "NOPERM") {
 				t.Fatalf("KEYS is not forbidden: %v", err)
 			}
 			empty := func(t *testing.T) *redisstore.Store {
-				if err := admin.FlushAll(bounded(t)).Err(); err != nil { // of the test's own server
+				if err := admin.FlushAll(bounded(t)).Err(); err != nil { // the server is the test's own
 					t.Fatal(err)
 				}
 				return newStore(t, client, "auth")
@@ -78,7 +78,11 @@ func TestPermissions(t *testing.T) {
 			if _, err := s.RevokedSince(bounded(t), "", func(auth.Revocation) { revoked++ }); err != nil || revoked != 2 {
 				t.Errorf("%d revocations, %v", revoked, err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			limit := 2 * time.Minute
+			if !channel {
+				limit = 2 * time.Second
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			synced := false
 			err := s.Listen(ctx, func(context.Context) error { synced = true; cancel(); return nil })

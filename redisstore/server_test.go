@@ -24,6 +24,12 @@ func options(t testing.TB) *redis.Options {
 	}
 	opt.ContextTimeoutEnabled = true
 	opt.PoolSize = 16
+	return patient(opt)
+}
+
+// patient sets the client's own timeouts to more than a busy machine needs.
+func patient(opt *redis.Options) *redis.Options {
+	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout, opt.PoolTimeout = time.Minute, time.Minute, time.Minute, time.Minute
 	return opt
 }
 
@@ -70,22 +76,25 @@ func newStore(t testing.TB, client redis.UniversalClient, prefix string) *rediss
 
 // bounded returns a context that ends a test that hangs.
 func bounded(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// eventually calls f until it returns nil, for at least 10 seconds.
+// eventually calls f until it returns nil, for at most two minutes.
 func eventually(t testing.TB, f func() error) {
 	t.Helper()
-	var err error
-	for range 400 {
-		if err = f(); err == nil {
+	end := time.Now().Add(2 * time.Minute)
+	for {
+		err := f()
+		if err == nil {
 			return
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
-	t.Fatal(err)
 }
 
 // server is a Redis server of one test, which may kill it.
@@ -158,5 +167,5 @@ func (s *server) kill() {
 
 // client returns a client of the server.
 func (s *server) client() *redis.Client {
-	return connect(s.t, &redis.Options{Addr: s.addr(), ContextTimeoutEnabled: true, PoolSize: 16})
+	return connect(s.t, patient(&redis.Options{Addr: s.addr(), ContextTimeoutEnabled: true, PoolSize: 16}))
 }

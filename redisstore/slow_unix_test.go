@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,35 +23,44 @@ import (
 // when the server continues, everything works again.
 func TestSlowServer(t *testing.T) {
 	t.Parallel()
+	const bound = 2 * time.Second
 	own := start(t)
-	users := memstore.New()
+	users, keys := memstore.New(), newSecrets(t)
 	var mu sync.Mutex
 	var events []auth.EventKind
-	srv := newService(t, users, newStore(t, connect(t, &redis.Options{Addr: own.addr(), ReadTimeout: -1, ContextTimeoutEnabled: true}), "auth"),
-		newSecrets(t), revocation.Config{Bound: 2 * time.Second, Events: func(_ context.Context, e auth.Event) {
-			mu.Lock()
-			defer mu.Unlock()
-			events = append(events, e.Kind)
-		}}, time.Minute, nil)
+	serve := func(bound time.Duration, events func(context.Context, auth.Event)) service {
+		client := connect(t, &redis.Options{Addr: own.addr(), ReadTimeout: -1, ContextTimeoutEnabled: true})
+		// A protected route that waits for the server, which it must not, ends after a minute.
+		limit := func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Minute)
+		}
+		return newService(t, users, newStore(t, client, "auth"), keys, revocation.Config{Bound: bound, Events: events}, limit, nil)
+	}
+	longBound := serve(5*time.Minute, nil)
+	srv := serve(bound, func(_ context.Context, e auth.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		events = append(events, e.Kind)
+	})
 	if _, err := srv.auth.Register(bounded(t), "ada", password); err != nil {
 		t.Fatal(err)
 	}
-	tokens := login(t, srv.auth)
+	tokens := login(t, longBound.auth)
+	began := time.Now()
 	if err := srv.list.Sync(bounded(t)); err != nil { // the bound begins now
 		t.Fatal(err)
 	}
 	own.signal(syscall.SIGSTOP)
-	stopped := time.Now()
+	defer own.signal(syscall.SIGCONT) // in case the test ends early
 	var status int
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		status, _ = srv.refresh(t, bounded(t), tokens.RefreshToken)
 	}()
-	served := 0
-	for ; served < 100; served++ {
-		if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
-			t.Fatalf("the protected route answers %d after %v, want 200", code, time.Since(stopped))
+	for range 100 {
+		if code := longBound.profile(t, tokens.AccessToken); code != http.StatusOK {
+			t.Fatalf("the protected route answers %d, want 200", code)
 		}
 	}
 	eventually(t, func() error {
@@ -61,7 +69,7 @@ func TestSlowServer(t *testing.T) {
 		}
 		return nil
 	})
-	if down := time.Since(stopped); down < time.Second {
+	if down := time.Since(began); down < bound {
 		t.Errorf("the protected route answers 503 after only %v", down)
 	}
 	select {
@@ -76,15 +84,26 @@ func TestSlowServer(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if want := []auth.EventKind{auth.EventFeedDown, auth.EventFeedUp}; !slices.Equal(events, want) {
-			return fmt.Errorf("events %v, want %v", events, want)
+		if n := len(events); n < 2 || n%2 > 0 {
+			return fmt.Errorf("events %v, want that the feed is down, and up", events)
 		}
 		return nil
 	})
+	mu.Lock()
+	// The two events come once, or more often if the machine is too busy to read the feed in time.
+	for n, kind := range events {
+		if kind != [2]auth.EventKind{auth.EventFeedDown, auth.EventFeedUp}[n%2] {
+			t.Errorf("events %v, want down and up in turn", events)
+		}
+	}
+	mu.Unlock()
 	// The refresh may have been answered with 503, because new tokens are not verified while the feed
 	// is down. The refresh token works all the same.
 	<-done
-	if status, body := srv.refresh(t, bounded(t), tokens.RefreshToken); status != http.StatusOK {
-		t.Errorf("refresh afterwards: %d %s", status, body)
-	}
+	eventually(t, func() error {
+		if status, body := srv.refresh(t, bounded(t), tokens.RefreshToken); status != http.StatusOK {
+			return fmt.Errorf("refresh afterwards: %d %s", status, body)
+		}
+		return nil
+	})
 }

@@ -23,7 +23,7 @@ const (
 type layout struct { // exported fields, as encoding/binary requires
 	Version                       int64
 	Write                         [8]byte // random, different for every write
-	CreatedAt, LastUsedAt, Expiry int64   // in microseconds since 1970
+	CreatedAt, LastUsedAt, Expiry int64   // microseconds since 1970
 	UserID, UserAgent, IP         uint16  // lengths
 }
 

@@ -9,12 +9,12 @@ import (
 	"github.com/seed-e36e2130/auth/smtpnotify"
 )
 
-// A server that takes mails on port 587 for who logs in, and a text of the host's in
-// the place of one: the others stay.
+// A server that accepts mail on port 587 from clients that log in. The host replaces one text and
+// keeps the others.
 func ExampleNew() {
 	cfg := smtpnotify.Config{
 		From:     "Example <ops@example.com>",
-		Username: "ops", Password: "of a file, not of the program",
+		Username: "ops", Password: "from a file, not from the source",
 		StartTLS: true,
 		Timeout:  10 * time.Second,
 		Texts: map[recovery.Kind]smtpnotify.Text{

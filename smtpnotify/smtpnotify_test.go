@@ -28,20 +28,21 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
-	"github.com/seed-e36e2130/auth/recovery"
-	"github.com/seed-e36e2130/auth/smtpnotify"
+	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/smtpnotify"
 )
 
-// server is an SMTP server on the loopback, and what it was sent.
+// server is an SMTP server on the loopback interface, which keeps what it receives.
 type server struct {
 	port  int
 	roots *x509.CertPool
 
 	mu      sync.Mutex
 	sent    []envelope
-	refusal string // not empty: the answer to every message
+	refusal string // reply to every message, unless empty
 }
 
 type envelope struct {
@@ -51,8 +52,8 @@ type envelope struct {
 	data       []byte
 }
 
-// serve starts one: with TLS from the first byte, by STARTTLS, or without. old speaks
-// TLS 1.1 and nothing newer.
+// serve starts a server: with TLS from the first byte, with STARTTLS, or without TLS. If old is
+// given, TLS 1.1 is its newest version.
 func serve(t *testing.T, implicit, startTLS bool, old ...bool) *server {
 	t.Helper()
 	s := new(server)
@@ -79,7 +80,7 @@ func serve(t *testing.T, implicit, startTLS bool, old ...bool) *server {
 	return s
 }
 
-// certify makes a certificate for localhost that only roots knows.
+// certify returns settings with a certificate for localhost, and adds the certificate to s.roots.
 func (s *server) certify(t *testing.T) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -122,7 +123,7 @@ func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
 func (s *session) Auth(string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, username, password string) error {
 		if password != "app password" {
-			return errors.New("535 no")
+			return errors.New("535 wrong password")
 		}
 		s.user = username
 		return nil
@@ -155,7 +156,7 @@ var reset = recovery.Message{Kind: recovery.KindReset, UserID: "u1", To: "ada@ex
 
 func (s *server) config() smtpnotify.Config {
 	return smtpnotify.Config{
-		From: "Example Ⓔ <ops@example.com>", Port: s.port, TLS: &tls.Config{RootCAs: s.roots}, Timeout: time.Minute, // the longest there is
+		From: "Example Ⓔ <ops@example.com>", Port: s.port, TLS: &tls.Config{RootCAs: s.roots}, Timeout: time.Minute, // the maximum
 		Username: "ops", Password: "app password",
 	}
 }
@@ -216,20 +217,20 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// TestNothingIsSentInTheClear holds what happens where TLS cannot be had, or proves
-// nothing.
+// TestNothingIsSentInTheClear checks that nothing is sent if the server has no TLS, a certificate that
+// is not trusted, or only an old version.
 func TestNothingIsSentInTheClear(t *testing.T) {
 	t.Parallel()
 	plain, foreign := serve(t, false, false), serve(t, true, false)
 	withoutTLS, implicit, untrusted := plain.config(), plain.config(), foreign.config()
 	withoutTLS.StartTLS, untrusted.TLS = true, nil
-	nobody := withoutTLS // logs in, which go-mail does not without TLS
-	nobody.Username, nobody.Password = "", ""
+	withoutLogin := withoutTLS // go-mail itself refuses to log in without TLS
+	withoutLogin.Username, withoutLogin.Password = "", ""
 	ancient := serve(t, true, false, true)
 	old := ancient.config()
 	old.TLS.MinVersion = tls.VersionTLS10
 	for name, cfg := range map[string]smtpnotify.Config{
-		"no STARTTLS": withoutTLS, "no STARTTLS, no login": nobody, "no TLS": implicit, "a certificate of nobody": untrusted, "TLS 1.1": old,
+		"no STARTTLS": withoutTLS, "no STARTTLS, no login": withoutLogin, "no TLS": implicit, "untrusted certificate": untrusted, "TLS 1.1": old,
 	} {
 		err := send(t, cfg, reset)
 		if err == nil || strings.Contains(err.Error(), link) || strings.Contains(err.Error(), "app password") {
@@ -258,13 +259,13 @@ func TestOneRecipient(t *testing.T) {
 			t.Errorf("sent to %q", to)
 		}
 	}
-	// What a host puts into a subject ends no header.
+	// A value in a subject cannot end the header.
 	cfg := s.config()
 	cfg.Texts = map[recovery.Kind]smtpnotify.Text{recovery.KindReset: {Subject: "For {{.UserID}}", Body: "{{.Link}}"}}
 	m := reset
 	m.UserID = "u1\r\nBcc: eve@example.com"
 	if err := send(t, cfg, m); err == nil || strings.Contains(err.Error(), link) {
-		t.Errorf("a subject of two lines: %v", err)
+		t.Errorf("a subject of two lines was sent, or the error shows the link: %v", err)
 	}
 	if sent := s.take(); len(sent) != 0 {
 		t.Errorf("sent %+v", sent)
@@ -275,12 +276,12 @@ func TestOneRecipient(t *testing.T) {
 	}
 	header, body := read(t, s.take()[0])
 	if subject, err := new(mime.WordDecoder).DecodeHeader(header.Get("Subject")); err != nil || subject != "For Ädä" || strings.TrimSpace(body) != link {
-		t.Errorf("sent %q: %q", subject, body)
+		t.Errorf("the subject is %q, the body %q", subject, body)
 	}
 }
 
-// TestRefusalQuotes has a server say what it does not like about a message: errors are
-// logged, and the link would open the account for who reads that.
+// TestRefusalQuotes has a server quote the link or code in its refusal. Errors are logged, so the
+// error must not show it: a reader of the log could open the account.
 func TestRefusalQuotes(t *testing.T) {
 	t.Parallel()
 	s := serve(t, true, false)
@@ -294,12 +295,12 @@ func TestRefusalQuotes(t *testing.T) {
 		s.mu.Unlock()
 		err := send(t, s.config(), m)
 		if err == nil || !strings.Contains(err.Error(), string(m.Kind)) {
-			t.Errorf("%s: %v", refusal, err)
+			t.Errorf("%s: %v, want an error that names the kind", refusal, err)
 			continue
 		}
 		for _, secret := range []string{link[len(link)-64:], code.Code} {
 			if strings.Contains(strings.ToLower(err.Error()), secret) {
-				t.Errorf("the error has the secret: %v", err)
+				t.Errorf("the error shows the secret: %v", err)
 			}
 		}
 	}
@@ -307,11 +308,11 @@ func TestRefusalQuotes(t *testing.T) {
 	s.refusal = "not today"
 	s.mu.Unlock()
 	if err := send(t, s.config(), code); err == nil || !strings.Contains(err.Error(), "not today") {
-		t.Errorf("the error does not say why: %v", err)
+		t.Errorf("the error does not show the server's reply: %v", err)
 	}
 }
 
-// TestEveryKind holds that each kind has a text, with what it is for in it.
+// TestEveryKind checks that each kind has a text that contains its link, its code or its warning.
 func TestEveryKind(t *testing.T) {
 	t.Parallel()
 	s := serve(t, true, false)
@@ -320,7 +321,7 @@ func TestEveryKind(t *testing.T) {
 		recovery.KindPasswordReset, recovery.KindChangeAsked, recovery.KindChanged, recovery.KindDeleted,
 	} {
 		m := recovery.Message{Kind: kind, To: "ada@example.com", Life: time.Hour}
-		want := "tell us at once"
+		want := "contact us at once"
 		switch kind {
 		case recovery.KindCode:
 			m.Code, want = "012345", "012345"
@@ -337,12 +338,12 @@ func TestEveryKind(t *testing.T) {
 		}
 	}
 	if err := send(t, s.config(), recovery.Message{Kind: "other", To: "ada@example.com"}); err == nil {
-		t.Error("a kind without a text was sent")
+		t.Error("a message of an unknown kind was sent")
 	}
 }
 
-// TestServerThatSaysNothing holds that the context bounds it all.
-func TestServerThatSaysNothing(t *testing.T) {
+// TestSilentServer checks that the context bounds the whole call.
+func TestSilentServer(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -357,13 +358,15 @@ func TestServerThatSaysNothing(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	if err := n.Notify(ctx, reset); err == nil {
-		t.Error("nobody answered, and it was sent")
+		t.Error("Notify succeeded without an answer of the server")
 	}
 	if took := time.Since(start); took > 30*time.Second {
-		t.Errorf("it took %v", took)
+		t.Errorf("Notify took %v", took)
 	}
 }
 
+// TestNewFindsEveryFault checks the faults of a configuration, and that no form of a valid one shows
+// its password.
 func TestNewFindsEveryFault(t *testing.T) {
 	t.Parallel()
 	_, err := smtpnotify.New("mail.example.com:25", smtpnotify.Config{
@@ -378,27 +381,24 @@ func TestNewFindsEveryFault(t *testing.T) {
 		`Texts "other"`, `Texts "reset"`, `Texts "code"`, `Texts "login"`, `Texts "verify"`,
 	} {
 		if !strings.Contains(fmt.Sprint(err), field) {
-			t.Errorf("no word of %s in %v", field, err)
+			t.Errorf("the error does not name %s: %v", field, err)
 		}
 	}
 	if _, ok := errors.AsType[*auth.ConfigError](err); !ok {
-		t.Errorf("%T is no *auth.ConfigError", err)
-	}
-	if err := new(smtpnotify.Notifier).Notify(t.Context(), reset); err == nil {
-		t.Error("the zero Notifier sends")
+		t.Errorf("%T is not an *auth.ConfigError", err)
 	}
 	cfg := smtpnotify.Config{From: "ops@example.com", Username: "ops", Password: "app password"}
 	n, err := smtpnotify.New("mail.example.com", cfg)
-	asJSON, marshalled := json.Marshal([]any{cfg, &cfg, n})
-	if err = errors.Join(err, marshalled); err != nil {
+	asJSON, jsonErr := json.Marshal([]any{cfg, &cfg, n})
+	if err = errors.Join(err, jsonErr); err != nil {
 		t.Fatal(err)
 	}
 	if text := string(asJSON) + fmt.Sprintf("%v %+v %#v %v %+v %#v", cfg, cfg, cfg, n, n, n) + cfg.LogValue().String(); strings.Contains(text, "app password") {
-		t.Errorf("the password is in %s", text)
+		t.Errorf("%s shows the password", text)
 	}
 }
 
-// TestForgottenPassword is the whole way: asked, sent, read, used.
+// TestForgottenPassword asks for a link, receives it by SMTP, and uses it.
 func TestForgottenPassword(t *testing.T) {
 	t.Parallel()
 	s := serve(t, true, false)
@@ -406,20 +406,8 @@ func TestForgottenPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := jwt.GenerateKey(jwt.HS256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ring, err := jwt.NewKeyRing(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://api.example.com", Audience: "https://api.example.com", Keys: ring})
-	if err != nil {
-		t.Fatal(err)
-	}
 	store, addresses := memstore.New(), recovery.NewMemoryAddresses()
-	accounts, err := auth.New(store, issuer, auth.Config{Hasher: authtest.FastHasher(t)})
+	accounts, err := auth.New(store, testkit.NewIssuer(t, jwt.IssuerConfig{}), auth.Config{Hasher: authtest.FastHasher(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,18 +7,18 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
-// Text is what a message says, as text/template has it, in plain text. It is given
-// .Link, .Code, .UserID and .Minutes, for which link or code is good.
+// Text is the plain text of one kind of message, as templates of package text/template. They can use
+// .Link, .Code, .UserID and .Minutes, which is how long the link or code is valid.
 type Text struct {
-	Subject string // one line; holds no secret, for it is shown on locked screens
+	Subject string // one line without a secret, because it is shown on locked screens
 	Body    string
 }
 
-// values are what a Text is filled with.
+// values are the fields that a template can use.
 type values struct {
 	Link, Code, UserID string
 	Minutes            int
@@ -26,60 +26,77 @@ type values struct {
 
 type parsed struct{ subject, body *template.Template }
 
-const ignore = "\n\nIf it was not you, ignore this message: without it nothing happens.\n"
-const alarm = "\n\nIf it was not you, somebody else has access to your account: tell us at once.\n"
+// Endings of the default texts.
+const (
+	ignore = "\n\nIf you did not ask for this, ignore this message. Nothing will change.\n"
+	alarm  = "\n\nIf this was not you, someone else has access to your account: contact us at once.\n"
+)
 
-// texts are those that a host does not replace.
-var texts = map[recovery.Kind]Text{
-	recovery.KindReset:         {"Choose a new password", "To choose a new password, open this link within {{.Minutes}} minutes:\n\n{{.Link}}" + ignore},
-	recovery.KindVerify:        {"Confirm your address", "To confirm that this address is yours, open this link:\n\n{{.Link}}" + ignore},
-	recovery.KindChange:        {"Confirm your new address", "To make this the address of your account, open this link:\n\n{{.Link}}" + ignore},
-	recovery.KindLogin:         {"Log in", "To log in, open this link within {{.Minutes}} minutes:\n\n{{.Link}}" + ignore},
-	recovery.KindCode:          {"Your code", "Your code to log in, good for {{.Minutes}} minutes:\n\n{{.Code}}\n\nType it only where you asked for it. Nobody of ours will ask you to tell it." + ignore},
-	recovery.KindPasswordReset: {"Your password was changed", "A link was used to choose a new password. All sessions have ended." + alarm},
-	recovery.KindChangeAsked:   {"Another address for your account", "It was asked, with your password, to give your account another address. It will be, when that address is confirmed." + alarm},
-	recovery.KindChanged:       {"The address of your account was changed", "This is no longer the address of your account." + alarm},
-	recovery.KindDeleted:       {"Your account was deleted", "Your account was deleted, with your password." + alarm},
+// defaultTexts are used for the kinds that a host does not replace.
+var defaultTexts = map[recovery.Kind]Text{
+	recovery.KindReset: {
+		"Choose a new password",
+		"To choose a new password, open this link within {{.Minutes}} minutes:\n\n{{.Link}}" + ignore,
+	},
+	recovery.KindVerify: {
+		"Confirm your address",
+		"To confirm that this address is yours, open this link:\n\n{{.Link}}" + ignore,
+	},
+	recovery.KindChange: {
+		"Confirm your new address",
+		"To make this the address of your account, open this link:\n\n{{.Link}}" + ignore,
+	},
+	recovery.KindLogin: {
+		"Log in",
+		"To log in, open this link within {{.Minutes}} minutes:\n\n{{.Link}}" + ignore,
+	},
+	recovery.KindCode: {
+		"Your code",
+		"Your code to log in, valid for {{.Minutes}} minutes:\n\n{{.Code}}\n\n" +
+			"Enter it only on the page where you asked for it. We will never ask you for it." + ignore,
+	},
+	recovery.KindPasswordReset: {
+		"Your password was changed",
+		"A link was used to choose a new password. You have been logged out everywhere." + alarm,
+	},
+	recovery.KindChangeAsked: {
+		"Another address for your account",
+		"Someone entered your password and asked to change the address of your account. " +
+			"The address changes when the new one is confirmed." + alarm,
+	},
+	recovery.KindChanged: {
+		"The address of your account was changed",
+		"This is no longer the address of your account." + alarm,
+	},
+	recovery.KindDeleted: {
+		"Your account was deleted",
+		"Someone entered your password and deleted your account." + alarm,
+	},
 }
 
-// parse returns the texts of all kinds, and tries each.
-func parse(replaced map[recovery.Kind]Text) (map[recovery.Kind]parsed, error) {
-	all := make(map[recovery.Kind]parsed, len(texts))
-	var faults []error
+// parseAll returns the texts of all kinds, after it has filled each with sample values. It adds the
+// faults of those that replace a default text.
+func parseAll(faults *cfgerr.Faults, replaced map[recovery.Kind]Text) map[recovery.Kind]parsed {
 	for kind := range replaced {
-		if _, known := texts[kind]; !known {
-			faults = append(faults, &auth.ConfigError{Field: "smtpnotify.Config.Texts", Value: string(kind), Reason: "is no kind of message"})
+		if _, known := defaultTexts[kind]; !known {
+			faults.Add("Config.Texts", string(kind), "is no kind of message")
 		}
 	}
-	for kind, text := range texts {
-		if other, is := replaced[kind]; is {
-			text = other
+	all := make(map[recovery.Kind]parsed, len(defaultTexts))
+	for kind, text := range defaultTexts {
+		if replacement, ok := replaced[kind]; ok {
+			text = replacement
 		}
-		one, err := text.parse()
+		p, err := text.parse()
 		if err == nil {
-			_, body, tried := one.fill(recovery.Message{Kind: kind, Link: "https://link.example", Code: "123456", Life: time.Hour})
-			err = tried
-			if wants := secretOf(kind); err == nil && wants != "" && !strings.Contains(body, wants) {
-				err = errors.New("the body does not hold the link or code")
-			}
+			err = p.try(kind)
 		}
 		if err != nil {
-			faults = append(faults, &auth.ConfigError{Field: "smtpnotify.Config.Texts", Value: string(kind), Reason: err.Error()})
+			faults.Add("Config.Texts", string(kind), err.Error())
 		}
-		all[kind] = one
+		all[kind] = p
 	}
-	return all, errors.Join(faults...)
-}
-
-// secretOf returns what a body of this kind must hold of the message it is tried with.
-func secretOf(kind recovery.Kind) string {
-	switch kind {
-	case recovery.KindReset, recovery.KindVerify, recovery.KindChange, recovery.KindLogin:
-		return "https://link.example"
-	case recovery.KindCode:
-		return "123456"
-	}
-	return ""
+	return all
 }
 
 func (t Text) parse() (p parsed, err error) {
@@ -90,7 +107,28 @@ func (t Text) parse() (p parsed, err error) {
 	return p, err
 }
 
-// fill returns subject and body for m. No error holds what is secret in m.
+// try fills p with sample values. It returns an error if that fails, or if the body lacks the link or
+// code that is the purpose of the message.
+func (p parsed) try(kind recovery.Kind) error {
+	sample := recovery.Message{Kind: kind, Link: "https://link.example", Code: "123456", Life: time.Hour}
+	_, body, err := p.fill(sample)
+	if err != nil {
+		return err
+	}
+	var secret string
+	switch kind {
+	case recovery.KindReset, recovery.KindVerify, recovery.KindChange, recovery.KindLogin:
+		secret = sample.Link
+	case recovery.KindCode:
+		secret = sample.Code
+	}
+	if !strings.Contains(body, secret) {
+		return errors.New("the body must contain {{.Link}}, or {{.Code}} for a code")
+	}
+	return nil
+}
+
+// fill returns subject and body for m. Its errors hold no secret of m.
 func (p parsed) fill(m recovery.Message) (subject, body string, err error) {
 	if p.subject == nil {
 		return "", "", fmt.Errorf("smtpnotify: there is no text for messages of kind %q", m.Kind)

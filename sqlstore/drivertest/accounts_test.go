@@ -18,16 +18,15 @@ import (
 	"github.com/seed-e36e2130/auth/secrets"
 )
 
-// TestSessionsOfUser lists the sessions of a user and ends them in every way there
-// is, at one replica. At the other the access tokens of those, and no others, end.
+// TestSessionsOfUser lists the sessions of a user, and ends them in every possible way at one replica.
+// At the other replica the access tokens of those sessions end, and no others.
 func TestSessionsOfUser(t *testing.T) {
 	each(t, slices.Concat(targets, variants[:2]), func(t *testing.T, tt target) {
-		source := tt.source(t) // the same for both
-		tt.source = func(testing.TB) string { return source }
+		tt = tt.shared(t)
 		s, _, p := tt.store(t)
 		keys := newKeys(t)
 		here := newService(t, s, keys, revocation.Config{Bound: 5 * time.Minute}, nil, nil)
-		there := newService(t, tt.again(t, p), keys, revocation.Config{Bound: 5 * time.Minute}, nil, nil)
+		there := newService(t, tt.reopen(t, p), keys, revocation.Config{Bound: 5 * time.Minute}, nil, nil)
 		alice, err := here.auth.Register(bounded(t), "alice", password)
 		if err != nil {
 			t.Fatal(err)
@@ -44,41 +43,41 @@ func TestSessionsOfUser(t *testing.T) {
 			}
 			return got
 		}
-		// live fails the test unless these are the sessions of alice, and the tokens
-		// of dead are good for nothing.
-		live := func(after string, list []auth.Tokens, dead ...auth.Tokens) {
+		// expect fails the test unless alice has exactly the sessions of valid, and the tokens of ended
+		// are refused.
+		expect := func(after string, valid []auth.Tokens, ended ...auth.Tokens) {
 			t.Helper()
 			if err := there.list.Sync(bounded(t)); err != nil {
 				t.Fatal(err)
 			}
 			var want, got []string
-			for _, tokens := range list {
+			for _, tokens := range valid {
 				want = append(want, tokens.Principal.SessionID())
 				if code := there.profile(t, tokens.AccessToken); code != http.StatusOK {
-					t.Errorf("after %s: a session that goes on is answered %d", after, code)
+					t.Errorf("after %s: the profile of a valid session answers %d, want 200", after, code)
 				}
 			}
-			for _, tokens := range dead {
+			for _, tokens := range ended {
 				if code := there.profile(t, tokens.AccessToken); code != http.StatusUnauthorized {
-					t.Errorf("after %s: a session that ended is answered %d", after, code)
+					t.Errorf("after %s: the profile of an ended session answers %d, want 401", after, code)
 				}
 			}
 			sessions, err := there.auth.Sessions(bounded(t), alice.ID)
-			for _, one := range sessions {
-				got = append(got, one.ID)
+			for _, session := range sessions {
+				got = append(got, session.ID)
 			}
 			slices.Sort(want)
 			slices.Sort(got)
 			if err != nil || !slices.Equal(got, want) {
-				t.Errorf("after %s: sessions %q, %v, want %q", after, got, err, want)
+				t.Errorf("after %s: the user has the sessions %q, %v, want %q", after, got, err, want)
 			}
-			for _, tokens := range dead { // last, for this could end it, too
+			for _, tokens := range ended { // last, because a refresh could itself end the session
 				if _, err := there.auth.Refresh(bounded(t), tokens.RefreshToken); !errors.Is(err, auth.ErrInvalidGrant) {
-					t.Errorf("after %s: Refresh of a session that ended: %v", after, err)
+					t.Errorf("after %s: Refresh of an ended session: %v", after, err)
 				}
 			}
 		}
-		done := func(err error) {
+		must := func(err error) {
 			t.Helper()
 			if err != nil {
 				t.Fatal(err)
@@ -87,48 +86,51 @@ func TestSessionsOfUser(t *testing.T) {
 		ctx := bounded(t)
 		phone, laptop, tablet := login("alice", password, "phone", "192.0.2.1"), login("alice", password, "laptop", "2001:db8::1"), login("alice", password, "tablet", "192.0.2.3")
 		other := login("bob", password, "phone", "192.0.2.4")
-		live("login", []auth.Tokens{phone, laptop, tablet})
+		expect("login", []auth.Tokens{phone, laptop, tablet})
 		sessions, err := there.auth.Sessions(ctx, alice.ID)
-		done(err)
-		for _, one := range sessions {
-			if one.ID == laptop.Principal.SessionID() && (one.UserAgent != "laptop" || one.IP != netip.MustParseAddr("2001:db8::1") || one.CreatedAt.IsZero() || one.LastUsedAt.Before(one.CreatedAt)) {
-				t.Errorf("the laptop's session is %+v", one)
+		must(err)
+		for _, session := range sessions {
+			if session.ID != laptop.Principal.SessionID() {
+				continue
+			}
+			if session.UserAgent != "laptop" || session.IP != netip.MustParseAddr("2001:db8::1") ||
+				session.CreatedAt.IsZero() || session.LastUsedAt.Before(session.CreatedAt) {
+				t.Errorf("the laptop's session is %+v", session)
 			}
 		}
 		if err := here.auth.EndSession(ctx, bob.ID, phone.Principal.SessionID()); !errors.Is(err, auth.ErrSessionNotFound) {
-			t.Errorf("another ends it: %v", err)
+			t.Errorf("EndSession of another user's session: %v", err)
 		}
-		done(here.auth.EndSession(ctx, alice.ID, phone.Principal.SessionID()))
-		live("EndSession", []auth.Tokens{laptop, tablet}, phone)
-		done(here.auth.EndSessions(ctx, alice.ID, laptop.Principal.SessionID()))
-		live("EndSessions of the others", []auth.Tokens{laptop}, phone, tablet)
+		must(here.auth.EndSession(ctx, alice.ID, phone.Principal.SessionID()))
+		expect("EndSession", []auth.Tokens{laptop, tablet}, phone)
+		must(here.auth.EndSessions(ctx, alice.ID, laptop.Principal.SessionID()))
+		expect("EndSessions of the others", []auth.Tokens{laptop}, phone, tablet)
 		again, err := here.auth.ChangePassword(ctx, alice.ID, password, "battery staple")
-		done(err)
-		live("ChangePassword", []auth.Tokens{again}, laptop)
-		done(here.auth.EndSessions(ctx, alice.ID, ""))
-		live("EndSessions", nil, again)
+		must(err)
+		expect("ChangePassword", []auth.Tokens{again}, laptop)
+		must(here.auth.EndSessions(ctx, alice.ID, ""))
+		expect("EndSessions", nil, again)
 		last := login("alice", "battery staple", "phone", "192.0.2.1")
-		done(here.auth.Disable(ctx, alice.ID))
-		live("Disable", nil, last)
-		done(here.auth.Enable(ctx, alice.ID))
+		must(here.auth.Disable(ctx, alice.ID))
+		expect("Disable", nil, last)
+		must(here.auth.Enable(ctx, alice.ID))
 		last = login("alice", "battery staple", "phone", "192.0.2.1")
-		live("Enable", []auth.Tokens{last})
-		done(here.auth.Delete(ctx, alice.ID))
-		live("Delete", nil, last)
+		expect("Enable", []auth.Tokens{last})
+		must(here.auth.Delete(ctx, alice.ID))
+		expect("Delete", nil, last)
 		if code := there.profile(t, other.AccessToken); code != http.StatusOK {
-			t.Errorf("another user's session is answered %d", code)
+			t.Errorf("the profile of another user answers %d, want 200", code)
 		}
 	})
 }
 
-// TestKeysRotate has clients refresh at two replicas, whose keys, those of the refresh
-// tokens and those that sign, are rotated again and again, each replica at another
-// time. None is logged out, and each access token is good at the other replica.
+// TestKeysRotate refreshes at two replicas while the keys of refresh tokens and of access tokens rotate
+// again and again, at each replica at another time. No client is logged out, and each access token is
+// valid at the other replica.
 func TestKeysRotate(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		const clients, rotations = 4, 5
-		source := tt.source(t) // the same for both
-		tt.source = func(testing.TB) string { return source }
+		tt = tt.shared(t)
 		s, _, p := tt.store(t)
 		create(t, s, user("1", "alice"))
 		type generation struct {
@@ -152,12 +154,12 @@ func TestKeysRotate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			store := tt.again(t, p)
+			store := tt.reopen(t, p)
 			if replicas[i], err = auth.New(store, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: store, RefreshKeys: refresh}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		var done [clients]atomic.Int64
+		var refreshes [clients]atomic.Int64
 		var stop atomic.Bool
 		var wg sync.WaitGroup
 		for i := range clients {
@@ -169,20 +171,20 @@ func TestKeysRotate(t *testing.T) {
 				for n := i; !stop.Load(); n++ {
 					got, err := replicas[n%2].Refresh(bounded(t), tokens.RefreshToken)
 					if err != nil {
-						t.Errorf("an honest client: %v", err)
+						t.Errorf("Refresh of an honest client: %v", err)
 						stop.Store(true)
 						return
 					}
 					if _, err := replicas[(n+1)%2].Verify(t.Context(), got.AccessToken); err != nil {
-						t.Errorf("the other replica: %v", err)
+						t.Errorf("Verify at the other replica: %v", err)
 					}
 					tokens = got
-					done[i].Add(1)
+					refreshes[i].Add(1)
 				}
 			})
 		}
-		// step replaces the keys of one replica after the other, and waits until each
-		// client has got tokens since.
+		// step replaces the keys of one replica after the other, and waits until each client has
+		// refreshed since.
 		step := func(first generation, older ...generation) {
 			t.Helper()
 			var olderRefresh []secrets.Key
@@ -199,8 +201,8 @@ func TestKeysRotate(t *testing.T) {
 				}
 				time.Sleep(5 * time.Millisecond)
 			}
-			for i := range done {
-				for begin := done[i].Load(); done[i].Load() < begin+2 && !stop.Load(); {
+			for i := range refreshes {
+				for begin := refreshes[i].Load(); refreshes[i].Load() < begin+2 && !stop.Load(); {
 					time.Sleep(time.Millisecond)
 				}
 			}

@@ -25,7 +25,7 @@ func TestAddresses(t *testing.T) {
 	})
 }
 
-// TestAddressesOfUsers runs the suite for users in a host's table, and deletes them.
+// TestAddressesOfUsers runs the suite with users in a host's table, and deletes the users.
 func TestAddressesOfUsers(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		s, db, table := tt.hostTable(t, tt.exact(), tt.exact(), "", sqlstore.UserTable{})
@@ -39,7 +39,7 @@ func TestAddressesOfUsers(t *testing.T) {
 			return s, "1", "2"
 		})
 
-		// A user of whom the host deleted the row itself.
+		// The host deletes the row of a user itself.
 		exec(t, db, "DELETE FROM "+table)
 		replace := func(id, old, replacement string) error {
 			return s.ReplaceAddress(bounded(t), id, old, replacement, true)
@@ -50,10 +50,10 @@ func TestAddressesOfUsers(t *testing.T) {
 		}
 		exec(t, db, "DELETE FROM "+table)
 		if err := replace("3", "lin@example.com", "more@example.com"); !errors.Is(err, auth.ErrUserNotFound) {
-			t.Errorf("ReplaceAddress of nobody: %v", err)
+			t.Errorf("ReplaceAddress of an unknown user: %v", err)
 		}
 		if err := s.DeleteUser(bounded(t), "3"); !errors.Is(err, auth.ErrUserNotFound) {
-			t.Errorf("DeleteUser of nobody: %v", err)
+			t.Errorf("DeleteUser of an unknown user: %v", err)
 		}
 		if id, err := s.UserByAddress(bounded(t), "lin@example.com"); !errors.Is(err, auth.ErrUserNotFound) {
 			t.Errorf("UserByAddress after DeleteUser: %q, %v", id, err)
@@ -67,13 +67,13 @@ func TestAddressLimits(t *testing.T) {
 		create(t, s, user("1", "ada"))
 		for name, text := range map[string]string{"too long": strings.Repeat("n", 256), "NUL": "a\x00@b", "not UTF-8": "a\xff@b"} {
 			if err := s.ReplaceAddress(bounded(t), "1", "", text, true); !errors.Is(err, auth.ErrInvalidUsername) {
-				t.Errorf("ReplaceAddress by one that is %s: %v", name, err)
+				t.Errorf("ReplaceAddress with an address that is %s: %v", name, err)
 			}
 			if err := s.ReplaceAddress(bounded(t), text, "", "ada@example.com", true); !errors.Is(err, auth.ErrUserNotFound) {
-				t.Errorf("ReplaceAddress of an ID that is %s: %v", name, err)
+				t.Errorf("ReplaceAddress with an ID that is %s: %v", name, err)
 			}
 			if _, err := s.UserByAddress(bounded(t), text); !errors.Is(err, auth.ErrUserNotFound) {
-				t.Errorf("UserByAddress of one that is %s: %v", name, err)
+				t.Errorf("UserByAddress with an address that is %s: %v", name, err)
 			}
 		}
 		longest := strings.Repeat("n", 255)
@@ -81,7 +81,7 @@ func TestAddressLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		if id, err := s.UserByAddress(bounded(t), longest); err != nil || id != "1" {
-			t.Errorf("UserByAddress of the longest: %q, %v", id, err)
+			t.Errorf("UserByAddress with the longest address: %q, %v", id, err)
 		}
 	})
 }

@@ -11,12 +11,11 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
-// TestConstraintsOfSessions holds that the other tables keep out what no store
-// writes, too: whatever stands in them was written whole. That of the users is held by
-// TestConstraints.
+// TestConstraintsOfSessions checks that the other tables also reject what no store writes. See
+// TestConstraints for the table of users.
 func TestConstraintsOfSessions(t *testing.T) {
 	id := strings.Repeat("i", 22)
-	sound := map[string]map[string]any{
+	valid := map[string]map[string]any{
 		"sessions": {
 			"id": id, "user_id": "1", "created_at": 1, "last_used_at": 1, "expires_at": 1,
 			"user_agent": "", "ip": "", "version": 0, "state": []byte{},
@@ -32,27 +31,27 @@ func TestConstraintsOfSessions(t *testing.T) {
 	const emptyOwner = "an empty owner"
 	long := func(n int) string { return strings.Repeat("x", n) }
 	bad := map[string]change{
-		"a short session ID":    {"sessions", "id", id[1:]},
-		"a long session ID":     {"sessions", "id", id + "i"},
-		"nobody's session":      {"sessions", "user_id", ""},
-		"a long user ID":        {"sessions", "user_id", long(256)},
-		"a long user agent":     {"sessions", "user_agent", long(257)},
-		"a long IP":             {"sessions", "ip", long(46)},
-		"a long state":          {"sessions", "state", bytes.Repeat([]byte{1}, 513)},
-		"a short ended session": {"revocations", "session_id", id[1:]},
-		"neither nor":           {"revocations", "session_id", ""},
-		"both":                  {"revocations", "user_id", "1"},
-		"no key":                {"records", "id", ""},
-		"a long key":            {"records", "id", long(201)},
-		"a long value":          {"records", "value", bytes.Repeat([]byte{1}, 4097)},
-		"version 0":             {"records", "version", 0},
-		"a long owner":          {"records", "owner", long(256)},
-		emptyOwner:              {"records", "owner", ""},
-		"nobody's address":      {"addresses", "user_id", ""},
-		"an empty address":      {"addresses", "address", ""},
-		"a long address":        {"addresses", "address", long(256)},
+		"a short session ID":     {"sessions", "id", id[1:]},
+		"a long session ID":      {"sessions", "id", id + "i"},
+		"a session of nobody":    {"sessions", "user_id", ""},
+		"a long user ID":         {"sessions", "user_id", long(256)},
+		"a long user agent":      {"sessions", "user_agent", long(257)},
+		"a long IP":              {"sessions", "ip", long(46)},
+		"a long state":           {"sessions", "state", bytes.Repeat([]byte{1}, 513)},
+		"a short ended session":  {"revocations", "session_id", id[1:]},
+		"a row about nothing":    {"revocations", "session_id", ""},
+		"a row about two things": {"revocations", "user_id", "1"},
+		"no key":                 {"records", "id", ""},
+		"a long key":             {"records", "id", long(201)},
+		"a long value":           {"records", "value", bytes.Repeat([]byte{1}, 4097)},
+		"version 0":              {"records", "version", 0},
+		"a long owner":           {"records", "owner", long(256)},
+		emptyOwner:               {"records", "owner", ""},
+		"an address of nobody":   {"addresses", "user_id", ""},
+		"an empty address":       {"addresses", "address", ""},
+		"a long address":         {"addresses", "address", long(256)},
 	}
-	for table, row := range sound {
+	for table, row := range valid {
 		for column := range row {
 			if optional := table == "records" && (column == "expires_at" || column == "owner"); !optional {
 				bad[table+" without "+column] = change{table, column, nil}
@@ -75,30 +74,30 @@ func TestConstraintsOfSessions(t *testing.T) {
 			_, err := db.ExecContext(bounded(t), "INSERT INTO "+p+table+" ("+strings.Join(columns, ", ")+") VALUES ("+strings.Join(marks, ", ")+")", values...)
 			return err
 		}
-		for name, one := range bad {
+		for name, change := range bad {
 			if name == emptyOwner && tt.dialect == sqlstore.MySQL {
 				continue // the migration says why it has no CHECK there
 			}
-			row := maps.Clone(sound[one.table])
-			row[one.column] = one.value
-			if err := insert(one.table, row); err == nil {
-				t.Errorf("%s is accepted", name)
+			row := maps.Clone(valid[change.table])
+			row[change.column] = change.value
+			if err := insert(change.table, row); err == nil {
+				t.Errorf("the table accepts %s", name)
 			}
 		}
-		for table, row := range sound {
+		for table, row := range valid {
 			if err := insert(table, row); err != nil {
-				t.Errorf("a sound row of %s is refused: %v", table, err)
+				t.Errorf("a valid row of %s is rejected: %v", table, err)
 			}
 		}
 		for table, column := range map[string]string{"sessions": "id", "revocations": "batch", "records": "id", "addresses": "user_id"} {
-			if err := insert(table, sound[table]); err == nil {
-				t.Errorf("a row of %s comes twice, with one %s", table, column)
+			if err := insert(table, valid[table]); err == nil {
+				t.Errorf("the table %s accepts a second row with the same %s", table, column)
 			}
 		}
-		another := maps.Clone(sound["addresses"])
+		another := maps.Clone(valid["addresses"])
 		another["user_id"] = "2"
 		if err := insert("addresses", another); err == nil {
-			t.Error("one address is two users'")
+			t.Error("two users have the same address")
 		}
 	})
 }

@@ -1,6 +1,5 @@
-// Package drivertest runs sqlstore on the databases and drivers that it is meant
-// for. It is a module of its own, so that who imports sqlstore downloads none of
-// them.
+// Package drivertest tests sqlstore with the databases and drivers that it supports. It is a module of
+// its own, so that programs that import sqlstore do not download the drivers.
 package drivertest
 
 import (
@@ -23,24 +22,22 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
-// A target is a database by way of a driver.
+// A target is a database and the driver that reaches it.
 type target struct {
 	name    string
 	dialect sqlstore.Dialect
-	driver  string // as registered with database/sql
+	driver  string // name in database/sql
 	source  func(testing.TB) string
 }
 
-// targets are one of each: what depends on the database is tested on each of
-// these.
+// targets holds one target for each dialect.
 var targets = []target{
 	{"SQLite", sqlstore.SQLite, "sqlite", sqliteFile},
 	{"PostgreSQL", sqlstore.PostgreSQL, "pgx", postgres()},
 	{"MariaDB", sqlstore.MySQL, "mysql", mariadb(nil)},
 }
 
-// variants are other drivers, and settings that change what a driver or a server
-// answers.
+// variants holds other drivers, and settings that change the replies of a driver or a server.
 var variants = []target{
 	{"SQLite by ncruces", sqlstore.SQLite, "sqlite3", sqliteFile},
 	{"PostgreSQL by pq", sqlstore.PostgreSQL, "postgres", postgres()},
@@ -65,7 +62,7 @@ func postgres(params ...string) func(testing.TB) string {
 		source := testenv.Require(t, "PostgreSQL", "AUTH_TEST_POSTGRES")
 		u, err := url.Parse(source)
 		if err != nil || u.Host == "" {
-			t.Fatalf("AUTH_TEST_POSTGRES must be a URL, as in postgres://user:password@127.0.0.1:5432/database?sslmode=disable")
+			t.Fatalf("AUTH_TEST_POSTGRES must be a URL such as postgres://user:password@127.0.0.1:5432/database?sslmode=disable")
 		}
 		q := u.Query()
 		for i := 0; i < len(params); i += 2 {
@@ -80,7 +77,7 @@ func mariadb(change func(*mysql.Config)) func(testing.TB) string {
 	return func(t testing.TB) string {
 		cfg, err := mysql.ParseDSN(testenv.Require(t, "MariaDB", "AUTH_TEST_MARIADB"))
 		if err != nil {
-			t.Fatalf("AUTH_TEST_MARIADB must be a data source name, as in user:password@tcp(127.0.0.1:3306)/database")
+			t.Fatalf("AUTH_TEST_MARIADB must be a data source name such as user:password@tcp(127.0.0.1:3306)/database")
 		}
 		if change != nil {
 			change(cfg)
@@ -89,8 +86,7 @@ func mariadb(change func(*mysql.Config)) func(testing.TB) string {
 	}
 }
 
-// open returns a pool of its own on the target, the same database for the same
-// source.
+// open returns a new pool on a database. The same source leads to the same database.
 func open(t testing.TB, driver, source string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(driver, source)
@@ -103,22 +99,30 @@ func open(t testing.TB, driver, source string) *sql.DB {
 	return db
 }
 
-// prefix returns the prefix of tables that nobody else has, and drops them after
-// the test.
+// prefix returns an unused table prefix. The tables with that prefix are dropped after the test.
 func prefix(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	p := "t" + strings.ToLower(rand.Text()[:20]) + "_"
 	t.Cleanup(func() {
 		for _, table := range []string{"users", "sessions", "revocations", "revocations_last", "records", "addresses", "migrations"} {
 			if _, err := db.ExecContext(context.Background(), "DROP TABLE IF EXISTS "+p+table); err != nil {
-				t.Errorf("cannot drop the table of a test: %v", err)
+				t.Errorf("cannot drop a table of the test: %v", err)
 			}
 		}
 	})
 	return p
 }
 
-// store returns an empty store on tables of its own.
+// shared returns tt with the source of this call for all later ones, so that they open the same
+// database.
+func (tt target) shared(t testing.TB) target {
+	t.Helper()
+	source := tt.source(t)
+	tt.source = func(testing.TB) string { return source }
+	return tt
+}
+
+// store returns an empty store on new tables.
 func (tt target) store(t testing.TB) (*sqlstore.Store, *sql.DB, string) {
 	t.Helper()
 	db := open(t, tt.driver, tt.source(t))
@@ -133,8 +137,8 @@ func (tt target) store(t testing.TB) (*sqlstore.Store, *sql.DB, string) {
 	return s, db, p
 }
 
-// again returns a store of another program on the same tables.
-func (tt target) again(t testing.TB, p string) *sqlstore.Store {
+// reopen returns a store on the tables with a prefix, with a pool of its own, as another program has.
+func (tt target) reopen(t testing.TB, p string) *sqlstore.Store {
 	t.Helper()
 	s, err := sqlstore.New(open(t, tt.driver, tt.source(t)), tt.dialect, sqlstore.Config{TablePrefix: p})
 	if err != nil {
@@ -143,14 +147,14 @@ func (tt target) again(t testing.TB, p string) *sqlstore.Store {
 	return s
 }
 
-// bounded returns a context that ends a test which hangs.
+// bounded returns a context that ends a test that hangs.
 func bounded(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// each runs a test on every target.
+// each runs a subtest for every target of a list.
 func each(t *testing.T, list []target, f func(t *testing.T, tt target)) {
 	t.Helper()
 	t.Parallel()

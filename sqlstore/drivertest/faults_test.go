@@ -32,15 +32,15 @@ func TestClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, call := range calls(closed, alice) {
-			ofTheWorld(t, name, call(bounded(t)))
+			storeFailure(t, name, call(bounded(t)))
 		}
-		ofTheWorld(t, "Migrate", closed.Migrate(bounded(t)))
+		storeFailure(t, "Migrate", closed.Migrate(bounded(t)))
 		hasUser(t, s, alice)
 	})
 }
 
-// TestUnreachable finds nobody where the database should be, and keeps the
-// password of the database to itself.
+// TestUnreachable calls a store whose database does not exist. No error contains the password of the
+// database.
 func TestUnreachable(t *testing.T) {
 	const secret = "correct-horse-battery"
 	each(t, []target{
@@ -57,15 +57,15 @@ func TestUnreachable(t *testing.T) {
 		all["Migrate"] = s.Migrate
 		for name, call := range all {
 			err := call(bounded(t))
-			ofTheWorld(t, name, err)
+			storeFailure(t, name, err)
 			if err != nil && strings.Contains(err.Error(), secret) {
-				t.Errorf("%s returned %q, which holds the password", name, err)
+				t.Errorf("%s returned %q, which contains the password", name, err)
 			}
 		}
 	})
 }
 
-// TestReadOnly looks up users and changes none where nothing can be written.
+// TestReadOnly uses a connection that cannot write: look-ups succeed, changes fail.
 func TestReadOnly(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		source := tt.source(t)
@@ -96,17 +96,17 @@ func TestReadOnly(t *testing.T) {
 		}
 		hasUser(t, readOnly, alice)
 		if err := readOnly.Migrate(bounded(t)); err != nil {
-			t.Errorf("Migrate, with nothing to do: %v", err)
+			t.Errorf("Migrate with nothing to do: %v", err)
 		}
-		ofTheWorld(t, "CreateUser", createUser(bounded(t), readOnly, user("2", "bob")))
-		ofTheWorld(t, "CreateUser of a user who exists", createUser(bounded(t), readOnly, alice))
-		ofTheWorld(t, "ReplacePasswordHash", readOnly.ReplacePasswordHash(bounded(t), alice.ID, alice.PasswordHash, "$hash$new"))
+		storeFailure(t, "CreateUser", createUser(bounded(t), readOnly, user("2", "bob")))
+		storeFailure(t, "CreateUser of an existing user", createUser(bounded(t), readOnly, alice))
+		storeFailure(t, "ReplacePasswordHash", readOnly.ReplacePasswordHash(bounded(t), alice.ID, alice.PasswordHash, "$hash$new"))
 		hasUser(t, s, alice)
-		hasNot(t, s, user("2", "bob"))
+		hasNoUser(t, s, user("2", "bob"))
 	})
 }
 
-// blocking holds what a write of alice and of the name bob waits for.
+// blocking opens a transaction that blocks writes to alice and the creation of bob, until release.
 func (tt target) blocking(t testing.TB, db *sql.DB, p string) (release func()) {
 	t.Helper()
 	begin := "BEGIN"
@@ -120,8 +120,8 @@ func (tt target) blocking(t testing.TB, db *sql.DB, p string) (release func()) {
 	return func() { more("ROLLBACK") }
 }
 
-// TestLocked waits for another transaction no longer than the context, and then
-// nothing has changed.
+// TestLocked writes while another transaction holds the lock: the call waits until its context ends,
+// and changes nothing.
 func TestLocked(t *testing.T) {
 	each(t, slices.Concat(targets, variants[:2]), func(t *testing.T, tt target) {
 		s, db, p := tt.store(t)
@@ -141,15 +141,14 @@ func TestLocked(t *testing.T) {
 			if took := time.Since(start); took > time.Minute {
 				t.Errorf("%s took %v", name, took)
 			}
-			ofTheWorld(t, name, err)
+			storeFailure(t, name, err)
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s returned %v, want %v", name, err, context.DeadlineExceeded)
 			}
 		}
-		hasUser(t, s, alice) // who reads does not wait
+		hasUser(t, s, alice) // a reader does not wait
 		release()
-		// A server may notice late that nobody waits for the answer, and until
-		// then it goes on: see the comment on Store.
+		// A server may continue for a while after its client has gone: see the comment on Store.
 		eventually(t, func() error {
 			err := createUser(bounded(t), s, bob)
 			if err == nil || errors.Is(err, auth.ErrUserExists) {
@@ -179,8 +178,8 @@ func eventually(t testing.TB, f func() error) {
 	}
 }
 
-// TestBusyTimeout waits for a writer of SQLite as long as the database was set up
-// to, where the context has no end.
+// TestBusyTimeout writes to SQLite while another connection does, with a context that never ends: the
+// call waits for the busy_timeout of the database.
 func TestBusyTimeout(t *testing.T) {
 	short := func(t testing.TB) string {
 		return strings.ReplaceAll(sqliteFile(t), "busy_timeout(120000)", "busy_timeout(300)")
@@ -191,20 +190,19 @@ func TestBusyTimeout(t *testing.T) {
 		create(t, s, alice)
 		release := tt.blocking(t, db, p)
 		start := time.Now()
-		ofTheWorld(t, "CreateUser", createUser(context.Background(), s, user("3", "bob")))
+		storeFailure(t, "CreateUser", createUser(context.Background(), s, user("3", "bob")))
 		if took := time.Since(start); took < 300*time.Millisecond || took > time.Minute {
 			t.Errorf("CreateUser took %v", took)
 		}
 		release()
 		hasUser(t, s, alice)
-		hasNot(t, s, user("3", "bob"))
+		hasNoUser(t, s, user("3", "bob"))
 		create(t, s, user("3", "bob"))
 	})
 }
 
-// TestLineOfWriters gives up a place in the line of SQLite's writers when the
-// context ends.
-func TestLineOfWriters(t *testing.T) {
+// TestWriterQueue ends the context of a call that waits for another write of the same Store.
+func TestWriterQueue(t *testing.T) {
 	t.Parallel()
 	tt := targets[0]
 	s, db, p := tt.store(t)
@@ -212,7 +210,7 @@ func TestLineOfWriters(t *testing.T) {
 	release := tt.blocking(t, db, p)
 	first := make(chan error)
 	go func() { first <- createUser(bounded(t), s, user("3", "bob")) }()
-	time.Sleep(50 * time.Millisecond) // so that the first has its turn
+	time.Sleep(50 * time.Millisecond) // so that the first call is the writer
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	start := time.Now()
@@ -220,7 +218,7 @@ func TestLineOfWriters(t *testing.T) {
 	if took := time.Since(start); took > time.Minute {
 		t.Errorf("CreateUser took %v", took)
 	}
-	ofTheWorld(t, "CreateUser", err)
+	storeFailure(t, "CreateUser", err)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("CreateUser returned %v, want %v", err, context.DeadlineExceeded)
 	}
@@ -228,11 +226,11 @@ func TestLineOfWriters(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Error(err)
 	}
-	hasNot(t, s, user("4", "carol"))
+	hasNoUser(t, s, user("4", "carol"))
 }
 
-// TestUndone has many ask for a name that another transaction holds and then
-// gives up: InnoDB finds a deadlock among them and undoes some.
+// TestUndone creates a user in many calls at once, while another transaction holds the name and then
+// rolls back: InnoDB finds a deadlock among them and undoes some.
 func TestUndone(t *testing.T) {
 	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
 		s, db, p := tt.store(t)
@@ -245,7 +243,7 @@ func TestUndone(t *testing.T) {
 			for i := range callers {
 				wg.Go(func() { errs[i] = createUser(bounded(t), s, user(fmt.Sprintf("%d-%d", round, i), "bob")) })
 			}
-			time.Sleep(100 * time.Millisecond) // so that they wait
+			time.Sleep(100 * time.Millisecond) // so that the calls wait for the lock
 			release()
 			wg.Wait()
 			won := 0
@@ -257,14 +255,15 @@ func TestUndone(t *testing.T) {
 				}
 			}
 			if won != 1 {
-				t.Errorf("%d of %d got the name", won, callers)
+				t.Errorf("%d of %d calls got the name, want 1", won, callers)
 			}
 			exec(t, db, "DELETE FROM "+p+"users WHERE username = 'bob'")
 		}
 	})
 }
 
-// TestPoolExhausted waits for a connection no longer than the context.
+// TestPoolExhausted calls a store when all connections are in use: each call waits until its context
+// ends.
 func TestPoolExhausted(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		s, db, _ := tt.store(t)
@@ -279,7 +278,7 @@ func TestPoolExhausted(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			err := call(ctx)
 			cancel()
-			ofTheWorld(t, name, err)
+			storeFailure(t, name, err)
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s returned %v, want %v", name, err, context.DeadlineExceeded)
 			}
@@ -288,26 +287,26 @@ func TestPoolExhausted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := db.Stats().InUse; n != 0 {
-			t.Errorf("%d connections are in use, and nobody uses any", n)
+			t.Errorf("%d connections are in use after all calls have returned", n)
 		}
 		hasUser(t, s, alice)
-		hasNot(t, s, user("new", "new"))
+		hasNoUser(t, s, user("new", "new"))
 	})
 }
 
-// TestConnectionsCut cuts every connection, again and again, while users register.
-// Who was told that they are registered is; nobody is half.
+// TestConnectionsCut closes every connection, again and again, while users register. Every
+// acknowledged user is registered, and no user is stored in part.
 func TestConnectionsCut(t *testing.T) {
 	each(t, targets[1:], func(t *testing.T, tt target) {
 		s, db, p := tt.store(t)
-		var mine *sql.DB // so that the cuts hit nobody else
+		var victims *sql.DB // a pool whose connections can be told from those of other tests
 		switch tt.dialect {
 		case sqlstore.PostgreSQL:
-			mine = open(t, tt.driver, postgres("application_name", p)(t))
+			victims = open(t, tt.driver, postgres("application_name", p)(t))
 		case sqlstore.MySQL:
-			mine = open(t, tt.driver, tt.source(t))
+			victims = open(t, tt.driver, tt.source(t))
 		}
-		victim, err := sqlstore.New(mine, tt.dialect, sqlstore.Config{TablePrefix: p})
+		victim, err := sqlstore.New(victims, tt.dialect, sqlstore.Config{TablePrefix: p})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +320,7 @@ func TestConnectionsCut(t *testing.T) {
 		var wg sync.WaitGroup
 		var cuts, failures atomic.Int64
 		for w := range writers {
-			wg.Go(func() { // until enough has gone wrong
+			wg.Go(func() { // until enough connections were cut and calls have failed
 				for i := 0; i < each || cuts.Load() < enough || failures.Load() < enough; i++ {
 					u := user(fmt.Sprintf("%d-%d", w, i), fmt.Sprintf("user-%d-%d", w, i))
 					err := createUser(bounded(t), victim, u)
@@ -349,7 +348,7 @@ func TestConnectionsCut(t *testing.T) {
 			if r.err == nil {
 				acknowledged = append(acknowledged, r.u)
 			} else {
-				ofTheWorld(t, "CreateUser", r.err)
+				storeFailure(t, "CreateUser", r.err)
 				failed = append(failed, r.u)
 			}
 		}
@@ -359,17 +358,18 @@ func TestConnectionsCut(t *testing.T) {
 		for _, u := range acknowledged {
 			hasUser(t, s, u)
 		}
-		for _, u := range failed { // it may have been done before the answer was lost
+		for _, u := range failed { // it may have been created before the reply was lost
 			if got, err := s.UserByID(bounded(t), u.ID); err == nil && got != u {
-				t.Errorf("half a user: %+v, want %+v", got, u)
+				t.Errorf("a user was stored in part: %+v, want %+v", got, u)
 			}
 		}
-		// A connection that was cut while it was idle says so to whoever uses it next.
+		// A connection that was cut while it was idle fails when it is next used.
 		eventually(t, func() error { return createUser(bounded(t), victim, user("last", "last")) })
 	})
 }
 
-// cut ends the connections of a pool of [TestConnectionsCut] that are in use.
+// cut closes those connections of the victims of [TestConnectionsCut] that are in use, and returns how
+// many.
 func (tt target) cut(t testing.TB, db *sql.DB, p string) (cut int) {
 	if tt.dialect == sqlstore.PostgreSQL {
 		err := db.QueryRowContext(bounded(t), "SELECT COUNT(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()", p).Scan(&cut)

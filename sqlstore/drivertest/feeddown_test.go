@@ -16,9 +16,10 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
-// TestFeedDown ends the PostgreSQL under two replicas. When it is away for longer
-// than the bound, the one answers 503 on its protected route and the other, whose
-// host chose so, goes by what it knows; both tell. When it is back, all is as before.
+// TestFeedDown stops the PostgreSQL of two replicas. When it is down for longer than the bound, the
+// protected route of one replica answers 503. The other, which is configured to serve stale, continues
+// with the revocations that it has read. Both emit events. When the server is back, both work as
+// before.
 func TestFeedDown(t *testing.T) {
 	t.Parallel()
 	own := newOwnPostgres(t)
@@ -32,16 +33,16 @@ func TestFeedDown(t *testing.T) {
 	}
 	create(t, s, user("1", "alice"))
 	var mu sync.Mutex
-	var told [2][]auth.EventKind
+	var events [2][]auth.EventKind // emitted by each replica
 	var replicas [2]service
 	keys := newKeys(t)
 	for i := range replicas {
-		replicas[i] = newService(t, tt.again(t, "auth_"), keys, revocation.Config{
+		replicas[i] = newService(t, tt.reopen(t, "auth_"), keys, revocation.Config{
 			Bound: 3 * time.Second, DangerouslyServeStale: i == 1,
 			Events: func(_ context.Context, e auth.Event) {
 				mu.Lock()
 				defer mu.Unlock()
-				told[i] = append(told[i], e.Kind)
+				events[i] = append(events[i], e.Kind)
 			},
 		}, nil, nil)
 	}
@@ -53,7 +54,7 @@ func TestFeedDown(t *testing.T) {
 		}
 		return got.AccessToken
 	}
-	in, out, late := login(), login(), login()
+	kept, ended, endedLate := login(), login(), login()
 	logout := func(token string, want int) {
 		t.Helper()
 		eventually(t, func() error {
@@ -63,43 +64,43 @@ func TestFeedDown(t *testing.T) {
 			return nil
 		})
 	}
-	// answer waits until each replica answers and has told as it should: down and up by
-	// turns, at least so often, and in the end what is so. On a machine that is too busy
-	// to read the feed for the time of the bound, it is down, too.
-	answer := func(token string, closed, open, events int) {
+	// expect waits until the replica that fails closed and the one that serves stale answer with these
+	// statuses, and each has emitted at least so many events: down and up in turn, the last of them the
+	// current state. A busy machine that does not read the feed within the bound emits more of them.
+	expect := func(token string, closed, stale, least int) {
 		t.Helper()
 		eventually(t, func() error {
 			got := [2]int{replicas[0].profile(t, token), replicas[1].profile(t, token)}
 			mu.Lock()
 			defer mu.Unlock()
-			for i := range told {
-				if len(told[i]) < events || len(told[i])%2 != events%2 {
-					return fmt.Errorf("replica %d told %v, want %d", i, told[i], events)
+			for i := range events {
+				if len(events[i]) < least || len(events[i])%2 != least%2 {
+					return fmt.Errorf("replica %d emitted %v, want %d events", i, events[i], least)
 				}
-				for n, kind := range told[i] {
+				for n, kind := range events[i] {
 					if kind != [2]auth.EventKind{auth.EventFeedDown, auth.EventFeedUp}[n%2] {
-						t.Errorf("replica %d told %v", i, told[i])
+						t.Errorf("replica %d emitted %v, want down and up in turn", i, events[i])
 					}
 				}
 			}
-			if got != [2]int{closed, open} {
-				return fmt.Errorf("the replicas answer %v, want %d and %d", got, closed, open)
+			if got != [2]int{closed, stale} {
+				return fmt.Errorf("the replicas answer %v, want %d and %d", got, closed, stale)
 			}
 			return nil
 		})
 	}
-	answer(in, http.StatusOK, http.StatusOK, 0)
-	logout(out, http.StatusNoContent)
-	answer(out, http.StatusUnauthorized, http.StatusUnauthorized, 0)
+	expect(kept, http.StatusOK, http.StatusOK, 0)
+	logout(ended, http.StatusNoContent)
+	expect(ended, http.StatusUnauthorized, http.StatusUnauthorized, 0)
 
 	own.stop(syscall.SIGQUIT)
-	answer(in, http.StatusServiceUnavailable, http.StatusOK, 1)
-	answer(out, http.StatusServiceUnavailable, http.StatusUnauthorized, 1)
-	logout(late, http.StatusServiceUnavailable)
+	expect(kept, http.StatusServiceUnavailable, http.StatusOK, 1)
+	expect(ended, http.StatusServiceUnavailable, http.StatusUnauthorized, 1)
+	logout(endedLate, http.StatusServiceUnavailable)
 
 	own.start(t)
-	answer(in, http.StatusOK, http.StatusOK, 2)
-	answer(out, http.StatusUnauthorized, http.StatusUnauthorized, 2)
-	logout(late, http.StatusNoContent)
-	answer(late, http.StatusUnauthorized, http.StatusUnauthorized, 2)
+	expect(kept, http.StatusOK, http.StatusOK, 2)
+	expect(ended, http.StatusUnauthorized, http.StatusUnauthorized, 2)
+	logout(endedLate, http.StatusNoContent)
+	expect(endedLate, http.StatusUnauthorized, http.StatusUnauthorized, 2)
 }

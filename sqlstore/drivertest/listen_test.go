@@ -15,7 +15,7 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore/pglisten"
 )
 
-// principal returns the caller of an access token of the session.
+// principal returns the principal of an access token of a session.
 func principal(t testing.TB, sessionID string) *auth.Principal {
 	t.Helper()
 	key, err := jwt.GenerateKey(jwt.HS256)
@@ -41,12 +41,12 @@ func principal(t testing.TB, sessionID string) *auth.Principal {
 	return p
 }
 
-// TestListen has a list read its feed for each logout elsewhere, because it heard of
-// it, also after its connection was cut.
+// TestListen ends sessions in another store: Listen makes the list read the feed each time, also after
+// its connection was cut.
 func TestListen(t *testing.T) {
 	t.Parallel()
 	s, db, p := targets[1].store(t)
-	elsewhere := targets[1].again(t, p)
+	elsewhere := targets[1].reopen(t, p)
 	list, err := revocation.Follow(s, revocation.Config{Bound: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestListen(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	var synced atomic.Int64 // by Listen alone
+	var synced atomic.Int64 // calls of Sync by Listen
 	go func() {
 		ended <- pglisten.Listen(ctx, postgres("application_name", p)(t), s.Channel(), func(ctx context.Context) error {
 			err := list.Sync(ctx)
@@ -68,27 +68,27 @@ func TestListen(t *testing.T) {
 	listener := func() (pid int, err error) {
 		err = db.QueryRowContext(bounded(t), "SELECT COALESCE(MAX(pid), 0) FROM pg_stat_activity WHERE application_name = $1 AND query LIKE 'LISTEN %'", p).Scan(&pid)
 		if err == nil && pid == 0 {
-			err = errors.New("nobody listens")
+			err = errors.New("no connection listens")
 		}
 		return pid, err
 	}
 	eventually(t, func() error { _, err := listener(); return err })
 	logout := func(name string) {
 		t.Helper()
-		one := login(name, "alice")
-		who := principal(t, one.ID)
-		createLogins(t, elsewhere, one)
-		if err := list.Check(t.Context(), who); err != nil {
-			t.Fatalf("before the logout: %v", err)
+		session := login(name, "alice")
+		caller := principal(t, session.ID)
+		createLogins(t, elsewhere, session)
+		if err := list.Check(t.Context(), caller); err != nil {
+			t.Fatalf("Check before the logout: %v", err)
 		}
 		before := synced.Load()
-		if err := elsewhere.DeleteSession(bounded(t), one.ID, time.Now().Add(time.Hour)); err != nil {
+		if err := elsewhere.DeleteSession(bounded(t), session.ID, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
 		eventually(t, func() error {
-			if err := list.Check(t.Context(), who); !errors.Is(err, auth.ErrRevokedToken) || synced.Load() == before {
-				return fmt.Errorf("%v after the logout: %v, and the feed was read %d times for Listen", time.Since(start), err, synced.Load()-before)
+			if err := list.Check(t.Context(), caller); !errors.Is(err, auth.ErrRevokedToken) || synced.Load() == before {
+				return fmt.Errorf("%v after the logout: %v, and Listen called Sync %d times", time.Since(start), err, synced.Load()-before)
 			}
 			return nil
 		})
@@ -105,7 +105,7 @@ func TestListen(t *testing.T) {
 		if _, err := db.ExecContext(bounded(t), "SELECT pg_terminate_backend($1)", pid); err != nil {
 			t.Fatal(err)
 		}
-		logout(fmt.Sprint("missed-", i)) // as a rule nobody listens yet
+		logout(fmt.Sprint("missed-", i)) // usually no connection listens yet
 		eventually(t, func() error { _, err := listener(); return err })
 		logout(fmt.Sprint("again-", i))
 	}
@@ -116,11 +116,11 @@ func TestListen(t *testing.T) {
 			t.Errorf("Listen returned %v", err)
 		}
 	case <-time.After(2 * time.Minute):
-		t.Error("Listen goes on")
+		t.Error("Listen did not return after its context ended")
 	}
 	eventually(t, func() error {
 		if pid, err := listener(); err == nil {
-			return fmt.Errorf("connection %d is left", pid)
+			return fmt.Errorf("connection %d is still open", pid)
 		}
 		return nil
 	})

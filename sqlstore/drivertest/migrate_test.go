@@ -34,7 +34,7 @@ func exec(t testing.TB, db *sql.DB, statements ...string) {
 	}
 }
 
-// versions returns what the database says it has seen.
+// versions returns the versions that the database has recorded.
 func versions(t testing.TB, db *sql.DB, p string) (list []int) {
 	t.Helper()
 	rows, err := db.QueryContext(bounded(t), "SELECT version FROM "+p+"migrations ORDER BY version")
@@ -55,7 +55,7 @@ func versions(t testing.TB, db *sql.DB, p string) (list []int) {
 	return list
 }
 
-// migrateTo runs the steps up to a version, each on one connection, as a tool of the host's does.
+// migrateTo runs the steps up to a version, as a tool of the host's does.
 func (tt target) migrateTo(t testing.TB, db *sql.DB, p string, version int) {
 	t.Helper()
 	steps, err := sqlstore.Migrations(tt.dialect, p)
@@ -72,7 +72,7 @@ func statements(step sqlstore.Migration) []string {
 	return strings.Split(strings.TrimSuffix(step.SQL, ";\n"), ";\n")
 }
 
-// latest is the sequence of versions that a database ends up with.
+// latest returns the versions that a migrated database has recorded.
 func latest(t testing.TB, dialect sqlstore.Dialect) (list []int) {
 	t.Helper()
 	steps, err := sqlstore.Migrations(dialect, "")
@@ -97,7 +97,7 @@ func TestMigrateAgain(t *testing.T) {
 		}
 		hasUser(t, s, alice)
 		if got, want := versions(t, db, p), latest(t, tt.dialect); !slices.Equal(got, want) {
-			t.Errorf("versions %v, want %v", got, want)
+			t.Errorf("the database has the versions %v, want %v", got, want)
 		}
 	})
 }
@@ -118,25 +118,25 @@ func testMigrateAtOnce(t *testing.T, tt target, done int) {
 	p := prefix(t, db)
 	tt.migrateTo(t, db, p, done-1)
 	const replicas = 8
-	answers := make(chan error)
+	results := make(chan error)
 	for range replicas {
 		s, err := sqlstore.New(open(t, tt.driver, source), tt.dialect, sqlstore.Config{TablePrefix: p})
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { answers <- s.Migrate(bounded(t)) }()
+		go func() { results <- s.Migrate(bounded(t)) }()
 	}
 	for range replicas {
-		if err := <-answers; err != nil {
+		if err := <-results; err != nil {
 			t.Error(err)
 		}
 	}
 	if got, want := versions(t, db, p), latest(t, tt.dialect); !slices.Equal(got, want) {
-		t.Errorf("versions %v, want %v", got, want)
+		t.Errorf("the database has the versions %v, want %v", got, want)
 	}
 }
 
-// TestMigrateByOtherTool runs the printed SQL and then Migrate.
+// TestMigrateByOtherTool runs the SQL of [sqlstore.Migrations], and then Migrate.
 func TestMigrateByOtherTool(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		s, db, p := tt.unmigrated(t)
@@ -152,44 +152,40 @@ func TestMigrateByOtherTool(t *testing.T) {
 // Migrate again.
 func TestMigrateGoesOn(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
-		again := func(s *sqlstore.Store, db *sql.DB, p string) {
+		resume := func(s *sqlstore.Store, db *sql.DB, p string) {
 			t.Helper()
 			if err := s.Migrate(bounded(t)); err != nil {
 				t.Fatal(err)
 			}
 			if got, want := versions(t, db, p), latest(t, tt.dialect); !slices.Equal(got, want) {
-				t.Errorf("versions %v, want %v", got, want)
+				t.Errorf("the database has the versions %v, want %v", got, want)
 			}
 			create(t, s, user("1", "alice"))
 			write(t, s, record("key", "1"))
 			ownedKeys(t, s, "1", "key")
 		}
-		if tt.dialect == sqlstore.MySQL { // it keeps what was done
-			steps, err := sqlstore.Migrations(tt.dialect, "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			for version := 1; version < len(steps); version++ {
-				for done := range len(statements(steps[version])) {
+		if tt.dialect == sqlstore.MySQL { // it commits each change of the schema at once
+			for _, version := range latest(t, tt.dialect) {
+				for done := range len(statements(mustStep(t, tt.dialect, "", version))) {
 					s, db, p := tt.unmigrated(t)
 					tt.migrateTo(t, db, p, version-1)
 					exec(t, db, statements(mustStep(t, tt.dialect, p, version))[:done]...)
-					again(s, db, p)
+					resume(s, db, p)
 				}
 			}
 			return
 		}
-		// The row that ends the step cannot be written: all of it is undone.
+		// The row that ends a step cannot be written, so that all of the step is undone.
 		s, db, p := tt.unmigrated(t)
 		exec(t, db, "CREATE TABLE "+p+"migrations (version INTEGER NOT NULL PRIMARY KEY CHECK (version > 1000))")
 		if err := s.Migrate(bounded(t)); err == nil {
 			t.Fatal("Migrate returned nil")
 		}
 		if _, err := db.ExecContext(bounded(t), "SELECT * FROM "+p+"users"); err == nil {
-			t.Error("half of a step was kept")
+			t.Error("a part of a step was kept")
 		}
 		exec(t, db, "DROP TABLE "+p+"migrations")
-		again(s, db, p)
+		resume(s, db, p)
 	})
 }
 
@@ -203,50 +199,50 @@ func mustStep(t testing.TB, dialect sqlstore.Dialect, p string, version int) sql
 	return steps[version]
 }
 
-// TestMigrateNewer refuses tables that a newer program has changed.
+// TestMigrateNewer calls Migrate on tables that a newer program has changed: it fails.
 func TestMigrateNewer(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		s, db, p := tt.store(t)
 		exec(t, db, "INSERT INTO "+p+"migrations (version) VALUES (1000)")
 		err := s.Migrate(bounded(t))
-		ofTheWorld(t, "Migrate", err)
+		storeFailure(t, "Migrate", err)
 		if err != nil && !strings.Contains(err.Error(), "1000") {
-			t.Errorf("%q does not say which version", err)
+			t.Errorf("%q does not name the version", err)
 		}
 		if got, want := versions(t, db, p), append(latest(t, tt.dialect), 1000); !slices.Equal(got, want) {
-			t.Errorf("versions %v, want %v", got, want)
+			t.Errorf("the database has the versions %v, want %v", got, want)
 		}
 	})
 }
 
-// TestMigrateForeignTable keeps its hands off a table that another program made
-// under the same name.
+// TestMigrateForeignTable calls Migrate where another program has a table of the same name: it fails,
+// and leaves the table as it is.
 func TestMigrateForeignTable(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		if tt.dialect == sqlstore.MySQL {
-			return // CREATE TABLE IF NOT EXISTS, for a step that was interrupted
+			return // its steps use CREATE TABLE IF NOT EXISTS, so that an interrupted step can run again
 		}
 		s, db, p := tt.unmigrated(t)
 		exec(t, db, "CREATE TABLE "+p+"users (id INTEGER NOT NULL PRIMARY KEY, email TEXT)")
-		ofTheWorld(t, "Migrate", s.Migrate(bounded(t)))
+		storeFailure(t, "Migrate", s.Migrate(bounded(t)))
 		exec(t, db, "INSERT INTO "+p+"users (id, email) VALUES (1, 'alice@example.com')")
 	})
 }
 
-// TestMigrateWaits holds the lock of a migration and expects that a second waits
-// no longer than its context.
+// TestMigrateWaits calls Migrate while another migration holds the lock: it waits until its context
+// ends.
 func TestMigrateWaits(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		s, db, p := tt.unmigrated(t)
 		release := tt.lock(t, db, p)
-		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond) // more than one wait of GET_LOCK
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond) // longer than one wait of GET_LOCK
 		defer cancel()
 		start := time.Now()
 		err := s.Migrate(ctx)
 		if took := time.Since(start); took > time.Minute {
 			t.Errorf("Migrate took %v", took)
 		}
-		ofTheWorld(t, "Migrate", err)
+		storeFailure(t, "Migrate", err)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Migrate returned %v, want %v", err, context.DeadlineExceeded)
 		}
@@ -258,7 +254,7 @@ func TestMigrateWaits(t *testing.T) {
 	})
 }
 
-// lock takes what another program's Migrate holds while it runs.
+// lock takes the lock that a running Migrate of another program holds.
 func (tt target) lock(t testing.TB, db *sql.DB, p string) (release func()) {
 	t.Helper()
 	switch tt.dialect {
@@ -269,22 +265,22 @@ func (tt target) lock(t testing.TB, db *sql.DB, p string) (release func()) {
 		conn := session(t, db, "SELECT GET_LOCK('"+p+"migrations', 0)")
 		return func() { conn("SELECT RELEASE_LOCK('" + p + "migrations')") }
 	default:
-		// PostgreSQL's lock has a number that only the package knows; but it
-		// also waits for one who is about to create the table.
+		// The number of PostgreSQL's lock is private to the package, but a migration also waits for a
+		// transaction that creates the table.
 		conn := session(t, db, "BEGIN", "CREATE TABLE "+p+"migrations (version INTEGER)")
 		return func() { conn("ROLLBACK") }
 	}
 }
 
-// session runs statements on a connection of its own and returns how to run more.
-func session(t testing.TB, db *sql.DB, statements ...string) (more func(...string)) {
+// session runs statements on a new connection, and returns a function that runs more on it.
+func session(t testing.TB, db *sql.DB, statements ...string) (run func(...string)) {
 	t.Helper()
 	conn, err := db.Conn(bounded(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	more = func(statements ...string) {
+	run = func(statements ...string) {
 		t.Helper()
 		for _, statement := range statements {
 			if _, err := conn.ExecContext(bounded(t), statement); err != nil {
@@ -292,6 +288,6 @@ func session(t testing.TB, db *sql.DB, statements ...string) (more func(...strin
 			}
 		}
 	}
-	more(statements...)
-	return more
+	run(statements...)
+	return run
 }

@@ -88,10 +88,10 @@ func TestRecordLimits(t *testing.T) {
 		} {
 			r := record("key", "1")
 			change(&r)
-			ofTheWorld(t, "ReplaceRecord with "+name, s.ReplaceRecord(bounded(t), 0, r))
+			storeFailure(t, "ReplaceRecord with "+name, s.ReplaceRecord(bounded(t), 0, r))
 			replacement := longest
 			change(&replacement)
-			ofTheWorld(t, "ReplaceRecord of another with "+name, s.ReplaceRecord(bounded(t), longest.Version, replacement))
+			storeFailure(t, "ReplaceRecord of another with "+name, s.ReplaceRecord(bounded(t), longest.Version, replacement))
 		}
 		for name, owner := range map[string]string{
 			"too long": strings.Repeat("o", 256), "NUL": "a\x00", "not UTF-8": "a\xff", "empty": "",
@@ -112,15 +112,16 @@ func TestDeleteUserRecords(t *testing.T) {
 	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
 		own, ownDB, ownPrefix := tt.store(t)
 		hosts, hostsDB, table := tt.hostTable(t, tt.exact(), tt.exact(), "", sqlstore.UserTable{})
-		for _, at := range []struct {
+		hostsPrefix := strings.TrimSuffix(strings.Trim(table, "`\""), "Order")
+		for _, users := range []struct {
 			s       *sqlstore.Store
 			db      *sql.DB
-			records string // table
+			records string // name of the table of records
 		}{
 			{own, ownDB, ownPrefix + "records"},
-			{hosts, hostsDB, strings.Trim(strings.TrimSuffix(table[:len(table)-1], "Order"), "`\"") + "records"},
+			{hosts, hostsDB, hostsPrefix + "records"},
 		} {
-			s := at.s
+			s := users.s
 			create(t, s, user("1", "alice"), user("2", "bob"))
 			expired := record("expired", "1")
 			expired.ExpiresAt = time.Now().Add(-time.Minute)
@@ -133,7 +134,7 @@ func TestDeleteUserRecords(t *testing.T) {
 			ownedKeys(t, s, "1")
 			hasRecords(t, s, bobs, ownerless)
 			var rows int
-			if err := at.db.QueryRowContext(bounded(t), "SELECT COUNT(*) FROM "+at.records).Scan(&rows); err != nil || rows != 2 {
+			if err := users.db.QueryRowContext(bounded(t), "SELECT COUNT(*) FROM "+users.records).Scan(&rows); err != nil || rows != 2 {
 				t.Errorf("%d records are left, %v, want 2", rows, err)
 			}
 
@@ -160,7 +161,7 @@ func TestDeleteUserIsAtomic(t *testing.T) {
 			t.Fatal(err)
 		}
 		exec(t, db, "ALTER TABLE "+p+"records RENAME TO "+p+"away")
-		ofTheWorld(t, "DeleteUser", s.DeleteUser(bounded(t), "1"))
+		storeFailure(t, "DeleteUser", s.DeleteUser(bounded(t), "1"))
 		exec(t, db, "ALTER TABLE "+p+"away RENAME TO "+p+"records")
 		hasUser(t, s, alice)
 		hasRecords(t, s, record("key", "1"))
@@ -185,7 +186,7 @@ func TestDeleteRecordsLocked(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		err := s.DeleteRecords(ctx, "1")
-		ofTheWorld(t, "DeleteRecords", err)
+		storeFailure(t, "DeleteRecords", err)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("DeleteRecords returned %v, want %v", err, context.DeadlineExceeded)
 		}

@@ -16,16 +16,16 @@ import (
 	"github.com/seed-e36e2130/auth/internal/testenv"
 )
 
-// BenchmarkRefresh compares the rate of refreshes on PostgreSQL, by 16 clients at
-// two replicas, with what pgbench reaches by hand-written SQL on a table of the same
-// shape and size: a read and a compare-and-swap of one row (cas), and that with the
-// read of the user that a refresh does, too (all). They take turns of a few seconds.
+// BenchmarkRefresh compares the rate of refreshes on PostgreSQL, by 16 clients at two replicas, with
+// the rates that pgbench reaches by hand-written SQL on a table of the same shape and size: a read and
+// a compare-and-swap of one row (cas), and the same with a read of the user, which a refresh also does
+// (all). They run in turn, a few seconds each.
 func BenchmarkRefresh(b *testing.B) {
 	const clients, each, turns, turn = 16, 50, 3, 4 * time.Second
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench")
-	slices.Sort(found)
-	if len(found) == 0 {
-		found = []string{testenv.Command(b, "pgbench")}
+	pgbench, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench")
+	slices.Sort(pgbench)
+	if len(pgbench) == 0 {
+		pgbench = []string{testenv.Command(b, "pgbench")}
 	}
 	tt := targets[1]
 	s, db, p := tt.store(b)
@@ -43,7 +43,7 @@ func BenchmarkRefresh(b *testing.B) {
 			tokens[i] = append(tokens[i], got.RefreshToken)
 		}
 	}
-	_, _, q := tt.store(b) // pgbench's
+	_, _, q := tt.store(b) // prefix of the tables for pgbench
 	exec(b, db, "INSERT INTO "+q+"users SELECT * FROM "+p+"users",
 		"INSERT INTO "+q+"sessions (id, user_id, created_at, last_used_at, expires_at, user_agent, ip, version, state)"+
 			" SELECT lpad(row_number() OVER ()::text, 22, '0'), user_id, created_at, last_used_at, expires_at, user_agent, ip, version, state FROM "+p+"sessions")
@@ -69,7 +69,7 @@ func BenchmarkRefresh(b *testing.B) {
 				return refreshed(b, replicas[(client+n)%2], token)
 			}))
 			for name, path := range scripts {
-				out, err := osexec.Command(found[len(found)-1], "-n", "-M", "prepared", "-c", fmt.Sprint(clients), "-j", "2",
+				out, err := osexec.Command(pgbench[len(pgbench)-1], "-n", "-M", "prepared", "-c", fmt.Sprint(clients), "-j", "2",
 					"-T", fmt.Sprint(int(turn.Seconds())), "-f", path, source).CombinedOutput()
 				tps := regexp.MustCompile(`tps = ([0-9.]+)`).FindSubmatch(out)
 				if err != nil || tps == nil {
@@ -86,7 +86,7 @@ func BenchmarkRefresh(b *testing.B) {
 	b.ReportMetric(rates["refresh"]/rates["all"], "×all")
 }
 
-// refreshRate returns how many tokens clients exchange a second.
+// refreshRate returns how many tokens the clients exchange in a second.
 func refreshRate(b *testing.B, d time.Duration, tokens [][]string, refresh func(client, n int, token string) string) float64 {
 	var done atomic.Int64
 	var wg sync.WaitGroup

@@ -24,21 +24,21 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
-// ownPostgres is a PostgreSQL of the test's own, to be ended without mercy.
+// ownPostgres is a PostgreSQL that the test starts, and may crash.
 type ownPostgres struct {
 	bin, dir, port string
-	owner          *syscall.Credential // it does not run as root
+	owner          *syscall.Credential // user of the server, which refuses to run as root
 	server         *osexec.Cmd
 }
 
 func newOwnPostgres(t *testing.T) *ownPostgres {
 	t.Helper()
-	// Debian keeps the server's programs out of PATH.
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	slices.Sort(found)
+	// Debian does not put the server's programs in PATH.
+	initdb, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	slices.Sort(initdb)
 	var p ownPostgres
-	if len(found) > 0 {
-		p.bin = filepath.Dir(found[len(found)-1])
+	if len(initdb) > 0 {
+		p.bin = filepath.Dir(initdb[len(initdb)-1])
 	} else {
 		p.bin = filepath.Dir(testenv.Command(t, "initdb"))
 	}
@@ -48,12 +48,12 @@ func newOwnPostgres(t *testing.T) *ownPostgres {
 	}
 	t.Cleanup(func() { os.RemoveAll(p.dir) })
 	if os.Getuid() == 0 {
-		who, err := osuser.Lookup("postgres")
+		account, err := osuser.Lookup("postgres")
 		if err != nil {
 			t.Fatal(err)
 		}
-		uid, _ := strconv.Atoi(who.Uid)
-		gid, _ := strconv.Atoi(who.Gid)
+		uid, _ := strconv.Atoi(account.Uid)
+		gid, _ := strconv.Atoi(account.Gid)
 		if err := os.Chown(p.dir, uid, gid); err != nil {
 			t.Fatal(err)
 		}
@@ -83,8 +83,8 @@ func (p *ownPostgres) source() string {
 	return "postgres://auth@127.0.0.1:" + p.port + "/postgres?sslmode=disable&connect_timeout=60"
 }
 
-// start starts the server and waits until it answers. The machine goes on when the
-// server ends, so nothing need reach the disk.
+// start starts the server and waits until it answers. Nothing needs to reach the disk, because the
+// machine survives a crash of the server.
 func (p *ownPostgres) start(t testing.TB) {
 	t.Helper()
 	p.server = p.command("postgres", "-D", p.dir, "-p", p.port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
@@ -97,14 +97,14 @@ func (p *ownPostgres) start(t testing.TB) {
 	eventually(t, func() error { return db.PingContext(bounded(t)) })
 }
 
-// stop ends the server: SIGINT ends its sessions first, SIGQUIT is a crash.
+// stop ends the server: on SIGINT it closes its connections first, on SIGQUIT it crashes.
 func (p *ownPostgres) stop(s os.Signal) {
 	_ = p.server.Process.Signal(s)
 	_ = p.server.Wait()
 }
 
-// newReplicas returns Authenticators that share nothing but their keys and what the
-// source names, each with a pool of its own of so many connections.
+// newReplicas returns n Authenticators that share only their keys and the database, each with a pool of
+// its own with this many connections.
 func newReplicas(t testing.TB, tt target, p string, n, connections int) (replicas []*auth.Authenticator, stores []*sqlstore.Store) {
 	t.Helper()
 	keys := newKeys(t)
@@ -120,11 +120,10 @@ func newReplicas(t testing.TB, tt target, p string, n, connections int) (replica
 	return replicas, stores
 }
 
-// TestRestarts ends a PostgreSQL under load, in order or as by a crash, again and
-// again, while clients refresh their tokens at two replicas. A client whose answer
-// is lost asks again with the token that it has. None is logged out, no session
-// that was acknowledged is lost, and every stolen token that is used late ends its
-// session.
+// TestRestarts stops or crashes a PostgreSQL under load, again and again, while clients refresh their
+// tokens at two replicas. A client whose reply is lost repeats the request with the token that it has.
+// No client is logged out, no acknowledged session is lost, and every stolen token that is used late
+// ends its session.
 func TestRestarts(t *testing.T) {
 	t.Parallel()
 	own := newOwnPostgres(t)
@@ -136,8 +135,8 @@ func TestRestarts(t *testing.T) {
 	create(t, stores[0], user("1", "alice"))
 	const restarts, clients = 12, 8
 
-	// ask tries until it gets an answer.
-	ask := func(call func(context.Context, *auth.Authenticator) (auth.Tokens, error)) (token string, failed int, refused bool) {
+	// retry repeats a call until it gets an answer, and returns how many times it failed.
+	retry := func(call func(context.Context, *auth.Authenticator) (auth.Tokens, error)) (token string, failed int, refused bool) {
 		for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); failed++ {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			got, err := call(ctx, replicas[rand.IntN(len(replicas))])
@@ -147,14 +146,14 @@ func TestRestarts(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		t.Error("no answer")
+		t.Error("a call got no answer for three minutes")
 		return "", failed, true
 	}
 	refresh := func(token string) (string, int, bool) {
-		return ask(func(ctx context.Context, a *auth.Authenticator) (auth.Tokens, error) { return a.Refresh(ctx, token) })
+		return retry(func(ctx context.Context, a *auth.Authenticator) (auth.Tokens, error) { return a.Refresh(ctx, token) })
 	}
 	login := func() (string, int) {
-		token, failed, _ := ask(func(ctx context.Context, a *auth.Authenticator) (auth.Tokens, error) {
+		token, failed, _ := retry(func(ctx context.Context, a *auth.Authenticator) (auth.Tokens, error) {
 			return a.LoginUser(ctx, "1", "pwd")
 		})
 		return token, failed
@@ -181,7 +180,7 @@ func TestRestarts(t *testing.T) {
 						t.Error("a stolen token was accepted")
 					}
 					if _, _, refused := refresh(next); !refused {
-						t.Error("a session goes on of which a token was stolen")
+						t.Error("a session continued after one of its tokens was stolen")
 					}
 					token, failed := login()
 					past = []string{token}
@@ -196,34 +195,33 @@ func TestRestarts(t *testing.T) {
 			}
 		})
 	}
-	more := func() { // refreshes, by all of them together
+	awaitRefreshes := func() { // a few by all clients together
 		for before := refreshes.Load(); refreshes.Load() < before+clients && !t.Failed(); {
 			time.Sleep(time.Millisecond)
 		}
 	}
 	for i := 0; (i < restarts || thefts.Load() == 0 || lost.Load() == 0) && !t.Failed(); i++ {
-		more()
+		awaitRefreshes()
 		time.Sleep(rand.N(400 * time.Millisecond))
 		own.stop([]os.Signal{syscall.SIGQUIT, syscall.SIGINT}[i%2])
 		own.start(t)
 	}
-	more()
+	awaitRefreshes()
 	close(stop)
 	wg.Wait()
-	// Each client has one session, and one is left of each login whose answer was lost.
+	// Each client has one session. A login whose reply was lost may have left another.
 	list, err := stores[0].Sessions(bounded(t), "1")
 	if err != nil || len(list) < clients || len(list) > clients+int(orphans.Load()) {
-		t.Errorf("%d sessions, %v, want %d, and up to %d more", len(list), err, clients, orphans.Load())
+		t.Errorf("the user has %d sessions, %v, want %d and up to %d more", len(list), err, clients, orphans.Load())
 	}
-	t.Logf("%d refreshes, %d thefts and %d answers lost", refreshes.Load(), thefts.Load(), lost.Load())
+	t.Logf("%d refreshes, %d thefts and %d lost replies", refreshes.Load(), thefts.Load(), lost.Load())
 }
 
-// TestReplicas has 64 clients present one token to three replicas at once: all get
-// the same next one, which lives.
+// TestReplicas presents one token to three replicas in 64 calls at once: all return the same next
+// token, which is valid.
 func TestReplicas(t *testing.T) {
 	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
-		source := tt.source(t) // the same for all
-		tt.source = func(testing.TB) string { return source }
+		tt = tt.shared(t)
 		s, _, p := tt.store(t)
 		replicas, _ := newReplicas(t, tt, p, 3, 4)
 		create(t, s, user("1", "alice"))
@@ -247,13 +245,13 @@ func TestReplicas(t *testing.T) {
 			wg.Wait()
 			for _, token := range next {
 				if token != next[0] || token == tokens.RefreshToken {
-					t.Fatal("the clients got different tokens, or the old one")
+					t.Fatal("the clients got different tokens, or the old token")
 				}
 			}
 			tokens.RefreshToken = next[0]
 		}
 		if list, err := replicas[1].Sessions(bounded(t), "1"); err != nil || len(list) != 1 {
-			t.Errorf("%d sessions, %v, want 1", len(list), err)
+			t.Errorf("the user has %d sessions, %v, want 1", len(list), err)
 		}
 	})
 }

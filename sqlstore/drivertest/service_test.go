@@ -28,18 +28,18 @@ import (
 
 const password = "correct horse battery"
 
-// service is a program as a host writes it: endpoints, a protected route, and a list
-// of what is revoked, over HTTP.
+// service is an HTTP server as a host writes it: endpoints, a protected route, and a list of
+// revocations.
 type service struct {
 	url  string
 	auth *auth.Authenticator
 	list *revocation.List
 }
 
-// newService serves what s keeps. A request ends with the context that limit makes of
-// its own, unless limit is nil, and told hears how each was answered.
+// newService starts a service on a store. Unless they are nil, limit derives the context of each
+// request, and answered is called after each response.
 func newService(t testing.TB, s *sqlstore.Store, keys serverKeys, cfg revocation.Config,
-	limit func(context.Context) (context.Context, context.CancelFunc), told func(path string, status int)) service {
+	limit func(context.Context) (context.Context, context.CancelFunc), answered func(path string, status int)) service {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -68,10 +68,10 @@ func newService(t testing.TB, s *sqlstore.Store, keys serverKeys, cfg revocation
 			defer cancel()
 			r = r.WithContext(ctx)
 		}
-		answer := &statusWriter{w, http.StatusOK}
-		mux.ServeHTTP(answer, r)
-		if told != nil {
-			told(r.URL.Path, answer.status)
+		response := &statusWriter{w, http.StatusOK}
+		mux.ServeHTTP(response, r)
+		if answered != nil {
+			answered(r.URL.Path, response.status)
 		}
 	}))
 	t.Cleanup(server.Close)
@@ -88,14 +88,14 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// profile returns how the protected route answers.
+// profile returns the status of the protected route.
 func (s service) profile(t testing.TB, token string) int {
 	t.Helper()
 	status, _ := s.send(t, t.Context(), "GET", "/profile", token, "")
 	return status
 }
 
-// send returns the status and the body, and the status 0 if ctx ended first.
+// send sends a request and returns the status and the body, or the status 0 if ctx ended first.
 func (s service) send(t testing.TB, ctx context.Context, method, path, token, body string) (int, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
@@ -119,45 +119,30 @@ func (s service) send(t testing.TB, ctx context.Context, method, path, token, bo
 	return res.StatusCode, string(text)
 }
 
-// refresh is a request with the refresh token.
+// refresh sends a refresh token to the endpoint.
 func (s service) refresh(t testing.TB, ctx context.Context, token string) (int, string) {
 	t.Helper()
 	return s.send(t, ctx, "POST", "/refresh", "", `{"refresh_token":"`+token+`"}`)
 }
 
-// gated returns tt by way of a proxy that holds the answers of the database back while
-// the gate is locked.
+// gated returns tt behind a proxy that holds back the replies of the database while the gate is
+// locked.
 func gated(t testing.TB, tt target) (_ target, gate *sync.RWMutex) {
 	t.Helper()
 	gate = new(sync.RWMutex)
-	source := tt.source(t)
-	var to string
-	var by func(proxy string) string
-	if tt.dialect == sqlstore.PostgreSQL {
-		u, err := url.Parse(source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		to, by = u.Host, func(proxy string) string { u.Host = proxy; return u.String() }
-	} else {
-		cfg, err := mysql.ParseDSN(source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		to, by = cfg.Addr, func(proxy string) string { cfg.Addr = proxy; return cfg.FormatDSN() }
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	database, source := tt.redirected(t, l.Addr().String())
 	go func() {
 		for {
 			client, err := l.Accept()
 			if err != nil {
-				return // closed
+				return // the test closed the listener
 			}
-			server, err := net.Dial("tcp", to)
+			server, err := net.Dial("tcp", database)
 			if err != nil {
 				client.Close()
 				continue
@@ -168,37 +153,60 @@ func gated(t testing.TB, tt target) (_ target, gate *sync.RWMutex) {
 			}()
 			go func() {
 				defer client.Close()
-				answer := make([]byte, 64<<10)
-				for {
-					n, err := server.Read(answer)
-					if err != nil {
-						return
-					}
-					gate.RLock()
-					_, err = client.Write(answer[:n])
-					gate.RUnlock()
-					if err != nil {
-						return
-					}
-				}
+				copyGated(client, server, gate)
 			}()
 		}
 	}()
-	through := by(l.Addr().String())
-	tt.source = func(testing.TB) string { return through }
+	tt.source = func(testing.TB) string { return source }
 	return tt, gate
 }
 
-// TestSlowDatabase has a database that does not answer for a while. A refresh waits for
-// it, and so does a reading of the list. The protected route is answered meanwhile,
-// again and again.
+// redirected returns the address of the database, and the source that leads to a proxy instead.
+func (tt target) redirected(t testing.TB, proxy string) (database, source string) {
+	t.Helper()
+	if tt.dialect == sqlstore.PostgreSQL {
+		u, err := url.Parse(tt.source(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		database, u.Host = u.Host, proxy
+		return database, u.String()
+	}
+	cfg, err := mysql.ParseDSN(tt.source(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	database, cfg.Addr = cfg.Addr, proxy
+	return database, cfg.FormatDSN()
+}
+
+// copyGated copies from one connection to the other until one of them ends. It waits while the gate is
+// locked.
+func copyGated(to io.Writer, from io.Reader, gate *sync.RWMutex) {
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		gate.RLock()
+		_, err = to.Write(buffer[:n])
+		gate.RUnlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// TestSlowDatabase uses a database that does not reply for a while. A refresh waits for it, and so does
+// the list. Meanwhile the protected route answers again and again.
 func TestSlowDatabase(t *testing.T) {
 	each(t, targets[1:], func(t *testing.T, tt target) {
 		s, _, p := tt.store(t)
 		create(t, s, user("1", "alice"))
 		slow, gate := gated(t, tt)
-		srv := newService(t, slow.again(t, p), newKeys(t), revocation.Config{Bound: 5 * time.Minute}, func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return context.WithTimeout(ctx, time.Minute) // for a route that should not ask the database, and does
+		srv := newService(t, slow.reopen(t, p), newKeys(t), revocation.Config{Bound: 5 * time.Minute}, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Minute) // ends the test if the protected route waits for the database
 		}, nil)
 		tokens, err := srv.auth.LoginUser(bounded(t), "1", "pwd")
 		if err != nil {
@@ -216,45 +224,45 @@ func TestSlowDatabase(t *testing.T) {
 				go func() { read <- srv.list.Sync(bounded(t)) }()
 				for range 40 {
 					if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
-						t.Fatalf("the protected route answers %d", code)
+						t.Fatalf("the protected route answers %d, want 200", code)
 					}
 				}
 				if len(refreshed) > 0 || len(read) > 0 {
-					t.Fatal("refresh or the list did not ask the database")
+					t.Fatal("refresh or the list did not wait for the database")
 				}
 			}()
 			if status := <-refreshed; status != http.StatusOK {
-				t.Errorf("refresh answers %d", status)
+				t.Errorf("refresh answers %d, want 200", status)
 			}
 			if err := <-read; err != nil {
-				t.Errorf("reading the list: %v", err)
+				t.Errorf("Sync returned %v", err)
 			}
 		}
 	})
 }
 
-// expiring is a context whose time is over when over is closed.
+// expiring is a context whose deadline is the moment when expired is closed.
 type expiring struct {
 	context.Context
-	over <-chan struct{}
+	expired <-chan struct{}
 }
 
-func newExpiring(parent context.Context, over <-chan struct{}) (context.Context, context.CancelFunc) {
+func newExpiring(parent context.Context, expired <-chan struct{}) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)
 	go func() {
 		select {
-		case <-over:
+		case <-expired:
 		case <-ctx.Done():
 		}
 		cancel()
 	}()
-	return expiring{ctx, over}, cancel
+	return expiring{ctx, expired}, cancel
 }
 
 func (e expiring) Err() error {
 	err := e.Context.Err()
 	select {
-	case <-e.over:
+	case <-e.expired:
 		if err != nil {
 			return context.DeadlineExceeded
 		}
@@ -263,32 +271,31 @@ func (e expiring) Err() error {
 	return err
 }
 
-// TestBusyPool has no connection of the pool left. Refresh and Login answer 503 when
-// the time that the host gives a request is over, or the client has gone. Then all
-// is as it was: no connection is lost, and the token that was presented is good.
+// TestBusyPool uses a pool whose connections are all in use. Refresh and Login answer 503 when the
+// host's time limit of a request is over, or the client has gone. Afterwards no connection is lost, and
+// the token that was presented is still valid.
 func TestBusyPool(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		const clients, connections = 32, 2
-		source := tt.source(t) // the same for both
-		tt.source = func(testing.TB) string { return source }
+		tt = tt.shared(t)
 		_, _, p := tt.store(t)
-		db := open(t, tt.driver, source)
+		db := open(t, tt.driver, tt.source(t))
 		db.SetMaxOpenConns(connections)
-		few, err := sqlstore.New(db, tt.dialect, sqlstore.Config{TablePrefix: p})
+		store, err := sqlstore.New(db, tt.dialect, sqlstore.Config{TablePrefix: p})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var mu sync.Mutex
-		answers := make(map[string]int) // by path and status
+		answers := make(map[string]int) // how many, by path and status
 		var arrived atomic.Int64
-		over := make(chan struct{}) // the time that the host gives to what has arrived
-		srv := newService(t, few, newKeys(t), revocation.Config{Bound: 5 * time.Minute}, func(ctx context.Context) (context.Context, context.CancelFunc) {
+		expired := make(chan struct{}) // closed when the time limit of the requests is over
+		srv := newService(t, store, newKeys(t), revocation.Config{Bound: 5 * time.Minute}, func(ctx context.Context) (context.Context, context.CancelFunc) {
 			arrived.Add(1)
 			select {
-			case <-over:
+			case <-expired:
 				return context.WithCancel(ctx)
 			default:
-				return newExpiring(ctx, over)
+				return newExpiring(ctx, expired)
 			}
 		}, func(path string, status int) {
 			mu.Lock()
@@ -308,7 +315,7 @@ func TestBusyPool(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.Close() // also if the test ends early
+			defer conn.Close() // for a test that ends early
 			taken = append(taken, conn)
 		}
 		const login = `{"username":"alice","password":"` + password + `"}`
@@ -329,7 +336,7 @@ func TestBusyPool(t *testing.T) {
 					status, body = srv.send(t, ctx, "POST", "/login", "", login)
 				}
 				if status != 0 && (status != http.StatusServiceUnavailable || !strings.Contains(body, `"code":"unavailable"`)) {
-					t.Errorf("answer %d %s", status, body)
+					t.Errorf("the answer is %d %s, want 503", status, body)
 				}
 			})
 		}
@@ -349,26 +356,26 @@ func TestBusyPool(t *testing.T) {
 		})
 		leave()
 		eventually(t, func() error { return answered(clients / 4) })
-		close(over)
+		close(expired)
 		wg.Wait()
 		eventually(t, func() error { return answered(clients / 2) })
 		if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
-			t.Errorf("the protected route answers %d", code)
+			t.Errorf("the protected route answers %d, want 200", code)
 		}
 		for _, conn := range taken {
 			conn.Close()
 		}
 		if status, body := srv.refresh(t, bounded(t), tokens.RefreshToken); status != http.StatusOK {
-			t.Errorf("the same token then: %d %s", status, body)
+			t.Errorf("refresh with the same token afterwards: %d %s", status, body)
 		}
 		if status, body := srv.send(t, bounded(t), "POST", "/login", "", login); status != http.StatusOK {
-			t.Errorf("login then: %d %s", status, body)
+			t.Errorf("login afterwards: %d %s", status, body)
 		}
 		srv.list.Close()
 		if n := db.Stats().InUse; n != 0 {
-			t.Errorf("%d connections are lost", n)
+			t.Errorf("%d connections are still in use", n)
 		}
-		if list, err := few.Sessions(bounded(t), tokens.Principal.Subject()); err != nil || len(list) != 2 {
+		if list, err := store.Sessions(bounded(t), tokens.Principal.Subject()); err != nil || len(list) != 2 {
 			t.Errorf("%d sessions, %v, want 2", len(list), err)
 		}
 	})

@@ -27,7 +27,7 @@ func TestSessionStore(t *testing.T) {
 	})
 }
 
-// login returns a session of a test, its ID made of name.
+// login returns a session of a test, whose ID begins with name.
 func login(name, userID string) auth.Session {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	return auth.Session{
@@ -39,14 +39,14 @@ func login(name, userID string) auth.Session {
 // createLogins adds sessions.
 func createLogins(t testing.TB, s auth.SessionStore, sessions ...auth.Session) {
 	t.Helper()
-	for _, one := range sessions {
-		if err := s.CreateSession(bounded(t), one); err != nil {
+	for _, session := range sessions {
+		if err := s.CreateSession(bounded(t), session); err != nil {
 			t.Fatalf("CreateSession: %v", err)
 		}
 	}
 }
 
-// revoked reads the IDs in the feed since cursor.
+// revoked counts the sessions and users in the feed since cursor, by ID.
 func revoked(t testing.TB, s auth.SessionStore, cursor string) (ids map[string]int, next string) {
 	t.Helper()
 	ids = make(map[string]int)
@@ -57,9 +57,9 @@ func revoked(t testing.TB, s auth.SessionStore, cursor string) (ids map[string]i
 	return ids, next
 }
 
-// TestFeedOfOverlapping reads the feed while a deletion that began before others
-// goes on after them. On SQLite there is none: it has one writer.
-func TestFeedOfOverlapping(t *testing.T) {
+// TestFeedOverlapping reads the feed while a deletion runs that began before others and ends after
+// them. SQLite has no such deletions, because it has one writer.
+func TestFeedOverlapping(t *testing.T) {
 	each(t, slices.Concat(targets[1:], variants[1:]), func(t *testing.T, tt target) {
 		if tt.dialect == sqlstore.SQLite {
 			return
@@ -68,7 +68,7 @@ func TestFeedOfOverlapping(t *testing.T) {
 		slow, quick, late := login("slow", "alice"), login("quick", "bob"), login("late", "carol")
 		createLogins(t, s, slow, quick, late)
 		_, cursor := revoked(t, s, "")
-		// A trigger has the deletion wait for a lock that the test holds.
+		// A trigger makes the deletion wait for a lock that the test holds.
 		var release func(...string)
 		waiting := "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%" + p + "sessions%'"
 		if tt.dialect == sqlstore.PostgreSQL {
@@ -85,7 +85,7 @@ func TestFeedOfOverlapping(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		go func() { done <- s.DeleteUserSessions(bounded(t), "alice", "", time.Now(), time.Now().Add(time.Hour)) }()
-		eventually(t, func() error { // it has recorded, and waits
+		eventually(t, func() error { // until it has recorded the revocation and waits
 			var n int
 			if err := db.QueryRowContext(bounded(t), waiting).Scan(&n); err != nil || n == 0 {
 				return fmt.Errorf("the deletion does not wait: %v", err)
@@ -96,16 +96,16 @@ func TestFeedOfOverlapping(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got map[string]int
-		for range 3 { // as a replica that follows, and advances as far as it can
+		for range 3 { // as a replica that follows the feed and advances as far as it can
 			got, cursor = revoked(t, s, cursor)
 		}
 		select {
 		case err := <-done:
-			t.Fatalf("the slow deletion was over too soon: %v", err)
+			t.Fatalf("the slow deletion returned too early: %v", err)
 		default:
 		}
 		if got[slow.ID] != 0 {
-			t.Error("a deletion is in the feed before it was committed")
+			t.Error("the feed holds a deletion that is not committed")
 		}
 		if tt.dialect == sqlstore.PostgreSQL {
 			release("ROLLBACK")
@@ -121,43 +121,43 @@ func TestFeedOfOverlapping(t *testing.T) {
 		got, cursor = revoked(t, s, cursor)
 		for _, id := range []string{slow.ID, "alice", late.ID} {
 			if got[id] == 0 {
-				t.Errorf("%s was passed over: %v", id, got)
+				t.Errorf("the feed skipped %s: %v", id, got)
 			}
 		}
-		// And a cursor gets past what has ended. On a shared server others' transactions
-		// may hold it back for a moment.
+		// The cursor advances beyond committed deletions. On a shared server other transactions may hold
+		// it back for a moment.
 		eventually(t, func() error {
 			if got, _ := revoked(t, s, cursor); len(got) > 0 {
 				_, cursor = revoked(t, s, cursor)
-				return fmt.Errorf("%v are read again", got)
+				return fmt.Errorf("the feed returns %v again", got)
 			}
 			return nil
 		})
 	})
 }
 
-// TestCursors begins anew where the cursor is of another server, and refuses what
-// is none.
+// TestCursors reads the feed from the beginning if the cursor is from another server, and refuses
+// malformed cursors.
 func TestCursors(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		s, _, _ := tt.store(t)
-		one := login("one", "alice")
-		createLogins(t, s, one)
-		if err := s.DeleteSession(bounded(t), one.ID, time.Now().Add(time.Hour)); err != nil {
+		session := login("one", "alice")
+		createLogins(t, s, session)
+		if err := s.DeleteSession(bounded(t), session.ID, time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
-		if got, _ := revoked(t, s, "4000000000000000000@elsewhere"); got[one.ID] == 0 {
-			t.Error("a cursor of another server passes over what is here")
+		if got, _ := revoked(t, s, "4000000000000000000@elsewhere"); got[session.ID] == 0 {
+			t.Error("a cursor of another server skips revocations")
 		}
-		// As after a backup was played back, or a crash that lost what was promised.
+		// Such a cursor exists after a restore from a backup, or after a crash that lost commits.
 		_, cursor := revoked(t, s, "")
 		_, server, _ := strings.Cut(cursor, "@")
-		if got, _ := revoked(t, s, "4000000000000000000@"+server); got[one.ID] == 0 {
-			t.Error("a cursor beyond all that this server has given passes over what is here")
+		if got, _ := revoked(t, s, "4000000000000000000@"+server); got[session.ID] == 0 {
+			t.Error("a cursor beyond the numbers of this server skips revocations")
 		}
 		for _, cursor := range []string{"1", "@", "x@", "-1@", "9223372036854775808@", "1 OR 1=1@"} {
 			next, err := s.RevokedSince(bounded(t), cursor, func(auth.Revocation) {})
-			ofTheWorld(t, "RevokedSince "+cursor, err)
+			storeFailure(t, "RevokedSince "+cursor, err)
 			if next != cursor {
 				t.Errorf("RevokedSince returned the cursor %q with its error, want %q", next, cursor)
 			}
@@ -165,13 +165,13 @@ func TestCursors(t *testing.T) {
 	})
 }
 
-// TestPrune deletes in batches what has expired an hour ago, and no more.
+// TestPrune deletes, in batches, all rows that expired more than an hour ago, and no others.
 func TestPrune(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		s, db, p := tt.store(t)
-		one := login("one", "alice")
-		one.ExpiresAt = time.Now().Add(-59 * time.Minute)
-		createLogins(t, s, one, login("two", "alice"))
+		session := login("one", "alice")
+		session.ExpiresAt = time.Now().Add(-59 * time.Minute)
+		createLogins(t, s, session, login("two", "alice"))
 		if err := s.DeleteUserSessions(bounded(t), "bob", "", time.Now(), time.Now().Add(-59*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
@@ -190,12 +190,12 @@ func TestPrune(t *testing.T) {
 		}
 		state := map[bool]string{true: `'\x00'`, false: "x'00'"}[tt.dialect == sqlstore.PostgreSQL]
 		for i := range old {
-			at := expired - int64(i)*time.Minute.Microseconds()
+			expiry := expired - int64(i)*time.Minute.Microseconds()
 			for _, statement := range []string{
 				fmt.Sprintf("INSERT INTO %ssessions (id, user_id, created_at, last_used_at, expires_at, user_agent, ip, version, state)"+
-					" VALUES ('%022d', 'old', 0, 0, %d, '', '', 1, %s)", p, i, at, state),
-				fmt.Sprintf("INSERT INTO %srecords (id, value, version, expires_at) VALUES ('old:%d', %s, 1, %d)", p, i, state, at),
-				fmt.Sprintf("INSERT INTO %srevocations (batch, session_id, user_id, issued_at, expires_at) VALUES (%d, '%022d', '', 0, %d)", p, i, i, at),
+					" VALUES ('%022d', 'old', 0, 0, %d, '', '', 1, %s)", p, i, expiry, state),
+				fmt.Sprintf("INSERT INTO %srecords (id, value, version, expires_at) VALUES ('old:%d', %s, 1, %d)", p, i, state, expiry),
+				fmt.Sprintf("INSERT INTO %srevocations (batch, session_id, user_id, issued_at, expires_at) VALUES (%d, '%022d', '', 0, %d)", p, i, i, expiry),
 			} {
 				if _, err := tx.ExecContext(bounded(t), statement); err != nil {
 					t.Fatal(err)
@@ -206,7 +206,7 @@ func TestPrune(t *testing.T) {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
-		for range 3 { // as on three replicas
+		for range 3 { // on three replicas at once
 			wg.Go(func() {
 				if err := s.Prune(bounded(t)); err != nil {
 					t.Error(err)
@@ -217,19 +217,19 @@ func TestPrune(t *testing.T) {
 		for table, want := range map[string]int{"sessions": 2, "revocations": 1, "records": 3} {
 			var n int
 			if err := db.QueryRowContext(bounded(t), "SELECT COUNT(*) FROM "+p+table).Scan(&n); err != nil || n != want {
-				t.Errorf("%d rows of %s are left, %v, want %d", n, table, err, want)
+				t.Errorf("Prune left %d rows of %s, %v, want %d", n, table, err, want)
 			}
 		}
 	})
 }
 
-// TestSessionLimits holds what the columns cannot hold to be an error of its own,
+// TestSessionLimits checks that a session that the columns cannot hold is an error of the store's own,
 // on every dialect and before the database sees it.
 func TestSessionLimits(t *testing.T) {
 	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
 		s, _, _ := tt.store(t)
-		sound := login("one", "alice")
-		createLogins(t, s, sound)
+		valid := login("one", "alice")
+		createLogins(t, s, valid)
 		for name, change := range map[string]func(*auth.Session){
 			"a short ID":        func(s *auth.Session) { s.ID = s.ID[1:] },
 			"a long ID":         func(s *auth.Session) { s.ID += "-" },
@@ -242,63 +242,63 @@ func TestSessionLimits(t *testing.T) {
 			"a zone":            func(s *auth.Session) { s.IP = netip.MustParseAddr("fe80::1%eth0") },
 			"a long state":      func(s *auth.Session) { s.State = make([]byte, 513) },
 		} {
-			one := login("two", "alice")
-			change(&one)
-			ofTheWorld(t, "CreateSession with "+name, s.CreateSession(bounded(t), one))
-			next := sound
+			session := login("two", "alice")
+			change(&session)
+			storeFailure(t, "CreateSession with "+name, s.CreateSession(bounded(t), session))
+			next := valid
 			next.Version++
 			change(&next)
-			ofTheWorld(t, "ReplaceSession with "+name, s.ReplaceSession(bounded(t), sound, next))
+			storeFailure(t, "ReplaceSession with "+name, s.ReplaceSession(bounded(t), valid, next))
 		}
-		if err := s.ReplaceSession(bounded(t), sound, sound); err != nil {
-			t.Errorf("ReplaceSession by the same returned %v", err)
+		if err := s.ReplaceSession(bounded(t), valid, valid); err != nil {
+			t.Errorf("ReplaceSession by an equal session returned %v", err)
 		}
 		if err := s.ReplaceSession(bounded(t), login("none", "alice"), login("none", "alice")); !errors.Is(err, auth.ErrConflict) {
-			t.Errorf("ReplaceSession of none by the same returned %v", err)
+			t.Errorf("ReplaceSession of an absent session returned %v", err)
 		}
-		ofTheWorld(t, "DeleteUserSessions of no user", s.DeleteUserSessions(bounded(t), "", "", time.Now(), time.Now().Add(time.Hour)))
-		// What cannot be an ID spares nobody, and is not the empty one.
+		storeFailure(t, "DeleteUserSessions of the empty user", s.DeleteUserSessions(bounded(t), "", "", time.Now(), time.Now().Add(time.Hour)))
+		// A malformed ID spares no session, and does not count as the empty ID.
 		createLogins(t, s, login("three", "bob"))
-		for _, except := range []string{"short", "\x00" + sound.ID[1:], "\xff"} {
+		for _, except := range []string{"short", "\x00" + valid.ID[1:], "\xff"} {
 			if err := s.DeleteUserSessions(bounded(t), "bob", except, time.Now(), time.Now().Add(time.Hour)); err != nil {
 				t.Errorf("DeleteUserSessions except %q: %v", except, err)
 			}
 		}
 		if got, _ := revoked(t, s, ""); len(got) != 1 || got[login("three", "").ID] != 1 {
-			t.Errorf("the feed holds %v, want the session alone", got)
+			t.Errorf("the feed holds %v, want only the session", got)
 		}
 		if list, err := s.Sessions(bounded(t), "alice"); err != nil || len(list) != 1 {
-			t.Errorf("%d sessions, %v, want the first alone", len(list), err)
+			t.Errorf("the user has %d sessions, %v, want only the first", len(list), err)
 		}
-		if got, _, err := s.Session(bounded(t), sound.ID); err != nil || got.Version != 1 {
+		if got, _, err := s.Session(bounded(t), valid.ID); err != nil || got.Version != 1 {
 			t.Errorf("the session was changed: %+v, %v", got, err)
 		}
 	})
 }
 
-// TestFeedUnnumbered ends a program between the commit of a deletion and the
-// statement that numbers it on MySQL: the deletion is read whatever the cursor.
+// TestFeedUnnumbered simulates a program on MySQL that stops between the commit of a deletion and the
+// statement that numbers it: the deletion is read with every cursor.
 func TestFeedUnnumbered(t *testing.T) {
 	t.Parallel()
 	s, db, p := targets[2].store(t)
-	one := login("one", "alice")
-	createLogins(t, s, one)
-	if err := s.DeleteSession(bounded(t), one.ID, time.Now().Add(time.Hour)); err != nil {
+	session := login("one", "alice")
+	createLogins(t, s, session)
+	if err := s.DeleteSession(bounded(t), session.ID, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	exec(t, db, "UPDATE "+p+"revocations SET number = 0")
 	_, cursor := revoked(t, s, "")
 	for range 2 {
 		got, next := revoked(t, s, cursor)
-		if got[one.ID] != 1 {
+		if got[session.ID] != 1 {
 			t.Errorf("the feed holds %v, want the session", got)
 		}
 		cursor = next
 	}
 }
 
-// TestSessionsCancelled ends calls at a moment of chance. A session is there, or it
-// is gone and its revocation recorded; no connection is left in use.
+// TestSessionsCancelled cancels calls at random moments. A session either exists, or is deleted and its
+// revocation is recorded; no connection stays in use.
 func TestSessionsCancelled(t *testing.T) {
 	each(t, slices.Concat(targets, variants[:2]), func(t *testing.T, tt target) {
 		s, db, _ := tt.store(t)
@@ -307,41 +307,41 @@ func TestSessionsCancelled(t *testing.T) {
 		var wg sync.WaitGroup
 		results := make([]error, n)
 		for i := range n {
-			one := login(fmt.Sprintf("%d-", i), fmt.Sprintf("user-%d", i%3))
-			createLogins(t, s, one)
+			session := login(fmt.Sprintf("%d-", i), fmt.Sprintf("user-%d", i%3))
+			createLogins(t, s, session)
 			wg.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), rand.N(6*time.Millisecond))
 				defer cancel()
-				next := one
+				next := session
 				next.Version++
-				if err := s.ReplaceSession(ctx, one, next); err != nil {
-					ofTheWorld(t, "ReplaceSession", err)
+				if err := s.ReplaceSession(ctx, session, next); err != nil {
+					storeFailure(t, "ReplaceSession", err)
 				}
-				results[i] = s.DeleteSession(ctx, one.ID, time.Now().Add(time.Hour))
+				results[i] = s.DeleteSession(ctx, session.ID, time.Now().Add(time.Hour))
 			})
 		}
 		wg.Wait()
-		failed := 0
-		// A server may notice late that nobody waits, and commit until then.
+		cancelled := 0
+		// A server may notice late that the client has gone, and commit until then.
 		eventually(t, func() error {
-			failed = 0
+			cancelled = 0
 			feed, _ := revoked(t, s, "")
 			for i, err := range results {
 				id := login(fmt.Sprintf("%d-", i), "").ID
 				_, _, missing := s.Session(bounded(t), id)
 				if err != nil {
-					failed++
+					cancelled++
 				}
 				if gone := errors.Is(missing, auth.ErrSessionNotFound); gone != (feed[id] == 1) || err == nil && !gone {
-					return fmt.Errorf("session %d: %v; it is gone: %t, and %d times in the feed", i, err, gone, feed[id])
+					return fmt.Errorf("session %d: DeleteSession returned %v; deleted: %t, times in the feed: %d", i, err, gone, feed[id])
 				}
 			}
 			return nil
 		})
-		t.Logf("%d of %d calls were cancelled", failed, n)
+		t.Logf("%d of %d calls were cancelled", cancelled, n)
 		eventually(t, func() error {
 			if stats := db.Stats(); stats.InUse != 0 {
-				return fmt.Errorf("%d connections are in use, and nobody uses any", stats.InUse)
+				return fmt.Errorf("%d connections are in use after all calls have returned", stats.InUse)
 			}
 			return nil
 		})

@@ -12,14 +12,13 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
-// TestSkew has replicas whose clocks are half an hour ahead and behind share a
-// session with one whose clock is right: the window of ten minutes in which a used
-// token is answered again is measured by the database's clock, and so it is open.
+// TestSkew refreshes a session at replicas whose clocks are half an hour ahead and behind, and at one
+// whose clock is right. The window of ten minutes, in which a used token gets the same answer again, is
+// measured by the database's clock, and is therefore open.
 func TestSkew(t *testing.T) {
 	for _, tt := range targets {
 		t.Run(tt.name, func(t *testing.T) {
-			source := tt.source(t)
-			tt.source = func(testing.TB) string { return source }
+			tt = tt.shared(t)
 			s, _, p := tt.store(t)
 			create(t, s, user("1", "alice"))
 			keys := newKeys(t)
@@ -32,20 +31,20 @@ func TestSkew(t *testing.T) {
 			for _, skew := range []time.Duration{30 * time.Minute, -30 * time.Minute} {
 				now := time.Now().Add(skew)
 				synctest.Test(t, func(t *testing.T) {
-					time.Sleep(time.Until(now)) // the clock in here stands in the year 2000
-					skewed := newReplica(t, tt.again(t, p), keys)
+					time.Sleep(time.Until(now)) // the clock of a bubble begins in the year 2000
+					skewed := newReplica(t, tt.reopen(t, p), keys)
 					if got := refreshed(t, skewed, used); got != newest {
-						t.Errorf("%v off: a token that was used a moment ago gets another answer", skew)
+						t.Errorf("clock off by %v: a token that was used a moment ago gets another answer", skew)
 					}
 					used, newest = newest, refreshed(t, skewed, newest)
 				})
 				if got := refreshed(t, right, used); got != newest {
-					t.Errorf("after a replica that is %v off: a token that was used a moment ago gets another answer", skew)
+					t.Errorf("after a replica whose clock is off by %v: a token that was used a moment ago gets another answer", skew)
 				}
 				used, newest = newest, refreshed(t, right, newest)
 			}
 			if list, err := right.Sessions(bounded(t), "1"); err != nil || len(list) != 1 {
-				t.Errorf("%d sessions, %v, want 1", len(list), err)
+				t.Errorf("the user has %d sessions, %v, want 1", len(list), err)
 			}
 		})
 	}
@@ -74,8 +73,8 @@ func newKeys(t testing.TB) serverKeys {
 	return serverKeys{access, refresh}
 }
 
-// newReplica returns an Authenticator on a store. The window of a used refresh token
-// is as long as it can be, longer than any test takes for what falls within it.
+// newReplica returns an Authenticator on a store. The window of used refresh tokens is the longest that
+// is allowed, so that no test exceeds it by accident.
 func newReplica(t testing.TB, s *sqlstore.Store, keys serverKeys) *auth.Authenticator {
 	t.Helper()
 	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys.access})

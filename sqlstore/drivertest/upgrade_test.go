@@ -64,7 +64,7 @@ func (old recordsOf0004) remove(t testing.TB, r auth.Record) {
 }
 
 // TestUpgradeOwners migrates a database of version 4 with rows in every table: they are kept, no
-// record has an owner, and servers of the release before go on beside the new ones.
+// record has an owner, and servers of the earlier release still work beside the new ones.
 func TestUpgradeOwners(t *testing.T) {
 	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
 		const before = 4
@@ -125,7 +125,7 @@ func TestUpgradeOwners(t *testing.T) {
 		ownedKeys(t, s, "1", living.Key)
 		ownedKeys(t, s, "2", expired.Key)
 
-		// A server of the earlier release goes on: it keeps the owners and writes none.
+		// A server of the earlier release keeps the owners of records, and writes none.
 		living.Value, living.Version = []byte("by the earlier release"), 3
 		old.replace(t, 2, living)
 		later := record("later", "")

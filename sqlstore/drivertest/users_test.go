@@ -41,7 +41,7 @@ func user(id, username string) auth.User {
 	return auth.User{ID: id, Username: username, PasswordHash: "$hash$of-" + id, CreatedAt: time.Now().UTC().Truncate(time.Microsecond)}
 }
 
-// createUser adds a user and returns the error alone.
+// createUser adds a user, whose ID the store must return, and returns the error alone.
 func createUser(ctx context.Context, s auth.UserStore, u auth.User) error {
 	id, err := s.CreateUser(ctx, u)
 	if err == nil && id != u.ID {
@@ -60,7 +60,7 @@ func create(t testing.TB, s auth.UserStore, users ...auth.User) {
 	}
 }
 
-// hasUser fails the test unless u is stored as it is.
+// hasUser fails the test unless u is stored exactly as given.
 func hasUser(t testing.TB, s auth.UserStore, u auth.User) {
 	t.Helper()
 	if got, err := s.UserByID(bounded(t), u.ID); err != nil || got != u {
@@ -71,8 +71,8 @@ func hasUser(t testing.TB, s auth.UserStore, u auth.User) {
 	}
 }
 
-// hasNot fails the test if there is a user with the ID or the username of u.
-func hasNot(t testing.TB, s auth.UserStore, u auth.User) {
+// hasNoUser fails the test if there is a user with the ID or the username of u.
+func hasNoUser(t testing.TB, s auth.UserStore, u auth.User) {
 	t.Helper()
 	if got, err := s.UserByID(bounded(t), u.ID); !errors.Is(err, auth.ErrUserNotFound) {
 		t.Errorf("UserByID: %+v, %v, want %v", got, err, auth.ErrUserNotFound)
@@ -82,39 +82,39 @@ func hasNot(t testing.TB, s auth.UserStore, u auth.User) {
 	}
 }
 
-// ofTheWorld fails the test unless err is a failure of the store, which nobody may
-// take for an answer about a caller.
-func ofTheWorld(t testing.TB, doing string, err error) {
+// storeFailure fails the test unless err is a failure of the store: an error that does not match any
+// error that the contracts name.
+func storeFailure(t testing.TB, call string, err error) {
 	t.Helper()
 	if err == nil {
-		t.Errorf("%s returned nil", doing)
+		t.Errorf("%s returned nil", call)
 		return
 	}
-	for _, answer := range []error{
+	for _, named := range []error{
 		auth.ErrUserExists, auth.ErrUserNotFound, auth.ErrSessionNotFound, auth.ErrConflict, auth.ErrInvalidUsername, auth.ErrInvalidGrant,
 		auth.ErrInvalidCredentials, auth.ErrInvalidToken, auth.ErrNoCredentials, auth.ErrInvalidRequest,
 	} {
-		if errors.Is(err, answer) {
-			t.Errorf("%s returned %v, which is %v", doing, err, answer)
+		if errors.Is(err, named) {
+			t.Errorf("%s returned %v, which is %v", call, err, named)
 		}
 	}
 	if !strings.HasPrefix(err.Error(), "auth: sql store: ") {
-		t.Errorf("%s returned %q, which does not say whose error it is", doing, err)
+		t.Errorf("%s returned %q, which does not begin with the name of the package", call, err)
 	}
 }
 
-// calls are the methods of a store, on a user who exists and a session that does not.
+// calls returns the methods of a store, called with a user that exists and a session that does not.
 func calls(s *sqlstore.Store, u auth.User) map[string]func(context.Context) error {
-	one := login("new", u.ID)
-	next := one
+	session := login("new", u.ID)
+	next := session
 	next.Version++
 	later := time.Now().Add(time.Hour)
 	return map[string]func(context.Context) error{
-		"CreateSession":  func(ctx context.Context) error { return s.CreateSession(ctx, one) },
-		"Session":        func(ctx context.Context) error { _, _, err := s.Session(ctx, one.ID); return err },
+		"CreateSession":  func(ctx context.Context) error { return s.CreateSession(ctx, session) },
+		"Session":        func(ctx context.Context) error { _, _, err := s.Session(ctx, session.ID); return err },
 		"Sessions":       func(ctx context.Context) error { _, err := s.Sessions(ctx, u.ID); return err },
-		"ReplaceSession": func(ctx context.Context) error { return s.ReplaceSession(ctx, one, next) },
-		"DeleteSession":  func(ctx context.Context) error { return s.DeleteSession(ctx, one.ID, later) },
+		"ReplaceSession": func(ctx context.Context) error { return s.ReplaceSession(ctx, session, next) },
+		"DeleteSession":  func(ctx context.Context) error { return s.DeleteSession(ctx, session.ID, later) },
 		"DeleteUserSessions": func(ctx context.Context) error {
 			return s.DeleteUserSessions(ctx, u.ID, "", later, later)
 		},
@@ -161,10 +161,10 @@ func TestLimits(t *testing.T) {
 			if err := createUser(bounded(t), s, u); !errors.Is(err, auth.ErrInvalidUsername) {
 				t.Errorf("CreateUser with a username that is %s: %v, want %v", name, err, auth.ErrInvalidUsername)
 			}
-			hasNot(t, s, u)
+			hasNoUser(t, s, u)
 			u = user(text, "name of "+name)
-			ofTheWorld(t, "CreateUser with an ID that is "+name, createUser(bounded(t), s, u))
-			hasNot(t, s, u)
+			storeFailure(t, "CreateUser with an ID that is "+name, createUser(bounded(t), s, u))
+			hasNoUser(t, s, u)
 			if err := s.ReplacePasswordHash(bounded(t), text, "", "$hash$new"); !errors.Is(err, auth.ErrUserNotFound) {
 				t.Errorf("ReplacePasswordHash with an ID that is %s: %v, want %v", name, err, auth.ErrUserNotFound)
 			}
@@ -172,22 +172,22 @@ func TestLimits(t *testing.T) {
 		for name, hash := range map[string]string{"too long": strings.Repeat("h", 1025), "NUL": "h\x00", "not UTF-8": "h\xff"} {
 			u := user("id of "+name, "name of "+name)
 			u.PasswordHash = hash
-			ofTheWorld(t, "CreateUser with a hash that is "+name, createUser(bounded(t), s, u))
-			hasNot(t, s, u)
-			ofTheWorld(t, "ReplacePasswordHash by a hash that is "+name, s.ReplacePasswordHash(bounded(t), longest.ID, longest.PasswordHash, hash))
+			storeFailure(t, "CreateUser with a hash that is "+name, createUser(bounded(t), s, u))
+			hasNoUser(t, s, u)
+			storeFailure(t, "ReplacePasswordHash by a hash that is "+name, s.ReplacePasswordHash(bounded(t), longest.ID, longest.PasswordHash, hash))
 			if err := s.ReplacePasswordHash(bounded(t), longest.ID, hash, "$hash$new"); !errors.Is(err, auth.ErrConflict) {
 				t.Errorf("ReplacePasswordHash of a hash that is %s: %v, want %v", name, err, auth.ErrConflict)
 			}
 			if err := s.ReplacePasswordHash(bounded(t), "nobody", hash, "$hash$new"); !errors.Is(err, auth.ErrUserNotFound) {
-				t.Errorf("ReplacePasswordHash of nobody's hash that is %s: %v, want %v", name, err, auth.ErrUserNotFound)
+				t.Errorf("ReplacePasswordHash of an unknown user whose hash is %s: %v, want %v", name, err, auth.ErrUserNotFound)
 			}
 		}
 		hasUser(t, s, longest)
 	})
 }
 
-// TestConstraints goes past the store: what other programs write into the tables
-// is held to the same rules.
+// TestConstraints writes to the table of users without a store: the table rejects what no store
+// writes.
 func TestConstraints(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		s, db, p := tt.store(t)
@@ -199,7 +199,7 @@ func TestConstraints(t *testing.T) {
 			return err
 		}
 		if err := insert("'2', 'bob', '', " + no + ", 1"); err != nil {
-			t.Fatalf("a sound row is refused: %v", err)
+			t.Fatalf("a valid row is rejected: %v", err)
 		}
 		for name, values := range map[string]string{
 			"no ID":          "NULL, 'carol', '', " + no + ", 1",
@@ -213,10 +213,10 @@ func TestConstraints(t *testing.T) {
 			"long username":  "'3', '" + strings.Repeat("n", 256) + "', '', " + no + ", 1",
 			"long, in bytes": "'3', '" + strings.Repeat("\u00e9", 128) + "', '', " + no + ", 1",
 			"long hash":      "'3', 'carol', '" + strings.Repeat("h", 1025) + "', " + no + ", 1",
-			"neither nor":    "'3', 'carol', '', 2, 1",
+			"not a boolean":  "'3', 'carol', '', 2, 1",
 			"time in words":  "'3', 'carol', '', " + no + ", 'today'",
-			"her ID":         "'1', 'carol', '', " + no + ", 1",
-			"her username":   "'3', 'alice', '', " + no + ", 1",
+			"a taken ID":     "'1', 'carol', '', " + no + ", 1",
+			"a taken name":   "'3', 'alice', '', " + no + ", 1",
 		} {
 			if err := insert(values); err == nil {
 				t.Errorf("a row with %s is accepted", name)
@@ -224,13 +224,13 @@ func TestConstraints(t *testing.T) {
 		}
 		var rows int
 		if err := db.QueryRowContext(bounded(t), "SELECT COUNT(*) FROM "+p+"users").Scan(&rows); err != nil || rows != 2 {
-			t.Errorf("%d rows, %v, want 2", rows, err)
+			t.Errorf("the table has %d rows, %v, want 2", rows, err)
 		}
 		hasUser(t, s, alice)
 	})
 }
 
-// TestPrefix holds that stores with different prefixes share nothing.
+// TestPrefix checks that stores with different prefixes share nothing.
 func TestPrefix(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		s, db, _ := tt.store(t)
@@ -243,13 +243,13 @@ func TestPrefix(t *testing.T) {
 		}
 		alice := user("1", "alice")
 		create(t, s, alice)
-		hasNot(t, other, alice)
+		hasNoUser(t, other, alice)
 		create(t, other, alice)
 	})
 }
 
-// TestTwoPrograms registers the same names from two pools at once: each name goes
-// to one of them, and both agree to whom.
+// TestTwoPrograms registers the same names from two pools at once: one of them gets each name, and both
+// read the same owner.
 func TestTwoPrograms(t *testing.T) {
 	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
 		source := tt.source(t)
@@ -267,29 +267,29 @@ func TestTwoPrograms(t *testing.T) {
 			}
 			stores[i] = s
 		}
-		type answer struct {
+		type result struct {
 			program, name int
 			err           error
 		}
-		answers := make(chan answer)
+		results := make(chan result)
 		for program, s := range stores {
 			for name := range names {
 				go func() {
 					u := user(fmt.Sprintf("%d-%d", program, name), fmt.Sprintf("user-%d", name))
-					answers <- answer{program, name, createUser(bounded(t), s, u)}
+					results <- result{program, name, createUser(bounded(t), s, u)}
 				}()
 			}
 		}
 		owner := make(map[int]int)
 		for range names * programs {
-			a := <-answers
-			if a.err == nil {
-				if first, taken := owner[a.name]; taken {
-					t.Errorf("user-%d was given to programs %d and %d", a.name, first, a.program)
+			r := <-results
+			if r.err == nil {
+				if first, taken := owner[r.name]; taken {
+					t.Errorf("user-%d belongs to programs %d and %d", r.name, first, r.program)
 				}
-				owner[a.name] = a.program
-			} else if !errors.Is(a.err, auth.ErrUserExists) {
-				t.Errorf("CreateUser of user-%d: %v", a.name, a.err)
+				owner[r.name] = r.program
+			} else if !errors.Is(r.err, auth.ErrUserExists) {
+				t.Errorf("CreateUser of user-%d: %v", r.name, r.err)
 			}
 		}
 		for name := range names {

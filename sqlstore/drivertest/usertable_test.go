@@ -15,8 +15,8 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
-// hostTable makes a table of users as a host may have it, some of its names being
-// words that SQL reserves, and returns a store on it and the name as SQL takes it.
+// hostTable creates a table of users as a host may have it, with reserved words of SQL among its
+// names. It returns a store on the table, and the quoted name.
 func (tt target) hostTable(t testing.TB, id, text, more string, names sqlstore.UserTable) (s *sqlstore.Store, db *sql.DB, table string) {
 	t.Helper()
 	db = open(t, tt.driver, tt.source(t))
@@ -40,14 +40,14 @@ func (tt target) hostTable(t testing.TB, id, text, more string, names sqlstore.U
 	return s, db, table
 }
 
-// exact is a type of text that is compared byte for byte.
+// exact returns a type of text that is compared byte for byte.
 func (tt target) exact() string {
 	return map[sqlstore.Dialect]string{
 		sqlstore.MySQL: "VARBINARY(255)", sqlstore.PostgreSQL: `varchar(255) COLLATE "C"`, sqlstore.SQLite: "TEXT",
 	}[tt.dialect]
 }
 
-// TestUserTable runs the suites on a table that the host made.
+// TestUserTable runs the suites on a host's table.
 func TestUserTable(t *testing.T) {
 	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
 		s, db, table := tt.hostTable(t, tt.exact(), tt.exact(), ", locked BOOLEAN, since BIGINT", sqlstore.UserTable{Disabled: "locked", CreatedAt: "since"})
@@ -62,9 +62,9 @@ func TestUserTable(t *testing.T) {
 	})
 }
 
-// TestUserTableOfFew has a host's table without the columns that need not be, and
-// with rows of the host's own, in which there is no hash.
-func TestUserTableOfFew(t *testing.T) {
+// TestUserTableMinimal uses a host's table without the optional columns, with a row of the host's that
+// has no hash.
+func TestUserTableMinimal(t *testing.T) {
 	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
 		s, db, table := tt.hostTable(t, tt.exact(), tt.exact(), "", sqlstore.UserTable{})
 		q := table[:1]
@@ -72,25 +72,25 @@ func TestUserTableOfFew(t *testing.T) {
 		alice := auth.User{ID: "1", Username: "alice"}
 		hasUser(t, s, alice)
 		if err := s.ReplacePasswordHash(bounded(t), "1", "other", "new"); !errors.Is(err, auth.ErrConflict) {
-			t.Errorf("ReplacePasswordHash of another: %v", err)
+			t.Errorf("ReplacePasswordHash of another hash: %v", err)
 		}
 		if err := s.ReplacePasswordHash(bounded(t), "1", "", "new"); err != nil {
-			t.Errorf("ReplacePasswordHash where there is none: %v", err)
+			t.Errorf("ReplacePasswordHash where there is no hash: %v", err)
 		}
 		alice.PasswordHash = "new"
 		hasUser(t, s, alice)
 
 		bob := user("2", "bob")
 		bob.Disabled = true
-		ofTheWorld(t, "CreateUser of a disabled one", createUser(bounded(t), s, bob))
-		ofTheWorld(t, "SetDisabled", s.SetDisabled(bounded(t), "1", true))
-		hasNot(t, s, bob)
+		storeFailure(t, "CreateUser of a disabled user", createUser(bounded(t), s, bob))
+		storeFailure(t, "SetDisabled", s.SetDisabled(bounded(t), "1", true))
+		hasNoUser(t, s, bob)
 		hasUser(t, s, alice)
 	})
 }
 
-// TestUserTableOfTypedIDs has a host's table whose IDs are no text: accounts are
-// made, log in and are ended where Config.NewUserID makes IDs of that type.
+// TestUserTableOfTypedIDs uses a host's table whose IDs are not text: accounts are registered, log in
+// and are deleted, with a Config.NewUserID that returns IDs of that type.
 func TestUserTableOfTypedIDs(t *testing.T) {
 	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
 		for kind, id := range map[string][2]string{
@@ -122,18 +122,18 @@ func TestUserTableOfTypedIDs(t *testing.T) {
 				t.Fatalf("%s: Login returned %v, %v", kind, login.Principal, err)
 			}
 			if _, err := s.UserByID(bounded(t), id[1]); !errors.Is(err, auth.ErrUserNotFound) {
-				t.Errorf("%s: the ID in another spelling: %v", kind, err)
+				t.Errorf("%s: UserByID in another spelling: %v", kind, err)
 			}
 			if _, err := a.Register(bounded(t), "bob", "correct horse"); !errors.Is(err, auth.ErrUserExists) {
-				t.Errorf("%s: an ID that is taken: %v", kind, err)
+				t.Errorf("%s: Register with a taken ID: %v", kind, err)
 			}
 			if err := a.SetPassword(bounded(t), id[0], "battery staple"); err != nil {
 				t.Errorf("%s: SetPassword: %v", kind, err)
 			}
 			if _, err := a.Refresh(bounded(t), login.RefreshToken); !errors.Is(err, auth.ErrInvalidGrant) {
-				t.Errorf("%s: the session goes on: %v", kind, err)
+				t.Errorf("%s: Refresh after SetPassword: %v", kind, err)
 			}
-			// A code for an address that is nobody's is looked up by no ID.
+			// A login code for an unknown address must not cause a look-up with an empty ID.
 			flows, err := recovery.New(a, recovery.NewMemoryAddresses(), s, make(outbox), recovery.Config{BaseURL: "https://app.test"})
 			if err != nil {
 				t.Fatal(err)
@@ -143,36 +143,36 @@ func TestUserTableOfTypedIDs(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := flows.LoginByCode(bounded(t), challenge, "123456"); !errors.Is(err, recovery.ErrInvalidToken) {
-				t.Errorf("%s: nobody's code: %v", kind, err)
+				t.Errorf("%s: the code of an unknown address: %v", kind, err)
 			}
-			for what, err := range map[string]error{
+			for call, err := range map[string]error{
 				"Disable": a.Disable(bounded(t), id[0]), "Enable": a.Enable(bounded(t), id[0]), "Delete": a.Delete(bounded(t), id[0]),
 			} {
 				if err != nil {
-					t.Errorf("%s: %s: %v", kind, what, err)
+					t.Errorf("%s: %s: %v", kind, call, err)
 				}
 			}
 		}
 	})
 }
 
-// TestUserTableFoldsCase has a host's table that takes names for one that are two:
-// who is found is who was asked for, or nobody.
+// TestUserTableFoldsCase uses a host's table whose collation ignores case: a look-up finds the user
+// with exactly the name, or none.
 func TestUserTableFoldsCase(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		text, folds := map[sqlstore.Dialect]string{
 			sqlstore.MySQL: "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", sqlstore.SQLite: "TEXT COLLATE NOCASE",
 		}[tt.dialect]
 		if !folds {
-			return // PostgreSQL has none that every installation has
+			return // no such collation exists on every installation of PostgreSQL
 		}
 		s, _, _ := tt.hostTable(t, text, text, "", sqlstore.UserTable{})
 		alice := auth.User{ID: "a", Username: "alice", PasswordHash: "$hash$"}
 		create(t, s, alice)
 		hasUser(t, s, alice)
-		hasNot(t, s, auth.User{ID: "A", Username: "ALICE"})
+		hasNoUser(t, s, auth.User{ID: "A", Username: "ALICE"})
 		if err := createUser(bounded(t), s, auth.User{ID: "2", Username: "Alice"}); !errors.Is(err, auth.ErrUserExists) {
-			t.Errorf("CreateUser of a name that is taken there: %v", err)
+			t.Errorf("CreateUser of a name that the collation takes for another: %v", err)
 		}
 	})
 }

@@ -26,7 +26,7 @@ func ExampleOpen() {
 	}
 	defer users.Close()
 
-	alice := auth.User{ID: "1", Username: "alice"} // as a rule, Register does this
+	alice := auth.User{ID: "1", Username: "alice"} // usually Authenticator.Register creates users
 	fmt.Println(users.CreateUser(ctx, alice))
 	fmt.Println(users.CreateUser(ctx, alice))
 	// Output:

@@ -15,24 +15,24 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 )
 
-// ofTheWorld returns an error unless err is a failure of the store, which nobody
-// may take for an answer about a caller.
-func ofTheWorld(doing string, err error) error {
+// storeFailure returns an error unless err is a failure of the store: an error that does not match any
+// error that the contracts name.
+func storeFailure(call string, err error) error {
 	if err == nil {
-		return fmt.Errorf("%s returned nil", doing)
+		return fmt.Errorf("%s returned nil", call)
 	}
-	for _, answer := range []error{auth.ErrUserExists, auth.ErrUserNotFound, auth.ErrConflict, auth.ErrInvalidUsername, auth.ErrInvalidCredentials} {
-		if errors.Is(err, answer) {
-			return fmt.Errorf("%s returned %v, which is %v", doing, err, answer)
+	for _, named := range []error{auth.ErrUserExists, auth.ErrUserNotFound, auth.ErrConflict, auth.ErrInvalidUsername, auth.ErrInvalidCredentials} {
+		if errors.Is(err, named) {
+			return fmt.Errorf("%s returned %v, which is %v", call, err, named)
 		}
 	}
 	if !strings.HasPrefix(err.Error(), "auth: sql store: ") {
-		return fmt.Errorf("%s returned %q, which does not say whose error it is", doing, err)
+		return fmt.Errorf("%s returned %q, which does not begin with the name of the package", call, err)
 	}
 	return nil
 }
 
-// intact fails the test unless SQLite finds its file in order.
+// intact fails the test unless the file passes SQLite's integrity check.
 func intact(t testing.TB, s *sqlite.Store) {
 	t.Helper()
 	var verdict string
@@ -41,9 +41,8 @@ func intact(t testing.TB, s *sqlite.Store) {
 	}
 }
 
-// TestClosedInTheMiddle closes a store while users register. Who was told that
-// they are registered is.
-func TestClosedInTheMiddle(t *testing.T) {
+// TestClosedInUse closes a store while users register. Every acknowledged user is registered.
+func TestClosedInUse(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "auth.db")
 	s, err := sqlite.Open(t.Context(), path, sqlstore.Config{})
@@ -52,6 +51,7 @@ func TestClosedInTheMiddle(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var acknowledged []auth.User
+	enough := make(chan struct{})
 	var wg sync.WaitGroup
 	for w := range 16 {
 		wg.Go(func() {
@@ -59,34 +59,39 @@ func TestClosedInTheMiddle(t *testing.T) {
 				name := fmt.Sprintf("%d-%d", w, i)
 				err := createUser(t.Context(), s, user(name, name))
 				if err != nil {
-					if err := ofTheWorld("CreateUser", err); err != nil {
+					if err := storeFailure("CreateUser", err); err != nil {
 						t.Error(err)
 					}
 					return
 				}
 				mu.Lock()
-				acknowledged = append(acknowledged, user(name, name))
+				if acknowledged = append(acknowledged, user(name, name)); len(acknowledged) == 50 {
+					close(enough)
+				}
 				mu.Unlock()
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond)
+	ended := make(chan struct{})
+	go func() { wg.Wait(); close(ended) }()
+	select {
+	case <-enough:
+	case <-ended:
+		t.Error("the registrations failed before the store was closed")
+	}
 	closeStore(t, s)
 	wg.Wait()
-	if _, err := s.UserByID(t.Context(), "0-0"); ofTheWorld("UserByID", err) != nil {
-		t.Error(ofTheWorld("UserByID", err))
+	if _, err := s.UserByID(t.Context(), "0-0"); storeFailure("UserByID", err) != nil {
+		t.Error(storeFailure("UserByID", err))
 	}
 	again := open(t, path)
-	if len(acknowledged) == 0 {
-		t.Error("nobody registered before the store was closed")
-	}
 	for _, u := range acknowledged {
 		hasUser(t, again, u)
 	}
 	intact(t, again)
 }
 
-// TestOpenAtOnce opens one new file from many sides at once.
+// TestOpenAtOnce opens a new file in many calls at once.
 func TestOpenAtOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "auth.db")
@@ -112,25 +117,33 @@ func TestOpenAtOnce(t *testing.T) {
 	intact(t, s)
 }
 
-// TestContextEndsInTheMiddle ends contexts at every moment of a transaction, as
-// clients do that hang up. The next one finds no connection on which it goes on.
-func TestContextEndsInTheMiddle(t *testing.T) {
+// TestContextEndsInTransaction ends contexts at every moment of a transaction, as clients do that hang
+// up. No connection is left with an open transaction.
+func TestContextEndsInTransaction(t *testing.T) {
 	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), "auth.db"))
 	unknown, expiry := strings.Repeat("a", 22), time.Now().Add(time.Hour)
+	shortest := time.Hour // duration of the fastest transaction
+	for range 20 {
+		begin := time.Now()
+		if err := s.DeleteSession(t.Context(), unknown, expiry); !errors.Is(err, auth.ErrSessionNotFound) {
+			t.Fatal(err)
+		}
+		shortest = min(shortest, time.Since(begin))
+	}
 	ended := 0
 	for i := range 600 {
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Duration(i%200)*time.Microsecond, cancel)
+		time.AfterFunc(time.Duration(i%200)*shortest/150, cancel)
 		if err := s.DeleteSession(ctx, unknown, expiry); errors.Is(err, context.Canceled) {
 			ended++
 		}
 		cancel()
 		if err := s.DeleteSession(t.Context(), unknown, expiry); !errors.Is(err, auth.ErrSessionNotFound) {
-			t.Fatalf("after %d contexts that ended: %v", ended, err)
+			t.Fatalf("DeleteSession after %d contexts that ended: %v", ended, err)
 		}
 	}
 	if ended == 0 {
-		t.Error("no context ended in the middle")
+		t.Error("no context ended during a transaction")
 	}
 }

@@ -23,7 +23,7 @@ func init() {
 	children["full"] = full
 }
 
-// run runs a task to its end and returns the lines that it printed.
+// run runs a task to its end and returns the words that it printed.
 func run(t *testing.T, task, path string) []string {
 	t.Helper()
 	cmd := child(t, task, path)
@@ -36,7 +36,7 @@ func run(t *testing.T, task, path string) []string {
 	return strings.Fields(string(out))
 }
 
-// TestFileMode holds that nobody else reads the hashes.
+// TestFileMode checks that other users of the machine cannot read the files.
 func TestFileMode(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -44,7 +44,7 @@ func TestFileMode(t *testing.T) {
 	create(t, s, user("1", "alice"))
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 3 {
-		t.Errorf("there are the files %v, %v, want the database, -wal and -shm", entries, err)
+		t.Errorf("the folder holds %v, %v, want the database, -wal and -shm", entries, err)
 	}
 	for _, entry := range entries {
 		info, err := entry.Info()
@@ -54,14 +54,14 @@ func TestFileMode(t *testing.T) {
 	}
 }
 
-// TestReadOnlyInTheMiddle takes the right to write from a file in use.
-func TestReadOnlyInTheMiddle(t *testing.T) {
+// TestReadOnlyInUse makes a file read-only while it is in use.
+func TestReadOnlyInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "auth.db")
 	if os.Geteuid() == 0 {
-		// Modes do not bind root: the task gives its rights up first, and then
-		// must come to its folder.
+		// File modes do not bind root. The task first gives up its rights, and must still reach its
+		// folder.
 		for _, d := range []string{dir, filepath.Dir(dir)} {
 			if err := os.Chmod(d, 0o755); err != nil {
 				t.Fatal(err)
@@ -78,7 +78,7 @@ func TestReadOnlyInTheMiddle(t *testing.T) {
 	hasUser(t, s, user("2", "bob"))
 }
 
-// nobody is the ID of a user without rights.
+// nobody is the ID of a user of the machine without rights.
 const nobody = 65534
 
 func readOnly(path string) error {
@@ -96,7 +96,7 @@ func readOnly(path string) error {
 	if err := createUser(ctx, s, alice); err != nil {
 		return err
 	}
-	conn, err := s.DB().Conn(ctx) // keeps the -wal in use
+	conn, err := s.DB().Conn(ctx) // so that the -wal file stays in use
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func readOnly(path string) error {
 	if _, err := conn.ExecContext(ctx, "SELECT * FROM auth_users"); err != nil {
 		return err
 	}
-	s.DB().SetMaxIdleConns(0) // what is open stays writable: open anew
+	s.DB().SetMaxIdleConns(0) // open connections could still write, so each call opens a new one
 	chmod := func(file, dir os.FileMode) error {
 		return errors.Join(os.Chmod(path, file), os.Chmod(path+"-wal", file), os.Chmod(path+"-shm", file), os.Chmod(filepath.Dir(path), dir))
 	}
@@ -112,9 +112,9 @@ func readOnly(path string) error {
 		return err
 	}
 	if err := errors.Join(
-		ofTheWorld("CreateUser", createUser(ctx, s, bob)),
-		ofTheWorld("CreateUser of a user who exists", createUser(ctx, s, alice)),
-		ofTheWorld("ReplacePasswordHash", s.ReplacePasswordHash(ctx, alice.ID, alice.PasswordHash, "$hash$new")),
+		storeFailure("CreateUser", createUser(ctx, s, bob)),
+		storeFailure("CreateUser of an existing user", createUser(ctx, s, alice)),
+		storeFailure("ReplacePasswordHash", s.ReplacePasswordHash(ctx, alice.ID, alice.PasswordHash, "$hash$new")),
 	); err != nil {
 		return err
 	}
@@ -130,13 +130,13 @@ func readOnly(path string) error {
 	return createUser(ctx, s, bob)
 }
 
-// TestDiskFull registers users until nothing more can be written.
+// TestDiskFull registers users until the disk is full.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "auth.db")
 	names := run(t, "full", path)
 	if len(names) == 0 {
-		t.Error("nobody registered before the disk was full")
+		t.Error("no user registered before the disk was full")
 	}
 	s := open(t, path)
 	intact(t, s)
@@ -145,12 +145,12 @@ func TestDiskFull(t *testing.T) {
 	}
 	var rows int
 	if err := s.DB().QueryRowContext(t.Context(), "SELECT COUNT(*) FROM auth_users").Scan(&rows); err != nil || rows != len(names) {
-		t.Errorf("%d users, %v, want %d", rows, err, len(names))
+		t.Errorf("the file holds %d users, %v, want %d", rows, err, len(names))
 	}
 	create(t, s, user("last", "last"))
 }
 
-// full prints the names of whom it registered.
+// full prints the names of the users that it registered.
 func full(path string) error {
 	ctx := context.Background()
 	s, err := sqlite.Open(ctx, path, sqlstore.Config{})
@@ -172,7 +172,7 @@ func full(path string) error {
 		if u, err := s.UserByID(ctx, "0"); err != nil || u != first {
 			return fmt.Errorf("UserByID: %+v, %v, want %+v", u, err, first)
 		}
-		return ofTheWorld("CreateUser", err)
+		return storeFailure("CreateUser", err)
 	}
 	return errors.New("the disk was never full")
 }

@@ -38,12 +38,12 @@ func closeStore(t testing.TB, s *sqlite.Store) {
 	}
 }
 
-// user returns a user all of whose fields follow from the ID and the username.
+// user returns a user whose fields all follow from the ID and the username.
 func user(id, username string) auth.User {
 	return auth.User{ID: id, Username: username, PasswordHash: "$hash$of-" + id, CreatedAt: time.Date(2026, time.May, 1, 12, 0, 0, 1000*len(id), time.UTC)}
 }
 
-// createUser adds a user and returns the error alone.
+// createUser adds a user, whose ID the store must return, and returns the error alone.
 func createUser(ctx context.Context, s auth.UserStore, u auth.User) error {
 	id, err := s.CreateUser(ctx, u)
 	if err == nil && id != u.ID {
@@ -128,11 +128,11 @@ func TestRestart(t *testing.T) {
 	}
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil || len(entries) != 1 {
-		t.Errorf("after Close there are the files %v, %v, want one", entries, err)
+		t.Errorf("after Close the folder holds %v, %v, want only the database", entries, err)
 	}
 }
 
-// TestPaths opens files whose names mean something in a URI or in SQL.
+// TestPaths opens files whose names have a meaning in a URI or in SQL.
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
@@ -153,7 +153,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestRelativePath holds that the file stays where it was opened.
+// TestRelativePath checks that new connections open the same file after the working directory changed.
 func TestRelativePath(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -181,7 +181,7 @@ func TestOpenFaults(t *testing.T) {
 		ctx    context.Context
 		path   string
 		cfg    sqlstore.Config
-		config bool // the fault is the host's, found without opening a file
+		config bool // a fault of the configuration, found before a file is opened
 	}{
 		"no path":         {t.Context(), "", sqlstore.Config{}, true},
 		"memory":          {t.Context(), ":memory:", sqlstore.Config{}, true},
@@ -202,7 +202,7 @@ func TestOpenFaults(t *testing.T) {
 				t.Errorf("%v: a ConfigError: %t, want %t", err, !tt.config, tt.config)
 			}
 			if !strings.HasPrefix(err.Error(), "auth: ") {
-				t.Errorf("%q does not say whose error it is", err)
+				t.Errorf("%q does not begin with the name of the package", err)
 			}
 			if tt.ctx.Err() != nil && !errors.Is(err, context.Canceled) {
 				t.Errorf("Open returned %v, want %v", err, context.Canceled)
@@ -240,7 +240,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestReplacedHashIsGone looks for replaced hashes in the file.
+// TestReplacedHashIsGone searches the file for replaced hashes.
 func TestReplacedHashIsGone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "auth.db")
@@ -258,13 +258,12 @@ func TestReplacedHashIsGone(t *testing.T) {
 	}
 	closeStore(t, s)
 	if file, err := os.ReadFile(path); err != nil || bytes.Contains(file, []byte("that-leaked")) {
-		t.Errorf("the file still holds some: %v", err)
+		t.Errorf("the file still holds replaced hashes: %v", err)
 	}
 }
 
-// TestNothingStays counts what runs after a store was closed or could not be
-// opened.
-func TestNothingStays(t *testing.T) {
+// TestNoGoroutineStays counts the goroutines after stores were closed or could not be opened.
+func TestNoGoroutineStays(t *testing.T) {
 	dir := t.TempDir()
 	before := runtime.NumGoroutine()
 	for i := range 10 {
@@ -281,16 +280,15 @@ func TestNothingStays(t *testing.T) {
 		create(t, s, user(fmt.Sprint(i), fmt.Sprint(i)))
 		closeStore(t, s)
 	}
-	for range 100 { // they end a moment later
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) { // they may end a moment later
 		if runtime.NumGoroutine() <= before {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	t.Errorf("%d goroutines, and %d before", runtime.NumGoroutine(), before)
+	t.Errorf("%d goroutines are left, before there were %d", runtime.NumGoroutine(), before)
 }
 
-// TestOwnTables holds that the database is the program's, too.
+// TestOwnTables checks that the program can keep its own tables in the same database.
 func TestOwnTables(t *testing.T) {
 	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), "auth.db"))
@@ -303,6 +301,6 @@ func TestOwnTables(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := s.DB().ExecContext(t.Context(), "INSERT INTO notes VALUES ('nobody', 'hello')"); err == nil {
-		t.Error("a note of nobody was accepted")
+		t.Error("a note of an unknown user was accepted")
 	}
 }
