@@ -24,38 +24,38 @@ import (
 
 const guessers = 64
 
-// replicas returns two stores as two programs have them, each with a pool of its own.
+// replicas returns two stores on the same tables, each with a pool of its own, as two replicas have
+// them.
 func (tt target) replicas(t testing.TB) [2]*sqlstore.Store {
 	t.Helper()
-	source := tt.source(t)
-	tt.source = func(testing.TB) string { return source }
+	tt = tt.shared(t)
 	s, _, p := tt.store(t)
-	return [2]*sqlstore.Store{s, tt.again(t, p)}
+	return [2]*sqlstore.Store{s, tt.reopen(t, p)}
 }
 
-// atOnce returns how many of 64 calls at one time succeed.
+// atOnce makes 64 concurrent calls and returns how many succeed.
 func atOnce(f func(i int) error) int {
-	var good atomic.Int32
-	var all sync.WaitGroup
+	var succeeded atomic.Int32
+	var calls sync.WaitGroup
 	for i := range guessers {
-		all.Go(func() {
+		calls.Go(func() {
 			if f(i) == nil {
-				good.Add(1)
+				succeeded.Add(1)
 			}
 		})
 	}
-	all.Wait()
-	return int(good.Load())
+	calls.Wait()
+	return int(succeeded.Load())
 }
 
-// TestGuessesAtOnce has 64 guess at one account, on two replicas and from as many
-// networks, and from one: together they get what one who guesses alone gets.
+// TestGuessesAtOnce lets 64 clients guess at one account at once, on two replicas: from 64 networks,
+// and from one network. Together they get as many guesses as a single client.
 func TestGuessesAtOnce(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
-		var slow [2]*throttle.Throttle
+		var throttles [2]*throttle.Throttle
 		for i, s := range tt.replicas(t) {
 			var err error
-			if slow[i], err = throttle.New(s, throttle.Config{FirstDelay: 12 * time.Hour}); err != nil {
+			if throttles[i], err = throttle.New(s, throttle.Config{FirstDelay: 12 * time.Hour}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -67,7 +67,7 @@ func TestGuessesAtOnce(t *testing.T) {
 			"network":  {5, func(int) string { return "192.0.2.1" }},
 		} {
 			guess := func(i int) error {
-				err := slow[i%2].Begin(bounded(t), auth.Attempt{Username: name, Device: auth.Device{IP: netip.MustParseAddr(row.network(i))}})
+				err := throttles[i%2].Begin(bounded(t), auth.Attempt{Username: name, Device: auth.Device{IP: netip.MustParseAddr(row.network(i))}})
 				if err != nil && !errors.Is(err, auth.ErrTooManyAttempts) {
 					t.Error(err)
 				}
@@ -77,7 +77,7 @@ func TestGuessesAtOnce(t *testing.T) {
 			for range 4 {
 				total += atOnce(guess)
 			}
-			// Who met too many others was refused, and may come again.
+			// A call that met too many concurrent ones was refused, and may be repeated.
 			for i := guessers; i < guessers+40; i++ {
 				if guess(i) == nil {
 					total++
@@ -90,9 +90,9 @@ func TestGuessesAtOnce(t *testing.T) {
 	})
 }
 
-// accounts returns them on two replicas, each with a second factor that keeps its
-// records there.
-func accounts(t testing.TB, stores [2]*sqlstore.Store) (both [2]*auth.Authenticator, factor [2]*totp.Factor) {
+// newAccounts returns the Authenticators of two replicas and their second factors, which keep their
+// records in the same stores.
+func newAccounts(t testing.TB, stores [2]*sqlstore.Store) (accounts [2]*auth.Authenticator, factors [2]*totp.Factor) {
 	t.Helper()
 	keys := newKeys(t)
 	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys.access})
@@ -100,35 +100,35 @@ func accounts(t testing.TB, stores [2]*sqlstore.Store) (both [2]*auth.Authentica
 		t.Fatal(err)
 	}
 	for i, s := range stores {
-		slow, err := throttle.New(s, throttle.Config{FreePerAccount: 100})
+		limit, err := throttle.New(s, throttle.Config{FreePerAccount: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if factor[i], err = totp.New(s, keys.refresh, totp.Config{Issuer: "Example"}); err != nil {
+		if factors[i], err = totp.New(s, keys.refresh, totp.Config{Issuer: "Example"}); err != nil {
 			t.Fatal(err)
 		}
-		both[i], err = auth.New(s, tokens, auth.Config{
-			Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh, Records: s, SecondFactor: factor[i], Throttle: slow,
+		accounts[i], err = auth.New(s, tokens, auth.Config{
+			Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh, Records: s, SecondFactor: factors[i], Throttle: limit,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	return both, factor
+	return accounts, factors
 }
 
-// TestSecondFactorAtOnce has 64 use the fifth and last try of one login at a time, on
-// two replicas, with a recovery code that is good once.
+// TestSecondFactorAtOnce uses the fifth and last attempt of one login in 64 calls at once, on two
+// replicas, with a recovery code that is valid once.
 func TestSecondFactorAtOnce(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		ctx := bounded(t)
-		a, factor := accounts(t, tt.replicas(t))
+		a, factors := newAccounts(t, tt.replicas(t))
 		for name, row := range map[string]struct{ wrong, want int }{"ada": {4, 1}, "eve": {5, 0}} {
 			u, err := a[0].Register(ctx, name, password)
 			if err != nil {
 				t.Fatal(err)
 			}
-			e, err := factor[0].Enroll(ctx, u.ID, name)
+			e, err := factors[0].Enroll(ctx, u.ID, name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,33 +136,33 @@ func TestSecondFactorAtOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			codes, err := factor[1].Confirm(ctx, u.ID, shown)
+			codes, err := factors[1].Confirm(ctx, u.ID, shown)
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, err = a[0].Login(ctx, name, password)
-			waits, ok := errors.AsType[*auth.MFARequiredError](err)
+			required, ok := errors.AsType[*auth.MFARequiredError](err)
 			if !ok {
 				t.Fatal(err)
 			}
 			for i := range row.wrong {
-				if _, err := a[i%2].LoginMFA(ctx, waits.Token, "wrong"); err != auth.ErrInvalidCredentials {
-					t.Errorf("a wrong code: %v", err)
+				if _, err := a[i%2].LoginMFA(ctx, required.Token, "wrong"); err != auth.ErrInvalidCredentials {
+					t.Errorf("a wrong code returned %v", err)
 				}
 			}
-			n := atOnce(func(i int) error { _, err := a[i%2].LoginMFA(ctx, waits.Token, codes[1]); return err })
+			n := atOnce(func(i int) error { _, err := a[i%2].LoginMFA(ctx, required.Token, codes[1]); return err })
 			if n != row.want {
-				t.Errorf("after %d wrong codes %d logins, want %d", row.wrong, n, row.want)
+				t.Errorf("after %d wrong codes %d logins succeeded, want %d", row.wrong, n, row.want)
 			}
-			n = atOnce(func(i int) error { _, err := factor[i%2].Prove(ctx, u.ID, codes[0]); return err })
+			n = atOnce(func(i int) error { _, err := factors[i%2].Prove(ctx, u.ID, codes[0]); return err })
 			if n != 1 {
-				t.Errorf("one recovery code was good %d times", n)
+				t.Errorf("one recovery code was accepted %d times, want once", n)
 			}
 		}
 	})
 }
 
-// outbox is a recovery.Notifier.
+// outbox is a recovery.Notifier that sends each message to the test.
 type outbox chan recovery.Message
 
 func (o outbox) Notify(_ context.Context, m recovery.Message) error {
@@ -170,13 +170,13 @@ func (o outbox) Notify(_ context.Context, m recovery.Message) error {
 	return nil
 }
 
-// TestRecoveryAtOnce has 64 use the fifth and last try for one code at a time, on two
-// replicas, and then one link.
+// TestRecoveryAtOnce uses the fifth and last attempt of one login code in 64 calls at once, on two
+// replicas, and then one reset link.
 func TestRecoveryAtOnce(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		ctx, sent := bounded(t), make(outbox, 16)
 		stores := tt.replicas(t)
-		a, _ := accounts(t, stores)
+		a, _ := newAccounts(t, stores)
 		var flows [2]*recovery.Recovery
 		for i, s := range stores {
 			var err error
@@ -207,12 +207,12 @@ func TestRecoveryAtOnce(t *testing.T) {
 			m := <-sent
 			for i := range row.wrong {
 				if _, err := flows[i%2].LoginByCode(ctx, challenge, "wrong"); !errors.Is(err, recovery.ErrInvalidToken) {
-					t.Errorf("a wrong code: %v", err)
+					t.Errorf("a wrong code returned %v", err)
 				}
 			}
 			n := atOnce(func(i int) error { _, err := flows[i%2].LoginByCode(ctx, challenge, m.Code); return err })
 			if n != row.want {
-				t.Errorf("after %d wrong codes %d logins, want %d", row.wrong, n, row.want)
+				t.Errorf("after %d wrong codes %d logins succeeded, want %d", row.wrong, n, row.want)
 			}
 			if err := flows[1].RequestReset(ctx, row.address); err != nil {
 				t.Fatal(err)
@@ -220,10 +220,10 @@ func TestRecoveryAtOnce(t *testing.T) {
 			_, link, _ := strings.Cut((<-sent).Link, "token=")
 			n = atOnce(func(i int) error { return flows[i%2].Reset(ctx, link, "battery staple "+fmt.Sprint(i)) })
 			if n != 1 {
-				t.Errorf("one link was good %d times", n)
+				t.Errorf("one link was accepted %d times, want once", n)
 			}
 			if m := <-sent; m.Kind != recovery.KindPasswordReset {
-				t.Errorf("sent %s", m.Kind)
+				t.Errorf("the message sent is %s, want %s", m.Kind, recovery.KindPasswordReset)
 			}
 		}
 	})
