@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
@@ -56,7 +57,7 @@ func newServerOf(t *testing.T, cfg authhttp.Config, change func(*server, *auth.C
 	t.Helper()
 	s := &server{t: t, store: auth.NewMemoryStore(), addresses: recovery.NewMemoryAddresses(), sent: make(outbox, 256), codes: new(codes)}
 	s.keys = must(auth.NewKeyRing(must(auth.GenerateKey("EdDSA"))))
-	list, err := revocation.Follow(s.store, revocation.Config{})
+	list, err := revocation.Follow(s.store, revocation.Config{Bound: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

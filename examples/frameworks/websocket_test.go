@@ -3,6 +3,8 @@ package frameworks_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,7 +18,7 @@ import (
 // open opens the socket at path, and says how the request was answered.
 func open(t *testing.T, p *program, path string, header http.Header, protocols ...string) (*websocket.Conn, *http.Response) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	conn, res, err := websocket.Dial(ctx, p.url+path, &websocket.DialOptions{HTTPHeader: header, Subprotocols: protocols})
 	if res == nil {
@@ -31,39 +33,51 @@ func open(t *testing.T, p *program, path string, header http.Header, protocols .
 // echoes holds that a socket works.
 func echoes(t *testing.T, conn *websocket.Conn) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	if conn == nil {
-		t.Error("no socket")
-		return
-	}
-	if err := conn.Write(ctx, websocket.MessageText, []byte("hello")); err != nil {
+	if err := echo(t.Context(), conn); err != nil {
 		t.Error(err)
 	}
-	if _, message, err := conn.Read(ctx); err != nil || string(message) != "hello" {
-		t.Errorf("the socket says %q, %v", message, err)
+}
+
+func echo(ctx context.Context, conn *websocket.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	if conn == nil {
+		return errors.New("no socket")
 	}
+	_ = conn.Write(ctx, websocket.MessageText, []byte("hello")) // if that fails Read says why
+	if _, message, err := conn.Read(ctx); err != nil || string(message) != "hello" {
+		return fmt.Errorf("the socket says %q, %w", message, err)
+	}
+	return nil
 }
 
 func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 
 func (p *program) ticket(t *testing.T, token string) string {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+"/ticket", nil)
+	ticket, err := p.askTicket(t.Context(), token)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return ticket
+}
+
+func (p *program) askTicket(ctx context.Context, token string) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, "POST", p.url+"/ticket", nil)
+	if err != nil {
+		return "", err
 	}
 	r.Header = bearer(token)
 	res, err := client.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer res.Body.Close()
 	var answer struct{ Ticket string }
 	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || res.StatusCode != 200 || res.Header.Get("Cache-Control") != "no-store" {
-		t.Fatalf("%s, %v, %v", res.Status, err, res.Header)
+		return "", fmt.Errorf("%s, %v, %v", res.Status, err, res.Header)
 	}
-	return answer.Ticket
+	return answer.Ticket, nil
 }
 
 func TestWebSocket(t *testing.T) {
@@ -168,18 +182,27 @@ func TestWebSocketTicketOnce(t *testing.T) {
 // A socket closes with its token, and says why, however it was opened.
 func TestWebSocketCloses(t *testing.T) {
 	t.Parallel()
-	p := start(t, "websocket", "-lifetime", "4s")
-	began := time.Now()
-	byHeader, _ := open(t, p, "/echo", bearer(p.ada))
-	byTicket, _ := open(t, p, "/echo?ticket="+p.ticket(t, p.ada), nil)
-	echoes(t, byHeader)
-	echoes(t, byTicket)
-	for _, conn := range []*websocket.Conn{byHeader, byTicket} {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		_, _, err := conn.Read(ctx)
-		if wait := time.Since(began); websocket.CloseStatus(err) != websocket.StatusPolicyViolation || wait > 5*time.Second {
-			t.Errorf("after %v the socket ends with %v", wait, err)
+	brief(t, "websocket", func(p *program, most int) (began bool, err error) {
+		byHeader, _ := open(t, p, "/echo", bearer(p.ada))
+		ticket, err := p.askTicket(t.Context(), p.ada)
+		if err != nil {
+			return false, err
 		}
-	}
+		byTicket, _ := open(t, p, "/echo?ticket="+ticket, nil)
+		if err := errors.Join(echo(t.Context(), byHeader), echo(t.Context(), byTicket)); err != nil {
+			return false, err
+		}
+		for _, conn := range []*websocket.Conn{byHeader, byTicket} {
+			n := 0
+			for ; err == nil; n++ {
+				time.Sleep(100 * time.Millisecond)
+				err = echo(t.Context(), conn)
+			}
+			if websocket.CloseStatus(err) != websocket.StatusPolicyViolation || n > most {
+				return true, fmt.Errorf("after %d echoes, of at most %d, the socket ends with %w", n, most, err)
+			}
+			err = nil
+		}
+		return true, nil
+	})
 }

@@ -32,7 +32,7 @@ func serveUsers(t *testing.T, file string) (url string, users *sqlite.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { users.Close() })
-	ended, err := revocation.Follow(users, revocation.Config{})
+	ended, err := revocation.Follow(users, revocation.Config{Bound: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

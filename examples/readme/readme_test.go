@@ -142,7 +142,7 @@ func start(t *testing.T, b block) (address string) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	for range 200 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		if response, err := http.Get("http://" + address + "/profile"); err == nil {
 			response.Body.Close()
 			return address

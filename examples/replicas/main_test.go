@@ -18,7 +18,7 @@ func TestReplicas(t *testing.T) {
 	prefix := "t" + strings.ToLower(rand.Text()[:20]) + "_"
 	t.Cleanup(func() { drop(t, dsn, prefix) })
 	var out strings.Builder
-	if err := run(&out, dsn, prefix, 5*time.Second); err != nil {
+	if err := run(&out, dsn, prefix, 30*time.Second); err != nil {
 		t.Errorf("%v, after\n%s", err, &out)
 	}
 	want := regexp.MustCompile(`^replica 1 is http://127\.0\.0\.1:\d+, replica 2 is http://127\.0\.0\.1:\d+

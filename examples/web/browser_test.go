@@ -34,15 +34,15 @@ type site struct {
 }
 
 // serveTest serves over https with cookies as on the open net, or over http as to
-// localhost; access tokens live for lifetime.
-func serveTest(t *testing.T, https bool, lifetime time.Duration) *site {
+// localhost.
+func serveTest(t *testing.T, https bool) *site {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "users.db"), sqlstore.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	ended, err := revocation.Follow(store, revocation.Config{})
+	ended, err := revocation.Follow(store, revocation.Config{Bound: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func serveTest(t *testing.T, https bool, lifetime time.Duration) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := newHandler(store, ended, key, auth.JWTConfig{Lifetime: lifetime},
+	handler, err := newHandler(store, ended, key, auth.JWTConfig{},
 		auth.Config{Hasher: authtest.FastHasher(t), Logger: slog.New(slog.DiscardHandler)}, !https)
 	if err != nil {
 		t.Fatal(err)
@@ -97,14 +97,12 @@ func (s *site) open(t *testing.T) *browser {
 	t.Helper()
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(testenv.Command(t, "chromium")), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox,
-		chromedp.NoFirstRun, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
+		chromedp.NoFirstRun, chromedp.DisableGPU, chromedp.IgnoreCertErrors, chromedp.WSURLReadTimeout(2 * time.Minute),
 	}
 	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
-	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
+	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	return s.window(t, ctx)
 }
@@ -150,10 +148,10 @@ func command[P any](c cdp.Command[P, cdp.Empty], p P) chromedp.Action[chromedp.V
 	})
 }
 
-// act does one thing in a browser, within 20 seconds.
+// act does one thing in a browser, within two minutes.
 func act[T any](b *browser, what string, action chromedp.Action[T]) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, 2*time.Minute)
 	defer cancel()
 	value, err := chromedp.Run(ctx, action)
 	if err != nil {
@@ -177,7 +175,7 @@ func evaluate[T any](b *browser, expression string) T {
 // fail.
 func (b *browser) until(what, expression string) {
 	b.t.Helper()
-	for range 800 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		if is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && is {
 			return
 		}
