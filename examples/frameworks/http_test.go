@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwt"
@@ -194,15 +193,16 @@ func events(t *testing.T, p *program) (read func() error) {
 	t.Helper()
 	r, err := http.NewRequest("GET", p.url+"/events", nil)
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+p.ada)
 	res, err := client.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
 	if contentType := res.Header.Get("Content-Type"); res.StatusCode != 200 || !strings.HasPrefix(contentType, "text/event-stream") {
-		t.Fatalf("%s, %s", res.Status, contentType)
+		res.Body.Close()
+		return nil, nil, fmt.Errorf("%s, %s", res.Status, contentType)
 	}
 	t.Cleanup(func() { res.Body.Close() })
 	lines := bufio.NewReader(res.Body)

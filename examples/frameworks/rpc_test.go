@@ -2,6 +2,7 @@ package frameworks_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
