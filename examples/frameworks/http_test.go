@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwt"
@@ -193,16 +194,15 @@ func events(t *testing.T, p *program) (read func() error) {
 	t.Helper()
 	r, err := http.NewRequest("GET", p.url+"/events", nil)
 	if err != nil {
-		return nil, nil, err
+		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+p.ada)
 	res, err := client.Do(r)
 	if err != nil {
-		return nil, nil, err
+		t.Fatal(err)
 	}
 	if contentType := res.Header.Get("Content-Type"); res.StatusCode != 200 || !strings.HasPrefix(contentType, "text/event-stream") {
-		res.Body.Close()
-		return nil, nil, fmt.Errorf("%s, %s", res.Status, contentType)
+		t.Fatalf("%s, %s", res.Status, contentType)
 	}
 	t.Cleanup(func() { res.Body.Close() })
 	lines := bufio.NewReader(res.Body)

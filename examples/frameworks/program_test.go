@@ -18,12 +18,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	// What the programs are built of is compiled with this test, whose time is short.
-	_ "github.com/gin-gonic/gin"
-	_ "github.com/go-chi/chi/v5"
-	_ "github.com/gofiber/fiber/v3"
-	_ "github.com/labstack/echo/v5"
 )
 
 var programs = []string{"chi", "connect", "echo", "fiber", "gin", "grpc", "websocket"}

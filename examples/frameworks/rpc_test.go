@@ -2,7 +2,6 @@ package frameworks_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync"
