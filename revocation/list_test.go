@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -458,4 +459,70 @@ func TestConcurrent(t *testing.T) {
 	for _, p := range principals {
 		checks(t, l, p, auth.ErrRevokedToken)
 	}
+}
+
+// growing is a feed whose first read returns a revocation now and then, for longer than Bound.
+type growing struct{ reads atomic.Int32 }
+
+// RevokedSince implements [revocation.Feed].
+func (f *growing) RevokedSince(ctx context.Context, _ string, each func(auth.Revocation)) (string, error) {
+	if f.reads.Add(1) > 1 {
+		return "1", nil
+	}
+	for i := range 4 * 256 { // a read shows that it goes on at every 256th revocation
+		if i%256 == 0 {
+			select {
+			case <-ctx.Done():
+				return "", ctx.Err()
+			case <-time.After(4 * time.Second):
+			}
+		}
+		each(auth.Revocation{SessionID: sid(i), Expiry: time.Now().Add(time.Hour)})
+	}
+	return "1", nil
+}
+
+// A feed that is silent for Bound does not hold up the next read, and a long read that goes on is not
+// cut off.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		feed := new(silentOnce)
+		began := time.Now()
+		list, err := revocation.Follow(feed, revocation.Config{Bound: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer list.Close()
+		for list.Check(t.Context(), inSession(t, sid(1))) != nil {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("back %v after the feed answers anybody, want at most twice the bound", took)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		feed := new(growing)
+		list, err := revocation.Follow(feed, revocation.Config{Bound: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer list.Close()
+		time.Sleep(30 * time.Second)
+		if err := list.Check(t.Context(), inSession(t, sid(700))); err != auth.ErrRevokedToken {
+			t.Errorf("a revocation of the long read: %v, after %d reads", err, feed.reads.Load())
+		}
+	})
+}
+
+// silentOnce does not answer its first read, as a dead connection does not.
+type silentOnce struct{ reads atomic.Int32 }
+
+// RevokedSince implements [revocation.Feed].
+func (f *silentOnce) RevokedSince(ctx context.Context, _ string, _ func(auth.Revocation)) (string, error) {
+	if f.reads.Add(1) == 1 {
+		<-ctx.Done()
+		return "", ctx.Err()
+	}
+	return "1", nil
 }
