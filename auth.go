@@ -28,7 +28,7 @@ type Authenticator struct {
 
 	// unknownHash is the hash of a random password. It is checked where an account has no hash,
 	// or does not exist, so that every failed login costs the same.
-	unknownHash string
+	unknownHash func() string // a function, because package fmt does not look into functions
 
 	throttle Throttle                    // nil: attempts are not limited
 	second   SecondFactor                // nil: no account has one
@@ -64,7 +64,7 @@ func (a *Authenticator) Verify(ctx context.Context, token string) (*Principal, e
 func WithDevice(ctx context.Context, d Device) context.Context {
 	clean := d.Clean()
 	clean.Known = d.Known
-	return context.WithValue(ctx, deviceKey{}, clean)
+	return context.WithValue(ctx, deviceKey{}, &clean) // a pointer: no verb of package fmt prints what it points at
 }
 
 // DeviceFromContext returns the device of [WithDevice] without Known, or the zero Device.
@@ -78,8 +78,10 @@ type deviceKey struct{}
 
 // knownDevice returns the device of a call, with Known.
 func knownDevice(ctx context.Context) Device {
-	d, _ := ctx.Value(deviceKey{}).(Device)
-	return d
+	if d, ok := ctx.Value(deviceKey{}).(*Device); ok {
+		return *d
+	}
+	return Device{}
 }
 
 // emit emits an event about a user.

@@ -189,11 +189,13 @@ func (a *Authenticator) setDefaults() {
 // selfTest makes the hash that stands in for accounts without one, and issues and verifies one
 // token: a hasher that does not work, or an issuer that refuses its own tokens, is found before the
 // first login.
-func (a *Authenticator) selfTest(ctx context.Context) (err error) {
-	if a.unknownHash, err = a.hash(ctx, rand.Text()); err != nil {
+func (a *Authenticator) selfTest(ctx context.Context) error {
+	unknown, err := a.hash(ctx, rand.Text())
+	if err != nil {
 		return err
 	}
-	if a.hasher.NeedsRehash(a.unknownHash) {
+	a.unknownHash = func() string { return unknown }
+	if a.hasher.NeedsRehash(unknown) {
 		return &ConfigError{Field: "Config.Hasher", Reason: "reports the hash that it has just made as too weak"}
 	}
 	const subject = "self-test"

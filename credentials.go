@@ -55,7 +55,7 @@ func (a *Authenticator) authenticate(ctx context.Context, u User, password strin
 }
 
 // prove checks that the account may log in with password. Every answer costs one hash of the current
-// parameters: where there is no hash to check, unknownHash is checked in its place.
+// parameters: where there is no hash to check, unknownHash is checked in its place. See decision 0008.
 func (a *Authenticator) prove(ctx context.Context, u User, password string) error {
 	encoded := u.PasswordHash
 	var never error // why no password is right
@@ -68,13 +68,13 @@ func (a *Authenticator) prove(ctx context.Context, u User, password string) erro
 		never = ErrNoPassword
 	}
 	if never != nil {
-		encoded = a.unknownHash
+		encoded = a.unknownHash()
 	}
 	err := a.hasher.Verify(ctx, encoded, password)
 	if never == nil && (errors.Is(err, ErrUnknownHash) || errors.Is(err, ErrMalformedHash)) {
 		a.log.ErrorContext(ctx, "auth: a stored password hash cannot be read", "user", u.ID, "error", err)
 		never = err
-		err = a.hasher.Verify(ctx, a.unknownHash, password)
+		err = a.hasher.Verify(ctx, a.unknownHash(), password)
 	}
 	_, refused := errors.AsType[*passwords.Error](err)
 	switch {
@@ -95,7 +95,7 @@ func (a *Authenticator) failed(ctx context.Context, userID string, why error) er
 }
 
 // recheck returns the account as it is stored now. It returns errChanged if what was proven of u no
-// longer holds: hashing may have taken seconds.
+// longer holds: hashing may have taken seconds. See decision 0089.
 func (a *Authenticator) recheck(ctx context.Context, u User) (User, error) {
 	now, err := a.userByID(ctx, u.ID)
 	switch {
@@ -164,7 +164,8 @@ type decided struct{ err error }
 
 func (*decided) Error() string { return "auth: decided by another attempt" }
 
-// attempt asks the throttle, calls try, and tells the throttle how the attempt ended.
+// attempt asks the throttle, calls try, and tells the throttle how the attempt ended. See decision
+// 0034.
 func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tokens, error)) (Tokens, error) {
 	if a.throttle == nil {
 		return try()
@@ -201,7 +202,8 @@ func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tok
 }
 
 // markDeviceKnown records the device after a login by an unguessable secret (a link, a passkey). No
-// throttle refuses that, whoever guesses: it is the way in that strangers cannot use up.
+// throttle refuses that, whoever guesses: it is the way in that strangers cannot use up. See
+// decision 0095.
 func (a *Authenticator) markDeviceKnown(ctx context.Context, u User) DeviceToken {
 	if a.throttle == nil {
 		return ""

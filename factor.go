@@ -37,11 +37,11 @@ func (e MFARequiredError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Erro
 // LogValue returns the text of the error.
 func (e MFARequiredError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
-// MarshalJSON returns the body of the answer to a login: error, mfa_token and expires_in.
-func (e *MFARequiredError) MarshalJSON() ([]byte, error) {
+// MarshalJSON returns error and expires_in, without the token: a logger that writes JSON calls it for
+// values in maps and structs. An answer to the client has to write Token itself.
+func (e MFARequiredError) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Code      string `json:"error"`
-		Token     string `json:"mfa_token"`
 		ExpiresIn int64  `json:"expires_in"`
-	}{"mfa_required", e.Token, int64(e.ExpiresIn / time.Second)})
+	}{"mfa_required", int64(e.ExpiresIn / time.Second)})
 }

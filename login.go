@@ -162,7 +162,8 @@ func pendingKey(token string) string {
 }
 
 // admit begins a session for an account that has proven amr. If the account has a second factor
-// that amr does not prove, it stores the login and returns a [*MFARequiredError].
+// that amr does not prove, it stores the login and returns a [*MFARequiredError]. See decisions 0059
+// and 0060.
 func (a *Authenticator) admit(ctx context.Context, u User, amr []string) (Tokens, error) {
 	if a.second == nil || slices.Contains(amr, mfa) {
 		return a.begin(ctx, u, amr)

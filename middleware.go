@@ -128,7 +128,7 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 
 // RequireScope returns [Middleware.Require] for callers who have all of these scopes; others get
 // [ErrInsufficientScope]. A scope that no token can have (RFC 6749 section 3.3), or no scope, lets
-// nobody pass: every request is then answered 500, and the fault is logged.
+// nobody pass: every request is then answered 500, and the fault is logged. See decision 0019.
 func (m *Middleware) RequireScope(scopes ...string) func(http.Handler) http.Handler {
 	scopes = slices.Clone(scopes)
 	rule := rule{
@@ -255,7 +255,7 @@ func (m *Middleware) extract(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// isForged reports whether a page of another origin may have caused r.
+// isForged reports whether a page of another origin may have caused r. See decision 0017.
 func (m *Middleware) isForged(r *http.Request) bool {
 	if r.Header["Upgrade"] != nil {
 		// A WebSocket opens with a GET, which counts as a safe method, but then lets the page that

@@ -23,7 +23,7 @@ type (
 // show the hash.
 type User struct {
 	ID           string    // never changes, never reused; becomes the token's subject: see [Config].NewUserID
-	Username     string    // in canonical form: see [Config].NormalizeUsername
+	Username     string    // canonical form: see [Config].NormalizeUsername
 	PasswordHash string    `json:"-"` // encoded by a [passwords.Hasher]; empty: no password login
 	Disabled     bool      // refused at login like a wrong password
 	CreatedAt    time.Time // UTC, whole microseconds
@@ -84,7 +84,7 @@ type Record struct {
 	Owner     string    // ID of the user that it is about, at most 255 bytes; empty: nobody
 	Value     []byte    // at most 4,096 bytes
 	Version   int64     // version of this state of the record, set by Renew; 0: there is no record yet
-	ExpiresAt time.Time // when it is gone, by the store's clock; zero: never; UTC, whole microseconds
+	ExpiresAt time.Time // end of the record, by the store's clock; zero: never; UTC, whole microseconds
 }
 
 // RecordStore keeps records. Like a [SessionStore] it contains no rules; package authtest holds the
@@ -118,7 +118,7 @@ type RecordStore interface {
 
 // Renew gives r a new Version, for it to be written, and returns the one before, which is to be
 // replaced. Versions are random, so that no two states of a key are taken for one, not even if the
-// record was gone between them.
+// record was gone between them. See decision 0033.
 func (r *Record) Renew() (old int64) {
 	var b [8]byte
 	rand.Read(b[:]) // never fails

@@ -115,6 +115,43 @@ func TestMount(t *testing.T) {
 	}
 }
 
+// Each capability of an Authenticator adds its own endpoints, and no others.
+func TestMountCapabilities(t *testing.T) {
+	t.Parallel()
+	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
+	store, factor := memstore.New(), new(codes)
+	endpoints := map[string]string{
+		"/refresh": "sessions", "/logout": "sessions", "/sessions": "sessions", "/token": "sessions", "/revoke": "sessions",
+		"/login/mfa": "factor", "/mfa/begin": "factor", "/mfa/remove": "factor", "/account/delete": "accounts",
+		"/login": "", "/register": "", "/me": "", "/password": "", "/step-up": "", "/address": "",
+	}
+	for name, cfg := range map[string]auth.Config{
+		"none":     {},
+		"sessions": {Sessions: store, RefreshKeys: must(secrets.NewRing(secrets.Generate()))},
+		"factor":   {SecondFactor: factor, Records: store, Throttle: anybody{}},
+		"accounts": {Accounts: store},
+	} {
+		cfg.Hasher = authtest.FastHasher(t)
+		a := must(auth.New(store, tokens, cfg))
+		guard := must(auth.NewMiddleware(a, auth.MiddlewareConfig{}))
+		flows := must(recovery.New(a, recovery.NewMemoryAddresses(), store, make(outbox), recovery.Config{BaseURL: "https://app.test"}))
+		mux := http.NewServeMux()
+		if err := authhttp.Mount(mux, "", a, guard, authhttp.MountConfig{Users: store, Factor: factor, Recovery: flows}); err != nil {
+			t.Fatal(err)
+		}
+		for path, capability := range endpoints {
+			want := 404
+			if capability == "" || capability == name {
+				want = 405
+			}
+			if got := statusOfPUT(mux, path); got != want {
+				t.Errorf("with %s: PUT %s: got %d, want %d", name, path, got, want)
+			}
+		}
+	}
+}
+
 // Mount returns a fault, and mounts nothing, where it is configured wrongly.
 func TestMountFaults(t *testing.T) {
 	t.Parallel()
@@ -154,6 +191,7 @@ func TestMountFaults(t *testing.T) {
 		"no issuer":           {endpoints: names{authhttp.EndpointMetadata}, field: "Mount.endpoints", reason: "MountConfig.Issuer and BaseURL"},
 		"bad issuer":          {cfg: authhttp.MountConfig{Issuer: "id.test", BaseURL: "https://api.test"}, field: "MountConfig.Issuer", reason: "https URL"},
 		"bad base":            {cfg: authhttp.MountConfig{Issuer: "https://id.test", BaseURL: "api.test"}, field: "MountConfig.BaseURL", reason: "https URL"},
+		"bad base, metadata":  {cfg: authhttp.MountConfig{Issuer: "https://id.test", BaseURL: "api.test"}, endpoints: names{authhttp.EndpointMetadata}, field: "MountConfig.BaseURL", reason: "https URL"},
 		"bad base, document":  {cfg: authhttp.MountConfig{BaseURL: "api.test"}, endpoints: names{authhttp.EndpointOpenAPI}, field: "MountConfig.BaseURL", reason: "https URL"},
 		"refresh path":        {prefix: "/elsewhere", cfg: withCookies, endpoints: names{authhttp.EndpointLogin}, field: "CookieConfig.RefreshPath", reason: "/elsewhere/refresh"},
 		"unread cookies":      {prefix: "/auth", cfg: withCookies, endpoints: names{authhttp.EndpointLogin, authhttp.EndpointPassword}, field: "Mount.guard", reason: "Cookies.Extractor()"},

@@ -80,7 +80,7 @@ type table struct {
 	created, used time.Time
 	newest        *issued
 	byText        map[string]*issued
-	tokens        []*issued // in the order in which they were issued
+	tokens        []*issued // all issued tokens, the oldest first
 	ended         bool
 	thefts        int
 }
@@ -193,7 +193,7 @@ func checkTraces(s auth.SessionStore, traces, steps int, window time.Duration) e
 // pace is the behaviour of the clients in a trace.
 type pace struct {
 	pause func(*mathrand.Rand) time.Duration // time between two steps
-	back  func(*mathrand.Rand) int           // how many tokens were issued after the one presented
+	back  func(*mathrand.Rand) int           // number of tokens issued after the presented token
 }
 
 var paces = []pace{

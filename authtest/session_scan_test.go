@@ -162,12 +162,12 @@ func (s *sessionScan) Sessions(ctx context.Context, userID string) ([]auth.Sessi
 	if s.strangersFail && !s.seen[userID] {
 		return nil, auth.ErrUserNotFound
 	}
-	all := s.sessions
+	sessions := s.sessions
 	if s.listsDeleted {
-		all = slices.Concat(all, s.deleted)
+		sessions = slices.Concat(sessions, s.deleted)
 	}
 	var list []auth.Session
-	for _, session := range all {
+	for _, session := range sessions {
 		if same(s.user, session.UserID, userID) {
 			if !s.listsState {
 				session.State = nil

@@ -202,7 +202,7 @@ func checkUnknownSession(s auth.SessionStore) error {
 func checkSessionIDs(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	var all []auth.Session
+	var sessions []auth.Session
 	for i, id := range []string{
 		"aaaaaaaaaaaaaaaaaaaaaA", "AAAAAAAAAAAAAAAAAAAAAA", "aaaaaaaaaa_aaaaaaaaaaA", "aaaaaaaaaa-aaaaaaaaaaA",
 		"0000000000000000000000", "000000000000000000000A", "--------------------_A", "_____________________w",
@@ -215,16 +215,16 @@ func checkSessionIDs(s auth.SessionStore) error {
 		if err := createSessions(ctx, s, session); err != nil {
 			return err
 		}
-		all = append(all, session)
+		sessions = append(sessions, session)
 	}
-	if err := keptSessions(ctx, s, all...); err != nil {
+	if err := keptSessions(ctx, s, sessions...); err != nil {
 		return err
 	}
-	for i := range all {
-		if err := answers("DeleteSession", s.DeleteSession(ctx, all[i].ID, epoch.Add(time.Hour)), nil); err != nil {
+	for i := range sessions {
+		if err := answers("DeleteSession", s.DeleteSession(ctx, sessions[i].ID, epoch.Add(time.Hour)), nil); err != nil {
 			return err
 		}
-		if err := keptSessions(ctx, s, all[i+1:]...); err != nil {
+		if err := keptSessions(ctx, s, sessions[i+1:]...); err != nil {
 			return err
 		}
 	}
@@ -249,11 +249,11 @@ func checkList(s auth.SessionStore) error {
 	if err := listed(ctx, s, "bob", third); err != nil {
 		return err
 	}
-	all, err := s.Sessions(ctx, "alice")
+	sessions, err := s.Sessions(ctx, "alice")
 	if err := answers("Sessions", err, nil); err != nil {
 		return err
 	}
-	for _, session := range all {
+	for _, session := range sessions {
 		if len(session.State) > 0 {
 			return errors.New("Sessions returned a session with State")
 		}
@@ -268,15 +268,15 @@ func checkUserIDs(s auth.SessionStore) error {
 		"id", "ID", "id ", " id", "i%", "i_", "1", "01", "1.0", "jos\u00e9", "jose\u0301", "jose",
 		"\U0001f600", "\U0001f603", "id'; DROP TABLE sessions; --", `i\d`, "i:d", "i:*", "{id}", "i\nd",
 	}
-	var all []auth.Session
+	var sessions []auth.Session
 	for i, user := range users {
-		all = append(all, login(i, user))
+		sessions = append(sessions, login(i, user))
 	}
-	if err := createSessions(ctx, s, all...); err != nil {
+	if err := createSessions(ctx, s, sessions...); err != nil {
 		return err
 	}
 	for i, user := range users {
-		if err := listed(ctx, s, user, all[i]); err != nil {
+		if err := listed(ctx, s, user, sessions[i]); err != nil {
 			return err
 		}
 	}
@@ -284,7 +284,7 @@ func checkUserIDs(s auth.SessionStore) error {
 		if err := answers("DeleteUserSessions", s.DeleteUserSessions(ctx, user, "", epoch, epoch.Add(time.Hour)), nil); err != nil {
 			return err
 		}
-		if err := keptSessions(ctx, s, all[i+1:]...); err != nil {
+		if err := keptSessions(ctx, s, sessions[i+1:]...); err != nil {
 			return err
 		}
 	}

@@ -195,13 +195,13 @@ func checkFeedMany(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	const each = 17
-	var all []auth.Session
+	var sessions []auth.Session
 	var want []auth.Revocation
 	for i := range crowd * each {
-		all = append(all, login(i, "alice"))
-		want = append(want, ofSession(all[i]))
+		sessions = append(sessions, login(i, "alice"))
+		want = append(want, ofSession(sessions[i]))
 	}
-	if err := errors.Join(together(func(i int) error { return createSessions(ctx, s, all[i*each:(i+1)*each]...) })...); err != nil {
+	if err := errors.Join(together(func(i int) error { return createSessions(ctx, s, sessions[i*each:(i+1)*each]...) })...); err != nil {
 		return err
 	}
 	if err := answers("DeleteUserSessions", s.DeleteUserSessions(ctx, "alice", "", epoch, later), nil); err != nil {
@@ -224,11 +224,11 @@ func checkFeedConcurrent(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
 	const each = 8
-	var all []auth.Session
+	var sessions []auth.Session
 	for i := range crowd * each {
-		all = append(all, login(i, fmt.Sprintf("user-%d", i%7)))
+		sessions = append(sessions, login(i, fmt.Sprintf("user-%d", i%7)))
 	}
-	if err := createSessions(ctx, s, all...); err != nil {
+	if err := createSessions(ctx, s, sessions...); err != nil {
 		return err
 	}
 	revocations := make(map[auth.Revocation]bool)
@@ -247,7 +247,7 @@ func checkFeedConcurrent(s auth.SessionStore) error {
 	})
 	err := errors.Join(together(func(i int) error {
 		for n := range each {
-			if err := s.DeleteSession(ctx, all[i*each+n].ID, later); err != nil {
+			if err := s.DeleteSession(ctx, sessions[i*each+n].ID, later); err != nil {
 				return answers("DeleteSession", err, nil)
 			}
 		}
@@ -259,7 +259,7 @@ func checkFeedConcurrent(s auth.SessionStore) error {
 		return err
 	}
 	var want []auth.Revocation
-	for _, session := range all {
+	for _, session := range sessions {
 		want = append(want, ofSession(session))
 	}
 	return sameRevocations(revocations, want...)

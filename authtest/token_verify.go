@@ -111,9 +111,9 @@ func checkSpelling(i auth.TokenIssuer) error {
 			return err
 		}
 	}
-	half := len(token) / 2
+	middle := len(token) / 2
 	for _, inner := range []string{"\n", " ", "=", "."} {
-		if err := refused(fmt.Sprintf("Verify of a token with %q in it", inner), i, token[:half]+inner+token[half:]); err != nil {
+		if err := refused(fmt.Sprintf("Verify of a token with %q in it", inner), i, token[:middle]+inner+token[middle:]); err != nil {
 			return err
 		}
 	}

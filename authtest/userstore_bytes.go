@@ -128,7 +128,7 @@ func checkHostile(s auth.UserStore, plain string, hostile ...string) error {
 	ctx, cancel := background()
 	defer cancel()
 	var accepted []auth.User
-	ids := make(map[string]string) // by username
+	ids := make(map[string]string) // ID of each user, keyed by username
 	for i, w := range hostile {
 		u := account(1+i, w)
 		if err := createOne(ctx, s, &u); err == nil {

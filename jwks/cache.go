@@ -43,7 +43,7 @@ type cache struct {
 	mu        sync.Mutex
 	fetch     *fetch    // the running fetch, or nil
 	err       error     // error of the last fetch; nil if it succeeded
-	retryAt   time.Time // after a failed fetch: no other before this time
+	retryAt   time.Time // earliest time of the next fetch after one that failed
 	unknownAt time.Time // no fetch for unknown keys before this time
 }
 

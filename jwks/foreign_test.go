@@ -214,7 +214,7 @@ func TestForeignServiceDuringRotation(t *testing.T) {
 	var sent, failed atomic.Int64
 	var eager, lazy atomic.Int64 // number of the rotation that clients of each kind follow
 	var stop atomic.Bool
-	held := make([]*atomic.Int64, clients) // for each client, the rotation of its token
+	held := make([]*atomic.Int64, clients) // rotation of the token of each client
 	for n := range held {
 		held[n] = new(atomic.Int64)
 	}

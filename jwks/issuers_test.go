@@ -165,22 +165,22 @@ func TestProducts(t *testing.T) {
 			makeToken := func(change claims) string {
 				now := time.Now().Unix()
 				header := claims{"alg": key.alg, "kid": key.kid}
-				all := claims{"iss": product.issuer, "iat": now, "exp": now + 3600}
+				payload := claims{"iss": product.issuer, "iat": now, "exp": now + 3600}
 				maps.Copy(header, product.header)
-				maps.Copy(all, product.claims)
+				maps.Copy(payload, product.claims)
 				for name, value := range change {
 					if name == "typ header" {
 						header["typ"] = value
 						continue
 					}
-					all[name] = value
+					payload[name] = value
 				}
-				for name, value := range all {
+				for name, value := range payload {
 					if value == nil {
-						delete(all, name)
+						delete(payload, name)
 					}
 				}
-				return key.sign(t, header, all)
+				return key.sign(t, header, payload)
 			}
 			p := accepted(t, v, makeToken(nil))
 			if p.Subject() != product.claims["sub"] || strings.Join(p.Roles(), " ") != product.roles || strings.Join(p.Scopes(), " ") != product.scopes {

@@ -175,7 +175,7 @@ func TestWaitersHaveTheirOwnContext(t *testing.T) {
 		if n := i.fetches(); n != 1 {
 			t.Errorf("%d fetches, want 1", n)
 		}
-		if _, err := v.Verify(ended, token); err != nil { // with current keys, Verify waits for nothing
+		if _, err := v.Verify(ended, token); err != nil { // Verify has current keys and waits for nothing
 			t.Errorf("with an ended context and current keys: %v", err)
 		}
 	})

@@ -17,7 +17,7 @@ const maxKeys = 100
 
 // keySet holds the usable keys of a set that an issuer published.
 type keySet struct {
-	keys   []jwt.Key     // at least one
+	keys   []jwt.Key     // never empty
 	prints []string      // fingerprint, algorithm and ID of each key, sorted: equal for equal keys in any order
 	faults []error       // one for each key that was refused
 	maxAge time.Duration // how long the response may be cached; -1 if it does not say

@@ -23,7 +23,7 @@ const (
 	maxMetadata = 64 << 10
 	maxSet      = 256 << 10
 	maxHeader   = 64 << 10
-	maxURL      = 2048 // of the URL in a setting or in the metadata
+	maxURL      = 2048 // length of a URL in a setting or in the metadata
 )
 
 // source is where the keys of an issuer come from. Exactly one of keys and metadata is set.

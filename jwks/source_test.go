@@ -37,7 +37,7 @@ func TestBadAnswers(t *testing.T) {
 	metadata := func(format string, args ...any) http.HandlerFunc { return answer(fmt.Sprintf(format, args...)) }
 	type row struct {
 		metadata, set http.HandlerFunc
-		want          string // in the error
+		want          string // text of the error
 	}
 	rows := func(issuer string) map[string]row {
 		redirect := func(code int, to string) http.HandlerFunc {

@@ -39,6 +39,7 @@ func AnyOf(byIssuer map[string]TokenVerifier) (TokenVerifier, error) {
 
 type anyOf map[string]TokenVerifier
 
+// Verify asks the verifier of the token's issuer. See decision 0030.
 func (byIssuer anyOf) Verify(ctx context.Context, token string) (*Principal, error) {
 	unverified, err := jose.UnverifiedText(token, "iss")
 	if err != nil {

@@ -72,7 +72,7 @@ func newKey(field string, make func() (*jose.Key, error)) (Key, error) {
 
 // WithAlgorithm returns the key with another algorithm of its kind: HS384 or HS512 for a secret that
 // is long enough; RS384, RS512, PS256, PS384 or PS512 for RSA. It returns a [*cfgerr.Error] if alg
-// does not fit the material, or if the key was given another algorithm before.
+// does not fit the material, or if the key was given another algorithm before. See decision 0004.
 func (k Key) WithAlgorithm(alg string) (Key, error) { return k.with("jwt.Key.WithAlgorithm", alg, "") }
 
 // WithID returns the key with another ID (kid): 1 to 256 bytes of UTF-8 without control characters.

@@ -99,7 +99,7 @@ func (s *keySnapshot) same(other *keySnapshot) bool {
 	})
 }
 
-// newKeySnapshot checks keys and builds a state of a ring.
+// newKeySnapshot checks keys and builds a state of a ring. See decision 0020.
 func newKeySnapshot(signs bool, keys []Key) (*keySnapshot, error) {
 	s := new(keySnapshot)
 	var faults cfgerr.Faults

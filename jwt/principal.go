@@ -13,7 +13,7 @@ import (
 )
 
 // Principal is a verified caller: the subject of a verified token, or of any other credential that a
-// [TokenVerifier] accepts. It never changes, and is safe for concurrent use.
+// [TokenVerifier] accepts. It never changes, and is safe for concurrent use. See decision 0001.
 type Principal struct {
 	payload string // verified claims, one object of strict JSON
 

@@ -16,7 +16,8 @@ const (
 // verifiedTable remembers tokens whose signature and claims were in order, for one snapshot of the
 // key ring. With another snapshot every token is checked again, so that tokens of a removed key are
 // refused at once. The table is keyed by the SHA-256 of the token and has a fixed number of places. A
-// new token replaces the oldest of four. It takes no lock.
+// new token replaces the oldest of four. It takes no lock. See
+// decision 0012.
 type verifiedTable struct {
 	snap      *keySnapshot
 	symmetric bool // whether tokens with a MAC are remembered, too

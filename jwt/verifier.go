@@ -133,7 +133,7 @@ func checkName(faults *cfgerr.Faults, field, name string) {
 	}
 }
 
-// leewayOf returns the clock skew that is allowed.
+// leewayOf returns the clock skew that is allowed. See decision 0003.
 func leewayOf(faults *cfgerr.Faults, leeway time.Duration) clock.Instant {
 	switch {
 	case leeway == 0:

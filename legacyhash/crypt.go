@@ -83,7 +83,7 @@ func phpass(rest string) (recipe, error) {
 // Each group has the indices of the group before it, permuted and increased by one.
 type cryptOrder struct {
 	first  [3]int // indices of the first group
-	next   [3]int // for each index of a group, its position in the group before
+	next   [3]int // position in the group before, for each index of a group
 	groups int    // number of groups of three
 	last   []int  // indices of the last group, which has fewer than three
 	bits   int    // number of bits in the last digit

@@ -75,7 +75,8 @@ func (b Bcrypt) Hash(ctx context.Context, password string) (string, error) {
 	return string(encoded), nil
 }
 
-// hashLong makes a hash of bcrypt_sha256, version 2, of passlib 1.7.3 and later.
+// hashLong makes a hash of bcrypt_sha256, version 2, of passlib 1.7.3 and later. See decisions 0007
+// and 0015.
 func (b Bcrypt) hashLong(password string) (string, error) {
 	salt := make([]byte, 16)
 	rand.Read(salt) // never fails
@@ -114,6 +115,7 @@ func (b Bcrypt) Verify(ctx context.Context, encoded, password string) error {
 		return fmt.Errorf("auth: bcrypt: %w", err)
 	}
 	// One run at cost c, and one each at c, c+1, … n-1, are together the work of one run at cost n.
+	// See decision 0014.
 	for cost := h.cost; cost < b.currentCost(); cost++ {
 		_ = bcrypt.CompareHashAndPassword(h.plain(cost), key)
 	}

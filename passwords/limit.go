@@ -58,7 +58,7 @@ func (l *limited) Verify(ctx context.Context, encoded, password string) (err err
 	return l.Hasher.Verify(ctx, encoded, password)
 }
 
-// acquire takes a slot, or waits for one behind the calls that came before.
+// acquire takes a slot, or waits for one behind the calls that came before. See decision 0016.
 func (l *limited) acquire(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return waitError(err)

@@ -145,7 +145,7 @@ func contextWords(names ...string) (words []string) {
 	return slices.DeleteFunc(words, func(w string) bool { return utf8.RuneCountInString(w) < leastContextWord })
 }
 
-// isContext reports whether password is little more than some of words: the name of the service, the
+// isContext reports whether password is little more than some of words (decision 0063): the name of the service, the
 // username, and derivatives (NIST SP 800-63B-4 section 3.1.1.2).
 func isContext(password string, words []string) bool {
 	slices.SortFunc(words, func(x, y string) int { return len(y) - len(x) }) // whole names before the words in them

@@ -15,7 +15,8 @@ func Example() {
 	server := httptest.NewServer(write("1E4C9B93F3F0682250B6CF8331B7EE68FD8:52579\r\n"))
 	defer server.Close()
 
-	checker, err := pwned.New(pwned.Config{URL: server.URL}) // in production: pwned.Config{}
+	// Production uses pwned.Config{}.
+	checker, err := pwned.New(pwned.Config{URL: server.URL})
 	if err != nil {
 		fmt.Println(err)
 		return

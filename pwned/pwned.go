@@ -60,7 +60,7 @@ type Config struct {
 const (
 	defaultURL = "https://api.pwnedpasswords.com"
 	maxURL     = 2048
-	maxAnswer  = 512 << 10 // in bytes; a range has one or two thousand lines of about 40 bytes
+	maxAnswer  = 512 << 10 // bytes; a range has one or two thousand lines of about 40 bytes
 	maxHeader  = 64 << 10
 	maxLeast   = 1_000_000
 
@@ -71,7 +71,7 @@ const (
 // Checker is a [passwords.Checker]. It is safe for concurrent use and needs no Close. Make one with
 // [New].
 type Checker struct {
-	base         string // without a slash at the end
+	base         string // ends without a slash
 	least        uint64
 	timeout      time.Duration
 	client       *http.Client
@@ -85,7 +85,7 @@ func New(cfg Config) (*Checker, error) {
 	faults := cfgerr.Faults{Prefix: "pwned.Config."}
 	base := cmp.Or(cfg.URL, defaultURL)
 	if reason := checkURL(base); reason != "" {
-		faults.Add("URL", "", reason) // without the URL, which may hold a password
+		faults.Add("URL", "", reason) // the URL may hold a password, so it is not shown
 	}
 	least := cfgerr.Within(&faults, "Least", cfg.Least, 1, 1, maxLeast)
 	timeout := cfgerr.Within(&faults, "Timeout", cfg.Timeout, 3*time.Second, 100*time.Millisecond, 30*time.Second)
@@ -169,10 +169,10 @@ func (c *Checker) fetch(ctx context.Context, prefix string) (body string, err er
 		return "", errors.New("the request cannot be made") // err holds the prefix
 	}
 	req.Header.Set("User-Agent", "github.com/seed-e36e2130/auth") // the API refuses requests without one
-	req.Header.Set("Add-Padding", "true")                         // so that the length of an answer does not show its range
+	req.Header.Set("Add-Padding", "true")                         // hides which range an answer is from by its length
 	res, err := c.client.Do(req)
 	if failed, ok := errors.AsType[*url.Error](err); ok {
-		err = failed.Err // without the URL, which holds the prefix
+		err = failed.Err // leaves out the URL, which holds the prefix
 	}
 	if err != nil {
 		return "", err

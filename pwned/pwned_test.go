@@ -130,7 +130,7 @@ func TestUselessAnswers(t *testing.T) {
 		return func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(code); write(others(10, 1))(w, r) }
 	}
 	endless := func(w io.Writer) {
-		for range 1 << 14 { // of 420 bytes each: 13 times the longest answer that is read
+		for range 1 << 14 { // 420 bytes each: 13 times the longest answer that is read
 			if _, err := io.WriteString(w, others(10, 1)); err != nil {
 				return
 			}

@@ -16,7 +16,7 @@ var errClosed = errors.New("recovery: closed")
 // takes no longer than others. A worker ends when no job is waiting: an idle queue has no goroutine.
 type queue struct {
 	workers, places int
-	timeout         time.Duration // of one job
+	timeout         time.Duration // bounds one job
 
 	mu      sync.Mutex
 	waiting []func()

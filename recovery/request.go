@@ -108,7 +108,7 @@ func (r *Recovery) issueToNobody(ctx context.Context, address string, challenge 
 		return err
 	}
 	unguessable := challenge.proof("nothing", rand.Text())
-	noUser := []byte(rand.Text()) // as long as an ID that package auth makes
+	noUser := []byte(rand.Text()) // has the length of an ID that package auth makes
 	return r.issue(ctx, KindCode, challenge, entry{User: noUser, Nobody: true, State: unguessable, Code: unguessable})
 }
 
@@ -211,7 +211,7 @@ func (r *Recovery) countMessage(ctx context.Context, kind Kind, to, owner string
 	if err != nil {
 		return err
 	}
-	var times []int64 // in microseconds since 1970
+	var times []int64 // microseconds since 1970
 	if record.Version != 0 && json.Unmarshal(record.Value, &times) != nil {
 		return fmt.Errorf("recovery: record %s is malformed", record.Key)
 	}

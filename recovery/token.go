@@ -16,7 +16,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// ErrInvalidToken is returned for a link, challenge or code that is wrong, used, expired or void: the
+// ErrInvalidToken is returned for a link, challenge or code that is wrong, used, expired or replaced: the
 // error does not say which. It wraps [auth.ErrInvalidCredentials].
 var ErrInvalidToken = fmt.Errorf("recovery: link or code wrong, used or expired: %w", auth.ErrInvalidCredentials)
 
@@ -83,13 +83,13 @@ func newCode() (string, error) {
 
 // entry is the value of a token's record.
 type entry struct {
-	User    []byte // user ID; as bytes, because JSON would replace what is not UTF-8
-	Nobody  bool   `json:",omitempty"` // of KindCode: no code was sent, and User is the ID of no user
-	Proof   []byte // of the token
-	State   []byte // of the account when the token was issued: see account
-	Address string `json:",omitempty"` // of KindChange: the new address
-	Code    []byte `json:",omitempty"` // of KindCode: the proof of challenge and code
-	Tries   int    `json:",omitempty"` // of KindCode: the number of tries so far
+	User    []byte // user ID; bytes, because JSON would replace what is not UTF-8
+	Nobody  bool   `json:",omitempty"` // KindCode: no code was sent, and User is the ID of no user
+	Proof   []byte // proof of the token
+	State   []byte // account.state when the token was issued
+	Address string `json:",omitempty"` // KindChange: the new address
+	Code    []byte `json:",omitempty"` // KindCode: the proof of challenge and code
+	Tries   int    `json:",omitempty"` // KindCode: the number of tries so far
 }
 
 // matches reports whether the entry was issued for t.

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// BenchmarkRefresh compares a refresh, which reads a session and replaces it, with
-// the least that two commands on a value of its size take by the same client.
+// BenchmarkRefresh compares a refresh, which reads a session and replaces it, with what two commands
+// on a value of the same size take at least through the same client.
 func BenchmarkRefresh(b *testing.B) {
 	opt := options(b)
 	opt.PoolSize = 64
@@ -38,11 +38,11 @@ func BenchmarkRefresh(b *testing.B) {
 		b.SetParallelism(16)
 		b.RunParallel(func(pb *testing.PB) {
 			i := int(n.Add(1))
-			one := session(i, fmt.Sprint("user ", i))
-			one.State = make([]byte, 100)
-			create(b, s, one)
+			sess := session(i, fmt.Sprint("user ", i))
+			sess.State = make([]byte, 100)
+			create(b, s, sess)
 			for pb.Next() {
-				got, _, err := s.Session(b.Context(), one.ID)
+				got, _, err := s.Session(b.Context(), sess.ID)
 				if err != nil {
 					b.Error(err)
 					return
@@ -73,4 +73,25 @@ func BenchmarkRefresh(b *testing.B) {
 			}
 		})
 	})
+}
+
+// BenchmarkRecord compares a change of a record that has an owner with one that has none: the list of
+// the owner is read and written as well.
+func BenchmarkRecord(b *testing.B) {
+	client := connect(b, options(b))
+	for name, owner := range map[string]string{"without owner": "", "with owner": "ada"} {
+		b.Run(name, func(b *testing.B) {
+			s := newStore(b, client, prefix(b, client))
+			write(b, s, "k", owner, time.Hour)
+			for b.Loop() {
+				r, _, err := s.Record(b.Context(), "k")
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := s.ReplaceRecord(b.Context(), r.Renew(), r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/seed-e36e2130/auth/revocation"
 )
 
-// Sessions on Redis, and a list of revocations that follows them: at once, or within
-// its bound if the message is lost. The first is the Sessions, the Sync of the list
-// the Revoked of auth.Config; its Check is that of auth.JWTConfig.
+// Sessions on Redis, and a list of revocations that follows them: at once, or within its bound if a
+// message is lost. In auth.Config, sessions is Sessions and revoked.Sync is Revoked; in
+// jwt.IssuerConfig, revoked.Check is Check.
 func Example() {
 	client := redis.NewClient(&redis.Options{Addr: "redis.example:6379", ContextTimeoutEnabled: true})
 	defer client.Close()

@@ -9,28 +9,28 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
 const (
 	chainDigits  = 32
 	timeDigits   = 20
-	feedAtOnce   = 1000 // revocations that one script reads
-	feedRestarts = 8    // of one read
+	feedAtOnce   = 1000 // revocations that one script returns
+	feedRestarts = 8    // times that one call may start again at the first revocation
 )
 
-// digits returns a time in microseconds, as text that compares as it does.
+// digits returns a time in microseconds, as text that sorts like the time.
 func digits(t time.Time) string { return fmt.Sprintf("%0*d", timeDigits, max(t.UnixMicro(), 0)) }
 
-// ofSessions returns what the revocation of a session begins with. Its ID is the
-// rest.
-func ofSessions(expiry time.Time) string { return digits(expiry) + "s" }
+// sessionRevocation returns what the revocation of a session begins with. The session's ID follows.
+func sessionRevocation(expiry time.Time) string { return digits(expiry) + "s" }
 
-// ofUserID returns the revocation of a user.
-func ofUserID(id string, issuedAt, expiry time.Time) string {
+// userRevocation returns the revocation of a user.
+func userRevocation(id string, issuedAt, expiry time.Time) string {
 	return digits(expiry) + "u" + digits(issuedAt) + id
 }
 
-// parseRevocation returns what a member of the feed says after its chain.
+// parseRevocation returns the revocation that follows the chain in a member of the feed.
 func parseRevocation(text string) (r auth.Revocation, ok bool) {
 	if len(text) <= timeDigits {
 		return r, false
@@ -56,8 +56,8 @@ func parseDigits(text string) (time.Time, bool) {
 	return toTime(int64(micros)), err == nil
 }
 
-// position is where in the feed a reader is: behind the member with this number and
-// chain. Its zero is the beginning.
+// position is a place in the feed: after the member with this number and chain. Its zero value is
+// the beginning.
 type position struct {
 	number uint64
 	chain  string
@@ -82,85 +82,83 @@ func parsePosition(cursor string) (p position, err error) {
 	return p, nil
 }
 
-// RevokedSince implements [session.Store]. A cursor of a history that the server
-// has lost is as good as the empty one.
+// RevokedSince implements [auth.SessionStore]. A cursor whose place in the feed the server has lost
+// counts as the empty cursor.
 func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.Revocation)) (string, error) {
 	const doing = "read revocations"
-	at, err := parsePosition(cursor)
+	pos, err := parsePosition(cursor)
 	if err != nil {
 		return cursor, err
 	}
 	for restarts := 0; restarts <= feedRestarts; {
-		found, err := s.texts(ctx, doing, since, []string{s.feed}, at.number, at.chain, feedAtOnce)
+		reply, err := s.query(ctx, doing, revokedSince, []string{s.feed}, pos.number, pos.chain, feedAtOnce)
 		if err != nil {
 			return cursor, err
 		}
-		now, err := clock(found)
+		now, err := serverTime(reply)
 		if err != nil {
 			return cursor, err
 		}
-		from := at
-		for members := found[2:]; len(members) >= 2; members = members[2:] {
+		from := pos
+		for members := reply[2:]; len(members) >= 2; members = members[2:] {
 			r, next, ok := parseMember(members[0], members[1])
 			if !ok {
 				return cursor, errors.New("auth: redis store: a revocation is damaged")
 			}
 			if next.number <= from.number {
-				restarts++ // where at was there is nothing, or another history
+				restarts++ // the feed has another history than the one that pos belongs to
 				from = position{}
 			}
-			if at = next; now.Before(r.Expiry) {
+			if pos = next; now.Before(r.Expiry) {
 				each(r)
 			}
 		}
-		if len(found) < 2+2*feedAtOnce {
-			return at.String(), nil
+		if len(reply) < 2+2*feedAtOnce {
+			return pos.String(), nil
 		}
 	}
-	return cursor, errors.New("auth: redis store: revocations changed faster than they were read")
+	return cursor, errors.New("auth: redis store: the revocations changed faster than they were read")
 }
 
-// parseMember returns what a member of the feed says, and where it stands.
-func parseMember(member, number string) (r auth.Revocation, at position, ok bool) {
+// parseMember returns the revocation in a member of the feed, and the place after it.
+func parseMember(member, number string) (r auth.Revocation, next position, ok bool) {
 	if len(member) < chainDigits {
-		return r, at, false
+		return r, next, false
 	}
-	at.chain = member[:chainDigits]
+	next.chain = member[:chainDigits]
 	var err error
-	if at.number, err = strconv.ParseUint(number, 10, 53); err != nil {
-		return r, at, false
+	if next.number, err = strconv.ParseUint(number, 10, 53); err != nil {
+		return r, next, false
 	}
 	r, ok = parseRevocation(member[chainDigits:])
-	return r, at, ok
+	return r, next, ok
 }
 
-// Listen calls sync, as a rule the Sync of a revocation.List, whenever something
-// was revoked, so that it is in effect here at once, and whenever it has connected
-// again and may have missed something. It returns when ctx ends, with its error, or an
-// [*cfgerr.Error] if sync is nil. The messages say nothing but that there is news: where they do not arrive, the list
-// that reads the feed by itself is none the worse, so what sync returns is of no
-// interest here.
+// Listen calls sync, as a rule the Sync of a revocation.List, whenever something was revoked, so
+// that the revocation takes effect in this process at once. It also calls sync after each new
+// connection, because messages may have been missed. It returns when ctx ends, with its error, or
+// when the client is closed. It returns an [*cfgerr.Error] if sync is nil.
+//
+// The messages are empty. A list that also reads the feed by itself loses nothing if they do not
+// arrive, so Listen ignores what sync returns.
 func (s *Store) Listen(ctx context.Context, sync func(context.Context) error) error {
-	if s == nil || s.client == nil {
-		return errZero
-	}
 	if sync == nil {
-		return &auth.ConfigError{Field: "redisstore.Listen.sync", Reason: "is nil"}
+		return &cfgerr.Error{Field: "redisstore.Listen.sync", Reason: "is required"}
 	}
 	subscription := s.client.Subscribe(ctx, s.feed)
 	defer subscription.Close()
-	news := subscription.ChannelWithSubscriptions()
+	messages := subscription.ChannelWithSubscriptions()
 	for {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("auth: redis store: listen: %w", ctx.Err())
-		case _, open := <-news:
+		case _, open := <-messages:
 			if !open {
 				return errors.New("auth: redis store: listen: the client was closed")
 			}
 		}
-		for len(news) > 0 {
-			<-news // one read is enough for all of them
+		for len(messages) > 0 {
+			<-messages // one call of sync serves all of them
 		}
 		_ = sync(ctx)
 	}

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/redisstore"
 	"github.com/seed-e36e2130/auth/revocation"
-	"github.com/seed-e36e2130/auth/jwt"
 )
 
 // revoke records revocations of users who have no sessions.
@@ -23,8 +23,8 @@ func revoke(t testing.TB, s *redisstore.Store, expiry time.Time, users ...string
 	}
 }
 
-// reads expects the users to be exactly those in the feed since cursor, and returns
-// the next one.
+// reads checks that the feed holds the revocations of exactly these users after cursor, and returns
+// the next cursor.
 func reads(t testing.TB, s *redisstore.Store, cursor string, users ...string) string {
 	t.Helper()
 	want := map[string]bool{}
@@ -33,18 +33,17 @@ func reads(t testing.TB, s *redisstore.Store, cursor string, users ...string) st
 	}
 	next, err := s.RevokedSince(bounded(t), cursor, func(r auth.Revocation) {
 		if !want[r.UserID] {
-			t.Errorf("after %q there is %s", cursor, r.UserID)
+			t.Errorf("after %q the feed holds an unexpected revocation of %s", cursor, r.UserID)
 		}
 		delete(want, r.UserID)
 	})
 	if err != nil || len(want) > 0 {
-		t.Errorf("after %q there is no %v, %v", cursor, want, err)
+		t.Errorf("after %q the feed lacks the revocations of %v, %v", cursor, want, err)
 	}
 	return next
 }
 
-// TestFeedForgets records many revocations that have expired among few that have
-// not.
+// TestFeedForgets records many revocations that have expired, and between them a few that have not.
 func TestFeedForgets(t *testing.T) {
 	t.Parallel()
 	client := connect(t, options(t))
@@ -62,17 +61,17 @@ func TestFeedForgets(t *testing.T) {
 		}
 	}
 	if n := client.ZCard(bounded(t), "{"+p+"}:feed").Val(); n > 64 {
-		t.Errorf("the feed holds %d, of which %d have not expired", n, len(live))
+		t.Errorf("the feed holds %d revocations, of which %d have not expired", n, len(live))
 	}
 	reads(t, s, "", live...)
 	last := reads(t, s, cursor, live[8:]...)
 	if again := reads(t, s, last); again != last {
-		t.Errorf("the cursor went from %q to %q with nothing to read", last, again)
+		t.Errorf("the cursor changed from %q to %q although there was nothing to read", last, again)
 	}
 }
 
-// TestOtherHistory puts the feed back to what it was, and lets other things happen
-// in it: a cursor from before finds all of them.
+// TestOtherHistory restores an older feed and records other revocations in it. A cursor from before
+// finds all of them.
 func TestOtherHistory(t *testing.T) {
 	t.Parallel()
 	client := connect(t, options(t))
@@ -104,8 +103,8 @@ func TestOtherHistory(t *testing.T) {
 	reads(t, s, cursor, "x", "y", "z", "zz")
 }
 
-// TestSameInOtherHistory has two histories agree on the last revocation and on its
-// number, and not on the one before.
+// TestSameInOtherHistory has two histories whose last revocation and its number are the same, while
+// the one before differs.
 func TestSameInOtherHistory(t *testing.T) {
 	t.Parallel()
 	client := connect(t, options(t))
@@ -114,17 +113,18 @@ func TestSameInOtherHistory(t *testing.T) {
 	expiry := time.Now().Add(time.Hour)
 	var cursor string
 	for _, first := range []auth.Session{session(1, "ada"), session(2, "ada")} {
-		both := session(3, "ada")
-		create(t, s, first, both)
-		for _, one := range []auth.Session{first, both} {
-			if err := s.DeleteSession(bounded(t), one.ID, expiry); err != nil {
+		inBoth := session(3, "ada")
+		create(t, s, first, inBoth)
+		for _, sess := range []auth.Session{first, inBoth} {
+			if err := s.DeleteSession(bounded(t), sess.ID, expiry); err != nil {
 				t.Fatal(err)
 			}
 		}
-		found := map[string]bool{}
+		revoked := map[string]bool{}
 		var err error
-		if cursor, err = s.RevokedSince(bounded(t), cursor, func(r auth.Revocation) { found[r.SessionID] = true }); err != nil || !found[first.ID] {
-			t.Errorf("the feed holds %v, %v, want also %s", found, err, first.ID)
+		cursor, err = s.RevokedSince(bounded(t), cursor, func(r auth.Revocation) { revoked[r.SessionID] = true })
+		if err != nil || !revoked[first.ID] {
+			t.Errorf("the feed returned %v, %v, want also %s", revoked, err, first.ID)
 		}
 		if err := client.Del(bounded(t), "{"+p+"}:feed").Err(); err != nil {
 			t.Fatal(err)
@@ -132,26 +132,26 @@ func TestSameInOtherHistory(t *testing.T) {
 	}
 }
 
-// TestListen logs out on one replica, and is told at once on another; also after
-// the connection, the server and all that was in it were lost.
+// TestListen logs out on one replica, and another one hears of it at once: also after the
+// connection, and after the server with all its data were lost.
 func TestListen(t *testing.T) {
 	t.Parallel()
 	own := start(t)
 	s := newStore(t, own.client(), "auth")
-	l, err := revocation.Follow(newStore(t, own.client(), "auth"), revocation.Config{Bound: 5 * time.Minute})
+	list, err := revocation.Follow(newStore(t, own.client(), "auth"), revocation.Config{Bound: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	heard := make(chan error, 100)
+	defer list.Close()
+	synced := make(chan error, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error)
 	listener := newStore(t, own.client(), "auth")
 	go func() {
 		ended <- listener.Listen(ctx, func(ctx context.Context) error {
-			err := l.Sync(ctx)
-			heard <- err
+			err := list.Sync(ctx)
+			synced <- err
 			return err
 		})
 	}()
@@ -164,49 +164,49 @@ func TestListen(t *testing.T) {
 		began := time.Now()
 		for {
 			select {
-			case <-heard:
+			case <-synced:
 			case <-time.After(10 * time.Second):
-				t.Fatal("Listen does not call")
+				t.Fatal("Listen does not call sync")
 			}
-			if err := l.Check(t.Context(), p); errors.Is(err, auth.ErrRevokedToken) {
-				t.Logf("heard after %v", time.Since(began))
+			if err := list.Check(t.Context(), p); errors.Is(err, auth.ErrRevokedToken) {
+				t.Logf("revoked after %v", time.Since(began))
 				return
 			}
 		}
 	}
-	if err := <-heard; err != nil { // connected
+	if err := <-synced; err != nil { // connected
 		t.Fatal(err)
 	}
-	one, two, three := session(1, "ada"), session(2, "ada"), session(3, "ada")
-	create(t, s, one, two)
-	if err := s.DeleteSession(bounded(t), one.ID, one.ExpiresAt); err != nil {
+	first, second, third := session(1, "ada"), session(2, "ada"), session(3, "ada")
+	create(t, s, first, second)
+	if err := s.DeleteSession(bounded(t), first.ID, first.ExpiresAt); err != nil {
 		t.Fatal(err)
 	}
-	revoked(one.ID)
+	revoked(first.ID)
 
 	if err := own.client().Do(bounded(t), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.DeleteSession(bounded(t), two.ID, two.ExpiresAt); err != nil {
+	if err := s.DeleteSession(bounded(t), second.ID, second.ExpiresAt); err != nil {
 		t.Fatal(err)
 	}
-	revoked(two.ID)
+	revoked(second.ID)
 
 	own.kill()
 	own.run()
-	create(t, s, three)
-	if err := s.DeleteSession(bounded(t), three.ID, three.ExpiresAt); err != nil {
+	create(t, s, third)
+	if err := s.DeleteSession(bounded(t), third.ID, third.ExpiresAt); err != nil {
 		t.Fatal(err)
 	}
-	revoked(three.ID)
+	revoked(third.ID)
 
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("Listen returned %v", err)
+		t.Errorf("Listen returned %v, want %v", err, context.Canceled)
 	}
 }
 
-// TestListenClosed ends when the client does.
+// TestListenClosed checks that Listen ends when the client is closed, and refuses a nil function.
 func TestListenClosed(t *testing.T) {
 	t.Parallel()
 	client := connect(t, options(t))
@@ -216,14 +216,9 @@ func TestListenClosed(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	ofTheWorld(t, "Listen", s.Listen(ctx, func(context.Context) error { return nil }))
-	var fault *auth.ConfigError
-	if err := s.Listen(ctx, nil); !errors.As(err, &fault) || fault.Field != "redisstore.Listen.sync" {
-		t.Errorf("Listen without sync: %v", err)
-	}
-	var zero *redisstore.Store
-	ofTheWorld(t, "Listen of a nil Store", zero.Listen(ctx, nil))
-	for name, call := range calls(new(redisstore.Store)) {
-		ofTheWorld(t, name+" of a zero Store", call(ctx))
+	wantFailure(t, "Listen", s.Listen(ctx, func(context.Context) error { return nil }))
+	fault, ok := errors.AsType[*auth.ConfigError](s.Listen(ctx, nil))
+	if !ok || fault.Field != "redisstore.Listen.sync" {
+		t.Errorf("Listen without sync: %v", fault)
 	}
 }

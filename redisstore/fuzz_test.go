@@ -1,8 +1,8 @@
 package redisstore_test
 
 import (
-	"bytes"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,16 +12,16 @@ import (
 
 const someID = "aaaaaaaaaaaaaaaaaaaaaA"
 
-// FuzzDecode holds that a session that can be read is written as it was read, but
-// for what only one write has.
+// FuzzDecode checks that a session that can be decoded is encoded to the same bytes, except for the
+// random bytes of a write.
 func FuzzDecode(f *testing.F) {
-	at := time.UnixMicro(1_700_000_000_123_456)
-	for _, one := range []auth.Session{
+	used := time.UnixMicro(1_700_000_000_123_456)
+	for _, sess := range []auth.Session{
 		{ID: someID},
-		{ID: someID, UserID: "ada", CreatedAt: at, LastUsedAt: at, ExpiresAt: at, Version: 7, State: []byte("state"),
+		{ID: someID, UserID: "ada", CreatedAt: used, LastUsedAt: used, ExpiresAt: used, Version: 7, State: []byte("state"),
 			Device: auth.Device{UserAgent: "curl", IP: netip.MustParseAddr("2001:db8::1")}},
 	} {
-		value, err := redisstore.Encode(&one)
+		value, err := redisstore.Encode(&sess)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -30,21 +30,21 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add("")
 	f.Fuzz(func(t *testing.T, value string) {
-		one, err := redisstore.Decode(someID, value)
+		sess, err := redisstore.Decode(someID, value)
 		if err != nil {
 			return
 		}
-		again, err := redisstore.Encode(&one)
+		again, err := redisstore.Encode(&sess)
 		if err != nil {
-			return // more than fits
+			return // larger than a session may be
 		}
 		if len(again) != len(value) || again[:8] != value[:8] || again[16:] != value[16:] {
-			t.Errorf("%x was read, and written as %x", value, again)
+			t.Errorf("%x was decoded, and encoded as %x", value, again)
 		}
 	})
 }
 
-// FuzzCursor holds that a cursor that is taken has one spelling.
+// FuzzCursor checks that an accepted cursor has one spelling.
 func FuzzCursor(f *testing.F) {
 	f.Add("")
 	f.Add("7.0123456789abcdef0123456789abcdef")
@@ -52,18 +52,18 @@ func FuzzCursor(f *testing.F) {
 	f.Add("18446744073709551615.0123456789abcdef0123456789abcdef")
 	f.Add("0.")
 	f.Fuzz(func(t *testing.T, cursor string) {
-		at, err := redisstore.ParsePosition(cursor)
+		pos, err := redisstore.ParsePosition(cursor)
 		if err != nil {
 			return
 		}
-		again, err := redisstore.ParsePosition(at.String())
-		if err != nil || again != at {
-			t.Errorf("%q was read as %v, and that as %v, %v", cursor, at, again, err)
+		again, err := redisstore.ParsePosition(pos.String())
+		if err != nil || again != pos {
+			t.Errorf("%q was parsed as %v, and that as %v, %v", cursor, pos, again, err)
 		}
 	})
 }
 
-// FuzzMember reads what a stranger may have put into the feed.
+// FuzzMember parses what another program may have put into the feed.
 func FuzzMember(f *testing.F) {
 	chain, expiry := "0123456789abcdef0123456789abcdef", "00001700000000123456"
 	f.Add(chain+expiry+"s"+someID, "1")
@@ -72,19 +72,24 @@ func FuzzMember(f *testing.F) {
 	f.Add(chain, "1e99")
 	f.Fuzz(func(t *testing.T, member, number string) {
 		r, _, ok := redisstore.ParseMember(member, number)
-		if ok && !bytes.HasSuffix([]byte(member), []byte(r.SessionID+r.UserID)) {
-			t.Errorf("%q was read as %+v", member, r)
+		if ok && !strings.HasSuffix(member, r.SessionID+r.UserID) {
+			t.Errorf("%q was parsed as %+v", member, r)
 		}
 	})
 }
 
-// FuzzDecodeRecord holds that a record that can be read is written as it was read,
-// but for what only one write has.
+// FuzzDecodeRecord checks that a record that can be decoded is encoded to the same bytes, except for
+// the random bytes of a write.
 func FuzzDecodeRecord(f *testing.F) {
-	for _, r := range []auth.Record{{Key: "k", Version: 1}, {Key: "k", Version: -1, Value: []byte("value"), ExpiresAt: time.UnixMicro(1_700_000_000_123_456)}} {
+	for _, r := range []auth.Record{
+		{Key: "k", Version: 1},
+		{Key: "k", Version: -1, Value: []byte("value"), ExpiresAt: time.UnixMicro(1_700_000_000_123_456)},
+		{Key: "k", Version: 7, Owner: strings.Repeat("o", 255), Value: []byte("value")},
+	} {
 		value := redisstore.EncodeRecord(&r)
 		f.Add(value)
 		f.Add(value[:20])
+		f.Add(value[:len(value)-len(r.Value)-len(r.Owner)])
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		r, ok := redisstore.DecodeRecord("k", value)
@@ -93,7 +98,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		}
 		again := redisstore.EncodeRecord(&r)
 		if len(again) != len(value) || again[:8] != value[:8] || again[16:] != value[16:] {
-			t.Errorf("%q was read, and written as %q", value, again)
+			t.Errorf("%q was decoded, and encoded as %q", value, again)
 		}
 	})
 }

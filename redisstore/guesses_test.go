@@ -11,46 +11,48 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/internal/testkit"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/redisstore"
 	"github.com/seed-e36e2130/auth/throttle"
-	"github.com/seed-e36e2130/auth/jwt"
-	"github.com/seed-e36e2130/auth/memstore"
 )
 
 const guessers = 64
 
-// twoStores returns two stores as two programs have them, each with a client of its own.
+// twoStores returns two stores with the same keys, each with its own client, as two replicas have
+// them.
 func twoStores(t testing.TB) [2]*redisstore.Store {
 	t.Helper()
-	one, other := connect(t, options(t)), connect(t, options(t))
-	p := prefix(t, one)
-	return [2]*redisstore.Store{newStore(t, one, p), newStore(t, other, p)}
+	client, otherClient := connect(t, options(t)), connect(t, options(t))
+	p := prefix(t, client)
+	return [2]*redisstore.Store{newStore(t, client, p), newStore(t, otherClient, p)}
 }
 
-// atOnce returns how many of 64 calls at one time succeed.
-func atOnce(f func(i int) error) int {
-	var good atomic.Int32
-	var all sync.WaitGroup
+// concurrently returns how many of 64 concurrent calls succeed.
+func concurrently(f func(i int) error) int {
+	var succeeded atomic.Int32
+	var wg sync.WaitGroup
 	for i := range guessers {
-		all.Go(func() {
+		wg.Go(func() {
 			if f(i) == nil {
-				good.Add(1)
+				succeeded.Add(1)
 			}
 		})
 	}
-	all.Wait()
-	return int(good.Load())
+	wg.Wait()
+	return int(succeeded.Load())
 }
 
-// TestGuessesAtOnce has 64 guess at one account, on two replicas and from as many
-// networks, and from one: together they get what one who guesses alone gets.
-func TestGuessesAtOnce(t *testing.T) {
+// TestConcurrentGuesses has 64 clients guess at one account on two replicas: from as many networks,
+// and from one. Together they get as many guesses as a single client.
+func TestConcurrentGuesses(t *testing.T) {
 	t.Parallel()
-	var slow [2]*throttle.Throttle
+	var throttles [2]*throttle.Throttle
 	for i, s := range twoStores(t) {
 		var err error
-		if slow[i], err = throttle.New(s, throttle.Config{}); err != nil {
+		if throttles[i], err = throttle.New(s, throttle.Config{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,7 +64,7 @@ func TestGuessesAtOnce(t *testing.T) {
 		"network":  {5, func(int) string { return "192.0.2.1" }},
 	} {
 		guess := func(i int) error {
-			err := slow[i%2].Begin(bounded(t), auth.Attempt{Username: name, Device: auth.Device{IP: netip.MustParseAddr(row.network(i))}})
+			err := throttles[i%2].Begin(bounded(t), auth.Attempt{Username: name, Device: auth.Device{IP: netip.MustParseAddr(row.network(i))}})
 			if err != nil && !errors.Is(err, auth.ErrTooManyAttempts) {
 				t.Error(err)
 			}
@@ -70,9 +72,9 @@ func TestGuessesAtOnce(t *testing.T) {
 		}
 		total := 0
 		for range 4 {
-			total += atOnce(guess)
+			total += concurrently(guess)
 		}
-		// Who met too many others was refused, and may come again.
+		// A client that was refused because of too many concurrent ones may try again.
 		for i := guessers; i < guessers+40; i++ {
 			if guess(i) == nil {
 				total++
@@ -92,28 +94,18 @@ func (o outbox) Notify(_ context.Context, m recovery.Message) error {
 	return nil
 }
 
-// TestCodesAtOnce has 64 use the fifth and last try for one code at a time, on two
-// replicas.
-func TestCodesAtOnce(t *testing.T) {
+// TestConcurrentCodes has 64 clients use the fifth and last try for one code at the same time, on
+// two replicas.
+func TestConcurrentCodes(t *testing.T) {
 	t.Parallel()
 	ctx, sent := bounded(t), make(outbox, 16)
 	users, addresses := memstore.New(), recovery.NewMemoryAddresses()
-	secret, err := jwt.GenerateKey(jwt.HS256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := jwt.NewKeyRing(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tokens, refreshKeys := testkit.NewIssuer(t, jwt.IssuerConfig{}), newRefreshKeys(t)
 	var a [2]*auth.Authenticator
 	var flows [2]*recovery.Recovery
 	for i, s := range twoStores(t) {
-		if a[i], err = auth.New(users, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys}); err != nil {
+		var err error
+		if a[i], err = auth.New(users, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: refreshKeys}); err != nil {
 			t.Fatal(err)
 		}
 		if flows[i], err = recovery.New(a[i], addresses, s, sent, recovery.Config{BaseURL: "https://app.test"}); err != nil {
@@ -143,12 +135,12 @@ func TestCodesAtOnce(t *testing.T) {
 		m := <-sent
 		for i := range row.wrong {
 			if _, err := flows[i%2].LoginByCode(ctx, challenge, "wrong"); !errors.Is(err, recovery.ErrInvalidToken) {
-				t.Errorf("a wrong code: %v", err)
+				t.Errorf("a wrong code: %v, want ErrInvalidToken", err)
 			}
 		}
-		n := atOnce(func(i int) error { _, err := flows[i%2].LoginByCode(ctx, challenge, m.Code); return err })
+		n := concurrently(func(i int) error { _, err := flows[i%2].LoginByCode(ctx, challenge, m.Code); return err })
 		if n != row.want {
-			t.Errorf("after %d wrong codes %d logins, want %d", row.wrong, n, row.want)
+			t.Errorf("after %d wrong codes: %d logins, want %d", row.wrong, n, row.want)
 		}
 	}
 }

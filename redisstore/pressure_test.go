@@ -17,33 +17,49 @@ import (
 
 // large returns a session that takes a kilobyte.
 func large(n int, userID string) auth.Session {
-	one := session(n, userID)
-	one.State, one.UserAgent = make([]byte, 512), strings.Repeat("a", 256)
-	return one
+	sess := session(n, userID)
+	sess.State, sess.UserAgent = make([]byte, 512), strings.Repeat("a", 256)
+	return sess
 }
 
-// TestFull fills a server that throws nothing away. It takes nothing new, keeps what
-// it has, and what must end ends.
+// TestFull fills a server that evicts nothing. It accepts nothing new and keeps what it has, and
+// sessions and records can still be ended.
 func TestFull(t *testing.T) {
 	t.Parallel()
 	own := start(t, "--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
 	s := newStore(t, own.client(), "auth")
+	owned := []auth.Record{{Key: "a", Owner: "ada", Version: 1}, {Key: "b", Owner: "ada", Version: 1}, {Key: "c", Owner: "ada", Version: 1}}
+	for _, r := range owned {
+		if err := s.ReplaceRecord(bounded(t), 0, r); err != nil {
+			t.Fatal(err)
+		}
+	}
 	n := 0
 	var err error
 	for ; n < 20000 && err == nil; n++ {
 		err = s.CreateSession(bounded(t), large(n, fmt.Sprint(n/4)))
 	}
-	if ofTheWorld(t, "CreateSession", err); !strings.Contains(fmt.Sprint(err), "OOM") {
-		t.Fatalf("CreateSession: %v", err)
+	if wantFailure(t, "CreateSession", err); !strings.Contains(fmt.Sprint(err), "OOM") {
+		t.Fatalf("CreateSession: %v, want OOM", err)
 	}
-	one, next := large(0, "0"), large(0, "0")
+	sess, next := large(0, "0"), large(0, "0")
 	next.Version++
-	ofTheWorld(t, "ReplaceSession", s.ReplaceSession(bounded(t), one, next))
-	ofTheWorld(t, "ReplaceRecord", s.ReplaceRecord(bounded(t), 0, auth.Record{Key: "k", Version: 1}))
-	if got, _, err := s.Session(bounded(t), one.ID); err != nil || got.Version != 0 {
+	wantFailure(t, "ReplaceSession", s.ReplaceSession(bounded(t), sess, next))
+	wantFailure(t, "ReplaceRecord", s.ReplaceRecord(bounded(t), 0, auth.Record{Key: "k", Version: 1}))
+	wantFailure(t, "ReplaceRecord", s.ReplaceRecord(bounded(t), 0, auth.Record{Key: "k", Owner: "ada", Version: 1}))
+	wantFailure(t, "ReplaceRecord", s.ReplaceRecord(bounded(t), 1, auth.Record{Key: "a", Owner: "bob", Version: 2}))
+	wantRecords(t, s, "ada", "a", "b", "c")
+	if got, _, err := s.Session(bounded(t), sess.ID); err != nil || got.Version != 0 {
 		t.Errorf("Session: %v, %v", got, err)
 	}
-	if err := s.DeleteSession(bounded(t), one.ID, time.Now().Add(time.Hour)); err != nil {
+	if err := s.DeleteRecord(bounded(t), "a", 1); err != nil {
+		t.Errorf("DeleteRecord: %v", err)
+	}
+	if err := s.DeleteRecords(bounded(t), "ada"); err != nil {
+		t.Errorf("DeleteRecords: %v", err)
+	}
+	wantRecords(t, s, "ada")
+	if err := s.DeleteSession(bounded(t), sess.ID, time.Now().Add(time.Hour)); err != nil {
 		t.Errorf("DeleteSession: %v", err)
 	}
 	if err := s.DeleteUserSessions(bounded(t), "1", "", time.Now(), time.Now().Add(time.Hour)); err != nil {
@@ -51,13 +67,13 @@ func TestFull(t *testing.T) {
 	}
 	revoked := 0
 	if _, err := s.RevokedSince(bounded(t), "", func(auth.Revocation) { revoked++ }); err != nil || revoked != 1+4+1 {
-		t.Errorf("RevokedSince returned %d, %v, want 6", revoked, err)
+		t.Errorf("RevokedSince returned %d revocations, %v, want 6", revoked, err)
 	}
 }
 
-// TestEviction has a server throw away what was used least, whatever that is. When
-// all of a user's sessions are to end, none of them can be used afterwards, also
-// where the server had thrown away that they are the user's.
+// TestEviction has a server evict the keys that were least recently used, whichever they are. When
+// all sessions of a user are to end, none of them can be used afterwards, even if the server had
+// evicted the list of them.
 func TestEviction(t *testing.T) {
 	t.Parallel()
 	own := start(t, "--maxmemory", "5mb", "--maxmemory-policy", "allkeys-lru")
@@ -66,9 +82,9 @@ func TestEviction(t *testing.T) {
 	const users, each = 4000, 2
 	all := make(map[string][]auth.Session)
 	for n := range users * each {
-		one := large(n, fmt.Sprint(n/each))
-		create(t, s, one)
-		all[one.UserID] = append(all[one.UserID], one)
+		sess := large(n, fmt.Sprint(n/each))
+		create(t, s, sess)
+		all[sess.UserID] = append(all[sess.UserID], sess)
 	}
 	kept, orphans := 0, 0
 	for user, sessions := range all {
@@ -80,30 +96,30 @@ func TestEviction(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept += len(listed)
-		for _, one := range sessions {
-			if _, _, err := s.Session(bounded(t), one.ID); errors.Is(err, auth.ErrSessionNotFound) {
+		for _, sess := range sessions {
+			if _, _, err := s.Session(bounded(t), sess.ID); errors.Is(err, auth.ErrSessionNotFound) {
 				continue
 			} else if err != nil {
 				t.Fatal(err)
 			}
 			orphans++
-			next := one
+			next := sess
 			next.Version++
-			if err := s.ReplaceSession(bounded(t), one, next); !errors.Is(err, auth.ErrConflict) {
-				t.Errorf("ReplaceSession of one that was ended: %v", err)
+			if err := s.ReplaceSession(bounded(t), sess, next); !errors.Is(err, auth.ErrConflict) {
+				t.Errorf("ReplaceSession of an ended session: %v, want ErrConflict", err)
 			}
-			if _, _, err := s.Session(bounded(t), one.ID); !errors.Is(err, auth.ErrSessionNotFound) {
-				t.Errorf("Session of one that was ended: %v", err)
+			if _, _, err := s.Session(bounded(t), sess.ID); !errors.Is(err, auth.ErrSessionNotFound) {
+				t.Errorf("Session of an ended session: %v, want ErrSessionNotFound", err)
 			}
 		}
 	}
 	if kept == 0 || kept == users*each || orphans == 0 {
-		t.Errorf("of %d sessions %d were kept and %d without a list: the test tests nothing", users*each, kept, orphans)
+		t.Errorf("of %d sessions %d were kept, and %d without a list: the test means nothing", users*each, kept, orphans)
 	}
-	t.Logf("of %d sessions %d were kept and %d without a list", users*each, kept, orphans)
+	t.Logf("of %d sessions %d were kept, and %d without a list", users*each, kept, orphans)
 }
 
-// TestPoolExhausted waits for a connection no longer than the context.
+// TestPoolExhausted waits for a connection no longer than the context allows.
 func TestPoolExhausted(t *testing.T) {
 	t.Parallel()
 	opt := options(t)
@@ -121,7 +137,7 @@ func TestPoolExhausted(t *testing.T) {
 		err := call(ctx)
 		took := time.Since(began)
 		cancel()
-		if ofTheWorld(t, name, err); !errors.Is(err, context.DeadlineExceeded) || took > time.Second {
+		if wantFailure(t, name, err); !errors.Is(err, context.DeadlineExceeded) || took > time.Second {
 			t.Errorf("%s returned %v after %v, want %v", name, err, took, context.DeadlineExceeded)
 		}
 	}
@@ -131,25 +147,25 @@ func TestPoolExhausted(t *testing.T) {
 	create(t, s, session(1, "ada"))
 }
 
-// TestUnreachable finds nobody where the server should be, and keeps the password of
-// the server to itself.
+// TestUnreachable has no server at the address, and a server that refuses the password. No error
+// shows the password.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	const secret = "correct-horse-battery"
-	s := newStore(t, connect(t, &redis.Options{Addr: "127.0.0.1:1", Password: secret, MaxRetries: -1, DialerRetries: 1}), "auth")
-	wrong := newStore(t, connect(t, &redis.Options{Addr: start(t, "--requirepass", "another").addr(), Password: secret}), "auth")
-	for _, s := range []*redisstore.Store{s, wrong} {
+	absent := newStore(t, connect(t, &redis.Options{Addr: "127.0.0.1:1", Password: secret, MaxRetries: -1, DialerRetries: 1}), "auth")
+	refusing := newStore(t, connect(t, &redis.Options{Addr: start(t, "--requirepass", "another").addr(), Password: secret}), "auth")
+	for _, s := range []*redisstore.Store{absent, refusing} {
 		for name, call := range calls(s) {
 			err := call(bounded(t))
-			if ofTheWorld(t, name, err); strings.Contains(fmt.Sprint(err), secret) {
+			if wantFailure(t, name, err); strings.Contains(fmt.Sprint(err), secret) {
 				t.Errorf("%s returned %q, which holds the password", name, err)
 			}
 		}
 	}
 }
 
-// TestOneToken has 64 clients present one refresh token to two servers, each with a
-// client of its own: there is one next token, and it is good.
+// TestOneToken has 64 clients present one refresh token to two replicas, each with its own client of
+// Redis. All get the same next token, and it works.
 func TestOneToken(t *testing.T) {
 	t.Parallel()
 	client := connect(t, options(t))
@@ -171,7 +187,7 @@ func TestOneToken(t *testing.T) {
 		wg.Wait()
 		for _, text := range next {
 			if text != next[0] || text == tokens.RefreshToken {
-				t.Fatal("there are two next tokens, or none")
+				t.Fatal("the clients got two different tokens, or the one they presented")
 			}
 		}
 		tokens.RefreshToken = next[0]

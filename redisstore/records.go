@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,69 +14,40 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-var _ auth.RecordStore = (*Store)(nil)
-
 // Bounds of a record, in bytes.
 const (
 	maxRecordKey   = 200
 	maxRecordValue = 4096
-	recordHead     = 16 + timeDigits // version, random bytes of the write, and expiry
-	never          = "99999999999999999999"
+	maxOwner       = 255
 )
 
-// current returns the first bytes of the record in KEYS[1], or nothing if there is none
-// or it has expired.
-const current = `
-local function current()
-	local head, now = redis.call('GETRANGE', KEYS[1], 0, 35), redis.call('TIME')
-	if string.sub(head, 17, 36) <= string.format('%014d%06d', now[1], now[2]) then
-		return ''
-	end
-	return head
-end
-`
+// A stored record begins with its version, 8 random bytes of the write, its expiry in microseconds
+// as text, and the length of its owner. The owner and the value follow.
+const (
+	recordHead = 16 + timeDigits + 1
+	never      = "99999999999999999999" // expiry of a record that does not expire
+)
 
-// replaceRecord writes ARGV[1] where the version is ARGV[2], to be forgotten at
-// ARGV[3], if ever. As with sessions, a command that was sent again finds its deed
-// done.
-var replaceRecord = redis.NewScript(current + `
-local head = current()
-if head ~= '' and string.sub(head, 1, 16) == string.sub(ARGV[1], 1, 16) then
-	return 1
-end
-if string.sub(head, 1, 8) ~= ARGV[2] then
-	return 0
-end
-redis.call('SET', KEYS[1], ARGV[1])
-if ARGV[3] ~= '' then
-	redis.call('PEXPIREAT', KEYS[1], ARGV[3])
-end
-return 1
-`)
+const (
+	ownerTries    = 32  // attempts at a record whose owner changes meanwhile
+	recordsAtOnce = 256 // records that one script loads or deletes
+)
 
-// deleteRecord removes the record whose version is ARGV[1].
-var deleteRecord = redis.NewScript(current + `
-if string.sub(current(), 1, 8) ~= ARGV[1] then
-	return 0
-end
-return redis.call('DEL', KEYS[1])
-`)
-
-// recordKey returns the key of a record, which in a cluster lies in a slot of its
-// own. It returns an error if key is none.
+// recordKey returns the Redis key of a record, or an error if key is not the key of any record.
 func (s *Store) recordKey(key string) (string, error) {
-	if s == nil || s.client == nil {
-		return "", errZero
-	}
-	bad := len(key) == 0 || len(key) > maxRecordKey
+	valid := len(key) >= 1 && len(key) <= maxRecordKey
 	for i := 0; i < len(key); i++ {
-		bad = bad || key[i] <= ' ' || key[i] > '~'
+		valid = valid && key[i] > ' ' && key[i] <= '~'
 	}
-	if bad {
-		return "", fmt.Errorf("auth: redis store: a key that is not 1 to %d characters of printable ASCII without space", maxRecordKey)
+	if !valid {
+		return "", fmt.Errorf("auth: redis store: the key of a record must be 1 to %d characters of printable ASCII without space", maxRecordKey)
 	}
-	return s.records + key, nil
+	return s.prefix + "r:" + key, nil
 }
+
+// ownerKey returns the Redis key of the list of an owner's records, a sorted set of their keys by
+// the time when Redis forgets them.
+func (s *Store) ownerKey(owner string) string { return s.prefix + "o:" + hashed(owner) }
 
 // Record implements [auth.RecordStore].
 func (s *Store) Record(ctx context.Context, key string) (auth.Record, time.Time, error) {
@@ -83,72 +56,173 @@ func (s *Store) Record(ctx context.Context, key string) (auth.Record, time.Time,
 	if err != nil {
 		return auth.Record{}, time.Time{}, err
 	}
-	found, err := s.texts(ctx, doing, load, []string{name})
-	if err != nil {
-		return auth.Record{}, time.Time{}, err
+	keys, owner := []string{name}, ""
+	for range ownerTries {
+		reply, err := s.query(ctx, doing, loadRecord, keys, key)
+		if err != nil {
+			return auth.Record{}, time.Time{}, err
+		}
+		now, err := serverTime(reply)
+		if err != nil || len(reply) != 4 {
+			return auth.Record{}, time.Time{}, errReply(doing)
+		}
+		value, listed := reply[2], reply[3] != ""
+		if value == "" {
+			return auth.Record{}, now, nil
+		}
+		r, ok := decodeRecord(key, value)
+		switch {
+		case !ok:
+			return auth.Record{}, time.Time{}, fmt.Errorf("auth: redis store: record %s is damaged", key)
+		case expired(r, now):
+			return auth.Record{}, now, nil
+		case r.Owner == "" || r.Owner == owner && listed:
+			return r, now, nil
+		case r.Owner == owner:
+			return auth.Record{}, now, nil // its owner's list was lost
+		}
+		keys, owner = []string{name, s.ownerKey(r.Owner)}, r.Owner
 	}
-	now, err := clock(found)
-	if err != nil || len(found) != 3 {
-		return auth.Record{}, time.Time{}, errAnswer(doing)
-	}
-	if found[2] == "" {
-		return auth.Record{}, now, nil
-	}
-	r, ok := decodeRecord(key, found[2])
-	if !ok {
-		return auth.Record{}, time.Time{}, fmt.Errorf("auth: redis store: record %s is damaged", key)
-	}
-	if !r.ExpiresAt.IsZero() && !now.Before(r.ExpiresAt) {
-		return auth.Record{}, now, nil
-	}
-	return r, now, nil
+	return auth.Record{}, time.Time{}, errOwnerChanges
+}
+
+var errOwnerChanges = errors.New("auth: redis store: the owner of the record changed again and again")
+
+func expired(r auth.Record, now time.Time) bool {
+	return !r.ExpiresAt.IsZero() && !now.Before(r.ExpiresAt)
 }
 
 // ReplaceRecord implements [auth.RecordStore].
 func (s *Store) ReplaceRecord(ctx context.Context, old int64, r auth.Record) error {
-	name, err := s.recordKey(r.Key)
-	if err != nil {
-		return err
-	}
-	if len(r.Value) > maxRecordValue || r.Version == 0 {
+	if len(r.Value) > maxRecordValue || len(r.Owner) > maxOwner || r.Version == 0 {
 		return fmt.Errorf("auth: redis store: record %s is too large, or has no version", r.Key)
 	}
-	was, until := "", ""
+	oldVersion, forgetAt := "", "+inf"
 	if old != 0 {
-		was = version(old)
+		oldVersion = version(old)
 	}
 	if !r.ExpiresAt.IsZero() {
-		until = milliseconds(r.ExpiresAt.Add(time.Millisecond))
+		forgetAt = milliseconds(r.ExpiresAt.Add(time.Millisecond))
 	}
-	did, err := s.done(ctx, "replace record", replaceRecord, []string{name}, encodeRecord(&r), was, until)
-	if err == nil && !did {
-		return auth.ErrConflict
-	}
-	return err
+	return s.changeRecord(ctx, "replace record", replaceRecord, r.Key, oldVersion, r.Owner, encodeRecord(&r), forgetAt)
 }
 
 // DeleteRecord implements [auth.RecordStore].
-func (s *Store) DeleteRecord(ctx context.Context, key string, of int64) error {
+func (s *Store) DeleteRecord(ctx context.Context, key string, oldVersion int64) error {
+	return s.changeRecord(ctx, "delete record", deleteRecord, key, version(oldVersion), "")
+}
+
+// changeRecord runs a script that changes the record which has a key and a version, and returns
+// [auth.ErrConflict] if there is none. owner is the owner of the new record, if there will be one.
+// A script must declare the lists that it touches, so it is run again when it meets a record of
+// another owner.
+func (s *Store) changeRecord(ctx context.Context, doing string, script *redis.Script, key, oldVersion, owner string, args ...any) error {
 	name, err := s.recordKey(key)
 	if err != nil {
 		return err
 	}
-	did, err := s.done(ctx, "delete record", deleteRecord, []string{name}, version(of))
-	if err == nil && !did {
-		return auth.ErrConflict
+	var owners []string
+	if owner != "" {
+		owners = append(owners, owner)
 	}
-	return err
+	own := len(owners)
+	for range ownerTries {
+		keys, head := []string{name}, []any{key, oldVersion}
+		for _, owner := range owners {
+			keys, head = append(keys, s.ownerKey(owner)), append(head, owner)
+		}
+		reply, err := s.run(ctx, doing, script, keys, append(head, args...)...)
+		if err != nil {
+			return err
+		}
+		switch reply := reply.(type) {
+		case string: // the owner of the record that is there
+			owners = append(owners[:own], reply)
+		case int64:
+			if reply != 1 {
+				return auth.ErrConflict
+			}
+			return nil
+		default:
+			return errReply(doing)
+		}
+	}
+	return errOwnerChanges
 }
 
-// encodeRecord returns r as it is stored, all but its key.
+// Records implements [auth.RecordStore].
+func (s *Store) Records(ctx context.Context, owner string) ([]auth.Record, error) {
+	const doing = "list the records of an owner"
+	keys, err := s.query(ctx, doing, listMembers, []string{s.ownerKey(owner)})
+	if err != nil {
+		return nil, err
+	}
+	var records []auth.Record
+	for chunk := range slices.Chunk(keys, recordsAtOnce) {
+		reply, err := s.queryOwned(ctx, doing, loadRecords, owner, chunk)
+		if err != nil {
+			return nil, err
+		}
+		now, err := serverTime(reply)
+		if err != nil || len(reply) != 2+len(chunk) {
+			return nil, errReply(doing)
+		}
+		for i, value := range reply[2:] {
+			if value == "" {
+				continue // it ended meanwhile
+			}
+			r, ok := decodeRecord(chunk[i], value)
+			if !ok {
+				return nil, fmt.Errorf("auth: redis store: record %s is damaged", chunk[i])
+			}
+			if r.Owner == owner && !expired(r, now) {
+				records = append(records, r)
+			}
+		}
+	}
+	return records, nil
+}
+
+// DeleteRecords implements [auth.RecordStore]. It reads once which records there are. Those that
+// other calls write afterwards stay, unless they replace one of these before it is deleted.
+func (s *Store) DeleteRecords(ctx context.Context, owner string) error {
+	const doing = "delete the records of an owner"
+	keys, err := s.query(ctx, doing, listMembers, []string{s.ownerKey(owner)})
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(keys, recordsAtOnce) {
+		if _, err := s.queryOwned(ctx, doing, deleteRecords, owner, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// queryOwned runs a script on the list of an owner and the records that have these keys.
+func (s *Store) queryOwned(ctx context.Context, doing string, script *redis.Script, owner string, keys []string) ([]string, error) {
+	names, args := []string{s.ownerKey(owner)}, []any{owner}
+	for _, key := range keys {
+		name, err := s.recordKey(key)
+		if err != nil {
+			return nil, errReply(doing)
+		}
+		names, args = append(names, name), append(args, key)
+	}
+	return s.query(ctx, doing, script, names, args...)
+}
+
+// encodeRecord returns r as it is stored, without its key.
 func encodeRecord(r *auth.Record) string {
 	b := append([]byte(version(r.Version)), make([]byte, 8)...)
-	rand.Read(b[8:]) // never fails: crypto/rand
+	rand.Read(b[8:]) // never fails
 	if r.ExpiresAt.IsZero() {
 		b = append(b, never...)
 	} else {
 		b = append(b, digits(r.ExpiresAt)...)
 	}
+	b = append(b, byte(len(r.Owner)))
+	b = append(b, r.Owner...)
 	return string(append(b, r.Value...))
 }
 
@@ -157,9 +231,14 @@ func decodeRecord(key, value string) (r auth.Record, ok bool) {
 	if len(value) < recordHead {
 		return r, false
 	}
-	r.Key, r.Value = key, []byte(value[recordHead:])
-	r.Version = int64(binary.BigEndian.Uint64([]byte(value[:8])))
-	if expiry := value[16:recordHead]; expiry != never {
+	head, rest := value[:recordHead], value[recordHead:]
+	owner := int(head[recordHead-1])
+	if len(rest) < owner {
+		return r, false
+	}
+	r.Key, r.Owner, r.Value = key, rest[:owner], []byte(rest[owner:])
+	r.Version = int64(binary.BigEndian.Uint64([]byte(head[:8])))
+	if expiry := head[16 : 16+timeDigits]; expiry != never {
 		if r.ExpiresAt, ok = parseDigits(expiry); !ok {
 			return auth.Record{}, false
 		}

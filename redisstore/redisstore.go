@@ -9,125 +9,124 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
-// Config is what a [Store] can be told.
+// Config configures a [Store]. Its zero value is ready for use.
 type Config struct {
-	// Prefix begins the name of every key and of the channel. Empty: "auth".
-	// ASCII letters, digits, hyphens and underscores, at most 64. Stores with
-	// different prefixes know nothing of each other.
+	// Prefix begins the name of every key and of the channel. Stores with different prefixes share
+	// nothing, even on one server. Empty: "auth"; at most 64 ASCII letters, digits, hyphens and
+	// underscores.
 	Prefix string
 }
 
-// Store is an [session.Store] and an [auth.RecordStore] on Redis. User IDs have
-// at most 255 bytes.
+// Store is an [auth.SessionStore] and an [auth.RecordStore] on Redis. Make one with [New]. User IDs
+// and the owners of records have at most 255 bytes.
 //
-// An error that is none of the contract's, the end of a context included, leaves
-// it open whether a change was made: the answer of a server can be lost after the
-// deed. A command that the client sends again, because the connection broke, makes
-// its change once; if what was sent again is a DeleteSession or DeleteRecord, the
-// answer is that there is none.
+// After an error that is none of the two contracts' own, the end of a context included, a change
+// may or may not have been made: the server's reply can be lost after the change. If the connection
+// breaks, the client sends a command again. Such a command makes its change once, but for these: a
+// second DeleteSession or DeleteRecord answers that there is none, and a second ReplaceRecord of
+// version 0 writes again if the record was deleted in between.
 type Store struct {
-	client  redis.UniversalClient
-	prefix  string // of the keys of sessions, with the hash tag that puts them in one slot
-	feed    string // the key, and the name of the channel
-	records string // prefix of the keys of records
+	client redis.UniversalClient
+	prefix string // of every key, with the hash tag that puts all keys into one slot
+	feed   string // key of the feed of revocations, and name of the channel
 }
 
-var _ auth.SessionStore = (*Store)(nil)
+var (
+	_ auth.SessionStore = (*Store)(nil)
+	_ auth.RecordStore  = (*Store)(nil)
+)
 
-// New returns a store on the server that client talks to, which stays the caller's
-// to set up and to close. It does not connect. The client must talk to primaries
-// alone: what a replica answers may be old. A cluster's client does, also with
-// ReadOnly, for every call is a script. Set ContextTimeoutEnabled, so that no command
-// goes on long after its context.
+// New returns a Store on the server that client is connected to. It does not connect. The caller
+// sets up the client and closes it.
+//
+// The client must talk to primaries only, because a replica may answer with old values. A cluster
+// client does so even with ReadOnly, since every call is a script. Set ContextTimeoutEnabled, so
+// that no command goes on long after its context has ended.
+//
+// It returns a [*cfgerr.Error] for each fault, joined.
 func New(client redis.UniversalClient, cfg Config) (*Store, error) {
-	var faults []error
-	if client == nil {
-		faults = append(faults, &auth.ConfigError{Field: "redisstore.New.client", Reason: "is nil"})
-	}
+	faults := cfgerr.Faults{Prefix: "redisstore."}
+	faults.Require("New.client", client != nil)
 	if cfg.Prefix == "" {
 		cfg.Prefix = "auth"
 	}
 	if len(cfg.Prefix) > 64 || strings.Trim(cfg.Prefix, letters) != "" {
-		faults = append(faults, &auth.ConfigError{Field: "redisstore.Config.Prefix", Value: cfg.Prefix, Reason: "must be ASCII letters, digits, hyphens and underscores, at most 64"})
+		faults.Add("Config.Prefix", cfg.Prefix, "must be at most 64 ASCII letters, digits, hyphens and underscores")
 	}
-	if faults != nil {
-		return nil, errors.Join(faults...)
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
 	prefix := "{" + cfg.Prefix + "}:"
-	return &Store{client: client, prefix: prefix, feed: prefix + "feed", records: cfg.Prefix + ":r:"}, nil
+	return &Store{client: client, prefix: prefix, feed: prefix + "feed"}, nil
 }
 
-// letters are those of base64url.
+// letters are the characters of base64url.
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-var errZero = errors.New("auth: redis store: zero value is not usable, use New")
-
-// run runs a script, which is known to the server or else sent to it. It returns
+// run runs a script, which it sends to the server if the server does not have it yet. It returns
 // when ctx ends, whatever the server and the client are waiting for.
 func (s *Store) run(ctx context.Context, doing string, script *redis.Script, keys []string, args ...any) (any, error) {
-	if s == nil || s.client == nil {
-		return nil, errZero
-	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("auth: redis store: %s: %w", doing, err)
 	}
-	type answer struct {
+	type reply struct {
 		value any
 		err   error
 	}
-	answered := make(chan answer, 1)
+	replied := make(chan reply, 1)
 	go func() {
 		value, err := script.Run(ctx, s.client, keys, args...).Result()
-		answered <- answer{value, err}
+		replied <- reply{value, err}
 	}()
 	select {
-	case a := <-answered:
-		if a.err == nil {
-			return a.value, nil
+	case r := <-replied:
+		if r.err == nil {
+			return r.value, nil
 		}
-		if over := ctx.Err(); over != nil && !errors.Is(a.err, over) {
-			return nil, fmt.Errorf("auth: redis store: %s: %w: %w", doing, over, a.err)
+		if ended := ctx.Err(); ended != nil && !errors.Is(r.err, ended) {
+			return nil, fmt.Errorf("auth: redis store: %s: %w: %w", doing, ended, r.err)
 		}
-		return nil, fmt.Errorf("auth: redis store: %s: %w", doing, a.err)
+		return nil, fmt.Errorf("auth: redis store: %s: %w", doing, r.err)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("auth: redis store: %s: %w", doing, ctx.Err())
 	}
 }
 
-// done runs a script that says whether it did what it was asked.
-func (s *Store) done(ctx context.Context, doing string, script *redis.Script, keys []string, args ...any) (bool, error) {
+// apply runs a script that returns 1 if it has made its change, and 0 if it has not.
+func (s *Store) apply(ctx context.Context, doing string, script *redis.Script, keys []string, args ...any) (bool, error) {
 	value, err := s.run(ctx, doing, script, keys, args...)
 	if err != nil {
 		return false, err
 	}
-	did, ok := value.(int64)
+	applied, ok := value.(int64)
 	if !ok {
-		return false, errAnswer(doing)
+		return false, errReply(doing)
 	}
-	return did == 1, nil
+	return applied == 1, nil
 }
 
-// texts runs a script that returns a list, with "" for what is not there.
-func (s *Store) texts(ctx context.Context, doing string, script *redis.Script, keys []string, args ...any) ([]string, error) {
+// query runs a script that returns a list of strings. An element that is nil becomes "".
+func (s *Store) query(ctx context.Context, doing string, script *redis.Script, keys []string, args ...any) ([]string, error) {
 	value, err := s.run(ctx, doing, script, keys, args...)
 	if err != nil {
 		return nil, err
 	}
-	list, ok := value.([]any)
+	elements, ok := value.([]any)
 	if !ok {
-		return nil, errAnswer(doing)
+		return nil, errReply(doing)
 	}
-	texts := make([]string, len(list))
-	for i, one := range list {
-		if texts[i], ok = one.(string); !ok && one != nil {
-			return nil, errAnswer(doing)
+	list := make([]string, len(elements))
+	for i, element := range elements {
+		if list[i], ok = element.(string); !ok && element != nil {
+			return nil, errReply(doing)
 		}
 	}
-	return texts, nil
+	return list, nil
 }
 
-func errAnswer(doing string) error {
-	return fmt.Errorf("auth: redis store: %s: the answer is not one of this script's", doing)
+func errReply(doing string) error {
+	return fmt.Errorf("auth: redis store: %s: the server's reply has an unexpected form", doing)
 }

@@ -29,17 +29,16 @@ func TestRecordStore(t *testing.T) {
 	})
 }
 
-// TestOnCluster has a node of a cluster check that each script's keys lie in one
-// slot.
+// TestOnCluster has a node of a cluster check that the keys of each script lie in one slot.
 func TestOnCluster(t *testing.T) {
 	t.Parallel()
 	node := start(t, "--cluster-enabled", "yes")
-	one := node.client()
-	if err := one.ClusterAddSlotsRange(bounded(t), 0, 16383).Err(); err != nil {
+	admin := node.client()
+	if err := admin.ClusterAddSlotsRange(bounded(t), 0, 16383).Err(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() error {
-		if info := one.ClusterInfo(bounded(t)).Val(); !strings.Contains(info, "cluster_state:ok") {
+		if info := admin.ClusterInfo(bounded(t)).Val(); !strings.Contains(info, "cluster_state:ok") {
 			return errors.New(info)
 		}
 		return nil
@@ -48,6 +47,9 @@ func TestOnCluster(t *testing.T) {
 	t.Cleanup(func() { client.Close() })
 	t.Run("Sessions", func(t *testing.T) {
 		authtest.TestSessionStore(t, func(*testing.T) auth.SessionStore { return newStore(t, client, "t"+rand.Text()) })
+	})
+	t.Run("Owners", func(t *testing.T) {
+		testOwners(t, newStore(t, client, "t"+rand.Text()))
 	})
 	t.Run("Records", func(t *testing.T) {
 		authtest.TestRecordStore(t, func(*testing.T) auth.RecordStore { return newStore(t, client, "t"+rand.Text()) })
@@ -78,8 +80,8 @@ func TestNewFaults(t *testing.T) {
 		s, err := redisstore.New(tt.client, redisstore.Config{Prefix: tt.prefix})
 		var fields []string
 		if joined, ok := err.(interface{ Unwrap() []error }); ok {
-			for _, one := range joined.Unwrap() {
-				if fault, ok := errors.AsType[*auth.ConfigError](one); ok {
+			for _, err := range joined.Unwrap() {
+				if fault, ok := errors.AsType[*auth.ConfigError](err); ok {
 					fields = append(fields, fault.Field)
 				}
 			}

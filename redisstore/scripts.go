@@ -2,13 +2,13 @@ package redisstore
 
 import "github.com/redis/go-redis/v9"
 
-// The scripts. Each declares its keys, so that a cluster that moves their slot
-// refuses a script before it has begun. Redis undoes nothing of a script that fails,
-// so each reads what it will write to before it writes: what is of another type
-// fails there. A server that is full, or lacks replicas, refuses the first write.
+// The scripts for sessions. Each declares its keys, so that a cluster that is moving their slot
+// refuses a script before it has begun. Redis undoes nothing of a script that fails, so each script
+// reads what it will write to before it writes: a key of another type fails there. A server that is
+// full, or that lacks replicas, refuses the first write.
 
-// saving writes the session ARGV[1] to KEYS[1] and its ID ARGV[2] to the list of
-// its user in KEYS[2], both to be forgotten at ARGV[3].
+// saving writes the session ARGV[1] to KEYS[1] and its ID ARGV[2] to the list of its user in KEYS[2].
+// Redis forgets both at ARGV[3].
 const saving = `
 local function save()
 	redis.call('SET', KEYS[1], ARGV[1])
@@ -21,20 +21,20 @@ local function save()
 end
 `
 
-// create adds a session. The first 16 bytes of a value are one write's own: a
-// command that was sent again finds its deed done.
-var create = redis.NewScript(saving + `
-redis.call('ZCARD', KEYS[2]) -- fails if it is no list
+// createSession adds a session. The first 16 bytes of a value belong to one write alone: a script
+// that is sent again finds that its change is made.
+var createSession = redis.NewScript(saving + `
+redis.call('ZCARD', KEYS[2]) -- fails if it is no sorted set
 if redis.call('EXISTS', KEYS[1]) == 0 then
 	return save()
 end
 return redis.call('GETRANGE', KEYS[1], 0, 15) == string.sub(ARGV[1], 1, 16) and 1 or 0
 `)
 
-// replace puts a session in the place of the one whose version is ARGV[4]. A
-// session that the list of its user lost could not be ended with the others of
-// the user, so it is over.
-var replace = redis.NewScript(saving + `
+// replaceSession puts a session in the place of the one whose version is ARGV[4]. A session that is
+// missing from the list of its user could not be ended with the user's others, so it is deleted
+// (decision 0053).
+var replaceSession = redis.NewScript(saving + `
 local head = redis.call('GETRANGE', KEYS[1], 0, 15)
 if head == string.sub(ARGV[1], 1, 16) then
 	return 1
@@ -49,27 +49,26 @@ end
 return save()
 `)
 
-// load returns the time and the values of its keys.
-var load = redis.NewScript(`
-local found = redis.call('TIME')
+// loadSessions returns the time and the values of its keys.
+var loadSessions = redis.NewScript(`
+local reply = redis.call('TIME')
 for _, key in ipairs(KEYS) do
-	found[#found + 1] = redis.call('GET', key)
+	reply[#reply + 1] = redis.call('GET', key)
 end
-return found
+return reply
 `)
 
-// list returns the IDs of a user's sessions.
-var list = redis.NewScript(`return redis.call('ZRANGE', KEYS[1], 0, -1)`)
+// listMembers returns the members of a list: the IDs of a user's sessions, or the keys of an owner's
+// records.
+var listMembers = redis.NewScript(`return redis.call('ZRANGE', KEYS[1], 0, -1)`)
 
-// recording appends to the feed, which is KEYS[1], and tells the channel, which is
-// ARGV[1].
+// recording appends to the feed, KEYS[1], and publishes on the channel, ARGV[1].
 //
-// The feed is a sorted set by number. A member begins with 32 hexadecimal digits of
-// a hash of all of the feed up to it, so that what has the same number and digits
-// in two feeds has the same past; then the time of expiry in microseconds, 20
-// digits; then the revocation. The last member is always there, so the numbers go
-// on. For each new member eight old ones are looked at, in turn, and removed if
-// they have expired.
+// The feed is a sorted set by number. A member begins with 32 hexadecimal digits of a hash of the
+// whole feed up to it, so that two feeds that have the same number with the same digits have the
+// same past. The time of expiry follows in microseconds, as 20 digits, and then the revocation. The
+// last member is never removed, so the numbers go on. For each new member the script looks at eight
+// old ones in turn, and removes those that have expired.
 const recording = `
 local feed = KEYS[1]
 local last = redis.call('ZREVRANGE', feed, 0, 0, 'WITHSCORES')
@@ -94,13 +93,14 @@ local function record(payloads)
 	if life > redis.call('PTTL', feed) then
 		redis.call('PEXPIRE', feed, life)
 	end
-	redis.pcall('PUBLISH', ARGV[1], '') -- may be forbidden: the feed is read all the same
+	redis.pcall('PUBLISH', ARGV[1], '') -- an error is no matter: readers poll the feed as well
 	return 1
 end
 `
 
-// remove ends the session ARGV[2] of KEYS[2] and the list KEYS[3].
-var remove = redis.NewScript(recording + `
+// deleteSession ends the session in KEYS[2], whose ID is ARGV[2] and whose user has the list KEYS[3].
+// ARGV[3] is the revocation.
+var deleteSession = redis.NewScript(recording + `
 if redis.call('EXISTS', KEYS[2]) == 0 then
 	return 0
 end
@@ -109,11 +109,10 @@ redis.call('DEL', KEYS[2])
 return record({ARGV[3]})
 `)
 
-// removeAll ends the sessions of the list KEYS[2], if they are those of KEYS[3] and
-// so on, whose IDs are ARGV[5] and so on, beside the one that is spared, ARGV[2].
-// ARGV[3] is what all revocations of sessions begin with, ARGV[4] the one of the
-// user, if there is one.
-var removeAll = redis.NewScript(recording + `
+// deleteUserSessions ends the sessions in the list KEYS[2] except ARGV[2]. It does so only if these
+// are exactly KEYS[3] and so on, whose IDs are ARGV[5] and so on. ARGV[3] is what every revocation of
+// a session begins with, ARGV[4] the revocation of the user, or empty.
+var deleteUserSessions = redis.NewScript(recording + `
 local listed, payloads = redis.call('ZCARD', KEYS[2]), {}
 if redis.call('ZSCORE', KEYS[2], ARGV[2]) then
 	listed = listed - 1
@@ -140,17 +139,17 @@ end
 return record(payloads)
 `)
 
-// since returns the time, and up to ARGV[3] members of the feed with their numbers:
-// those after the one that has the number ARGV[1] and the digits ARGV[2], or the
-// first ones, if there is no such member.
-var since = redis.NewScript(`
-local from, found = '-inf', redis.call('TIME')
-local at = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])[1]
-if at and string.sub(at, 1, 32) == ARGV[2] then
+// revokedSince returns the time, and up to ARGV[3] members of the feed with their numbers: those
+// after the member that has the number ARGV[1] and the digits ARGV[2], or the first ones if there is
+// no such member.
+var revokedSince = redis.NewScript(`
+local from, reply = '-inf', redis.call('TIME')
+local member = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])[1]
+if member and string.sub(member, 1, 32) == ARGV[2] then
 	from = '(' .. ARGV[1]
 end
-for _, one in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], from, '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[3])) do
-	found[#found + 1] = one
+for _, element in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], from, '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[3])) do
+	reply[#reply + 1] = element
 end
-return found
+return reply
 `)

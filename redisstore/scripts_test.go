@@ -18,15 +18,15 @@ import (
 	"github.com/seed-e36e2130/auth/redisstore"
 )
 
-// permissions are the lines of the package's documentation, for the prefix "auth".
+// permissions are the rules in the package documentation, for the prefix "auth".
 var permissions = []string{
-	"~{auth}:*", "~auth:r:*", "&{auth}:feed", "-@all", "+@connection", "+eval", "+evalsha", "+subscribe", "+unsubscribe", "+publish",
-	"+get", "+getrange", "+set", "+del", "+exists", "+time", "+pttl", "+pexpire", "+pexpireat",
+	"~{auth}:*", "&{auth}:feed", "-@all", "+@connection", "+eval", "+evalsha", "+subscribe", "+unsubscribe", "+publish",
+	"+get", "+getrange", "+set", "+del", "+exists", "+time", "+pttl", "+persist", "+pexpire", "+pexpireat",
 	"+zadd", "+zcard", "+zscore", "+zrem", "+zrange", "+zrevrange", "+zrangebyscore", "+zremrangebyscore",
 }
 
-// TestPermissions runs the suites as a user who may do no more than the
-// documentation says, and then without the channel.
+// TestPermissions runs the suites with exactly the permissions that the documentation lists, and
+// then without the channel.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("doc.go")
@@ -35,7 +35,7 @@ func TestPermissions(t *testing.T) {
 	}
 	for _, word := range permissions {
 		if !regexp.MustCompile(`\s` + regexp.QuoteMeta(word) + `\s`).Match(text) {
-			t.Errorf("the documentation does not say %s", word)
+			t.Errorf("the documentation does not list %s", word)
 		}
 	}
 	own := start(t)
@@ -52,7 +52,7 @@ func TestPermissions(t *testing.T) {
 			}
 			client := connect(t, &redis.Options{Addr: own.addr(), Username: user, Password: "password", ContextTimeoutEnabled: true})
 			if err := client.Keys(bounded(t), "*").Err(); !redis.HasErrorPrefix(err, "NOPERM") {
-				t.Fatalf("the user may do more: %v", err)
+				t.Fatalf("KEYS is not forbidden: %v", err)
 			}
 			empty := func(t *testing.T) *redisstore.Store {
 				if err := admin.FlushAll(bounded(t)).Err(); err != nil { // of the test's own server
@@ -61,15 +61,16 @@ func TestPermissions(t *testing.T) {
 				return newStore(t, client, "auth")
 			}
 			authtest.TestRecordStore(t, func(t *testing.T) auth.RecordStore { return empty(t) })
+			testOwners(t, empty(t))
 			s := empty(t)
-			one := session(1, "ada")
-			create(t, s, one)
-			next := one
+			sess := session(1, "ada")
+			create(t, s, sess)
+			next := sess
 			next.Version++
-			if err := s.ReplaceSession(bounded(t), one, next); err != nil {
+			if err := s.ReplaceSession(bounded(t), sess, next); err != nil {
 				t.Error(err)
 			}
-			if err := s.DeleteSession(bounded(t), one.ID, time.Now().Add(time.Hour)); err != nil {
+			if err := s.DeleteSession(bounded(t), sess.ID, time.Now().Add(time.Hour)); err != nil {
 				t.Error(err)
 			}
 			revoke(t, s, time.Now().Add(time.Hour), "ada")
@@ -79,16 +80,16 @@ func TestPermissions(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
-			heard := false
-			err := s.Listen(ctx, func(context.Context) error { heard = true; cancel(); return nil })
-			if heard != channel {
-				t.Errorf("Listen heard %t and returned %v", heard, err)
+			synced := false
+			err := s.Listen(ctx, func(context.Context) error { synced = true; cancel(); return nil })
+			if synced != channel {
+				t.Errorf("Listen called sync: %t, want %t; it returned %v", synced, channel, err)
 			}
 		})
 	}
 }
 
-// between is a hook that calls f after each command that went well.
+// between is a hook that calls f after each script that succeeded.
 type between struct{ f func() }
 
 func (b between) DialHook(next redis.DialHook) redis.DialHook                               { return next }
@@ -103,8 +104,8 @@ func (b between) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// TestChangedMeanwhile has a user log in and out between the two steps of ending all
-// the sessions: what is ended is what there was at the end.
+// TestChangedMeanwhile has a user log in and out between the two steps in which all sessions are
+// ended. Those that existed at the second step are ended.
 func TestChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	other := connect(t, options(t))
@@ -126,19 +127,19 @@ func TestChangedMeanwhile(t *testing.T) {
 				}
 				create(t, s, session(10+steps, "ada"))
 			}})
-			changed := newStore(t, client, p)
-			err := changed.DeleteUserSessions(bounded(t), "ada", except, time.Now(), time.Now().Add(time.Hour))
+			interrupted := newStore(t, client, p)
+			err := interrupted.DeleteUserSessions(bounded(t), "ada", except, time.Now(), time.Now().Add(time.Hour))
 			left, err2 := s.Sessions(bounded(t), "ada")
 			switch {
 			case err2 != nil:
 				t.Error(err2)
 			case always:
-				ofTheWorld(t, "DeleteUserSessions, which cannot", err)
+				wantFailure(t, "DeleteUserSessions with a login at every step", err)
 				if len(left) < 3 {
-					t.Errorf("DeleteUserSessions returned %v and left %d", err, len(left))
+					t.Errorf("DeleteUserSessions returned %v and left %d sessions", err, len(left))
 				}
 			case err != nil || len(left) > 1 || len(left) == 1 && left[0].ID != except || len(left) == 0 && except != "":
-				t.Errorf("DeleteUserSessions but %q left %v, %v", except, left, err)
+				t.Errorf("DeleteUserSessions except %q left %v, %v", except, left, err)
 			}
 			if err := s.DeleteUserSessions(bounded(t), "ada", "", time.Now(), time.Now().Add(time.Hour)); err != nil {
 				t.Error(err)
@@ -147,15 +148,15 @@ func TestChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestWrongType finds what another program keeps under a key, and changes nothing.
+// TestWrongType finds a key of another type, which another program has written, and changes nothing.
 func TestWrongType(t *testing.T) {
 	t.Parallel()
 	client := connect(t, options(t))
 	p := prefix(t, client)
 	s := newStore(t, client, p)
-	one, two := session(1, "ada"), session(2, "ada")
-	create(t, s, one)
-	for _, key := range keys(t, client, p) { // the list
+	listed, added := session(1, "ada"), session(2, "ada")
+	create(t, s, listed)
+	for _, key := range keys(t, client, p) {
 		if !strings.Contains(key, ":u:") {
 			continue
 		}
@@ -166,23 +167,23 @@ func TestWrongType(t *testing.T) {
 			if err := client.RPush(bounded(t), wrong, "x").Err(); err != nil {
 				t.Fatal(err)
 			}
-			ofTheWorld(t, "DeleteSession", s.DeleteSession(bounded(t), one.ID, one.ExpiresAt))
-			ofTheWorld(t, "DeleteUserSessions", s.DeleteUserSessions(bounded(t), "ada", "", one.CreatedAt, one.ExpiresAt))
+			wantFailure(t, "DeleteSession", s.DeleteSession(bounded(t), listed.ID, listed.ExpiresAt))
+			wantFailure(t, "DeleteUserSessions", s.DeleteUserSessions(bounded(t), "ada", "", listed.CreatedAt, listed.ExpiresAt))
 			if wrong == key {
-				ofTheWorld(t, "CreateSession", s.CreateSession(bounded(t), two))
-				ofTheWorld(t, "ReplaceSession", s.ReplaceSession(bounded(t), one, one))
+				wantFailure(t, "CreateSession", s.CreateSession(bounded(t), added))
+				wantFailure(t, "ReplaceSession", s.ReplaceSession(bounded(t), listed, listed))
 				if err := client.Rename(bounded(t), "{"+p+"}:kept", key).Err(); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if _, _, err := s.Session(bounded(t), one.ID); err != nil {
+			if _, _, err := s.Session(bounded(t), listed.ID); err != nil {
 				t.Errorf("Session: %v", err)
 			}
 		}
 	}
 	_, err := s.RevokedSince(bounded(t), "", func(auth.Revocation) {})
-	ofTheWorld(t, "RevokedSince", err)
-	if _, _, err := s.Session(bounded(t), two.ID); !errors.Is(err, auth.ErrSessionNotFound) {
+	wantFailure(t, "RevokedSince", err)
+	if _, _, err := s.Session(bounded(t), added.ID); !errors.Is(err, auth.ErrSessionNotFound) {
 		t.Errorf("Session: %v", err)
 	}
 	if list, err := s.Sessions(bounded(t), "ada"); err != nil || len(list) != 1 {

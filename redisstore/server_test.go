@@ -15,19 +15,19 @@ import (
 	"github.com/seed-e36e2130/auth/redisstore"
 )
 
-// options returns those of the shared server.
+// options returns the options of the shared server.
 func options(t testing.TB) *redis.Options {
 	t.Helper()
 	opt, err := redis.ParseURL(testenv.Require(t, "Redis", "AUTH_TEST_REDIS"))
 	if err != nil {
-		t.Fatalf("AUTH_TEST_REDIS must be a URL, as in redis://127.0.0.1:6379/0")
+		t.Fatal("AUTH_TEST_REDIS must be a URL, as in redis://127.0.0.1:6379/0")
 	}
 	opt.ContextTimeoutEnabled = true
 	opt.PoolSize = 16
 	return opt
 }
 
-// connect returns a client that the test closes.
+// connect returns a client, which is closed after the test.
 func connect(t testing.TB, opt *redis.Options) *redis.Client {
 	t.Helper()
 	client := redis.NewClient(opt)
@@ -35,7 +35,7 @@ func connect(t testing.TB, opt *redis.Options) *redis.Client {
 	return client
 }
 
-// prefix returns one that nobody else has, and deletes its keys after the test.
+// prefix returns a prefix that is used nowhere else, and deletes its keys after the test.
 func prefix(t testing.TB, client redis.UniversalClient) string {
 	t.Helper()
 	p := "t" + rand.Text()
@@ -49,14 +49,14 @@ func prefix(t testing.TB, client redis.UniversalClient) string {
 	return p
 }
 
-// keys returns the keys of a prefix.
+// keys returns all keys that contain a prefix.
 func keys(t testing.TB, client redis.UniversalClient, prefix string) []string {
 	t.Helper()
-	var found []string
+	var all []string
 	for scan := client.Scan(context.Background(), 0, "*"+prefix+"*", 1000).Iterator(); scan.Next(context.Background()); {
-		found = append(found, scan.Val())
+		all = append(all, scan.Val())
 	}
-	return found
+	return all
 }
 
 func newStore(t testing.TB, client redis.UniversalClient, prefix string) *redisstore.Store {
@@ -68,14 +68,14 @@ func newStore(t testing.TB, client redis.UniversalClient, prefix string) *rediss
 	return s
 }
 
-// bounded returns a context that ends a test which hangs.
+// bounded returns a context that ends a test that hangs.
 func bounded(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// eventually calls f until it returns nil, for some seconds.
+// eventually calls f until it returns nil, for at least 10 seconds.
 func eventually(t testing.TB, f func() error) {
 	t.Helper()
 	var err error
@@ -88,7 +88,7 @@ func eventually(t testing.TB, f func() error) {
 	t.Fatal(err)
 }
 
-// server is a Redis of the test's own, which it may kill.
+// server is a Redis server of one test, which may kill it.
 type server struct {
 	t    testing.TB
 	dir  string
@@ -97,7 +97,7 @@ type server struct {
 	cmd  *exec.Cmd
 }
 
-// start returns a server with these settings, in a folder that goes with the test.
+// start starts a server with these settings. Its folder is removed after the test.
 func start(t testing.TB, args ...string) *server {
 	t.Helper()
 	testenv.Command(t, "redis-server")
@@ -107,8 +107,8 @@ func start(t testing.TB, args ...string) *server {
 	return s
 }
 
-// freePort returns one that nobody listened on a moment ago, nor on the one that a
-// cluster's node takes for its bus.
+// freePort returns a port that was free a moment ago, as was the port that a node of a cluster takes
+// for its bus.
 func freePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {
@@ -130,7 +130,7 @@ func freePort(t testing.TB) string {
 
 func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
 
-// run starts the process, again on the same files, and waits until it answers.
+// run starts the process, or starts it again on the same files, and waits until it answers.
 func (s *server) run() {
 	s.t.Helper()
 	s.cmd = exec.Command(testenv.Command(s.t, "redis-server"), append([]string{
@@ -144,19 +144,19 @@ func (s *server) run() {
 	eventually(s.t, func() error {
 		err := client.Ping(context.Background()).Err()
 		if redis.HasErrorPrefix(err, "NOAUTH") {
-			return nil // it wants a password
+			return nil // the server requires a password
 		}
 		return err
 	})
 }
 
-// kill ends the process without a warning.
+// kill ends the process by SIGKILL.
 func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait() // killed
+	_ = s.cmd.Wait() // reports that it was killed
 }
 
-// client returns one of the server's own.
+// client returns a client of the server.
 func (s *server) client() *redis.Client {
 	return connect(s.t, &redis.Options{Addr: s.addr(), ContextTimeoutEnabled: true, PoolSize: 16})
 }

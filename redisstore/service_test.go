@@ -19,23 +19,37 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
-	"github.com/seed-e36e2130/auth/redisstore"
-	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/redisstore"
+	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
-// service is a program as a host writes it: endpoints, a protected route, and a list
-// of what is revoked, over HTTP.
+// service is a program like a host's: endpoints, a protected route and a list of revocations, over
+// HTTP.
 type service struct {
 	url  string
 	auth *auth.Authenticator
 	list *revocation.List
 }
 
-// newService serves users and the sessions that s keeps. Each request may take as
-// long as limit, and told hears how each was answered.
-func newService(t testing.TB, users *memstore.Store, s *redisstore.Store, key jwt.Key, cfg revocation.Config, limit time.Duration, told func(path string, status int)) service {
+// secretsOf are the keys that the replicas of a service share.
+type secretsOf struct {
+	signing *jwt.KeyRing
+	refresh *secrets.Ring
+}
+
+func newSecrets(t testing.TB) secretsOf {
+	t.Helper()
+	return secretsOf{testkit.RingOf(t, testkit.Generated(t, "HS256")), newRefreshKeys(t)}
+}
+
+// newService serves users, with sessions in s. It ends the context of each request after limit, and
+// calls answered with the status of each answer.
+func newService(t testing.TB, users *memstore.Store, s *redisstore.Store, keys secretsOf, cfg revocation.Config, limit time.Duration,
+	answered func(path string, status int)) service {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -47,11 +61,10 @@ func newService(t testing.TB, users *memstore.Store, s *redisstore.Store, key jw
 	must(err)
 	t.Cleanup(func() { list.Close() })
 	must(list.Sync(bounded(t)))
-	keys, err := jwt.NewKeyRing(key)
-	must(err)
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys, Check: list.Check})
-	must(err)
-	a, err := auth.New(users, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys, Revoked: list.Sync, Accounts: users})
+	tokens := testkit.NewIssuer(t, jwt.IssuerConfig{Keys: keys.signing, Check: list.Check})
+	a, err := auth.New(users, tokens, auth.Config{
+		Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh, Revoked: list.Sync, Accounts: users,
+	})
 	must(err)
 	guard, err := auth.NewMiddleware(a, auth.MiddlewareConfig{})
 	must(err)
@@ -64,8 +77,8 @@ func newService(t testing.TB, users *memstore.Store, s *redisstore.Store, key jw
 		defer cancel()
 		answer := &statusWriter{w, http.StatusOK}
 		mux.ServeHTTP(answer, r.WithContext(ctx))
-		if told != nil {
-			told(r.URL.Path, answer.status)
+		if answered != nil {
+			answered(r.URL.Path, answer.status)
 		}
 	}))
 	t.Cleanup(server.Close)
@@ -82,7 +95,7 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// send returns the status and the body, and the status 0 if ctx ended first.
+// send returns the status and the body of the answer, or the status 0 if ctx ended first.
 func (s service) send(t testing.TB, ctx context.Context, path, token, body string) (int, string) {
 	t.Helper()
 	method := http.MethodPost
@@ -121,18 +134,9 @@ func (s service) refresh(t testing.TB, ctx context.Context, token string) (int, 
 	return s.send(t, ctx, "/refresh", "", `{"refresh_token":"`+token+`"}`)
 }
 
-func newKey(t testing.TB) jwt.Key {
-	t.Helper()
-	key, err := jwt.GenerateKey(jwt.HS256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// TestBusyPool has no connection of the pool left. Refresh and Login answer 503 when
-// the time that the host gives a request is over, or the client has gone. Then all
-// is as it was: no connection is lost, and the token that was presented is good.
+// TestBusyPool has all connections of the pool in use. Refresh and Login answer 503 when the host's
+// time limit of a request is over, or when the client has disconnected. Afterwards no connection is
+// lost, and the token that was presented still works.
 func TestBusyPool(t *testing.T) {
 	t.Parallel()
 	const limit, clients, connections = 300 * time.Millisecond, 32, 2
@@ -142,7 +146,7 @@ func TestBusyPool(t *testing.T) {
 	s := newStore(t, client, prefix(t, connect(t, options(t))))
 	var mu sync.Mutex
 	answers := make(map[string]int) // by path and status
-	srv := newService(t, memstore.New(), s, newKey(t), revocation.Config{Bound: 5 * time.Minute}, limit, func(path string, status int) {
+	srv := newService(t, memstore.New(), s, newSecrets(t), revocation.Config{Bound: 5 * time.Minute}, limit, func(path string, status int) {
 		mu.Lock()
 		defer mu.Unlock()
 		answers[fmt.Sprint(path, " ", status)]++
@@ -165,7 +169,7 @@ func TestBusyPool(t *testing.T) {
 	for i := range clients {
 		wg.Go(func() {
 			ctx := bounded(t)
-			if i%4 < 2 { // leaves
+			if i%4 < 2 { // disconnects early
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, limit/3)
 				defer cancel()
@@ -178,7 +182,7 @@ func TestBusyPool(t *testing.T) {
 				status, text = srv.send(t, ctx, "/login", "", body)
 			}
 			if took := time.Since(began); took > 20*limit {
-				t.Errorf("an answer after %v", took)
+				t.Errorf("the answer took %v", took)
 			}
 			if status != 0 && (status != http.StatusServiceUnavailable || !strings.Contains(text, `"code":"unavailable"`)) {
 				t.Errorf("answer %d %s", status, text)
@@ -186,7 +190,7 @@ func TestBusyPool(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	eventually(t, func() error { // also those whose client has gone
+	eventually(t, func() error { // also the requests of clients that have disconnected
 		mu.Lock()
 		defer mu.Unlock()
 		if want := map[string]int{"/refresh 503": clients / 2, "/login 503": clients / 2}; !maps.Equal(answers, want) {
@@ -195,7 +199,7 @@ func TestBusyPool(t *testing.T) {
 		return nil
 	})
 	if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
-		t.Errorf("the protected route answers %d", code)
+		t.Errorf("the protected route answers %d, want 200", code)
 	}
 	for _, conn := range taken {
 		if err := conn.Close(); err != nil {
@@ -203,62 +207,62 @@ func TestBusyPool(t *testing.T) {
 		}
 	}
 	if status, text := srv.refresh(t, bounded(t), tokens.RefreshToken); status != http.StatusOK {
-		t.Errorf("the same token then: %d %s", status, text)
+		t.Errorf("refresh with the same token afterwards: %d %s", status, text)
 	}
 	if status, text := srv.send(t, bounded(t), "/login", "", body); status != http.StatusOK {
-		t.Errorf("login then: %d %s", status, text)
+		t.Errorf("login afterwards: %d %s", status, text)
 	}
 	if list, err := s.Sessions(bounded(t), user.ID); err != nil || len(list) != 2 {
 		t.Errorf("%d sessions, %v, want 2", len(list), err)
 	}
 	if pool := client.PoolStats(); pool.TotalConns != pool.IdleConns || pool.TotalConns > connections {
-		t.Errorf("connections are lost: %d, %d of them idle", pool.TotalConns, pool.IdleConns)
+		t.Errorf("%d connections, %d of them idle: want all, and at most %d", pool.TotalConns, pool.IdleConns, connections)
 	}
 }
 
-// TestSessionsOfUser ends the sessions of a user in every way there is, at one
-// replica. At the other the access tokens of those, and no others, end.
+// TestSessionsOfUser ends sessions of a user in every possible way at one replica. The other replica
+// then refuses the access tokens of exactly these sessions.
 func TestSessionsOfUser(t *testing.T) {
 	t.Parallel()
 	client := connect(t, options(t))
-	p, users, key := prefix(t, client), memstore.New(), newKey(t)
-	here := newService(t, users, newStore(t, client, p), key, revocation.Config{}, time.Minute, nil)
-	there := newService(t, users, newStore(t, connect(t, options(t)), p), key, revocation.Config{}, time.Minute, nil)
+	p, users, keys := prefix(t, client), memstore.New(), newSecrets(t)
+	here := newService(t, users, newStore(t, client, p), keys, revocation.Config{}, time.Minute, nil)
+	there := newService(t, users, newStore(t, connect(t, options(t)), p), keys, revocation.Config{}, time.Minute, nil)
 	ada, err := here.auth.Register(bounded(t), "ada", password)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, now := bounded(t), password
-	again := func() (tokens auth.Tokens) {
+	ctx, currentPassword := bounded(t), password
+	newLogin := func() (tokens auth.Tokens) {
 		t.Helper()
-		if tokens, err = here.auth.Login(ctx, "ada", now); err != nil {
+		if tokens, err = here.auth.Login(ctx, "ada", currentPassword); err != nil {
 			t.Fatal(err)
 		}
 		return tokens
 	}
-	live := []auth.Tokens{again(), again(), again()}
+	live := []auth.Tokens{newLogin(), newLogin(), newLogin()}
 	id := func(i int) string { return live[i].Principal.SessionID() }
 	for _, row := range []struct {
 		name string
 		end  func() error
-		keep int // how many of live go on
+		keep int // sessions in live that continue, the first ones
 		make func() []auth.Tokens
 	}{
 		{"EndSession", func() error { return here.auth.EndSession(ctx, ada.ID, id(2)) }, 2, nil},
 		{"EndSessions of the others", func() error { return here.auth.EndSessions(ctx, ada.ID, id(0)) }, 1, nil},
 		{"ChangePassword", func() error {
-			tokens, err := here.auth.ChangePassword(ctx, ada.ID, now, "battery staple")
-			now = "battery staple"
+			tokens, err := here.auth.ChangePassword(ctx, ada.ID, currentPassword, "battery staple")
+			currentPassword = "battery staple"
 			live = append(live, tokens)
-			slices.Reverse(live) // the new one first
+			slices.Reverse(live) // the new session first
 			return err
 		}, 1, nil},
-		{"EndSessions", func() error { return here.auth.EndSessions(ctx, ada.ID, "") }, 0, func() []auth.Tokens { return []auth.Tokens{again()} }},
+		{"EndSessions", func() error { return here.auth.EndSessions(ctx, ada.ID, "") }, 0, func() []auth.Tokens { return []auth.Tokens{newLogin()} }},
 		{"Disable", func() error { return here.auth.Disable(ctx, ada.ID) }, 0, func() []auth.Tokens {
 			if err := here.auth.Enable(ctx, ada.ID); err != nil {
 				t.Fatal(err)
 			}
-			return []auth.Tokens{again(), again()}
+			return []auth.Tokens{newLogin(), newLogin()}
 		}},
 		{"Delete", func() error { return here.auth.Delete(ctx, ada.ID) }, 0, nil},
 	} {
@@ -271,15 +275,15 @@ func TestSessionsOfUser(t *testing.T) {
 				want = http.StatusUnauthorized
 			}
 			if code := there.profile(t, tokens.AccessToken); code != want {
-				t.Errorf("%s: session %d is answered %d, want %d", row.name, i, code, want)
+				t.Errorf("%s: a request with session %d is answered %d, want %d", row.name, i, code, want)
 			}
 		}
 		if list, err := there.auth.Sessions(ctx, ada.ID); err != nil || len(list) != row.keep {
 			t.Errorf("%s: %d sessions, %v, want %d", row.name, len(list), err, row.keep)
 		}
-		for _, tokens := range live[row.keep:] { // last, for this could end it, too
+		for _, tokens := range live[row.keep:] { // last, because a refresh could end the session, too
 			if _, err := there.auth.Refresh(ctx, tokens.RefreshToken); !errors.Is(err, auth.ErrInvalidGrant) {
-				t.Errorf("%s: Refresh of a session that ended: %v", row.name, err)
+				t.Errorf("%s: Refresh of an ended session: %v, want ErrInvalidGrant", row.name, err)
 			}
 		}
 		live = live[:row.keep]

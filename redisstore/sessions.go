@@ -15,171 +15,171 @@ import (
 )
 
 const (
-	forgetAfter = time.Hour // from when a session has expired
-	listAtOnce  = 256       // sessions that one script loads
-	removeTries = 32        // of a list that others change meanwhile
+	forgetAfter    = time.Hour // time for which an expired session is kept
+	sessionsAtOnce = 256       // sessions that one script loads
+	deleteTries    = 32        // attempts to end the sessions of a user, whose list others change meanwhile
 )
 
-// isID reports whether id has the form of a session ID. Nothing else becomes part
-// of a key's name.
+// isID reports whether id has the form of a session ID. Only such an ID becomes a part of the name
+// of a key.
 func isID(id string) bool {
 	return len(id) == 22 && strings.Trim(id, letters) == ""
 }
 
 func (s *Store) sessionKey(id string) string { return s.prefix + "s:" + id }
 
-// listKey returns the key of the list of a user's sessions, a sorted set of IDs by
-// when they are forgotten. A user ID can be any bytes, its hash cannot.
-func (s *Store) listKey(userID string) string {
-	sum := sha256.Sum256([]byte(userID))
-	return s.prefix + "u:" + base64.RawURLEncoding.EncodeToString(sum[:])
+// listKey returns the key of the list of a user's sessions, a sorted set of IDs by the time when
+// Redis forgets them.
+func (s *Store) listKey(userID string) string { return s.prefix + "u:" + hashed(userID) }
+
+// hashed returns an ID as a part of the name of a key. An ID may be any bytes, its hash may not.
+func hashed(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// forgetAt returns when Redis forgets a session, in milliseconds.
-func forgetAt(one *auth.Session) string {
-	return milliseconds(one.ExpiresAt.Add(forgetAfter))
+// forgetAt returns the time when Redis forgets a session, in milliseconds.
+func forgetAt(session *auth.Session) string {
+	return milliseconds(session.ExpiresAt.Add(forgetAfter))
 }
 
-// milliseconds returns a time as Redis takes it.
+// milliseconds returns a time in the form that Redis takes.
 func milliseconds(t time.Time) string {
-	const most = 253402300799000 // the year 9999
+	const most = 253402300799000 // year 9999
 	return strconv.FormatInt(min(max(t.UnixMilli(), 1), most), 10)
 }
 
-// CreateSession implements [session.Store].
-func (s *Store) CreateSession(ctx context.Context, one auth.Session) error {
-	const doing = "create session"
-	value, err := encode(&one)
+// CreateSession implements [auth.SessionStore].
+func (s *Store) CreateSession(ctx context.Context, session auth.Session) error {
+	value, err := encode(&session)
 	if err != nil {
 		return err
 	}
-	did, err := s.done(ctx, doing, create, []string{s.sessionKey(one.ID), s.listKey(one.UserID)}, value, one.ID, forgetAt(&one))
-	if err == nil && !did {
+	keys := []string{s.sessionKey(session.ID), s.listKey(session.UserID)}
+	created, err := s.apply(ctx, "create session", createSession, keys, value, session.ID, forgetAt(&session))
+	if err == nil && !created {
 		return auth.ErrConflict
 	}
 	return err
 }
 
-// Session implements [session.Store].
+// Session implements [auth.SessionStore].
 func (s *Store) Session(ctx context.Context, id string) (auth.Session, time.Time, error) {
 	const doing = "load session"
 	if !isID(id) {
-		return auth.Session{}, time.Time{}, s.unknown(ctx, auth.ErrSessionNotFound)
+		return auth.Session{}, time.Time{}, noSession(ctx, auth.ErrSessionNotFound)
 	}
-	found, err := s.texts(ctx, doing, load, []string{s.sessionKey(id)})
+	reply, err := s.query(ctx, doing, loadSessions, []string{s.sessionKey(id)})
 	if err != nil {
 		return auth.Session{}, time.Time{}, err
 	}
-	if len(found) != 3 {
-		return auth.Session{}, time.Time{}, errAnswer(doing)
+	if len(reply) != 3 {
+		return auth.Session{}, time.Time{}, errReply(doing)
 	}
-	if found[2] == "" {
+	if reply[2] == "" {
 		return auth.Session{}, time.Time{}, auth.ErrSessionNotFound
 	}
-	now, err := clock(found)
+	now, err := serverTime(reply)
 	if err != nil {
 		return auth.Session{}, time.Time{}, err
 	}
-	one, err := decode(id, found[2])
+	session, err := decode(id, reply[2])
 	if err != nil {
 		return auth.Session{}, time.Time{}, err
 	}
-	return one, now, nil
+	return session, now, nil
 }
 
-// unknown returns what a method answers about an ID that is none.
-func (s *Store) unknown(ctx context.Context, answer error) error {
-	if s == nil || s.client == nil {
-		return errZero
-	}
+// noSession returns answer, the result of a method for an ID that no session can have, or the error
+// of a context that has ended.
+func noSession(ctx context.Context, answer error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("auth: redis store: %w", err)
 	}
 	return answer
 }
 
-// clock returns the server's time, with which an answer begins.
-func clock(found []string) (time.Time, error) {
-	if len(found) >= 2 {
-		seconds, err := strconv.ParseInt(found[0], 10, 64)
-		micros, err2 := strconv.ParseInt(found[1], 10, 64)
+// serverTime returns the server's time, with which a reply begins.
+func serverTime(reply []string) (time.Time, error) {
+	if len(reply) >= 2 {
+		seconds, err := strconv.ParseInt(reply[0], 10, 64)
+		micros, err2 := strconv.ParseInt(reply[1], 10, 64)
 		if err == nil && err2 == nil {
 			return time.Unix(seconds, micros*1000).UTC(), nil
 		}
 	}
-	return time.Time{}, errAnswer("read the clock")
+	return time.Time{}, errReply("read the clock")
 }
 
-// Sessions implements [session.Store].
+// Sessions implements [auth.SessionStore].
 func (s *Store) Sessions(ctx context.Context, userID string) ([]auth.Session, error) {
 	const doing = "list sessions"
-	ids, err := s.texts(ctx, doing, list, []string{s.listKey(userID)})
+	ids, err := s.query(ctx, doing, listMembers, []string{s.listKey(userID)})
 	if err != nil {
 		return nil, err
 	}
-	var all []auth.Session
-	for some := range slices.Chunk(ids, listAtOnce) {
-		keys := make([]string, len(some))
-		for i, id := range some {
+	var sessions []auth.Session
+	for chunk := range slices.Chunk(ids, sessionsAtOnce) {
+		keys := make([]string, len(chunk))
+		for i, id := range chunk {
 			keys[i] = s.sessionKey(id)
 		}
-		found, err := s.texts(ctx, doing, load, keys)
+		reply, err := s.query(ctx, doing, loadSessions, keys)
 		if err != nil {
 			return nil, err
 		}
-		if len(found) != 2+len(some) {
-			return nil, errAnswer(doing)
+		if len(reply) != 2+len(chunk) {
+			return nil, errReply(doing)
 		}
-		for i, value := range found[2:] {
+		for i, value := range reply[2:] {
 			if value == "" {
 				continue // it ended meanwhile
 			}
-			one, err := decode(some[i], value)
+			session, err := decode(chunk[i], value)
 			if err != nil {
 				return nil, err
 			}
-			one.State = nil
-			all = append(all, one)
+			session.State = nil
+			sessions = append(sessions, session)
 		}
 	}
-	return all, nil
+	return sessions, nil
 }
 
-// ReplaceSession implements [session.Store].
+// ReplaceSession implements [auth.SessionStore].
 func (s *Store) ReplaceSession(ctx context.Context, old, replacement auth.Session) error {
 	if !isID(old.ID) {
-		return s.unknown(ctx, auth.ErrConflict)
+		return noSession(ctx, auth.ErrConflict)
 	}
 	value, err := encode(&replacement)
 	if err != nil {
 		return err
 	}
-	did, err := s.done(ctx, "replace session", replace, []string{s.sessionKey(old.ID), s.listKey(old.UserID)},
-		value, old.ID, forgetAt(&replacement), version(old.Version))
-	if err == nil && !did {
+	keys := []string{s.sessionKey(old.ID), s.listKey(old.UserID)}
+	replaced, err := s.apply(ctx, "replace session", replaceSession, keys, value, old.ID, forgetAt(&replacement), version(old.Version))
+	if err == nil && !replaced {
 		return auth.ErrConflict
 	}
 	return err
 }
 
-// DeleteSession implements [session.Store].
+// DeleteSession implements [auth.SessionStore].
 func (s *Store) DeleteSession(ctx context.Context, id string, expiry time.Time) error {
-	one, _, err := s.Session(ctx, id)
+	session, _, err := s.Session(ctx, id)
 	if err != nil {
 		return err
 	}
-	did, err := s.done(ctx, "delete session", remove, []string{s.feed, s.sessionKey(id), s.listKey(one.UserID)},
-		s.feed, id, ofSessions(expiry)+id)
-	if err == nil && !did {
+	keys := []string{s.feed, s.sessionKey(id), s.listKey(session.UserID)}
+	deleted, err := s.apply(ctx, "delete session", deleteSession, keys, s.feed, id, sessionRevocation(expiry)+id)
+	if err == nil && !deleted {
 		return auth.ErrSessionNotFound
 	}
 	return err
 }
 
-// DeleteUserSessions implements [session.Store]. It looks which sessions there
-// are, and ends them if these are still all, or else looks again: a script must
-// say beforehand which keys it touches. Whoever keeps it from ending must log in as
-// the user once for each look.
+// DeleteUserSessions implements [auth.SessionStore]. A script must declare the keys that it touches,
+// so the method first reads which sessions there are. The script ends them if these are still all of
+// them; otherwise the method reads again. Only repeated logins by that user can make it read again.
 func (s *Store) DeleteUserSessions(ctx context.Context, userID, except string, issuedAt, expiry time.Time) error {
 	const doing = "delete the sessions of a user"
 	if err := checkUserID(userID); err != nil {
@@ -187,20 +187,22 @@ func (s *Store) DeleteUserSessions(ctx context.Context, userID, except string, i
 	}
 	ofUser := ""
 	if except == "" {
-		ofUser = ofUserID(userID, issuedAt, expiry)
+		ofUser = userRevocation(userID, issuedAt, expiry)
 	}
-	for range removeTries {
-		ids, err := s.texts(ctx, doing, list, []string{s.listKey(userID)})
+	for range deleteTries {
+		ids, err := s.query(ctx, doing, listMembers, []string{s.listKey(userID)})
 		if err != nil {
 			return err
 		}
-		keys, args := []string{s.feed, s.listKey(userID)}, []any{s.feed, except, ofSessions(expiry), ofUser}
+		keys := []string{s.feed, s.listKey(userID)}
+		args := []any{s.feed, except, sessionRevocation(expiry), ofUser}
 		for _, id := range ids {
 			if id != except {
 				keys, args = append(keys, s.sessionKey(id)), append(args, id)
 			}
 		}
-		if did, err := s.done(ctx, doing, removeAll, keys, args...); did || err != nil {
+		deleted, err := s.apply(ctx, doing, deleteUserSessions, keys, args...)
+		if deleted || err != nil {
 			return err
 		}
 	}

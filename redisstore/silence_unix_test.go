@@ -24,16 +24,16 @@ func (s *server) signal(signal os.Signal) {
 	}
 }
 
-// TestSilence has a server that is connected and says nothing. Each call ends with
-// its context, also where the client does not care about contexts, and leaves
-// nothing behind. It runs alone, for it looks at all goroutines.
+// TestSilence has a server that is connected and does not answer. Each call ends with its context,
+// even if the client ignores contexts, and leaves no goroutine behind. The test runs alone, because
+// it looks at all goroutines.
 func TestSilence(t *testing.T) {
 	own := start(t)
-	for _, cares := range []bool{true, false} {
-		client := connect(t, &redis.Options{Addr: own.addr(), ContextTimeoutEnabled: cares, PoolSize: 4, ReadTimeout: 2 * time.Second})
+	for _, honoursContext := range []bool{true, false} {
+		client := connect(t, &redis.Options{Addr: own.addr(), ContextTimeoutEnabled: honoursContext, PoolSize: 4, ReadTimeout: 2 * time.Second})
 		s := newStore(t, client, "auth")
 		for name, call := range calls(s) {
-			_ = call(bounded(t)) // connected, and the script is known
+			_ = call(bounded(t)) // connects, and gives the server the script
 			for _, want := range []error{context.DeadlineExceeded, context.Canceled} {
 				own.signal(syscall.SIGSTOP)
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -45,13 +45,13 @@ func TestSilence(t *testing.T) {
 				err := call(ctx)
 				took := time.Since(began)
 				cancel()
-				if ofTheWorld(t, name, err); !errors.Is(err, want) || took > time.Second {
+				if wantFailure(t, name, err); !errors.Is(err, want) || took > time.Second {
 					t.Errorf("%s returned %v after %v, want %v", name, err, took, want)
 				}
 				own.signal(syscall.SIGCONT)
 			}
 		}
-		create(t, s, session(1, fmt.Sprint(cares)))
+		create(t, s, session(1, fmt.Sprint(honoursContext)))
 		if err := s.DeleteSession(bounded(t), session(1, "").ID, time.Now().Add(time.Hour)); err != nil {
 			t.Error(err)
 		}

@@ -15,30 +15,30 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/revocation"
 )
 
-// TestSlowServer has a server that is stopped for a while. A refresh waits for it,
-// and the protected route does not. Where it is stopped for longer than the bound the
-// protected route answers 503, and when it goes on all is as before.
+// TestSlowServer stops the server for a while. A refresh waits for it, and the protected route does
+// not. When the server has been stopped for longer than the bound, the protected route answers 503;
+// when the server continues, everything works again.
 func TestSlowServer(t *testing.T) {
 	t.Parallel()
 	own := start(t)
 	users := memstore.New()
 	var mu sync.Mutex
-	var told []auth.EventKind
+	var events []auth.EventKind
 	srv := newService(t, users, newStore(t, connect(t, &redis.Options{Addr: own.addr(), ReadTimeout: -1, ContextTimeoutEnabled: true}), "auth"),
-		newKey(t), revocation.Config{Bound: 2 * time.Second, Events: func(_ context.Context, e auth.Event) {
+		newSecrets(t), revocation.Config{Bound: 2 * time.Second, Events: func(_ context.Context, e auth.Event) {
 			mu.Lock()
 			defer mu.Unlock()
-			told = append(told, e.Kind)
+			events = append(events, e.Kind)
 		}}, time.Minute, nil)
 	if _, err := srv.auth.Register(bounded(t), "ada", password); err != nil {
 		t.Fatal(err)
 	}
 	tokens := login(t, srv.auth)
-	if err := srv.list.Sync(bounded(t)); err != nil { // now, so that it is known for the bound
+	if err := srv.list.Sync(bounded(t)); err != nil { // the bound begins now
 		t.Fatal(err)
 	}
 	own.signal(syscall.SIGSTOP)
@@ -52,17 +52,17 @@ func TestSlowServer(t *testing.T) {
 	served := 0
 	for ; served < 100; served++ {
 		if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
-			t.Fatalf("the protected route answers %d after %v", code, time.Since(stopped))
+			t.Fatalf("the protected route answers %d after %v, want 200", code, time.Since(stopped))
 		}
 	}
 	eventually(t, func() error {
 		if code := srv.profile(t, tokens.AccessToken); code != http.StatusServiceUnavailable {
-			return fmt.Errorf("the protected route answers %d where the feed is down", code)
+			return fmt.Errorf("the protected route answers %d while the feed is down, want 503", code)
 		}
 		return nil
 	})
 	if down := time.Since(stopped); down < time.Second {
-		t.Errorf("the protected route is closed after %v", down)
+		t.Errorf("the protected route answers 503 after only %v", down)
 	}
 	select {
 	case <-done:
@@ -72,19 +72,19 @@ func TestSlowServer(t *testing.T) {
 	own.signal(syscall.SIGCONT)
 	eventually(t, func() error {
 		if code := srv.profile(t, tokens.AccessToken); code != http.StatusOK {
-			return fmt.Errorf("the protected route answers %d where the feed is back", code)
+			return fmt.Errorf("the protected route answers %d after the feed is back, want 200", code)
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if want := []auth.EventKind{auth.EventFeedDown, auth.EventFeedUp}; !slices.Equal(told, want) {
-			return fmt.Errorf("told %v, want %v", told, want)
+		if want := []auth.EventKind{auth.EventFeedDown, auth.EventFeedUp}; !slices.Equal(events, want) {
+			return fmt.Errorf("events %v, want %v", events, want)
 		}
 		return nil
 	})
-	// Its own answer says that its tokens are not verified while the feed is down;
-	// the token is good all the same.
+	// The refresh may have been answered with 503, because new tokens are not verified while the feed
+	// is down. The refresh token works all the same.
 	<-done
 	if status, body := srv.refresh(t, bounded(t), tokens.RefreshToken); status != http.StatusOK {
-		t.Errorf("refresh then: %d %s", status, body)
+		t.Errorf("refresh afterwards: %d %s", status, body)
 	}
 }

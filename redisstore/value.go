@@ -11,62 +11,61 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// Bounds of what a session is made of, in bytes. Those of package auth are lower
-// or the same.
+// Bounds of the fields of a session, in bytes. Those of package auth are the same or lower.
 const (
 	maxUserID    = 255
 	maxUserAgent = 1024
 	maxState     = 512
 )
 
-// layout is what a stored session begins with. User ID, user agent, IP and state
-// follow, in this order.
-type layout struct { // field names are encoding/binary's wish
+// layout is what a stored session begins with. User ID, user agent, IP and state follow, in this
+// order.
+type layout struct { // exported fields, as encoding/binary requires
 	Version                       int64
-	Write                         [8]byte // random: no two writes have the same
+	Write                         [8]byte // random, different for every write
 	CreatedAt, LastUsedAt, Expiry int64   // in microseconds since 1970
-	UserID, UserAgent, IP         uint16  // their lengths
+	UserID, UserAgent, IP         uint16  // lengths
 }
 
 var layoutSize = binary.Size(layout{})
 
-// version returns the first 8 bytes of a session that has it.
+// version returns the first 8 bytes of a stored session or record that has this version.
 func version(v int64) string {
 	return string(binary.BigEndian.AppendUint64(nil, uint64(v)))
 }
 
 func checkUserID(id string) error {
 	if len(id) > maxUserID {
-		return fmt.Errorf("auth: redis store: a user ID of %d bytes, more than %d", len(id), maxUserID)
+		return fmt.Errorf("auth: redis store: the user ID has %d bytes, more than %d", len(id), maxUserID)
 	}
 	return nil
 }
 
-// encode returns one as it is stored, all but its ID.
-func encode(one *auth.Session) (string, error) {
-	if !isID(one.ID) {
-		return "", errors.New("auth: redis store: a session ID that is not 22 characters of base64url")
+// encode returns a session as it is stored, without its ID.
+func encode(session *auth.Session) (string, error) {
+	if !isID(session.ID) {
+		return "", errors.New("auth: redis store: a session ID must be 22 characters of base64url")
 	}
-	if err := checkUserID(one.UserID); err != nil {
+	if err := checkUserID(session.UserID); err != nil {
 		return "", err
 	}
-	if len(one.UserAgent) > maxUserAgent || len(one.State) > maxState {
-		return "", fmt.Errorf("auth: redis store: session %s is too large", one.ID)
+	if len(session.UserAgent) > maxUserAgent || len(session.State) > maxState {
+		return "", fmt.Errorf("auth: redis store: session %s is too large", session.ID)
 	}
-	ip := one.IP.AsSlice()
+	ip := session.IP.AsSlice()
 	l := layout{
-		Version: one.Version, CreatedAt: one.CreatedAt.UnixMicro(), LastUsedAt: one.LastUsedAt.UnixMicro(), Expiry: one.ExpiresAt.UnixMicro(),
-		UserID: uint16(len(one.UserID)), UserAgent: uint16(len(one.UserAgent)), IP: uint16(len(ip)),
+		Version: session.Version, UserID: uint16(len(session.UserID)), UserAgent: uint16(len(session.UserAgent)), IP: uint16(len(ip)),
+		CreatedAt: session.CreatedAt.UnixMicro(), LastUsedAt: session.LastUsedAt.UnixMicro(), Expiry: session.ExpiresAt.UnixMicro(),
 	}
-	rand.Read(l.Write[:]) // never fails: crypto/rand
+	rand.Read(l.Write[:]) // never fails
 	b, err := binary.Append(nil, binary.BigEndian, &l)
 	if err != nil {
 		return "", fmt.Errorf("auth: redis store: %w", err)
 	}
-	b = append(b, one.UserID...)
-	b = append(b, one.UserAgent...)
+	b = append(b, session.UserID...)
+	b = append(b, session.UserAgent...)
 	b = append(b, ip...)
-	return string(append(b, one.State...)), nil
+	return string(append(b, session.State...)), nil
 }
 
 // decode returns the session that is stored as value.
@@ -89,19 +88,19 @@ func decode(id, value string) (auth.Session, error) {
 		text, rest = rest[:n], rest[n:]
 		return text
 	}
-	one := auth.Session{
+	session := auth.Session{
 		ID: id, Version: l.Version, UserID: next(l.UserID),
 		CreatedAt: toTime(l.CreatedAt), LastUsedAt: toTime(l.LastUsedAt), ExpiresAt: toTime(l.Expiry),
 	}
-	one.UserAgent = next(l.UserAgent)
+	session.UserAgent = next(l.UserAgent)
 	if ip := next(l.IP); ip != "" {
 		var ok bool
-		if one.IP, ok = netip.AddrFromSlice([]byte(ip)); !ok {
+		if session.IP, ok = netip.AddrFromSlice([]byte(ip)); !ok {
 			return damaged()
 		}
 	}
-	one.State = []byte(rest)
-	return one, nil
+	session.State = []byte(rest)
+	return session, nil
 }
 
 func toTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

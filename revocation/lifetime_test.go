@@ -86,7 +86,7 @@ type hostIssuer struct {
 
 type tokenTable struct {
 	mu         sync.Mutex
-	principals map[string]*auth.Principal // by token
+	principals map[string]*auth.Principal // the key is the token
 }
 
 func (h *hostIssuer) MaxLifetime() time.Duration { return h.lifetime }

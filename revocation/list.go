@@ -66,14 +66,14 @@ type List struct {
 
 	// Only the goroutine uses these.
 	cursor string
-	pruned time.Time // when expired entries were last removed from the set
+	pruned time.Time // time when expired entries were last removed from the set
 
 	mu           sync.Mutex
 	started      uint64        // number of reads that have begun
 	finished     uint64        // number of the last read that ended
 	err          error         // result of that read
 	readDone     chan struct{} // closed and replaced when a read ends
-	deadline     time.Time     // when the set becomes stale
+	deadline     time.Time     // time when the set becomes stale
 	staleTimer   *time.Timer   // calls expire at the deadline
 	reportedDown bool          // EventFeedDown was emitted, and EventFeedUp not yet
 }

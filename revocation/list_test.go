@@ -293,7 +293,7 @@ func TestSync(t *testing.T) {
 		synctest.Wait()
 		f.slowDown(func(context.Context) error { time.Sleep(time.Second); return nil })
 		go func() { _ = l.Sync(t.Context()) }()
-		time.Sleep(time.Millisecond) // that read has looked its entries up
+		time.Sleep(time.Millisecond) // the read has looked its entries up
 		f.record(auth.Revocation{SessionID: sid(1), Expiry: time.Now().Add(time.Hour)})
 		if err := l.Sync(t.Context()); err != nil {
 			t.Error(err)

@@ -24,7 +24,7 @@ import (
 type generated struct {
 	n     int
 	first time.Time     // expiry of the first revocation
-	every time.Duration // from the expiry of one to the expiry of the next
+	every time.Duration // time between the expiry of one and of the next
 }
 
 func (g *generated) RevokedSince(_ context.Context, cursor string, each func(auth.Revocation)) (string, error) {

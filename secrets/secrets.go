@@ -32,7 +32,7 @@ func New(secret []byte) (Key, error) {
 func Generate() Key {
 	secret := make([]byte, 32)
 	for {
-		rand.Read(secret) // never fails
+		rand.Read(secret)                      // never fails
 		if k, err := New(secret); err == nil { // refused only if it looks like no random bytes
 			return k
 		}

@@ -296,7 +296,7 @@ func (k *Keeper) DeleteOf(ctx context.Context, userID, sessionID string) (bool, 
 
 // DeleteAll ends the sessions of a user, except the one whose ID is except. With an empty except it
 // also revokes the user's access tokens that belong to no session, for as long as the longest of
-// them may live.
+// them may live. See decision 0090.
 func (k *Keeper) DeleteAll(ctx context.Context, userID, except string) error {
 	now := time.Now()
 	if err := k.store.DeleteUserSessions(ctx, userID, except, now, now.Add(k.tokenLife+revocationMargin)); err != nil {

@@ -293,3 +293,109 @@ func TestStoreFails(t *testing.T) {
 		}
 	}
 }
+
+// A client that refreshes fast does not shorten what the window promises to another tab: up to 64
+// generations are remembered.
+func TestFastRefreshesInTheWindow(t *testing.T) {
+	t.Parallel()
+	for refreshes, want := range map[int]session.Verdict{5: session.Repeat, 64: session.Repeat, 65: session.Theft} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLogin(t, session.Config{Window: 30 * time.Second})
+			token := l.first
+			for i := range refreshes {
+				time.Sleep(100 * time.Millisecond)
+				var verdict session.Verdict
+				if verdict, token = l.use(t, token); verdict != session.Rotate {
+					t.Fatalf("refresh %d: verdict %d", i, verdict)
+				}
+			}
+			if verdict, _ := l.use(t, l.first); verdict != want {
+				t.Errorf("the first token after %d refreshes: verdict %d, want %d", refreshes, verdict, want)
+			}
+		})
+	}
+}
+
+// A state fits what stores keep, also with the longest window and the most methods. Generations that
+// are older than the window are not remembered.
+func TestStateIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		k, err := session.New(session.Config{Store: store, Keys: testkit.Secrets(t), Window: 10 * time.Minute, TokenLife: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		draft := k.Draft("ada", session.Device{})
+		token, err := k.Create(t.Context(), &draft, []string{strings.Repeat("m", session.MaxMethods)}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := func() int {
+			s, _, err := store.Session(t.Context(), draft.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(s.State)
+		}
+		refresh := func() {
+			use, err := k.Open(t.Context(), token.Text)
+			if err != nil || use.Verdict != session.Rotate {
+				t.Fatalf("%v, %v", use, err)
+			}
+			if token, err = use.Renew(t.Context(), session.Device{}, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 200 {
+			time.Sleep(9*time.Second + 123*time.Microsecond)
+			refresh()
+			if n := size(); n > 512 {
+				t.Fatalf("the state has %d bytes", n)
+			}
+		}
+		most := size()
+		time.Sleep(11 * time.Minute)
+		refresh()
+		if n := size(); n > most-200 {
+			t.Errorf("after a pause the state has %d bytes, before it %d: old generations are still remembered", n, most)
+		}
+	})
+}
+
+// A state that a store returns damaged is an error, and no panic.
+func FuzzState(f *testing.F) {
+	store := memstore.New()
+	keys, err := secrets.NewRing(secrets.Generate())
+	if err != nil {
+		f.Fatal(err)
+	}
+	k, err := session.New(session.Config{Store: store, Keys: keys, TokenLife: time.Hour})
+	if err != nil {
+		f.Fatal(err)
+	}
+	draft := k.Draft("ada", session.Device{})
+	token, err := k.Create(f.Context(), &draft, []string{"pwd"}, time.Now())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(draft.State)
+	f.Add(draft.State[:49])
+	f.Add([]byte{2})
+	f.Fuzz(func(t *testing.T, state []byte) {
+		s, _, err := store.Session(t.Context(), draft.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		damaged := s
+		damaged.State = state
+		damaged.Version++
+		if err := store.ReplaceSession(t.Context(), s, damaged); err != nil {
+			t.Fatal(err)
+		}
+		use, err := k.Open(t.Context(), token.Text)
+		if (use == nil) == (err == nil) {
+			t.Errorf("%v, %v", use, err)
+		}
+	})
+}

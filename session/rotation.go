@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/seed-e36e2130/auth/internal/clock"
@@ -11,25 +12,25 @@ import (
 
 // rotation is the state of a session's refresh tokens. A token has a generation and an attempt. Each
 // use of the newest token begins a generation. Each attempt after the first replaces a reply that
-// did not arrive. The state has one size, however often the session was used.
+// did not arrive. The size of the state has a bound, however often the session was used.
 type rotation struct {
-	rotationState
-	methods string // authentication methods of the login: the words of amr, joined by spaces
+	Seed        [32]byte
+	Generation  uint32
+	Attempt     uint32
+	TokensUntil clock.Instant // expiry of the last access token, as far as is known
+	methods     string        // authentication methods of the login: the words of amr, joined by spaces
+	past        []superseded  // generations before this one, the latest first; see used
 }
 
 // amr returns the authentication methods of the login (RFC 8176).
 func (r *rotation) amr() []string { return strings.Fields(r.methods) }
 
-// MaxMethods bounds the words of amr, joined by spaces, in bytes: they are kept in [Session].State.
-const MaxMethods = 128
-
-type rotationState struct { // encoding/binary needs exported fields
-	Seed        [32]byte
-	Generation  uint32
-	Attempt     uint32
-	Past        [4]superseded // generations before this one, the latest first
-	TokensUntil clock.Instant // expiry of the last access token, as far as is known
-}
+// Bounds of a state.
+const (
+	MaxMethods = 128 // bytes of the words of amr, joined by spaces: they are kept in [Session].State
+	maxState   = 512 // bytes of [Session].State
+	maxPast    = 64  // generations that are remembered
+)
 
 // superseded says which attempt of a past generation was used, and when, by the store's clock.
 type superseded struct {
@@ -37,8 +38,8 @@ type superseded struct {
 	At      clock.Instant
 }
 
-// noAttempt stands for a generation that this state never saw used.
-const noAttempt = 1<<32 - 1
+// lastAttempt is the highest attempt. A state with no number left counts every use as theft.
+const lastAttempt = 1<<32 - 2
 
 // Verdict is what the rule of rotation decides about a genuine refresh token.
 type Verdict int
@@ -66,39 +67,42 @@ const (
 // token is good for one use, and the verdict is Theft in the place of Repeat and Retry (RFC 9700
 // section 4.14.2).
 func (r rotation) present(generation, attempt uint32, now, window clock.Instant) (Verdict, rotation) {
-	if generation == 1<<32-1 || attempt >= noAttempt-1 {
-		return Theft, r // there is no number left
-	}
-	if generation > r.Generation || generation == r.Generation && attempt >= r.Attempt {
-		return Rotate, r.used(generation, attempt, now)
-	}
-	age := r.Generation - generation
-	if window < 0 || age < 1 || age > uint32(len(r.Past)) {
+	if generation == 1<<32-1 || attempt >= lastAttempt {
 		return Theft, r
 	}
-	past := &r.Past[age-1]
-	switch {
+	if generation > r.Generation || generation == r.Generation && attempt >= r.Attempt {
+		return Rotate, r.used(generation, attempt, now, window)
+	}
+	age := r.Generation - generation
+	if window < 0 || age < 1 || age > uint32(len(r.past)) {
+		return Theft, r
+	}
+	switch past := r.past[age-1]; {
 	case past.Attempt != attempt:
 		return Theft, r
 	case now-past.At <= window && past.At-now <= window: // the clock may have stepped back, but not far
 		return Repeat, r
 	case age == 1:
 		r.Attempt++
-		past.At = now
+		r.past = slices.Clone(r.past)
+		r.past[0].At = now
 		return Retry, r
 	}
 	return Theft, r
 }
 
-// used returns the state after (generation, attempt) was used at now.
-func (r rotation) used(generation, attempt uint32, now clock.Instant) rotation {
-	if generation != r.Generation {
-		for i := range r.Past {
-			r.Past[i].Attempt = noAttempt
-		}
+// used returns the state after (generation, attempt) was used at now. It remembers that generation, so
+// that its reply can be repeated or retried, and every earlier one that was superseded within the
+// window: at most 64 in all.
+func (r rotation) used(generation, attempt uint32, now, window clock.Instant) rotation {
+	past := []superseded{{attempt, now}}
+	if generation == r.Generation { // otherwise the store has lost generations in between
+		past = append(past, r.past...)
 	}
-	copy(r.Past[1:], r.Past[:])
-	r.Past[0] = superseded{attempt, now}
+	for len(past) > 1 && (len(past) > maxPast || now-past[len(past)-1].At > window) {
+		past = past[:len(past)-1]
+	}
+	r.past = past
 	r.Generation, r.Attempt = generation+1, 0
 	return r
 }
@@ -107,28 +111,63 @@ func (r rotation) used(generation, attempt uint32, now clock.Instant) rotation {
 func newRotation(amr []string) (r rotation) {
 	r.methods = strings.Join(amr, " ")
 	rand.Read(r.Seed[:]) // never fails
-	for i := range r.Past {
-		r.Past[i].Attempt = noAttempt
-	}
 	return r
 }
 
 // stateVersion is the first byte of every state, so that a later version can hold more.
-const stateVersion = 1
+const stateVersion = 2
 
 var errState = errors.New("auth: the state of a session is damaged, or was written by a later version")
 
+// encode returns the state as it is stored. Attempts and the times between past generations are small
+// numbers, so that 64 of them fit. If they do not, which takes a window of minutes, the oldest are
+// left out.
 func (r *rotation) encode() []byte {
-	b, _ := binary.Append([]byte{stateVersion}, binary.BigEndian, &r.rotationState) // cannot fail: its size is fixed
-	return append(b, r.methods...)
+	b := append(make([]byte, 0, maxState), stateVersion)
+	b = append(b, r.Seed[:]...)
+	b = binary.BigEndian.AppendUint32(b, r.Generation)
+	b = binary.BigEndian.AppendUint32(b, r.Attempt)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.TokensUntil))
+	b = append(b, byte(len(r.methods)))
+	b = append(b, r.methods...)
+	var before clock.Instant
+	for _, p := range r.past {
+		next := binary.AppendUvarint(b, uint64(p.Attempt))
+		next = binary.AppendVarint(next, int64(p.At-before))
+		if len(next) > maxState {
+			break
+		}
+		b, before = next, p.At
+	}
+	return b
 }
 
 func decodeRotation(b []byte) (r rotation, err error) {
-	fixed := 1 + binary.Size(r.rotationState)
-	if len(b) < fixed || len(b) > fixed+MaxMethods || b[0] != stateVersion {
-		return r, errState
+	const fixed = 1 + 32 + 4 + 4 + 8 + 1
+	if len(b) < fixed || len(b) > maxState || b[0] != stateVersion {
+		return rotation{}, errState
 	}
-	r.methods = string(b[fixed:])
-	_, err = binary.Decode(b[1:fixed], binary.BigEndian, &r.rotationState)
-	return r, err
+	copy(r.Seed[:], b[1:])
+	r.Generation, r.Attempt = binary.BigEndian.Uint32(b[33:]), binary.BigEndian.Uint32(b[37:])
+	r.TokensUntil = clock.Instant(binary.BigEndian.Uint64(b[41:]))
+	end := fixed + int(b[49])
+	if end > len(b) || int(b[49]) > MaxMethods {
+		return rotation{}, errState
+	}
+	r.methods = string(b[fixed:end])
+	var before clock.Instant
+	for rest := b[end:]; len(rest) > 0; {
+		attempt, n := binary.Uvarint(rest)
+		if n <= 0 || attempt > lastAttempt {
+			return rotation{}, errState
+		}
+		between, m := binary.Varint(rest[n:])
+		if m <= 0 || len(r.past) == maxPast {
+			return rotation{}, errState
+		}
+		before += clock.Instant(between)
+		r.past = append(r.past, superseded{uint32(attempt), before})
+		rest = rest[n+m:]
+	}
+	return r, nil
 }

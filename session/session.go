@@ -58,6 +58,9 @@ func (t DeviceToken) Format(f fmt.State, _ rune) {
 // LogValue returns what Format writes.
 func (t DeviceToken) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 
+// MarshalText returns what Format writes: convert a token that goes to the client to a string.
+func (t DeviceToken) MarshalText() ([]byte, error) { return []byte(fmt.Sprint(t)), nil }
+
 // Store keeps sessions. It contains no rules: it writes what it is given if one number is what the
 // caller expects. Package authtest holds the suite that proves a Store right.
 //

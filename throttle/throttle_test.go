@@ -646,7 +646,7 @@ func TestClockSetBack(t *testing.T) {
 		store.by = 0
 		for name, row := range map[string]struct {
 			attempt auth.Attempt
-			most    time.Duration // of it a minute for the network, which counts as if its burst were used up
+			most    time.Duration // includes a minute for the network, which counts as if its burst were used up
 		}{
 			"an account after a failure":  {from("ada", "192.0.2.1"), time.Minute},
 			"an account from one network": {from("bob", "198.51.100.1"), 2 * time.Minute},

@@ -11,24 +11,23 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
-	"github.com/seed-e36e2130/auth/throttle"
-	second "github.com/seed-e36e2130/auth/totp"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/totp"
 )
 
-// What authhttp asks for.
-var _ authhttp.Enroller = (*second.Factor)(nil)
+var _ authhttp.Enroller = (*totp.Factor)(nil)
 
-// A user begins, confirms, logs in with both factors, renews the recovery codes and
-// removes the factor, over HTTP.
+// TestEndpoints has a user begin, confirm, log in with both factors, renew the recovery codes and
+// remove the second factor, over HTTP.
 func TestEndpoints(t *testing.T) {
 	store := memstore.New()
 	f := newFactor(t, store)
-	slow, err := throttle.New(store, throttle.Config{})
+	limits, err := throttle.New(store, throttle.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts, err := auth.New(store, newIssuer(), auth.Config{Hasher: authtest.FastHasher(t), SecondFactor: f, Records: store, Throttle: slow})
+	accounts, err := auth.New(store, newIssuer(), auth.Config{Hasher: authtest.FastHasher(t), SecondFactor: f, Records: store, Throttle: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +44,8 @@ func TestEndpoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	var access string
-	// post sends pairs and holds the answer against a status and, of a problem, its code.
+	// post sends pairs of names and values, and checks the status of the answer and the code of its
+	// problem, if there is one.
 	post := func(path string, status int, code string, pairs ...string) (got struct {
 		Code   string
 		Access string   `json:"access_token"`
@@ -76,39 +76,39 @@ func TestEndpoints(t *testing.T) {
 			}
 		}
 		if w.Code != status || got.Code != code || w.Header().Get("Cache-Control") != "no-store" {
-			t.Fatalf("%s answers %d %s with %v, want %d %s", path, w.Code, w.Body, w.Header(), status, code)
+			t.Fatalf("%s answers %d %s with the header %v, want %d %s", path, w.Code, w.Body, w.Header(), status, code)
 		}
 		return got
 	}
-	both := func(code string) []string { return []string{"current_password", password, "code", code} }
+	passwordAnd := func(code string) []string { return []string{"current_password", password, "code", code} }
 
 	access = post("/login", 200, "", "username", "ada", "password", password).Access
-	post("/mfa/confirm", 409, "mfa_not_begun", both("123456")...)
-	post("/mfa/remove", 403, "invalid_credentials", both("123456")...)
+	post("/mfa/confirm", 409, "mfa_not_begun", passwordAnd("123456")...)
+	post("/mfa/remove", 403, "invalid_credentials", passwordAnd("123456")...)
 	post("/mfa/begin", 403, "invalid_credentials", "current_password", "wrong horse")
 	e := post("/mfa/begin", 200, "", "current_password", password)
 	if !strings.HasPrefix(e.URL, "otpauth://totp/Example:ada?") || !strings.Contains(e.URL, "secret="+e.Secret) || e.Secret == "" {
-		t.Errorf("begins with %q, %q", e.Secret, e.URL)
+		t.Errorf("begin answers the secret %q and the URL %q", e.Secret, e.URL)
 	}
-	post("/mfa/confirm", 403, "invalid_credentials", both("a code that is none")...)
-	post("/mfa/remove", 403, "invalid_credentials", both(codeAt(t, e.Secret, time.Now()))...) // not on yet
+	post("/mfa/confirm", 403, "invalid_credentials", passwordAnd("not a code")...)
+	post("/mfa/remove", 403, "invalid_credentials", passwordAnd(codeAt(t, e.Secret, time.Now()))...) // before Confirm
 	post("/login", 200, "", "username", "ada", "password", password)
-	first := post("/mfa/confirm", 200, "", both(codeAt(t, e.Secret, time.Now()))...).Codes
-	if len(first) != 10 {
-		t.Fatalf("%d recovery codes", len(first))
+	recovery := post("/mfa/confirm", 200, "", passwordAnd(codeAt(t, e.Secret, time.Now()))...).Codes
+	if len(recovery) != 10 {
+		t.Fatalf("%d recovery codes, want 10", len(recovery))
 	}
-	post("/mfa/confirm", 409, "mfa_not_begun", both(codeAt(t, e.Secret, time.Now()))...)
+	post("/mfa/confirm", 409, "mfa_not_begun", passwordAnd(codeAt(t, e.Secret, time.Now()))...)
 	post("/mfa/begin", 409, "mfa_enrolled", "current_password", password)
 
 	access = ""
-	waits := post("/login", 403, "mfa_required", "username", "ada", "password", password)
-	access = post("/login/mfa", 200, "", "mfa_token", waits.MFA, "code", first[0]).Access
-	renewed := post("/mfa/recovery-codes", 200, "", both(first[1])...).Codes
-	post("/mfa/remove", 403, "invalid_credentials", both(first[2])...)
-	post("/mfa/remove", 403, "invalid_credentials", both("")...)
+	pending := post("/login", 403, "mfa_required", "username", "ada", "password", password)
+	access = post("/login/mfa", 200, "", "mfa_token", pending.MFA, "code", recovery[0]).Access
+	renewed := post("/mfa/recovery-codes", 200, "", passwordAnd(recovery[1])...).Codes
+	post("/mfa/remove", 403, "invalid_credentials", passwordAnd(recovery[2])...)
+	post("/mfa/remove", 403, "invalid_credentials", passwordAnd("")...)
 	post("/mfa/remove", 403, "invalid_credentials", "current_password", "", "code", renewed[0])
-	post("/mfa/remove", 204, "", both(renewed[0])...)
-	post("/mfa/recovery-codes", 403, "invalid_credentials", both(renewed[1])...)
+	post("/mfa/remove", 204, "", passwordAnd(renewed[0])...)
+	post("/mfa/recovery-codes", 403, "invalid_credentials", passwordAnd(renewed[1])...)
 	access = ""
 	post("/login", 200, "", "username", "ada", "password", password)
 }

@@ -9,17 +9,17 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
-	second "github.com/seed-e36e2130/auth/totp"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/totp"
 )
 
-// Who looks at the log sees when a second factor came, changed and went, once each,
-// and nothing of what was refused.
+// TestEvents checks that there is one event each time a second factor is switched on, gets new
+// recovery codes or is removed, and none for a call that is refused or changes nothing.
 func TestEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told []string
-		f, err := second.New(memstore.New(), testKey, second.Config{Issuer: "Example", Events: func(_ context.Context, e auth.Event) {
-			told = append(told, fmt.Sprint(e.Kind, " ", e.UserID, " ", e.Err))
+		var events []string
+		f, err := totp.New(memstore.New(), newRing(t), totp.Config{Issuer: "Example", Events: func(_ context.Context, e auth.Event) {
+			events = append(events, fmt.Sprint(e.Kind, " ", e.UserID, " ", e.Err))
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -30,10 +30,10 @@ func TestEvents(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := f.Confirm(t.Context(), "u", "x"); err == nil {
-				t.Error("a wrong code confirms")
+				t.Error("Confirm accepts a wrong code")
 			}
 			if _, err := f.RecoveryCodes(t.Context(), "u"); err == nil {
-				t.Error("recovery codes before there is a factor")
+				t.Error("RecoveryCodes succeeds before Confirm")
 			}
 			if err := f.Disable(t.Context(), "nobody"); err != nil {
 				t.Error(err)
@@ -51,8 +51,8 @@ func TestEvents(t *testing.T) {
 			}
 		}
 		once := []string{"mfa_enabled u <nil>", "mfa_recovery u <nil>", "mfa_disabled u <nil>"}
-		if want := slices.Concat(once, once); !slices.Equal(told, want) {
-			t.Errorf("told %q, want %q", told, want)
+		if want := slices.Concat(once, once); !slices.Equal(events, want) {
+			t.Errorf("events %q, want %q", events, want)
 		}
 	})
 }

@@ -2,7 +2,6 @@ package totp_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log"
@@ -11,28 +10,30 @@ import (
 	otp "github.com/pquerna/otp/totp"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/throttle"
-	"github.com/seed-e36e2130/auth/totp"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/totp"
 )
 
-// A user switches a second factor on, and logs in with a recovery code, since the
-// app is gone.
+// A user switches a second factor on, and later logs in with a recovery code because the app is gone.
 func ExampleNew() {
 	ctx := context.Background()
 	store := memstore.New()
-	key := make([]byte, 32) // of a file or a key management, the same for all replicas
-	rand.Read(key)
-	second, err := totp.New(store, key, totp.Config{Issuer: "Example"})
+	keys, err := secrets.NewRing(secrets.Generate()) // a server uses secrets.OpenFile, or bytes from its key management
 	if err != nil {
 		log.Fatal(err)
 	}
-	slow, err := throttle.New(store, throttle.Config{})
+	factor, err := totp.New(store, keys, totp.Config{Issuer: "Example"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	accounts, err := auth.New(store, newIssuer(), auth.Config{SecondFactor: second, Records: store, Throttle: slow})
+	limits, err := throttle.New(store, throttle.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	accounts, err := auth.New(store, newIssuer(), auth.Config{SecondFactor: factor, Records: store, Throttle: limits})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -41,15 +42,15 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 
-	enrollment, err := second.Enroll(ctx, ada.ID, ada.Username) // show enrollment.URL as a QR code
+	enrollment, err := factor.Enroll(ctx, ada.ID, ada.Username) // show enrollment.URL as a QR code
 	if err != nil {
 		log.Fatal(err)
 	}
-	code, err := otp.GenerateCode(enrollment.Secret, time.Now()) // as the user's app does
+	code, err := otp.GenerateCode(enrollment.Secret, time.Now()) // the user's app does this
 	if err != nil {
 		log.Fatal(err)
 	}
-	recovery, err := second.Confirm(ctx, ada.ID, code) // show them, once
+	recovery, err := factor.Confirm(ctx, ada.ID, code) // show the recovery codes once
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 	fmt.Println(tokens.Principal.AMR())
-	enabled, left, err := second.Status(ctx, ada.ID)
+	enabled, left, err := factor.Status(ctx, ada.ID)
 	fmt.Println(enabled, left, err)
 	// Output:
 	// true auth: a second factor is needed
@@ -70,7 +71,7 @@ func ExampleNew() {
 	// true 9 <nil>
 }
 
-// newIssuer returns an issuer with a key that nobody keeps.
+// newIssuer returns an issuer with a new key, which is kept nowhere.
 func newIssuer() auth.TokenIssuer {
 	key, err := jwt.GenerateKey(jwt.EdDSA)
 	if err != nil {

@@ -3,58 +3,74 @@ package totp
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
+
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
-const keyBytes = 32
+// A sealed secret begins with the 8 bytes of [secrets.Key.Mark]. The nonce, the ciphertext and the
+// tag of AES-256-GCM follow.
 
-// key seals secrets with AES-256-GCM.
-type key struct {
-	id   [4]byte // how a sealed secret names it
-	aead cipher.AEAD
-}
+const (
+	sealLabel = "auth totp sealing key, version 1\x00" // input of the MAC that becomes the key
+	markBytes = 8
+)
 
-func newKey(material []byte) (k key, ok bool) {
-	if len(material) != keyBytes || [keyBytes]byte(material) == ([keyBytes]byte{}) {
-		return k, false
-	}
-	block, err := aes.NewCipher(material)
+var errSealed = errors.New("totp: the secret of a user was sealed with a key that is not in the ring, or is damaged")
+
+// cipherOf returns the cipher whose key is derived from k.
+func cipherOf(k secrets.Key) (cipher.AEAD, error) {
+	key, err := k.MAC([]byte(sealLabel))
 	if err != nil {
-		return k, false
+		return nil, fmt.Errorf("totp: %w", err)
 	}
-	if k.aead, err = cipher.NewGCMWithRandomNonce(block); err != nil {
-		return k, false
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return nil, fmt.Errorf("totp: %w", err)
 	}
-	sum := sha256.Sum256(append([]byte("totp key id\x00"), material...))
-	copy(k.id[:], sum[:])
-	return k, true
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("totp: %w", err)
+	}
+	return aead, nil
 }
 
-// Format writes nothing of the key, whatever the verb.
-func (key) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[REDACTED]")) }
-
-// seal returns the secret of a user, which opens for that user alone.
-func (k *key) seal(userID, secret string) []byte {
-	return k.aead.Seal(k.id[:], nil, []byte(secret), about(userID))
-}
-
-// open returns the secret, and the key that it was sealed with.
-func (f *Factor) open(userID string, sealed []byte) (secret string, by *key, err error) {
-	for i := range f.keys {
-		k := &f.keys[i]
-		if len(sealed) < len(k.id) || [4]byte(sealed) != k.id {
-			continue
-		}
-		if text, err := k.aead.Open(nil, nil, sealed[len(k.id):], about(userID)); err == nil {
-			return string(text), k, nil
-		}
+// seal seals the secret of a user with the current key. It opens for this user only.
+func (f *Factor) seal(userID, secret string) ([]byte, error) {
+	key := f.keys.Current()
+	aead, err := cipherOf(key)
+	if err != nil {
+		return nil, err
 	}
-	return "", nil, errUnknown
+	mark := key.Mark()
+	return aead.Seal(mark[:], nil, []byte(secret), additionalData(userID)), nil
 }
 
-func about(userID string) []byte {
+// open returns the secret of a user, and whether it is sealed with the current key.
+func (f *Factor) open(userID string, sealed []byte) (secret string, current bool, err error) {
+	if len(sealed) < markBytes {
+		return "", false, errSealed
+	}
+	mark := [markBytes]byte(sealed)
+	key, ok := f.keys.ByMark(mark)
+	if !ok {
+		return "", false, errSealed
+	}
+	aead, err := cipherOf(key)
+	if err != nil {
+		return "", false, err
+	}
+	text, err := aead.Open(nil, nil, sealed[markBytes:], additionalData(userID))
+	if err != nil {
+		return "", false, errSealed
+	}
+	return string(text), mark == f.keys.Current().Mark(), nil
+}
+
+// additionalData binds a sealed secret to its user.
+func additionalData(userID string) []byte {
 	b := binary.BigEndian.AppendUint32([]byte("totp secret\x00"), uint32(len(userID)))
 	return append(b, userID...)
 }

@@ -1,17 +1,18 @@
-// Package totp is a second factor: codes of six digits from an authenticator app
-// (RFC 6238), and recovery codes for when the app is gone. It is an
-// [auth.SecondFactor] on any [auth.RecordStore]:
+// Package totp is a second factor: six-digit codes from an authenticator app (RFC 6238), and
+// recovery codes for users who have lost the app. It is an [auth.SecondFactor] on any
+// [auth.RecordStore]:
 //
-//	second, err := totp.New(store, key, totp.Config{Issuer: "Example"})
-//	accounts, err := auth.New(users, tokens, auth.Config{SecondFactor: second, Records: store, Throttle: slow})
+//	factor, err := totp.New(store, keys, totp.Config{Issuer: "Example"})
+//	accounts, err := auth.New(users, tokens, auth.Config{SecondFactor: factor, Records: store, Throttle: limits})
 //
-// where slow is of package throttle. A user who is logged in asks for it by Enroll,
-// shows the URL to the app as a QR code, and switches it on by Confirm with a first
-// code. From then on [auth.Authenticator].Login returns an [*auth.MFARequiredError]
-// and LoginMFA takes a code. Codes are good once: a second use is refused, in the
-// same half minute, too.
+// Here limits is a throttle of package throttle. Enroll creates a secret for a user who is logged
+// in; show its URL as a QR code, which the user scans with the app. Confirm switches the second
+// factor on, with a first code. From then on [auth.Authenticator.Login] returns an
+// [*auth.MFARequiredError], and LoginMFA takes a code. Each code works once: it is refused when it
+// is used again, even in the same half minute.
 //
-// Secrets are kept under AES-256-GCM, for they cannot be hashed; recovery codes are.
+// The server must be able to read a secret, so it is sealed with AES-256-GCM. Recovery codes are
+// hashed.
 package totp
 
 import (
@@ -23,6 +24,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -33,13 +35,15 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/secrets"
 )
 
-// What a caller's input can cause, for use with [errors.Is]. Both are
-// [session.ErrConflict], too: for [auth.HTTPStatus] 409.
+// Errors that a caller's input can cause, for use with [errors.Is]. Both are also [auth.ErrConflict],
+// for which [auth.HTTPStatus] returns 409.
 var (
-	ErrEnrolled    error = conflict("totp: there is a second factor already") // Disable it first
-	ErrNotEnrolled error = conflict("totp: there is no second factor")
+	ErrEnrolled    error = conflict("totp: the user already has a second factor; disable it first")
+	ErrNotEnrolled error = conflict("totp: the user has no second factor")
 )
 
 type conflict string
@@ -48,111 +52,99 @@ func (c conflict) Error() string { return string(c) }
 
 func (conflict) Is(target error) bool { return target == auth.ErrConflict }
 
-// Config is what [New] may be told.
+// Config configures a [Factor].
 type Config struct {
-	// Issuer is the name of the service that apps show beside the account.
-	// Required; at most 64 characters without ':'.
+	// Issuer is the name of the service, which apps show beside the account. Required; at most 64
+	// characters without ':'.
 	Issuer string
 
-	// OlderKeys still open what an earlier key has sealed. It is sealed with the
-	// current one when it changes next.
-	OlderKeys [][]byte
-
-	// Events receives [auth.EventMFAEnabled], [auth.EventMFADisabled] and
-	// [auth.EventMFARecovery], as [auth.Config].Events does: a host tells its user by
-	// another way. nil: nobody is told.
+	// Events receives [auth.EventMFAEnabled], [auth.EventMFADisabled] and [auth.EventMFARecovery],
+	// under the rules of [auth.Config].Events. Use it to notify the user by another channel. nil:
+	// there are no events.
 	Events func(ctx context.Context, e auth.Event)
 }
 
-// Factor is an [auth.SecondFactor]. Make one with [New]; it is immutable and safe
-// for concurrent use.
+// Factor is an [auth.SecondFactor]. Make one with [New]. It never changes and is safe for concurrent
+// use.
 type Factor struct {
 	records auth.RecordStore
+	keys    *secrets.Ring
 	issuer  string
-	keys    []key // the first seals
 	events  func(context.Context, auth.Event)
 }
 
 const (
-	period        = 30 // seconds, RFC 6238 section 5.2
-	skew          = 1  // periods before and after, for clocks that differ
+	period        = 30 // seconds: RFC 6238 section 5.2
+	skew          = 1  // periods before and after the current one, to allow for clocks that differ
 	secretBytes   = 20 // RFC 4226 section 4, R6
 	recoveryCodes = 10
-	enrolTime     = 15 * time.Minute // between Enroll and Confirm
-	tries         = 8                // at a record that others change at the same time
+	enrolTime     = 15 * time.Minute // time between Enroll and Confirm
+	tries         = 8                // attempts at a record that other calls change at the same time
 )
 
-// New returns a second factor whose secrets are sealed with key: 32 random bytes
-// that the database does not have. It returns every fault as an
-// [*cfgerr.Error].
-func New(records auth.RecordStore, key []byte, cfg Config) (*Factor, error) {
-	var faults []error
-	fault := func(field, value, reason string) {
-		faults = append(faults, &auth.ConfigError{Field: field, Value: value, Reason: reason})
-	}
-	if records == nil {
-		fault("totp.New.records", "", "is required")
-	}
+// New returns a second factor. The keys seal the secrets of users, so keep them outside the database.
+// They are the same on all replicas. The current key seals, and every key of the ring opens what it
+// has sealed. A secret that was sealed with an older key is sealed again when its user next uses a
+// code of the app: keep the older key until all users have done so, for without its key a secret
+// is lost.
+//
+// It returns a [*cfgerr.Error] for each fault, joined.
+func New(records auth.RecordStore, keys *secrets.Ring, cfg Config) (*Factor, error) {
+	faults := cfgerr.Faults{Prefix: "totp."}
+	faults.Require("New.records", records != nil)
+	faults.Require("New.keys", keys != nil && len(keys.Keys()) > 0)
 	if cfg.Issuer == "" || len([]rune(cfg.Issuer)) > 64 || strings.Contains(cfg.Issuer, ":") {
-		fault("totp.Config.Issuer", cfg.Issuer, "must be 1 to 64 characters without ':'")
+		faults.Add("Config.Issuer", cfg.Issuer, "must be 1 to 64 characters without ':'")
 	}
-	f := &Factor{records: records, issuer: cfg.Issuer, events: cfg.Events}
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	f := &Factor{records: records, keys: keys, issuer: cfg.Issuer, events: cfg.Events}
 	if f.events == nil {
 		f.events = func(context.Context, auth.Event) {}
-	}
-	for i, material := range append([][]byte{key}, cfg.OlderKeys...) {
-		k, ok := newKey(material)
-		if !ok {
-			field := "totp.New.key"
-			if i > 0 {
-				field = "totp.Config.OlderKeys"
-			}
-			fault(field, "", "must be 32 random bytes")
-		}
-		f.keys = append(f.keys, k)
-	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
 	}
 	return f, nil
 }
 
-// Enrollment is what an app needs to know. It is a secret: show it to its user
-// alone, once. However it is printed or logged, it shows nothing; as JSON it is the
-// answer to its user.
+// Enrollment is what an app needs to compute codes. It is a secret: show it once, to its user only.
+// Printed or logged, it shows nothing. As JSON it is the response to its user.
 type Enrollment struct {
-	Secret string // in base32, for users who type it
+	Secret string // base32, for users who type it
 	URL    string // otpauth://…, for a QR code
 }
 
-// Format writes "[REDACTED]", whatever the verb.
-func (Enrollment) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("totp.Enrollment([REDACTED])")) }
+// Format writes "totp.Enrollment([REDACTED])", whatever the verb.
+func (Enrollment) Format(f fmt.State, _ rune) { io.WriteString(f, "totp.Enrollment([REDACTED])") }
 
 // LogValue returns what Format writes.
 func (e Enrollment) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(e)) }
 
-// state is what the record of a user holds.
+// state is the content of a user's record.
 type state struct {
 	Sealed    []byte
 	Confirmed bool
-	Step      int64    // of the last code that was used
-	Recovery  [][]byte // SHA-256 of the recovery codes that were not
+	Step      int64    // period of the newest code that was used
+	Recovery  [][]byte // SHA-256 of each unused recovery code
 }
 
-// Enroll begins: it makes a secret for a user, whom apps show as account. It takes
-// effect by Confirm, within 15 minutes. It returns [ErrEnrolled] if the user has a
-// second factor.
+// Enroll creates a secret for a user. Apps show account as the name of the user's account. The secret
+// takes effect with Confirm, within 15 minutes; until then, another Enroll replaces it. It returns
+// [ErrEnrolled] if the user has a second factor.
 func (f *Factor) Enroll(ctx context.Context, userID, account string) (Enrollment, error) {
-	account = strings.ReplaceAll(account, ":", "") // it would end the issuer's name
+	account = strings.ReplaceAll(account, ":", "") // a colon separates the issuer from the account
 	generated, err := totp.Generate(totp.GenerateOpts{Issuer: f.issuer, AccountName: account, SecretSize: secretBytes, Rand: rand.Reader})
 	if err != nil {
 		return Enrollment{}, fmt.Errorf("totp: %w", err)
+	}
+	sealed, err := f.seal(userID, generated.Secret())
+	if err != nil {
+		return Enrollment{}, err
 	}
 	err = f.change(ctx, userID, func(s *state, r *auth.Record, now time.Time) error {
 		if s.Confirmed {
 			return ErrEnrolled
 		}
-		*s = state{Sealed: f.keys[0].seal(userID, generated.Secret())}
+		*s = state{Sealed: sealed}
 		r.ExpiresAt = now.Add(enrolTime)
 		return nil
 	})
@@ -162,17 +154,17 @@ func (f *Factor) Enroll(ctx context.Context, userID, account string) (Enrollment
 	return Enrollment{Secret: generated.Secret(), URL: generated.URL()}, nil
 }
 
-// Begin is Enroll whose results are the fields of its [Enrollment]: as package authhttp
-// asks for them, which knows no type of this package.
+// Begin is Enroll with the fields of its [Enrollment] as results. Package authhttp calls it, which
+// imports no type of this package.
 func (f *Factor) Begin(ctx context.Context, userID, account string) (secret, url string, err error) {
 	e, err := f.Enroll(ctx, userID, account)
 	return e.Secret, e.URL, err
 }
 
-// Confirm switches the second factor on, once the user has a code of it, and
-// returns their recovery codes: to be shown once, and kept by the user. It returns
-// [ErrNotEnrolled] if there was no Enroll, [ErrEnrolled] if it is on already, and
-// [auth.ErrInvalidCredentials] if the code is wrong.
+// Confirm switches the second factor on, once the user has a code of the app. It returns the user's
+// recovery codes: show them once, for the user to keep. It returns [ErrNotEnrolled] if there was no
+// Enroll, [ErrEnrolled] if the second factor is on already, and [auth.ErrInvalidCredentials] if the
+// code is wrong.
 func (f *Factor) Confirm(ctx context.Context, userID, code string) (recovery []string, err error) {
 	err = f.change(ctx, userID, func(s *state, r *auth.Record, now time.Time) error {
 		switch {
@@ -195,9 +187,8 @@ func (f *Factor) Confirm(ctx context.Context, userID, code string) (recovery []s
 	return recovery, nil
 }
 
-// RecoveryCodes returns new recovery codes in the place of all older ones. It
-// returns [ErrNotEnrolled] if the user has no second factor. Ask for a code of it
-// first.
+// RecoveryCodes returns new recovery codes, which replace all earlier ones. Ask the user for a code of
+// the second factor first. It returns [ErrNotEnrolled] if the user has no second factor.
 func (f *Factor) RecoveryCodes(ctx context.Context, userID string) (recovery []string, err error) {
 	err = f.change(ctx, userID, func(s *state, _ *auth.Record, _ time.Time) error {
 		if !s.Confirmed {
@@ -213,28 +204,24 @@ func (f *Factor) RecoveryCodes(ctx context.Context, userID string) (recovery []s
 	return recovery, nil
 }
 
-// Disable takes the second factor away, whether there is one or not. Ask for a code
-// of it first, or see otherwise that it is the user's wish; and call it when the
-// account is deleted.
+// Disable removes the second factor of a user, if there is one. Ask for one of its codes first, or
+// make sure by other means that the user wants it. Call it when the account is deleted, unless
+// [auth.RecordStore].DeleteRecords is called for the user.
 func (f *Factor) Disable(ctx context.Context, userID string) error {
-	was := false
+	wasConfirmed := false
 	err := f.change(ctx, userID, func(s *state, _ *auth.Record, _ time.Time) error {
-		was = s.Confirmed
+		wasConfirmed = s.Confirmed
 		*s = state{}
 		return nil
 	})
-	if err == nil && was {
+	if err == nil && wasConfirmed {
 		f.events(ctx, auth.Event{Kind: auth.EventMFADisabled, UserID: userID})
 	}
 	return err
 }
 
-// Status returns whether the second factor of a user is on, and how many recovery
-// codes are left.
+// Status reports whether the second factor of a user is on, and how many recovery codes are left.
 func (f *Factor) Status(ctx context.Context, userID string) (enabled bool, recoveryLeft int, err error) {
-	if f == nil || f.records == nil {
-		return false, 0, errZero
-	}
 	r, _, err := f.records.Record(ctx, recordKey(userID))
 	if err != nil {
 		return false, 0, fmt.Errorf("totp: %w", err)
@@ -249,8 +236,8 @@ func (f *Factor) Required(ctx context.Context, userID string) (bool, error) {
 	return enabled, err
 }
 
-// Prove implements [auth.SecondFactor]: code is one of the app's, or a recovery
-// code. Spaces and hyphens in it do not count.
+// Prove implements [auth.SecondFactor]. The code is one of the app's or a recovery code. Spaces and
+// hyphens in it are ignored.
 func (f *Factor) Prove(ctx context.Context, userID, code string) ([]string, error) {
 	err := f.change(ctx, userID, func(s *state, _ *auth.Record, now time.Time) error {
 		if !s.Confirmed {
@@ -266,42 +253,47 @@ func (f *Factor) Prove(ctx context.Context, userID, code string) ([]string, erro
 
 var separators = strings.NewReplacer(" ", "", "-", "")
 
-// use marks a code as used, or returns [auth.ErrInvalidCredentials].
+// use marks a code as used. It returns [auth.ErrInvalidCredentials] if the code is wrong.
 func (f *Factor) use(s *state, userID, code string, now time.Time) error {
 	code = strings.ToUpper(separators.Replace(code))
 	if len(code) != otp.DigitsSix.Length() {
-		sum := sha256.Sum256([]byte(code))
-		i := slices.IndexFunc(s.Recovery, func(kept []byte) bool { return subtle.ConstantTimeCompare(kept, sum[:]) == 1 })
-		if i < 0 {
-			return auth.ErrInvalidCredentials
-		}
-		s.Recovery = slices.Delete(s.Recovery, i, i+1)
-		return nil
+		return s.useRecovery(code)
 	}
-	secret, k, err := f.open(userID, s.Sealed)
+	secret, current, err := f.open(userID, s.Sealed)
 	if err != nil {
 		return err
 	}
-	current := now.Unix() / period
-	for step := current - skew; step <= current+skew; step++ {
+	newest := now.Unix() / period
+	for step := newest - skew; step <= newest+skew; step++ {
 		want, err := hotp.GenerateCodeCustom(secret, uint64(step), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 		if err != nil {
 			return fmt.Errorf("totp: %w", err)
 		}
-		// RFC 6238 section 5.2: the second attempt of a code is refused, and so is
-		// what came before it.
+		// RFC 6238 section 5.2: a code is accepted once. Codes of earlier periods are refused, too.
 		if subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 && step > s.Step {
 			s.Step = step
-			if k != &f.keys[0] {
-				s.Sealed = f.keys[0].seal(userID, secret)
+			if !current {
+				s.Sealed, err = f.seal(userID, secret)
 			}
-			return nil
+			return err
 		}
 	}
 	return auth.ErrInvalidCredentials
 }
 
-// renewRecovery returns new recovery codes, of 80 random bits each.
+// useRecovery removes a recovery code. It returns [auth.ErrInvalidCredentials] if there is no such
+// code.
+func (s *state) useRecovery(code string) error {
+	sum := sha256.Sum256([]byte(code))
+	i := slices.IndexFunc(s.Recovery, func(kept []byte) bool { return subtle.ConstantTimeCompare(kept, sum[:]) == 1 })
+	if i < 0 {
+		return auth.ErrInvalidCredentials
+	}
+	s.Recovery = slices.Delete(s.Recovery, i, i+1)
+	return nil
+}
+
+// renewRecovery returns new recovery codes of 80 random bits each.
 func (s *state) renewRecovery() (codes []string) {
 	s.Recovery = nil
 	for range recoveryCodes {
@@ -313,16 +305,12 @@ func (s *state) renewRecovery() (codes []string) {
 	return codes
 }
 
-var (
-	errZero    = errors.New("totp: zero value is not usable, use New")
-	errRecord  = errors.New("totp: a user's record is damaged")
-	errUnknown = errors.New("totp: a user's secret was sealed with a key that is not here, or is damaged")
-)
-
 func recordKey(userID string) string {
 	sum := sha256.Sum256([]byte(userID))
 	return "totp:" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
+
+var errRecord = errors.New("totp: the record of a user is damaged")
 
 func decode(r auth.Record) (s state, err error) {
 	if r.Version == 0 {
@@ -334,11 +322,9 @@ func decode(r auth.Record) (s state, err error) {
 	return s, nil
 }
 
-// change replaces the state of a user by what does makes of it.
-func (f *Factor) change(ctx context.Context, userID string, does func(*state, *auth.Record, time.Time) error) error {
-	if f == nil || f.records == nil {
-		return errZero
-	}
+// change loads the state of a user, applies edit and stores the result, or deletes the record if there
+// is no secret any more.
+func (f *Factor) change(ctx context.Context, userID string, edit func(*state, *auth.Record, time.Time) error) error {
 	for range tries {
 		r, now, err := f.records.Record(ctx, recordKey(userID))
 		if err != nil {
@@ -348,13 +334,13 @@ func (f *Factor) change(ctx context.Context, userID string, does func(*state, *a
 		if err != nil {
 			return err
 		}
-		if err := does(&s, &r, now); err != nil {
+		if err := edit(&s, &r, now); err != nil {
 			return err
 		}
 		switch {
 		case s.Sealed != nil:
-			r.Key = recordKey(userID)
-			r.Value, _ = json.Marshal(s) // bytes and numbers: it cannot fail
+			r.Key, r.Owner = recordKey(userID), userID
+			r.Value, _ = json.Marshal(s) // cannot fail: bytes and numbers
 			err = f.records.ReplaceRecord(ctx, r.Renew(), r)
 		case r.Version != 0:
 			err = f.records.DeleteRecord(ctx, r.Key, r.Version)

@@ -3,6 +3,11 @@ package totp_test
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,40 +21,52 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/pquerna/otp/totp"
+	otp "github.com/pquerna/otp/totp"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testenv"
-	"github.com/seed-e36e2130/auth/throttle"
-	second "github.com/seed-e36e2130/auth/totp"
-	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/totp"
 )
 
-var testKey = bytes.Repeat([]byte("0123456789abcdef"), 2)
-
-func newFactor(t testing.TB, records auth.RecordStore, older ...[]byte) *second.Factor {
+// newRing returns a ring of these keys, or of a new one.
+func newRing(t testing.TB, keys ...secrets.Key) *secrets.Ring {
 	t.Helper()
-	f, err := second.New(records, testKey, second.Config{Issuer: "Example", OlderKeys: older})
+	if keys == nil {
+		keys = []secrets.Key{secrets.Generate()}
+	}
+	ring, err := secrets.NewRing(keys[0], keys[1:]...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+// newFactor returns a second factor with these keys, or with a new one.
+func newFactor(t testing.TB, records auth.RecordStore, keys ...secrets.Key) *totp.Factor {
+	t.Helper()
+	f, err := totp.New(records, newRing(t, keys...), totp.Config{Issuer: "Example"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return f
 }
 
-// codeAt returns what an app shows.
+// codeAt returns the code that an app shows at a time.
 func codeAt(t testing.TB, secret string, at time.Time) string {
 	t.Helper()
-	code, err := totp.GenerateCode(secret, at)
+	code, err := otp.GenerateCode(secret, at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return code
 }
 
-// enrolled returns the secret and the recovery codes of ada, who has a second factor.
-func enrolled(t testing.TB, f *second.Factor) (string, []string) {
+// enrolled gives ada a second factor, and returns its secret and the recovery codes.
+func enrolled(t testing.TB, f *totp.Factor) (string, []string) {
 	t.Helper()
 	e, err := f.Enroll(t.Context(), "ada", "ada@example.com")
 	if err != nil {
@@ -67,39 +84,29 @@ func TestConfig(t *testing.T) {
 	store := memstore.New()
 	for _, row := range []struct {
 		records auth.RecordStore
-		key     []byte
-		cfg     second.Config
+		keys    *secrets.Ring
+		cfg     totp.Config
 		fields  string
 	}{
-		{store, testKey, second.Config{Issuer: "Example"}, ""},
-		{nil, nil, second.Config{}, "totp.New.records totp.Config.Issuer totp.New.key"},
-		{store, make([]byte, 32), second.Config{Issuer: "Example"}, "totp.New.key"},
-		{store, testKey[:31], second.Config{Issuer: "Example"}, "totp.New.key"},
-		{store, testKey, second.Config{Issuer: "a:b", OlderKeys: [][]byte{nil}}, "totp.Config.Issuer totp.Config.OlderKeys"},
+		{store, newRing(t), totp.Config{Issuer: "Example"}, ""},
+		{nil, nil, totp.Config{}, "totp.New.records totp.New.keys totp.Config.Issuer"},
+		{store, new(secrets.Ring), totp.Config{Issuer: "Example"}, "totp.New.keys"},
+		{store, newRing(t), totp.Config{Issuer: "a:b"}, "totp.Config.Issuer"},
+		{store, newRing(t), totp.Config{Issuer: strings.Repeat("a", 65)}, "totp.Config.Issuer"},
 	} {
-		_, err := second.New(row.records, row.key, row.cfg)
+		_, err := totp.New(row.records, row.keys, row.cfg)
 		var fields []string
 		if joined, ok := err.(interface{ Unwrap() []error }); ok {
-			for _, one := range joined.Unwrap() {
-				fault, ok := errors.AsType[*auth.ConfigError](one)
+			for _, err := range joined.Unwrap() {
+				fault, ok := errors.AsType[*auth.ConfigError](err)
 				if !ok {
-					t.Fatal(one)
+					t.Fatal(err)
 				}
 				fields = append(fields, fault.Field)
 			}
 		}
 		if got := strings.Join(fields, " "); got != row.fields {
 			t.Errorf("faults in %q, want %q", got, row.fields)
-		}
-	}
-	for _, f := range []*second.Factor{nil, new(second.Factor)} {
-		_, required := f.Required(t.Context(), "ada")
-		_, prove := f.Prove(t.Context(), "ada", "123456")
-		_, confirm := f.Confirm(t.Context(), "ada", "123456")
-		for _, err := range []error{required, prove, confirm, f.Disable(t.Context(), "ada")} {
-			if err == nil || auth.HTTPStatus(err) != 500 {
-				t.Errorf("zero value: %v", err)
-			}
 		}
 	}
 }
@@ -112,13 +119,13 @@ func TestEnroll(t *testing.T) {
 		required := func(want bool) {
 			t.Helper()
 			if got, err := f.Required(ctx, "ada"); err != nil || got != want {
-				t.Errorf("Required is %v, %v, want %v", got, err, want)
+				t.Errorf("Required returned %v, %v, want %v", got, err, want)
 			}
 		}
-		if _, err := f.Confirm(ctx, "ada", "123456"); err != second.ErrNotEnrolled {
+		if _, err := f.Confirm(ctx, "ada", "123456"); err != totp.ErrNotEnrolled {
 			t.Error(err)
 		}
-		if _, err := f.RecoveryCodes(ctx, "ada"); err != second.ErrNotEnrolled {
+		if _, err := f.RecoveryCodes(ctx, "ada"); err != totp.ErrNotEnrolled {
 			t.Error(err)
 		}
 		lost, err := f.Enroll(ctx, "ada", "ada@example.com")
@@ -127,8 +134,8 @@ func TestEnroll(t *testing.T) {
 		}
 		required(false)
 		time.Sleep(15 * time.Minute)
-		if _, err := f.Confirm(ctx, "ada", codeAt(t, lost.Secret, time.Now())); err != second.ErrNotEnrolled {
-			t.Errorf("15 minutes later: %v", err)
+		if _, err := f.Confirm(ctx, "ada", codeAt(t, lost.Secret, time.Now())); err != totp.ErrNotEnrolled {
+			t.Errorf("Confirm 15 minutes later: %v", err)
 		}
 		first, err := f.Enroll(ctx, "ada", "ada@example.com")
 		if err != nil {
@@ -139,11 +146,11 @@ func TestEnroll(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := f.Prove(ctx, "ada", codeAt(t, e.Secret, time.Now())); err != auth.ErrInvalidCredentials {
-			t.Errorf("a code before Confirm: %v", err)
+			t.Errorf("Prove before Confirm: %v, want ErrInvalidCredentials", err)
 		}
 		for _, code := range []string{"", "000000x", codeAt(t, first.Secret, time.Now()), codeAt(t, e.Secret, time.Now().Add(-2*time.Minute))} {
 			if _, err := f.Confirm(ctx, "ada", code); err != auth.ErrInvalidCredentials {
-				t.Errorf("%q: %v", code, err)
+				t.Errorf("Confirm with %q: %v, want ErrInvalidCredentials", code, err)
 			}
 		}
 		required(false)
@@ -155,11 +162,11 @@ func TestEnroll(t *testing.T) {
 		required(true)
 		time.Sleep(1000 * time.Hour)
 		required(true)
-		if _, err := f.Confirm(ctx, "ada", codeAt(t, e.Secret, time.Now())); err != second.ErrEnrolled {
-			t.Errorf("confirmed again: %v", err)
+		if _, err := f.Confirm(ctx, "ada", codeAt(t, e.Secret, time.Now())); err != totp.ErrEnrolled {
+			t.Errorf("Confirm again: %v, want ErrEnrolled", err)
 		}
-		if _, err := f.Enroll(ctx, "ada", "ada"); err != second.ErrEnrolled {
-			t.Errorf("enrolled over it: %v", err)
+		if _, err := f.Enroll(ctx, "ada", "ada"); err != totp.ErrEnrolled {
+			t.Errorf("Enroll again: %v, want ErrEnrolled", err)
 		}
 		u, err := url.Parse(e.URL)
 		if err != nil || u.Scheme != "otpauth" || u.Host != "totp" || u.Path != "/Example:ada the first" ||
@@ -175,7 +182,7 @@ func TestEnroll(t *testing.T) {
 	})
 }
 
-// A code is good once, and so is every one before it.
+// TestReplay checks that a code works once, and that no code of an earlier period works after it.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -185,10 +192,10 @@ func TestReplay(t *testing.T) {
 			t.Helper()
 			amr, err := f.Prove(t.Context(), "ada", codeAt(t, secret, time.Now().Add(at)))
 			if err != want || err == nil && !slices.Equal(amr, []string{"otp"}) {
-				t.Errorf("%q, %v, want %v", amr, err, want)
+				t.Errorf("Prove with the code of %v from now: %q, %v, want %v", at, amr, err, want)
 			}
 		}
-		prove(0, auth.ErrInvalidCredentials) // Confirm used it
+		prove(0, auth.ErrInvalidCredentials) // used by Confirm
 		prove(30*time.Second, nil)
 		prove(30*time.Second, auth.ErrInvalidCredentials)
 		prove(0, auth.ErrInvalidCredentials)
@@ -200,11 +207,13 @@ func TestReplay(t *testing.T) {
 		prove(-30*time.Second, auth.ErrInvalidCredentials)
 		prove(0, nil)
 		if _, err := f.Prove(t.Context(), "bob", codeAt(t, secret, time.Now().Add(30*time.Second))); err != auth.ErrInvalidCredentials {
-			t.Errorf("of another user: %v", err)
+			t.Errorf("Prove with the code of another user: %v, want ErrInvalidCredentials", err)
 		}
 	})
 }
 
+// TestRecoveryCodes checks that each recovery code works once, in several spellings, and that new
+// ones replace the old ones.
 func TestRecoveryCodes(t *testing.T) {
 	t.Parallel()
 	f := newFactor(t, memstore.New())
@@ -215,13 +224,13 @@ func TestRecoveryCodes(t *testing.T) {
 			code = strings.ToLower(strings.ReplaceAll(code, "-", " "))
 		}
 		if _, err := f.Prove(ctx, "ada", code); err != nil {
-			t.Errorf("code %d: %v", i, err)
+			t.Errorf("recovery code %d: %v", i, err)
 		}
 		if _, err := f.Prove(ctx, "ada", code); err != auth.ErrInvalidCredentials {
-			t.Errorf("code %d again: %v", i, err)
+			t.Errorf("recovery code %d again: %v, want ErrInvalidCredentials", i, err)
 		}
 		if _, left, err := f.Status(ctx, "ada"); err != nil || left != 9-i {
-			t.Errorf("%d are left, %v", left, err)
+			t.Errorf("%d recovery codes are left, %v, want %d", left, err, 9-i)
 		}
 	}
 	old, err := f.RecoveryCodes(ctx, "ada")
@@ -233,86 +242,99 @@ func TestRecoveryCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := f.Prove(ctx, "ada", old[0]); err != auth.ErrInvalidCredentials {
-		t.Errorf("one that was replaced: %v", err)
+		t.Errorf("a recovery code that was replaced: %v, want ErrInvalidCredentials", err)
 	}
 	if _, err := f.Prove(ctx, "ada", renewed[9]); err != nil {
-		t.Errorf("a new one: %v", err)
+		t.Errorf("a new recovery code: %v", err)
 	}
 }
 
-// Of many who use one code at once, one succeeds.
+// TestRace checks that of many concurrent uses of one code exactly one succeeds.
 func TestRace(t *testing.T) {
 	t.Parallel()
 	f := newFactor(t, memstore.New())
 	secret, recovery := enrolled(t, f)
 	for _, code := range []string{codeAt(t, secret, time.Now().Add(30*time.Second)), recovery[0]} {
-		var passed atomic.Int64
-		var all sync.WaitGroup
+		var accepted atomic.Int64
+		var wg sync.WaitGroup
 		for range 64 {
-			all.Go(func() {
+			wg.Go(func() {
 				switch _, err := f.Prove(t.Context(), "ada", code); {
 				case err == nil:
-					passed.Add(1)
+					accepted.Add(1)
 				case !errors.Is(err, auth.ErrInvalidCredentials) && !errors.Is(err, auth.ErrBusy):
 					t.Error(err)
 				}
 			})
 		}
-		all.Wait()
-		if n := passed.Load(); n != 1 {
-			t.Errorf("%d uses of one code", n)
+		wg.Wait()
+		if n := accepted.Load(); n != 1 {
+			t.Errorf("%d uses of one code were accepted, want 1", n)
 		}
 	}
 }
 
-// What the store holds opens for its user alone, and with its key.
+// TestSealed checks that the store holds no secret in clear, and that a sealed secret opens for its
+// user only, with its key only.
 func TestSealed(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
 	ctx := t.Context()
-	seen := &copying{RecordStore: store}
-	secret, recovery := enrolled(t, newFactor(t, seen))
+	seen := &recordingStore{RecordStore: store}
+	key := secrets.Generate()
+	secret, recovery := enrolled(t, newFactor(t, seen, key))
 	for _, r := range seen.written {
+		if r.Owner != "ada" {
+			t.Errorf("the owner of the record is %q, want ada", r.Owner)
+		}
 		for _, s := range append(recovery, secret, "ada", strings.ReplaceAll(recovery[0], "-", "")) {
 			if bytes.Contains(r.Value, []byte(s)) || strings.Contains(r.Key, s) {
-				t.Errorf("the record shows %q", s)
+				t.Errorf("the record shows %q in clear", s)
 			}
 		}
 	}
 
-	// Bob's record with ada's secret in it, by somebody who writes to the database.
-	stolen := seen.written[len(seen.written)-1]
-	bobs := newFactor(t, seen)
-	if _, err := bobs.Enroll(ctx, "bob", "bob"); err != nil {
+	// An attacker who can write to the database puts ada's secret into bob's record.
+	adas := seen.written[len(seen.written)-1]
+	f := newFactor(t, seen, key)
+	if _, err := f.Enroll(ctx, "bob", "bob"); err != nil {
 		t.Fatal(err)
 	}
-	into := seen.written[len(seen.written)-1]
-	into.Value = stolen.Value
-	if err := store.ReplaceRecord(ctx, into.Renew(), into); err != nil {
+	bobs := seen.written[len(seen.written)-1]
+	bobs.Value = adas.Value
+	if err := store.ReplaceRecord(ctx, bobs.Renew(), bobs); err != nil {
 		t.Fatal(err)
 	}
 	next := codeAt(t, secret, time.Now().Add(30*time.Second))
-	if _, err := bobs.Prove(ctx, "bob", next); err == nil || errors.Is(err, auth.ErrInvalidCredentials) {
-		t.Errorf("ada's secret in bob's record: %v", err)
+	if _, err := f.Prove(ctx, "bob", next); err == nil || errors.Is(err, auth.ErrInvalidCredentials) {
+		t.Errorf("Prove with ada's secret in bob's record: %v, want a failure", err)
 	}
 
-	newKey := bytes.Repeat([]byte("fedcba9876543210"), 2)
-	without, err := second.New(store, newKey, second.Config{Issuer: "Example"})
+	// The key is replaced while the server runs.
+	secretBytes := make([]byte, 32)
+	rand.Read(secretBytes)
+	newKey, err := secrets.New(secretBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := without.Prove(ctx, "ada", next); err == nil || auth.HTTPStatus(err) != 500 {
-		t.Errorf("without the key: %v", err)
+	withoutOld := newFactor(t, store, newKey)
+	if _, err := withoutOld.Prove(ctx, "ada", next); err == nil || auth.HTTPStatus(err) != 500 {
+		t.Errorf("Prove without the old key: %v, want a failure", err)
 	}
-	rotated, err := second.New(store, newKey, second.Config{Issuer: "Example", OlderKeys: [][]byte{testKey}})
+	ring := newRing(t, key)
+	rotated, err := totp.New(store, ring, totp.Config{Issuer: "Example"})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Replace(newKey, key); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := rotated.Prove(ctx, "ada", next); err != nil {
-		t.Errorf("with the older key: %v", err)
+		t.Errorf("Prove after the rotation: %v", err)
 	}
-	if _, err := without.Prove(ctx, "ada", next); err != auth.ErrInvalidCredentials { // sealed anew, and the code is used
-		t.Errorf("after a use: %v", err)
+	// That use has sealed the secret with the new key, and the code is used.
+	if _, err := withoutOld.Prove(ctx, "ada", next); err != auth.ErrInvalidCredentials {
+		t.Errorf("Prove with the new key only: %v, want ErrInvalidCredentials", err)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
 		e, err := rotated.Enroll(ctx, "eve", "eve")
@@ -321,24 +343,82 @@ func TestSealed(t *testing.T) {
 		}
 		var log strings.Builder
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("enrolled", "by value", e, "by pointer", &e, "factor", rotated)
-		if s := log.String() + fmt.Sprintf(verb, e) + fmt.Sprintf(verb, &e) + fmt.Sprintf(verb, rotated); strings.Contains(s, e.Secret) || strings.Contains(s, "fedcba") {
-			t.Errorf("%s prints %s", verb, s)
+		printed := log.String() + fmt.Sprintf(verb, e) + fmt.Sprintf(verb, &e) + fmt.Sprintf(verb, rotated)
+		for _, secret := range []string{
+			e.Secret, string(secretBytes), fmt.Sprintf("%x", secretBytes), strings.Trim(fmt.Sprint(secretBytes), "[]"), base64.StdEncoding.EncodeToString(secretBytes),
+		} {
+			if strings.Contains(printed, secret) {
+				t.Errorf("%s prints %s", verb, printed)
+			}
 		}
 	}
 }
 
-// copying keeps what was written.
-type copying struct {
+// recordingStore keeps a copy of each record that is written.
+type recordingStore struct {
 	auth.RecordStore
 	written []auth.Record
 }
 
-func (c *copying) ReplaceRecord(ctx context.Context, old int64, r auth.Record) error {
-	c.written = append(c.written, r)
-	return c.RecordStore.ReplaceRecord(ctx, old, r)
+func (s *recordingStore) ReplaceRecord(ctx context.Context, old int64, r auth.Record) error {
+	s.written = append(s.written, r)
+	return s.RecordStore.ReplaceRecord(ctx, old, r)
 }
 
-// The codes of another implementation are taken.
+// TestSealedForm checks the form of a sealed secret against the standard library: the mark of its key
+// and AES-256-GCM under the MAC of a label.
+func TestSealedForm(t *testing.T) {
+	t.Parallel()
+	seen := &recordingStore{RecordStore: memstore.New()}
+	key := secrets.Generate()
+	e, err := newFactor(t, seen, key).Enroll(t.Context(), "ada", "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var content struct{ Sealed []byte }
+	if err := json.Unmarshal(seen.written[0].Value, &content); err != nil {
+		t.Fatal(err)
+	}
+	if mark := key.Mark(); len(content.Sealed) < 20 || [8]byte(content.Sealed) != mark {
+		t.Fatalf("the sealed secret %x does not begin with the mark %x", content.Sealed, mark)
+	}
+	mac, err := key.MAC([]byte("auth totp sealing key, version 1\x00"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(mac[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := aead.Open(nil, content.Sealed[8:20], content.Sealed[20:], []byte("totp secret\x00\x00\x00\x00\x03ada"))
+	if err != nil || string(text) != e.Secret {
+		t.Errorf("the sealed secret is %q, %v", text, err)
+	}
+}
+
+// TestDeleteRecords checks that a second factor is found and deleted with all that is kept about its
+// user.
+func TestDeleteRecords(t *testing.T) {
+	t.Parallel()
+	store := memstore.New()
+	f := newFactor(t, store)
+	enrolled(t, f)
+	if list, err := store.Records(t.Context(), "ada"); err != nil || len(list) != 1 {
+		t.Errorf("ada has %d records, %v, want 1", len(list), err)
+	}
+	if err := store.DeleteRecords(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if required, err := f.Required(t.Context(), "ada"); err != nil || required {
+		t.Errorf("Required returned %v, %v, want false", required, err)
+	}
+}
+
+// TestOathtool checks that a code of another implementation is accepted.
 func TestOathtool(t *testing.T) {
 	t.Parallel()
 	oathtool := testenv.Command(t, "oathtool")
@@ -352,32 +432,20 @@ func TestOathtool(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := f.Confirm(t.Context(), "ada", strings.TrimSpace(string(out))); err != nil {
-		t.Errorf("the code of oathtool: %v", err)
+		t.Errorf("Confirm with the code of oathtool: %v", err)
 	}
 }
 
-// The whole way: a password, a code, a session.
+// TestLogin logs in with a password and a code.
 func TestLogin(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
 	f := newFactor(t, store)
-	key, err := jwt.GenerateKey(jwt.EdDSA)
+	limits, err := throttle.New(store, throttle.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := jwt.NewKeyRing(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys})
-	if err != nil {
-		t.Fatal(err)
-	}
-	slow, err := throttle.New(store, throttle.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	accounts, err := auth.New(store, tokens, auth.Config{SecondFactor: f, Records: store, Throttle: slow, Hasher: authtest.FastHasher(t)})
+	accounts, err := auth.New(store, newIssuer(), auth.Config{SecondFactor: f, Records: store, Throttle: limits, Hasher: authtest.FastHasher(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -391,18 +459,18 @@ func TestLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := accounts.Login(ctx, "ada", "correct horse battery"); err != nil {
-		t.Errorf("before Confirm: %v", err)
+		t.Errorf("Login before Confirm: %v", err)
 	}
 	if _, err := f.Confirm(ctx, u.ID, codeAt(t, e.Secret, time.Now())); err != nil {
 		t.Fatal(err)
 	}
 	_, err = accounts.Login(ctx, "ada", "correct horse battery")
-	waits, ok := errors.AsType[*auth.MFARequiredError](err)
+	required, ok := errors.AsType[*auth.MFARequiredError](err)
 	if !ok {
 		t.Fatal(err)
 	}
-	got, err := accounts.LoginMFA(ctx, waits.Token, codeAt(t, e.Secret, time.Now().Add(30*time.Second)))
+	got, err := accounts.LoginMFA(ctx, required.Token, codeAt(t, e.Secret, time.Now().Add(30*time.Second)))
 	if err != nil || !slices.Equal(got.Principal.AMR(), []string{"pwd", "otp", "mfa"}) {
-		t.Errorf("%v, %v", got.Principal, err)
+		t.Errorf("LoginMFA returned %v, %v", got.Principal, err)
 	}
 }

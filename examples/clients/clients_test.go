@@ -126,7 +126,7 @@ func TestOAuth2TokenSource(t *testing.T) {
 	calls := 0
 	for began := time.Now(); time.Since(began) < 5*time.Second || calls < 3; time.Sleep(200 * time.Millisecond) {
 		called := time.Now()
-		res, err := client.Get(s.url + "/auth/me") // with a new token: the client refreshes 10 s before expiry
+		res, err := client.Get(s.url + "/auth/me") // gets a new token first: the client refreshes 10 s before expiry
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +134,7 @@ func TestOAuth2TokenSource(t *testing.T) {
 		switch {
 		case res.StatusCode == 200:
 			calls++
-		case time.Since(called) < shortLife/2: // on a slow machine the token may expire in transit
+		case time.Since(called) < shortLife/2: // the token cannot have expired in transit
 			t.Fatalf("call %d is answered %s", calls+1, res.Status)
 		}
 	}
@@ -152,7 +152,7 @@ func TestOAuth2TokenSource(t *testing.T) {
 	}
 }
 
-// report is what a client in another language saw.
+// report is the output of a client in another language.
 type report struct {
 	Calls   []int  `json:"calls"`   // statuses of /auth/me, the last one after the session has ended
 	Refused string `json:"refused"` // error of a login with a wrong password
@@ -174,7 +174,7 @@ func (s *server) check(t *testing.T, got report) {
 	}
 }
 
-// input is what the scripts read from standard input.
+// input returns the standard input of a client in another language.
 func (s *server) input() map[string]string {
 	return map[string]string{"url": s.url, "username": "ada", "password": password, "server": shop, "secret": shopSecret}
 }

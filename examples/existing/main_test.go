@@ -98,7 +98,7 @@ func TestUsers(t *testing.T) {
 type completed struct {
 	users
 	mu      sync.Mutex
-	created map[string]auth.User // by ID
+	created map[string]auth.User // key: ID
 }
 
 func (s *completed) CreateUser(ctx context.Context, u auth.User) (id string, err error) {

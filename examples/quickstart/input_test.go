@@ -35,7 +35,7 @@ func serveUsers(t *testing.T, file string) (url string, users *sqlite.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { users.Close() })
-	revoked, err := revocation.Follow(users, revocation.Config{Bound: time.Minute}) // for slow machines
+	revoked, err := revocation.Follow(users, revocation.Config{Bound: time.Minute}) // leaves time to slow machines
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestBadInput(t *testing.T) {
 			}
 		})
 	}
-	t.Cleanup(func() { // after all subtests
+	t.Cleanup(func() { // runs after all subtests
 		if n := count(t, users); n != 1 {
 			t.Errorf("there are %d accounts, want the first alone", n)
 		}

@@ -53,7 +53,7 @@ func run(ctx context.Context, addr, data string) error {
 		return err
 	}
 	defer revoked.Close()
-	if err := revoked.Sync(ctx); err != nil { // before the first read, protected routes answer 503
+	if err := revoked.Sync(ctx); err != nil { // protected routes answer 503 until the first read
 		return err
 	}
 	key, err := jwt.OpenKeyFile(filepath.Join(data, "auth.key"), jwt.HS256)

@@ -56,7 +56,7 @@ func BenchmarkWrk(b *testing.B) {
 	}
 }
 
-// load is what wrk measured of a server. On a machine with other work, the processor time says more
+// load is a measurement of wrk. On a machine with other work, the processor time says more
 // than the rate.
 type load struct {
 	rate      float64       // requests a second

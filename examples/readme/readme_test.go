@@ -74,8 +74,8 @@ func documents(t *testing.T) []string {
 	return found
 }
 
-// TestPrograms checks that what the documents show is what is compiled: a program is a
-// whole file, anything else stands in a file as it is shown.
+// TestPrograms checks that the documents show code which is compiled: a program is a whole file,
+// and any other block is contained in a file.
 func TestPrograms(t *testing.T) {
 	t.Parallel()
 	for _, document := range documents(t) {
@@ -99,8 +99,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestSession types what README.md types to its first program, and compares what
-// comes back; "…" stands for what differs from run to run.
+// TestSession runs the commands of README.md against its first program and compares the output. "…"
+// stands for text that differs from run to run.
 func TestSession(t *testing.T) {
 	t.Parallel()
 	testenv.Command(t, "curl")
@@ -162,14 +162,13 @@ func start(t *testing.T, b block) (address string) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	for range 200 {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if response, err := http.Get("http://" + address + "/profile"); err == nil {
 			response.Body.Close()
 			return address
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatalf("the program does not serve: %s", &stderr)
+	t.Fatalf("the program does not answer: %s", &stderr)
 	return ""
 }
 
@@ -200,18 +199,18 @@ func TestErrorTable(t *testing.T) {
 	}
 	page := read(t, "docs/errors.md")
 	rows := regexp.MustCompile(`(?m)^\| ([^|]+) \| (\d+) \|`).FindAllStringSubmatch(page, -1)
-	told := map[string]bool{}
+	documented := map[string]bool{}
 	for _, row := range rows {
 		for name := range strings.SplitSeq(row[1], ", ") {
 			name = strings.Trim(name, "`")
-			told[name] = true
+			documented[name] = true
 			if err, ok := known[name]; !ok || fmt.Sprint(auth.HTTPStatus(err)) != row[2] {
 				t.Errorf("docs/errors.md says %s for %s, HTTPStatus says %d", row[2], name, auth.HTTPStatus(err))
 			}
 		}
 	}
 	for name := range known {
-		if !told[name] {
+		if !documented[name] {
 			t.Errorf("the table of errors has no row for %s", name)
 		}
 	}

@@ -90,7 +90,7 @@ func newReplica(dsn, prefix string, key jwt.Key, refreshKey secrets.Key, bound t
 		log.Fatal(err)
 	}
 	revoked := must(revocation.Follow(store, revocation.Config{Bound: bound}))
-	if err := revoked.Sync(context.Background()); err != nil { // before the first read, protected routes answer 503
+	if err := revoked.Sync(context.Background()); err != nil { // protected routes answer 503 until the first read
 		log.Fatal(err)
 	}
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{

@@ -3,7 +3,6 @@
 package secondfactor_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -72,7 +71,7 @@ func twoReplicas(t *testing.T) (replicas [2]replica) {
 		must(err)
 		attempts, err := throttle.New(store, throttle.Config{})
 		must(err)
-		replicas[i].factor, err = totp.New(store, bytes.Repeat([]byte("0123456789abcdef"), 2), totp.Config{Issuer: "Example"})
+		replicas[i].factor, err = totp.New(store, refreshKeys, totp.Config{Issuer: "Example"})
 		must(err)
 		replicas[i].Authenticator, err = auth.New(users, tokens, auth.Config{
 			Hasher: authtest.FastHasher(t), Sessions: store, RefreshKeys: refreshKeys, Records: store, SecondFactor: replicas[i].factor, Throttle: attempts,

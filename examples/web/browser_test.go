@@ -46,7 +46,7 @@ func serveTest(t *testing.T, https bool) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	revoked, err := revocation.Follow(store, revocation.Config{Bound: time.Minute}) // for slow machines
+	revoked, err := revocation.Follow(store, revocation.Config{Bound: time.Minute}) // leaves time to slow machines
 	if err != nil {
 		t.Fatal(err)
 	}

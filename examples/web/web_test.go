@@ -56,7 +56,7 @@ func usePages(t *testing.T, s *site, wantCookies string) {
 	b.at("/login", "Log in") // the account page needs a user who is logged in
 	b.visit("/register")
 	b.enter("#username", "a da", "#password", password)
-	b.wantError("#error", "This username cannot be used", "username")
+	b.wantError("#error", "This username is not allowed", "username")
 	b.enter("#username", "Ada", "#password", "password")
 	b.wantError("#error", "common", "password")
 	b.register()

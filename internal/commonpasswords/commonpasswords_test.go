@@ -91,11 +91,11 @@ with gzip.open(validator.DEFAULT_PASSWORD_LIST_PATH, "rb") as f:
 // Contains finds each password of the list in upper and lower case, and no similar one.
 func TestContains(t *testing.T) {
 	t.Parallel()
-	all := decode(t)
-	if len(all) != 8479 || !slices.IsSorted(all) {
-		t.Errorf("the list has %d passwords, sorted: %t, want 8479, sorted", len(all), slices.IsSorted(all))
+	passwords := decode(t)
+	if len(passwords) != 8479 || !slices.IsSorted(passwords) {
+		t.Errorf("the list has %d passwords, sorted: %t, want 8479, sorted", len(passwords), slices.IsSorted(passwords))
 	}
-	for i, p := range all {
+	for i, p := range passwords {
 		if !commonpasswords.Contains(p) {
 			t.Errorf("%q was not found", p)
 		}
@@ -108,7 +108,7 @@ func TestContains(t *testing.T) {
 			}
 		}
 		for _, similar := range []string{p[:len(p)-1], p[1:], p + "!", "!" + p, p[:4] + "\xc3\xa9" + p[4:], p + "\x00", " " + p} {
-			if _, listed := slices.BinarySearch(all, strings.ToLower(similar)); commonpasswords.Contains(similar) != listed {
+			if _, listed := slices.BinarySearch(passwords, strings.ToLower(similar)); commonpasswords.Contains(similar) != listed {
 				t.Errorf("%q: Contains returned %t, want %t", similar, !listed, listed)
 			}
 		}

@@ -47,7 +47,7 @@ func ParseJWK(text string) (*Key, error) {
 //
 // It returns an error if the text is not a JWK set; if two different keys have the same ID, because
 // a token could then not say which one it means (RFC 7517 section 4.5); and if a set holds secrets
-// beside public keys, because a set with public keys is meant to be published.
+// together with public keys, because a set with public keys is meant to be published.
 func ParseSet(text string) (keys []*Key, faults []error, err error) {
 	if len(text) > maxSetText {
 		return nil, nil, fmt.Errorf("the JWK set has more than %d bytes", maxSetText)
@@ -228,7 +228,7 @@ func (m members) key() (*Key, error) {
 type purpose struct{ sign, verify bool }
 
 // purpose returns what use and key_ops allow (RFC 7517 sections 4.2 and 4.3). A key that allows
-// other operations beside signatures is refused: section 4.3 advises against it, because use in two
+// operations other than signatures is refused: section 4.3 advises against it, because use in two
 // algorithms may weaken a key.
 func (m members) purpose() (purpose, error) {
 	if use, ok, err := m.text("use"); err != nil {

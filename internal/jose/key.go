@@ -21,7 +21,7 @@ type Key struct {
 	fingerprint string
 	alg         *algorithm
 	named       bool                  // whether the algorithm was named; false: it is the default
-	verifyOnly  bool                  // for a secret: whether its JWK forbids signing
+	verifyOnly  bool                  // whether the JWK of a secret forbids signing
 	size        int                   // length of a signature in bytes
 	public      crypto.PublicKey      // nil for a symmetric key
 	macs        *macs                 // nil unless the key is symmetric

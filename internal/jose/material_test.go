@@ -242,7 +242,7 @@ func TestMaterialIsCopied(t *testing.T) {
 		before = append(before, sig)
 	}
 	edCopy := slices.Clone(edKey.Public().(ed25519.PublicKey))
-	publics := map[int]crypto.PublicKey{ // by the index of the private half in keys
+	publics := map[int]crypto.PublicKey{ // keys: indices of the private halves in keys
 		1: &ecdsa.PublicKey{Curve: ec.Curve, X: ec.X, Y: ec.Y}, 2: edCopy, 3: &rsaOwn.PublicKey,
 	}
 	verifiers := map[int]*jose.Key{}
@@ -277,7 +277,7 @@ func TestMaterialIsCopied(t *testing.T) {
 
 func TestAlgorithmChoice(t *testing.T) {
 	t.Parallel()
-	all := []string{"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+	names := []string{"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
 		"none", "hs256", "ES256K", "EDDSA", "Ed25519", "RSA-OAEP"}
 	rows := []struct {
 		of   string // algorithm that the key was made for
@@ -291,7 +291,7 @@ func TestAlgorithmChoice(t *testing.T) {
 		{"EdDSA", "EdDSA"},
 	}
 	for _, row := range rows {
-		for _, alg := range all {
+		for _, alg := range names {
 			var err error
 			if row.of == "HS256" {
 				_, err = jose.NewSecret(secret, alg, "")

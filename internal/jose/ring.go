@@ -27,7 +27,7 @@ type Ring struct {
 // header is the meaning of one protected header.
 type header struct {
 	key *Key
-	typ string // in the form of MediaType
+	typ string // result of MediaType
 }
 
 // AccessTokenType is the typ of access tokens (RFC 9068 section 2.1). A new ring knows the headers

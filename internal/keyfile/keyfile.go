@@ -142,7 +142,7 @@ func read(path string) (text []byte, mode fs.FileMode, err error) {
 }
 
 // checkMode returns a [cfgerr.Error] if group or others could have changed the keys, or could
-// have read a key that signs (CWE-732).
+// have read a key that signs (CWE-732). See decision 0023.
 func checkMode(path string, mode fs.FileMode, keys ...*jose.Key) error {
 	if runtime.GOOS == "windows" {
 		return nil // there are no such modes

@@ -21,7 +21,7 @@ const (
 type Hash struct {
 	ID      string  // lower-case letters, digits and "-"
 	Version string  // decimal number of the segment v=…; empty if there is no such segment
-	Params  []Param // at least one, in the order of the string
+	Params  []Param // never empty, in the order of the string
 	Salt    string  // not empty
 	Digest  string  // not empty
 }

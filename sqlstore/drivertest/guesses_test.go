@@ -1,7 +1,6 @@
 package drivertest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -105,7 +104,7 @@ func accounts(t testing.TB, stores [2]*sqlstore.Store) (both [2]*auth.Authentica
 		if err != nil {
 			t.Fatal(err)
 		}
-		if factor[i], err = totp.New(s, bytes.Repeat([]byte("0123456789abcdef"), 2), totp.Config{Issuer: "Example"}); err != nil {
+		if factor[i], err = totp.New(s, keys.refresh, totp.Config{Issuer: "Example"}); err != nil {
 			t.Fatal(err)
 		}
 		both[i], err = auth.New(s, tokens, auth.Config{

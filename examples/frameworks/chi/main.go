@@ -40,7 +40,7 @@ func main() {
 		r.Get("/profile", profile)
 		r.Get("/events", events)
 	})
-	// Config.Claims grants scopes; nobody has one here.
+	// Config.Claims grants scopes; no user has one here.
 	r.With(guard.RequireScope("admin")).Get("/admin", profile)
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))

@@ -46,7 +46,7 @@ func main() {
 	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
 	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
 	mux.Handle(path, guard.Require(handler))
-	// Config.Claims grants scopes; nobody has one here.
+	// Config.Claims grants scopes; no user has one here.
 	mux.Handle(profilev1connect.ProfileServicePurgeProcedure, guard.RequireScope("admin")(handler))
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
@@ -57,7 +57,7 @@ func main() {
 		Protocols: new(http.Protocols),
 	}
 	server.Protocols.SetHTTP1(true)
-	server.Protocols.SetUnencryptedHTTP2(true) // for gRPC without TLS
+	server.Protocols.SetUnencryptedHTTP2(true) // lets gRPC clients connect without TLS
 	log.Fatal(server.Serve(listener))
 }
 

@@ -37,7 +37,7 @@ func main() {
 	e.Any("/login", echo.WrapHandler(authhttp.Login(accounts, authhttp.Config{})))
 	e.GET("/profile", profile, echo.WrapMiddleware(guard.Require))
 	e.GET("/events", events, echo.WrapMiddleware(guard.Require))
-	// Config.Claims grants scopes; nobody has one here.
+	// Config.Claims grants scopes; no user has one here.
 	e.GET("/admin", profile, echo.WrapMiddleware(guard.RequireScope("admin")))
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))

@@ -37,7 +37,7 @@ func main() {
 	app.All("/register", handler(authhttp.Register(accounts, authhttp.Config{})))
 	app.All("/login", handler(authhttp.Login(accounts, authhttp.Config{})))
 	app.Get("/profile", use(guard.Require), profile)
-	// Config.Claims grants scopes; nobody has one here.
+	// Config.Claims grants scopes; no user has one here.
 	app.Get("/admin", use(guard.RequireScope("admin")), profile)
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))

@@ -37,7 +37,7 @@ func main() {
 	r.Any("/login", gin.WrapH(authhttp.Login(accounts, authhttp.Config{})))
 	r.GET("/profile", use(guard.Require), profile)
 	r.GET("/events", use(guard.Require), events)
-	// Config.Claims grants scopes; nobody has one here.
+	// Config.Claims grants scopes; no user has one here.
 	r.GET("/admin", use(guard.RequireScope("admin")), profile)
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))

@@ -57,8 +57,8 @@ func main() {
 
 // auth: begin
 
-// scopes holds the scope that a method requires, by its name. Config.Claims grants scopes; nobody
-// has one here.
+// scopes holds the scope that a method requires, by the name of the method. Config.Claims grants
+// scopes; no user has one here.
 var scopes = map[string]string{profilev1.ProfileService_Purge_FullMethodName: "admin"}
 
 // interceptor accepts the callers that the middleware accepts.
@@ -110,7 +110,7 @@ var codeOf = map[int]codes.Code{
 	http.StatusForbidden: codes.PermissionDenied, http.StatusServiceUnavailable: codes.Unavailable,
 }
 
-// refusal returns what the caller is told: a code, and no details.
+// refusal returns the error for the caller: a code without details.
 func refusal(err error) error {
 	httpStatus := auth.HTTPStatus(err)
 	if httpStatus >= 500 {

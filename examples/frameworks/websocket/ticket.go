@@ -15,7 +15,7 @@ import (
 
 const (
 	bearer       = "bearer"  // sub-protocol before the token
-	ticketPrefix = "ticket." // no access token begins like this
+	ticketPrefix = "ticket." // prefix that no access token has
 	ticketLife   = 30 * time.Second
 	maxTickets   = 10 // unused tickets of one user
 )
@@ -76,7 +76,7 @@ func newTickets(v auth.TokenVerifier) *tickets {
 // issue answers with a ticket for the access token of the request.
 func (t *tickets) issue(w http.ResponseWriter, r *http.Request) {
 	caller, _ := auth.FromContext(r.Context())
-	token, _ := auth.BearerToken().Extract(r) // without a token the ticket opens nothing
+	token, _ := auth.BearerToken().Extract(r) // a ticket for an empty token opens nothing
 	w.Header().Set("Cache-Control", "no-store")
 	name, ok := t.add(ticket{token, caller.Subject()})
 	if !ok {
