@@ -44,11 +44,7 @@ func (s account) encode() []byte {
 	for _, f := range s.failures {
 		b = binary.BigEndian.AppendUint64(b, uint64(f.at))
 		b = binary.BigEndian.AppendUint64(b, f.network)
-		forgiven := byte(0)
-		if f.forgiven {
-			forgiven = 1
-		}
-		b = append(b, forgiven)
+		b = append(b, flag(f.forgiven))
 	}
 	return b
 }

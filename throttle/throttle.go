@@ -2,7 +2,6 @@ package throttle
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -247,7 +246,8 @@ func (t *Throttle) Succeed(ctx context.Context, a auth.Attempt) (auth.DeviceToke
 	if !c.known {
 		a.Device.Known = newDeviceToken()
 	}
-	return a.Device.Known, errors.Join(err, t.remember(ctx, a))
+	token, failed := t.remember(ctx, a)
+	return token, errors.Join(err, failed)
 }
 
 // forgive forgets the failures at the account itself from the device of an attempt, or from its network,
@@ -281,41 +281,6 @@ func (t *Throttle) forgiveOne(ctx context.Context, c counts) (err error) {
 func (t *Throttle) Unlock(ctx context.Context, username string) error {
 	_, _, err := t.updateAccount(ctx, counts{account: key("account", username), budget: t.account}, budget.forget)
 	return err
-}
-
-const deviceTokenLength = 32
-
-// newDeviceToken returns 160 random bits as text.
-func newDeviceToken() auth.DeviceToken {
-	return auth.DeviceToken(rand.Text() + rand.Text()[:deviceTokenLength-26])
-}
-
-// isKnown reports whether the account has logged in from the device before.
-func (t *Throttle) isKnown(ctx context.Context, a auth.Attempt) (bool, error) {
-	if len(a.Device.Known) != deviceTokenLength {
-		return false, nil
-	}
-	r, _, err := t.store.Record(ctx, deviceKey(a))
-	if err != nil {
-		return false, fmt.Errorf("throttle: %w", err)
-	}
-	return r.Version != 0, nil
-}
-
-func deviceKey(a auth.Attempt) string { return key("device", a.Username, string(a.Device.Known)) }
-
-// remember records the device of an attempt as known for DeviceLifetime from now. It writes only if a
-// tenth of that time has passed since the last write.
-func (t *Throttle) remember(ctx context.Context, a auth.Attempt) error {
-	r, now, err := t.store.Record(ctx, deviceKey(a))
-	if err == nil && r.ExpiresAt.Sub(now) < t.deviceLifetime*9/10 {
-		r.Key, r.ExpiresAt = deviceKey(a), now.Add(t.deviceLifetime)
-		err = t.store.ReplaceRecord(ctx, r.Renew(), r)
-	}
-	if err != nil && !errors.Is(err, auth.ErrConflict) { // a conflict is a concurrent login from the same device
-		return fmt.Errorf("throttle: %w", err)
-	}
-	return nil
 }
 
 // maxConflicts bounds how often one update is repeated because another replaced the record first. A
@@ -371,6 +336,8 @@ func (t *Throttle) swap(ctx context.Context, key string, change func(value []byt
 		switch {
 		case !changed:
 			return nil
+		case value == nil && r.Version == 0:
+			return nil
 		case value == nil:
 			err = t.store.DeleteRecord(ctx, key, r.Version)
 		default:
@@ -389,13 +356,20 @@ func (t *Throttle) swap(ctx context.Context, key string, change func(value []byt
 
 // key returns the key of a record. Its length depends on the kind alone, and it shows none of the
 // parts.
-func key(kind string, parts ...string) string {
+func key(kind string, parts ...string) string { return keyOf(kind, digest(parts...)) }
+
+func keyOf(kind string, d [sha256.Size]byte) string {
+	return "throttle:" + kind + ":" + base64.RawURLEncoding.EncodeToString(d[:])
+}
+
+// digest returns a digest of the parts, whose lengths are part of it.
+func digest(parts ...string) [sha256.Size]byte {
 	h := sha256.New()
 	for _, p := range parts {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(p)))
 		h.Write([]byte(p))
 	}
-	return "throttle:" + kind + ":" + base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // network returns the smallest network that an address is counted under: an IPv4 address itself, or the
@@ -416,6 +390,6 @@ func prefix(ip netip.Addr, bits int) string {
 
 // networkTag returns what stands for a network in the record of one account. It is never 0.
 func networkTag(name, network string) uint64 {
-	sum := sha256.Sum256([]byte(key("tag", name, network)))
-	return max(binary.BigEndian.Uint64(sum[:]), 1)
+	d := digest("tag", name, network)
+	return max(binary.BigEndian.Uint64(d[:]), 1)
 }

@@ -263,6 +263,55 @@ func TestKnownDevice(t *testing.T) {
 	})
 }
 
+// A client that logs in without its device token cannot make an account's record grow, nor make the
+// account forget a device that comes back.
+func TestManyDevices(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &measured{RecordStore: memstore.New(), live: make(map[string]bool)}
+		limits := newThrottle(t, store, throttle.Config{})
+		enter := func(a auth.Attempt) auth.DeviceToken {
+			t.Helper()
+			if wait := begins(t, limits, a); wait > 0 {
+				t.Fatalf("the owner waits %v", wait)
+			}
+			known, err := limits.Succeed(t.Context(), a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return known
+		}
+		owner := from("ada", "192.0.2.1")
+		owner.Device.Known = enter(owner)
+		enter(owner)
+		var earlier, latest auth.DeviceToken
+		for i := range 1000 {
+			time.Sleep(time.Minute)
+			latest = enter(from("ada", "192.0.2.1"))
+			if i == 900 {
+				earlier = latest
+			}
+		}
+		if store.most > 67 || store.largest > 4096 { // 64 devices, their list, and two counts
+			t.Errorf("the account has %d records, the largest of %d bytes, want 67 of at most 4,096", store.most, store.largest)
+		}
+		for i := range 100 {
+			begins(t, limits, from("ada", fmt.Sprintf("198.51.100.%d", i)))
+		}
+		for _, row := range []struct {
+			name  string
+			token auth.DeviceToken
+			known bool
+		}{{"that came back", owner.Device.Known, true}, {"of the last login", latest, true}, {"of 100 logins before", earlier, false}} {
+			a := from("ada", "192.0.2.1")
+			a.Device.Known = row.token
+			if known := begins(t, limits, a) == 0; known != row.known {
+				t.Errorf("the device %s is known: %t, want %t", row.name, known, row.known)
+			}
+		}
+	})
+}
+
 // The failures of a network are limited, whatever the accounts.
 func TestNetworks(t *testing.T) {
 	t.Parallel()
@@ -389,6 +438,12 @@ func TestHardLock(t *testing.T) {
 			t.Errorf("the known device waits %v", wait)
 		}
 		if _, err := limits.Succeed(ctx, owner); err != nil {
+			t.Fatal(err)
+		}
+		locked()
+		link := from("ada", "203.0.113.1") // a login by a link unlocks the account for its device alone
+		link.Proven = true
+		if _, err := limits.Succeed(ctx, link); err != nil {
 			t.Fatal(err)
 		}
 		locked()
