@@ -285,6 +285,9 @@ func (n *noted) note(call string, a auth.Attempt) {
 	if a.Target != "" {
 		line += " at " + a.Target
 	}
+	if a.Proven {
+		line += " proven"
+	}
 	n.calls = append(n.calls, line)
 }
 
@@ -424,7 +427,7 @@ func TestLoginUserIf(t *testing.T) {
 		t.Errorf("without amr: %v", err)
 	}
 	// Nothing is left to guess: the device is known all the same, where it can be.
-	at := ada[:len(ada)-len(target)] + "user " + u.ID
+	const at = " ada 192.0.2.7 k proven"
 	for _, row := range []struct {
 		begin error
 		told  string
@@ -437,11 +440,23 @@ func TestLoginUserIf(t *testing.T) {
 		if got := strings.Join(throttle.calls, ", "); err != nil || tokens.RefreshToken == "" || tokens.DeviceToken != row.known || got != row.told {
 			t.Errorf("LoginUser where the throttle says %v: %v, device %q, told %q", row.begin, err, string(tokens.DeviceToken), got)
 		}
+		// So is that of an owner who has proven it without logging in.
+		throttle.calls = nil
+		known, err := a.MarkDeviceKnown(from, u.ID)
+		if got := strings.Join(throttle.calls, ", "); err != nil || known != row.known || got != row.told {
+			t.Errorf("MarkDeviceKnown where the throttle says %v: %v, device %q, told %q", row.begin, err, string(known), got)
+		}
+	}
+	if known, err := a.MarkDeviceKnown(from, "nobody"); known != "" || err != auth.ErrInvalidCredentials {
+		t.Errorf("MarkDeviceKnown of nobody: %v, device %q", err, string(known))
 	}
 	if err := store.SetDisabled(ctx, u.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	throttle.calls, throttle.begin = nil, nil
+	if known, err := a.MarkDeviceKnown(from, u.ID); known != "" || err != auth.ErrInvalidCredentials || len(throttle.calls) > 0 {
+		t.Errorf("MarkDeviceKnown, disabled: %v, device %q, told %q", err, string(known), throttle.calls)
+	}
 	if _, err := a.LoginUserIf(ctx, u.ID, target, right, "otp"); err != auth.ErrInvalidCredentials {
 		t.Errorf("disabled: %v", err)
 	}

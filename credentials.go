@@ -158,6 +158,12 @@ func (a *Authenticator) secondFactorDue(ctx context.Context, u User, amr []strin
 	return nil
 }
 
+// decided is the error of an attempt in which another attempt has decided, with the error of that one
+// or nil. The throttle has been told how that one ended, so this one is undone.
+type decided struct{ err error }
+
+func (*decided) Error() string { return "auth: decided by another attempt" }
+
 // attempt asks the throttle, calls try, and tells the throttle how the attempt ended. See decision
 // 0034.
 func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tokens, error)) (Tokens, error) {
@@ -176,13 +182,17 @@ func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tok
 	after, cancel := detached(ctx)
 	defer cancel()
 	var failed error
+	inner, isDecided := err.(*decided)
 	switch {
 	case err == nil:
 		t.DeviceToken, failed = a.throttle.Succeed(after, at)
 	case !errors.Is(err, ErrInvalidCredentials):
 		failed = a.throttle.Undo(after, at)
 	}
-	if err == errSecondFactorDue {
+	switch {
+	case isDecided:
+		err = inner.err
+	case err == errSecondFactorDue:
 		err = nil
 	}
 	if failed != nil {
@@ -191,20 +201,17 @@ func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tok
 	return t, err
 }
 
-// markDeviceKnown records the device after a login by an unguessable secret (a link, a passkey).
-// Where the throttle refuses the attempt, as it may for a network that guesses, the device stays
-// unknown. See decision 0076.
+// markDeviceKnown records the device after a login by an unguessable secret (a link, a passkey). No
+// throttle refuses that, whoever guesses: it is the way in that strangers cannot use up. See
+// decision 0095.
 func (a *Authenticator) markDeviceKnown(ctx context.Context, u User) DeviceToken {
 	if a.throttle == nil {
 		return ""
 	}
-	at := Attempt{Username: u.Username, Device: knownDevice(ctx), Target: "user " + u.ID}
+	at := Attempt{Username: u.Username, Device: knownDevice(ctx), Proven: true}
 	after, cancel := detached(ctx)
 	defer cancel()
 	err := a.throttle.Begin(after, at)
-	if errors.Is(err, ErrTooManyAttempts) {
-		return ""
-	}
 	var known DeviceToken
 	if err == nil {
 		known, err = a.throttle.Succeed(after, at)

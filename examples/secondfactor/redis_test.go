@@ -71,7 +71,7 @@ func twoReplicas(t *testing.T) (replicas [2]replica) {
 		})
 		store, err := redisstore.New(client, redisstore.Config{Prefix: prefix})
 		must(err)
-		attempts, err := throttle.New(store, throttle.Config{FreePerAccount: 100})
+		attempts, err := throttle.New(store, throttle.Config{})
 		must(err)
 		replicas[i].factor, err = totp.New(store, sealingKeys, totp.Config{Issuer: "Example"})
 		must(err)
