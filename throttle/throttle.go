@@ -130,7 +130,7 @@ func (t *Throttle) countsOf(ctx context.Context, a auth.Attempt) (c counts, err 
 		kind, name, c.budget.lock = "target.", a.Target, 0
 	}
 	if c.known {
-		c.device = counter{key(kind+"known", name, string(a.Device.Known)), t.device}
+		c.device = counter{knownKey(kind, name, digestOf(a)), t.device}
 		return c, nil
 	}
 	c.account = key(kind+"account", name)
@@ -282,6 +282,36 @@ func (t *Throttle) Unlock(ctx context.Context, username string) error {
 	_, _, err := t.updateAccount(ctx, counts{account: key("account", username), budget: t.account}, budget.forget)
 	return err
 }
+
+// Forget removes what is kept of an account whose name has become free: its known devices, and the
+// failures at its password and at the targets that are given. An account that gets the name later
+// inherits nothing. Call it with the canonical username once the account is deleted.
+func (t *Throttle) Forget(ctx context.Context, username string, targets ...string) error {
+	devices := key("devices", username)
+	r, now, err := t.store.Record(ctx, devices)
+	if err != nil {
+		return fmt.Errorf("throttle: %w", err)
+	}
+	keys := []string{key("account", username)}
+	for _, target := range targets {
+		keys = append(keys, key("target.account", target))
+	}
+	for _, d := range t.decodeDevices(r.Value, now) {
+		keys = append(keys, deviceKey(d.digest), knownKey("", username, d.digest))
+		for _, target := range targets {
+			keys = append(keys, knownKey("target.", target, d.digest))
+		}
+	}
+	for _, k := range append(keys, devices) { // the list last, so that a failure can be repeated
+		if err := t.swap(ctx, k, remove); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove is the change of a record, for swap, that deletes it.
+func remove([]byte, time.Time) ([]byte, time.Time, bool) { return nil, time.Time{}, true }
 
 // maxConflicts bounds how often one update is repeated because another replaced the record first. A
 // client that reaches the bound is one of very many at the same counter, and waits like the others.
