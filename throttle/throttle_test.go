@@ -111,7 +111,7 @@ func TestOneNetwork(t *testing.T) {
 		for i, want := range []time.Duration{1, 2, 4, 8, 16, 0} {
 			want *= time.Minute
 			if want == 0 { // the rest of 30 days and an hour
-				want = begin.Add(30*24*time.Hour + time.Hour).Sub(time.Now())
+				want = time.Until(begin.Add(30*24*time.Hour + time.Hour))
 			}
 			if wait := begins(t, limits, guess); wait != want {
 				t.Errorf("delay %d is %v, want %v", i, wait, want)
