@@ -524,12 +524,12 @@ func TestAtOnce(t *testing.T) {
 	})
 }
 
-// 200,000 guesses from 10,000 addresses at 100 accounts, over a day: each account
+// 60,000 guesses from 10,000 addresses at 100 accounts, over a day: each account
 // loses what it may lose, and its owner logs in from a known device each time.
 func TestGuessingTrace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const accounts, addresses, attempts = 100, 10_000, 200_000
+		const accounts, addresses, attempts = 100, 10_000, 60_000
 		slow := newThrottle(t, auth.NewMemoryStore(), throttle.Config{})
 		ctx := t.Context()
 		var owners [accounts]auth.Attempt
@@ -557,9 +557,9 @@ func TestGuessingTrace(t *testing.T) {
 			if err := slow.Begin(ctx, a); err == nil {
 				guesses[i]++
 			}
-			if n%200 == 0 {
-				time.Sleep(24 * time.Hour / (attempts / 200))
-				owner := owners[n/200%accounts]
+			if n%60 == 0 {
+				time.Sleep(24 * time.Hour / (attempts / 60))
+				owner := owners[n/60%accounts]
 				if err := slow.Begin(ctx, owner); err != nil {
 					t.Fatalf("the owner is kept out: %v", err)
 				}
