@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
-	"slices"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
@@ -38,8 +37,8 @@ func (cfg Config) guarded(
 		next(w, r, p)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !slices.Contains(allowed, r.Method) {
-			cfg.refuse(w, r, notAllowed(w, allowed...))
+		if err := cfg.screen(w, r, allowed...); err != nil {
+			cfg.refuse(w, r, err)
 			return
 		}
 		verified.ServeHTTP(w, r)

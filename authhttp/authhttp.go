@@ -94,15 +94,15 @@ type Authenticator interface {
 // Register returns the endpoint that creates an account. It takes the JSON object {"username": …,
 // "password": …} and answers 201 with the id and username of the account as they are stored. It
 // logs nobody in, and gives the account no address for package recovery; a Registrar of the host's
-// own can do that.
+// own can do that. The context of the call has the client's device.
 func Register(a Registrar, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := registerBody.read(w, r)
+		in, err := cfg.read(w, r, registerBody)
 		if err != nil {
 			cfg.refuse(w, r, err)
 			return
 		}
-		user, err := a.Register(r.Context(), in.values["username"], in.values["password"])
+		user, err := a.Register(cfg.withDevice(r, in, cfg.Cookies), in.values["username"], in.values["password"])
 		if err != nil {
 			cfg.refuse(w, r, err)
 			return

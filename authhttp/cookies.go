@@ -34,7 +34,7 @@ type CookieConfig struct {
 	SameSite http.SameSite
 
 	// TrustedOrigins are other origins whose pages may call the endpoints, as in
-	// [auth.MiddlewareConfig].
+	// [auth.MiddlewareConfig]. With secure cookies they are https.
 	TrustedOrigins []string
 
 	// DangerouslyInsecureLocalhost leaves out the attribute Secure, and therefore the prefixes of
@@ -77,6 +77,11 @@ func NewCookies(cfg CookieConfig) (*Cookies, error) {
 		faults.Add("SameSite", fmt.Sprint(int(c.sameSite)), "must be 0, Lax or Strict")
 	}
 	c.origins = origin.Protection(cfg.TrustedOrigins, func(o string) { faults.Add("TrustedOrigins", o, origin.Fault) })
+	for _, o := range cfg.TrustedOrigins {
+		if plain := strings.HasPrefix(o, "http:"); plain && !c.insecure {
+			faults.Add("TrustedOrigins", o, "must be https: browsers send no secure cookies for a page that came over http")
+		}
+	}
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
@@ -111,9 +116,8 @@ func (c *Cookies) check(r *http.Request) error {
 	if c == nil {
 		return nil
 	}
-	if c.insecure && !isLocalhost(r.Host) {
-		return &refusal{http.StatusMisdirectedRequest, "", "",
-			"insecure cookies are enabled, so only requests for localhost are answered"}
+	if err := c.checkHost(r); err != nil {
+		return err
 	}
 	if c.origins.Check(r) != nil {
 		return auth.ErrCrossOrigin
@@ -122,6 +126,17 @@ func (c *Cookies) check(r *http.Request) error {
 	hasBearer := !errors.Is(err, auth.ErrNoCredentials)
 	if hasBearer && (hasCookie(r, c.access) || hasCookie(r, c.refresh)) {
 		return auth.ErrInvalidRequest
+	}
+	return nil
+}
+
+// checkHost refuses a request that is not for localhost if the cookies are insecure. Every endpoint
+// calls it: otherwise a name of an attacker that resolves to this machine would reach those that
+// only read. A nil c refuses none.
+func (c *Cookies) checkHost(r *http.Request) error {
+	if c != nil && c.insecure && !isLocalhost(r.Host) {
+		return &refusal{http.StatusMisdirectedRequest, "", "",
+			"insecure cookies are enabled, so only requests for localhost are answered"}
 	}
 	return nil
 }

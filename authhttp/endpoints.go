@@ -295,14 +295,14 @@ var table = []endpoint{
 		name: EndpointJWKS, method: "GET", path: "/.well-known/jwks.json",
 		summary: "Return the keys that verify access tokens (RFC 7517)",
 		needs:   []requirement{needsKeys},
-		handler: func(m *mount) http.Handler { return m.cfg.Keys.JWKSHandler() },
+		handler: func(m *mount) http.Handler { return m.cfg.Config.public(m.cfg.Keys.JWKSHandler()) },
 		status:  200, schema: "JWKSet",
 	},
 	{
 		name: EndpointMetadata, method: "GET", path: "/.well-known/oauth-authorization-server",
 		summary: "Return the metadata of the authorization server (RFC 8414)",
 		needs:   []requirement{needsURLs},
-		handler: func(m *mount) http.Handler { return Config{}.serve(m.metadata()) },
+		handler: func(m *mount) http.Handler { return m.cfg.Config.serve(m.metadata()) },
 		status:  200, schema: "Metadata",
 	},
 	{

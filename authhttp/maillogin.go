@@ -49,9 +49,9 @@ type loginChallenge struct {
 func RequestLoginCode(a CodeAuthenticator, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var challenge string
-		in, err := addressBody.read(w, r)
+		in, err := cfg.read(w, r, addressBody)
 		if err == nil {
-			challenge, err = a.RequestLoginCode(auth.WithDevice(r.Context(), cfg.device(r)), in.values["address"])
+			challenge, err = a.RequestLoginCode(cfg.withDevice(r, in, cfg.Cookies), in.values["address"])
 		}
 		if err != nil {
 			cfg.refuse(w, r, refuseInvalidAddress(err))

@@ -200,9 +200,9 @@ func (e endpoint) allRefusals(cfg Config) codes {
 		if e.credential == refreshToken {
 			add(401, "")
 		}
-		if c.insecure && e.cookies {
-			add(421, "")
-		}
+	}
+	if c := cfg.Cookies; c != nil && c.insecure {
+		add(421, "")
 	}
 	if e.hasBody() || e.credential != noCredential {
 		add(500, "")

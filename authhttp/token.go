@@ -26,7 +26,7 @@ type Granter interface {
 // [Config].Cookies says.
 func Token(a Granter, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := tokenBody.read(w, r)
+		in, err := cfg.read(w, r, tokenBody)
 		var t auth.Tokens
 		if err == nil {
 			t, err = grant(cfg.withDevice(r, in, nil), a, in, cfg.PasswordGrant)
@@ -85,7 +85,7 @@ func Refresh(a Refresher, cfg Config) http.Handler {
 // the body.
 func (cfg Config) refreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	if cfg.Cookies == nil {
-		in, err := refreshBody.read(w, r)
+		in, err := cfg.read(w, r, refreshBody)
 		return in.values["refresh_token"], err
 	}
 	if _, err := cfg.readChecked(w, r, emptyBody); err != nil {
@@ -107,7 +107,7 @@ type Revoker interface {
 // unsupported_token_type, because it remains valid until it expires.
 func Revoke(a Revoker, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := revokeBody.read(w, r)
+		in, err := cfg.read(w, r, revokeBody)
 		if err == nil {
 			err = in.need("token")
 		}
