@@ -117,3 +117,10 @@ func TestRegisterPassesDevice(t *testing.T) {
 		t.Errorf("registered: got the device %+v, want 192.0.2.1 and Browser/1", e.Device)
 	}
 }
+
+// serveOnce returns the answer of h to r.
+func serveOnce(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}

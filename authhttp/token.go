@@ -60,8 +60,9 @@ func grant(ctx context.Context, a Granter, in input, withPasswords bool) (auth.T
 
 // Refresh returns the endpoint that exchanges a refresh token for new tokens. It takes the JSON
 // object {"refresh_token": …} and answers as [Login] does. With [Config].Cookies it takes the
-// cookie and nothing else, and removes the cookies from the browser if the session has ended. A
-// request without a refresh token is answered 401, and an invalid one 400 with the code
+// cookie and nothing else, and removes the cookies from the browser if the session has ended. It
+// ignores a refresh token that is not the browser's own: see [Cookies]. A request without a refresh
+// token is answered 401, and an invalid one 400 with the code
 // invalid_grant.
 func Refresh(a Refresher, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +92,7 @@ func (cfg Config) refreshToken(w http.ResponseWriter, r *http.Request) (string, 
 	if _, err := cfg.readChecked(w, r, emptyBody); err != nil {
 		return "", err
 	}
-	return auth.Cookie(cfg.Cookies.refresh).Extract(r)
+	return cfg.Cookies.refreshToken(r)
 }
 
 // Revoker is what [Revoke] calls. [auth.Authenticator] implements it.

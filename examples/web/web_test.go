@@ -26,8 +26,9 @@ const (
 // wantCookies are the cookies that the browser sends to /auth/refresh, over https or http.
 var wantCookies = map[bool]string{
 	true: "__Host-access HttpOnly Secure Lax / , __Host-device HttpOnly Secure Strict / , " +
-		"__Secure-refresh HttpOnly Secure Strict /auth/refresh ",
-	false: "access HttpOnly Lax / , device HttpOnly Strict / , refresh HttpOnly Strict /auth/refresh ",
+		"__Host-refresh-id HttpOnly Secure Strict / , __Secure-refresh HttpOnly Secure Strict /auth/refresh ",
+	false: "access HttpOnly Lax / , device HttpOnly Strict / , refresh HttpOnly Strict /auth/refresh , " +
+		"refresh-id HttpOnly Strict / ",
 }
 
 // register registers and logs in the user ada.
@@ -56,7 +57,7 @@ func usePages(t *testing.T, s *site, wantCookies string) {
 	b.at("/login", "Log in") // the account page needs a user who is logged in
 	b.visit("/register")
 	b.enter("#username", "a da", "#password", password)
-	b.wantError("#error", "This username cannot be used", "username")
+	b.wantError("#error", "This username is not allowed", "username")
 	b.enter("#username", "Ada", "#password", "password")
 	b.wantError("#error", "common", "password")
 	b.register()
