@@ -75,6 +75,7 @@ type SessionLister interface {
 // Sessions returns the endpoint for the caller's sessions. GET lists them, the last used first, and
 // marks the session that asks as current. DELETE ends all sessions but that one.
 func Sessions(a SessionLister, guard Guard, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		if r.Method == http.MethodDelete {
 			if err := a.EndSessions(auth.WithDevice(r.Context(), cfg.device(r)), p.Subject(), p.SessionID()); err != nil {
@@ -135,6 +136,7 @@ var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 // it is mounted at is the session's ID. DELETE ends the session. An unknown ID and the ID of
 // another user's session have the same answer, 404.
 func Session(a SessionEnder, guard Guard, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		id, err := r.PathValue("id"), auth.ErrSessionNotFound
 		if sessionID.MatchString(id) {
@@ -163,6 +165,7 @@ type LogoutAuthenticator interface {
 // access token has expired is answered 401 and must refresh first, because its refresh token is
 // sent to [Refresh] alone.
 func Logout(a LogoutAuthenticator, guard Guard, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	acceptedBody := logoutBody
 	if cfg.Cookies != nil {
 		acceptedBody = emptyBody
@@ -208,6 +211,7 @@ var wrongPassword = &refusal{http.StatusForbidden, "invalid_credentials", "", "t
 // a device_token, as for Login. A wrong current password is answered 403 and not 401, because the
 // access token is valid: a client would try to refresh it after a 401.
 func ChangePassword(a PasswordChanger, guard Guard, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		c := cfg.Cookies.usedBy(r)
 		in, err := cfg.readChecked(w, r, changePasswordBody)
@@ -256,6 +260,7 @@ func (cfg Config) confirmed(
 	guard Guard, b body, do func(ctx context.Context, p *auth.Principal, in input) (result any, err error),
 	answer func(w http.ResponseWriter, result any),
 ) http.Handler {
+	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		in, err := cfg.readChecked(w, r, b)
 		var result any

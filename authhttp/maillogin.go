@@ -47,6 +47,7 @@ type loginChallenge struct {
 // {"address": …} and answers 202 with {"challenge": …}, whether or not the address belongs to an
 // account. The client keeps the challenge, and shows it to nobody, until the user types the code.
 func RequestLoginCode(a CodeAuthenticator, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var challenge string
 		in, err := cfg.read(w, r, addressBody)

@@ -73,6 +73,7 @@ func Mount(
 	if err := faults.Err(); err != nil {
 		return err
 	}
+	cfg.Config = cfg.shared()
 	m := &mount{prefix: prefix, a: a, guard: guard, cfg: cfg}
 	m.choose(endpoints, &faults)
 	m.check(&faults)

@@ -94,6 +94,7 @@ var (
 // accept returns a handler that reads a body, calls do, with the client's device in ctx, and
 // answers with the status and no body.
 func (cfg Config) accept(b body, status int, do func(ctx context.Context, in input) error) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, b)
 		if err == nil {

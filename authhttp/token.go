@@ -25,6 +25,7 @@ type Granter interface {
 // 4.3.2). It ignores scope, as [Login] does. Tokens are always in the body, whatever
 // [Config].Cookies says.
 func Token(a Granter, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, tokenBody)
 		var t auth.Tokens
@@ -65,6 +66,7 @@ func grant(ctx context.Context, a Granter, in input, withPasswords bool) (auth.T
 // token is answered 401, and an invalid one 400 with the code
 // invalid_grant.
 func Refresh(a Refresher, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := cfg.refreshToken(w, r)
 		var t auth.Tokens
@@ -107,6 +109,7 @@ type Revoker interface {
 // well (section 2.2). An access token that belongs to no session is answered 400
 // unsupported_token_type, because it remains valid until it expires.
 func Revoke(a Revoker, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, revokeBody)
 		if err == nil {

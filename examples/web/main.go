@@ -6,8 +6,8 @@
 // By default it listens on a loopback address, for browsers on this machine, and its cookies lack
 // Secure, because not every browser keeps Secure cookies of http://localhost. On any other address
 // the cookies are Secure, so a proxy that speaks https must stand in front. Then set
-// authhttp.Config.ClientIP to the result of [authhttp.TrustProxies], or the throttle counts all
-// visitors as one network.
+// authhttp.Config.ClientIP to the result of [authhttp.TrustProxies], or the throttle counts no
+// visitor's network.
 package main
 
 import (
