@@ -28,7 +28,7 @@ func FuzzEndpoints(f *testing.F) {
 	mux := http.NewServeMux()
 	for prefix, cfg := range map[string]authhttp.Config{"/b": {PasswordGrant: true}, "/c": {Cookies: jar, PasswordGrant: true}} {
 		err := authhttp.Mount(mux, prefix, accounts, guard, authhttp.MountConfig{
-			Config: cfg, Users: store, Recovery: flows, ResourceServers: must(authhttp.NewResourceServers(map[string]string{"shop": rsSecret})),
+			DangerouslyWithoutThrottle: true, Config: cfg, Users: store, Recovery: flows, ResourceServers: must(authhttp.NewResourceServers(map[string]string{"shop": rsSecret})),
 		})
 		if err != nil {
 			f.Fatal(err)

@@ -55,11 +55,18 @@ type MountConfig struct {
 	// BaseURL; without it, the document describes the server that it comes from. The document does
 	// not describe answers of the Middleware's ErrorHandler.
 	Issuer, BaseURL string
+
+	// DangerouslyWithoutThrottle mounts the endpoints of an Authenticator that has no
+	// [auth.Config].Throttle: nothing but the cost of a hash then limits how many passwords a client
+	// guesses, unless the host limits the requests itself.
+	DangerouslyWithoutThrottle bool
 }
 
 // Mount puts endpoints on mux, below prefix, which is empty or a path like "/auth". Without names of
 // endpoints it mounts every endpoint whose requirements a and cfg meet. With cookies, guard must
 // read them: see [Cookies.Extractor].
+//
+// a must have an [auth.Config].Throttle, such as that of package throttle.
 //
 // It returns every fault as a [*cfgerr.Error]. Then nothing is mounted, unless the fault is that a
 // pattern collides with one that is on mux.
@@ -114,6 +121,10 @@ func (m *mount) choose(names []Endpoint, faults *cfgerr.Faults) {
 func (m *mount) check(faults *cfgerr.Faults) {
 	if !isPrefix(m.prefix) {
 		faults.Add("Mount.prefix", m.prefix, "must be empty or a path like /auth")
+	}
+	if !m.a.Capabilities().Throttle && !m.cfg.DangerouslyWithoutThrottle {
+		faults.Add("Mount.a", "", "has no auth.Config.Throttle, so passwords can be guessed without limit: "+
+			"set it to the result of throttle.New, or set MountConfig.DangerouslyWithoutThrottle")
 	}
 	if c := m.cfg.Cookies; c != nil {
 		if refresh := m.prefix + "/refresh"; !strings.HasSuffix(c.refreshPath, refresh) {
