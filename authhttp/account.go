@@ -73,7 +73,9 @@ type SessionLister interface {
 }
 
 // Sessions returns the endpoint for the caller's sessions. GET lists them, the last used first, and
-// marks the session that asks as current. DELETE ends all sessions but that one.
+// marks the session that asks as current. DELETE ends all sessions but that one. A stolen access
+// token can then log out its owner, unless the guard asks for a recent login as well, as that of
+// [Mount] does.
 func Sessions(a SessionLister, guard Guard, cfg Config) http.Handler {
 	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
@@ -134,7 +136,7 @@ var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 
 // Session returns the endpoint for one session of the caller. The wildcard {id} of the pattern that
 // it is mounted at is the session's ID. DELETE ends the session. An unknown ID and the ID of
-// another user's session have the same answer, 404.
+// another user's session have the same answer, 404. See [Sessions] about stolen access tokens.
 func Session(a SessionEnder, guard Guard, cfg Config) http.Handler {
 	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {

@@ -176,21 +176,22 @@ var table = []endpoint{
 	{
 		name: EndpointSessions, method: "GET", path: "/sessions", summary: "List the caller's sessions",
 		needs:      []requirement{needsSessions},
-		handler:    func(m *mount) http.Handler { return Sessions(m.a, m.guard, m.cfg.Config) },
+		handler:    func(m *mount) http.Handler { return Sessions(m.a, m.guardOthers(), m.cfg.Config) },
 		credential: accessToken, status: 200, schema: "Sessions",
 	},
 	{
 		name: EndpointSessions, method: "DELETE", path: "/sessions", summary: "End all other sessions of the caller",
 		needs:      []requirement{needsSessions},
-		handler:    func(m *mount) http.Handler { return Sessions(m.a, m.guard, m.cfg.Config) },
+		handler:    func(m *mount) http.Handler { return Sessions(m.a, m.guardOthers(), m.cfg.Config) },
 		credential: accessToken, status: 204,
+		refusals: codes{401: {"insufficient_user_authentication"}},
 	},
 	{
 		name: EndpointSessions, method: "DELETE", path: "/sessions/{id}", summary: "End one session of the caller",
 		needs:      []requirement{needsSessions},
-		handler:    func(m *mount) http.Handler { return Session(m.a, m.guard, m.cfg.Config) },
+		handler:    func(m *mount) http.Handler { return Session(m.a, m.guardOthers(), m.cfg.Config) },
 		credential: accessToken, status: 204,
-		refusals: codes{404: {"session_not_found"}},
+		refusals: codes{401: {"insufficient_user_authentication"}, 404: {"session_not_found"}},
 	},
 	{
 		name: EndpointPassword, method: "POST", path: "/password",
