@@ -87,6 +87,9 @@ type StepUpAuthenticator interface {
 // of which one may be missing, and gives another access token of the same session: in the body, or
 // as a cookie if the caller's access token came in a cookie. The object may hold a device_token,
 // and wrong credentials are answered 403, as in [ChangePassword].
+//
+// The older access token stays good until it expires: a session goes on after a step-up, and access
+// tokens are revoked by their session. It opens no route that asks for the new proof.
 func StepUp(a StepUpAuthenticator, guard Guard, cfg Config) http.Handler {
 	cfg = cfg.shared()
 	wrongCredentials := &refusal{http.StatusForbidden, "invalid_credentials", "",

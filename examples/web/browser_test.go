@@ -35,7 +35,8 @@ const patience = time.Minute
 // site is a test server with the program's handler.
 type site struct {
 	url       string
-	refreshes atomic.Int32     // number of refreshes that succeeded
+	refreshes atomic.Int32 // number of refreshes that succeeded
+	key       jwt.Key
 	sibling   http.HandlerFunc // answers as evil.site.test, if it is set before the first request
 }
 
@@ -61,7 +62,7 @@ func serveTest(t *testing.T, https bool) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{}
+	s := &site{key: key}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.Host, "evil.site.test:") && s.sibling != nil {
 			s.sibling(w, r)

@@ -142,7 +142,7 @@ func newHandler(store *sqlite.Store, revoked *revocation.List, key jwt.Key, refr
 	mux.Handle("/auth/account/delete", authhttp.DeleteAccount(deleter{accounts}, guard, endpoints))
 	err = authhttp.Mount(mux, "/auth", accounts, guard, authhttp.MountConfig{Config: endpoints, Users: store},
 		authhttp.EndpointRegister, authhttp.EndpointLogin, authhttp.EndpointRefresh, authhttp.EndpointLogout,
-		authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword)
+		authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword, authhttp.EndpointStepUp)
 	if err != nil {
 		return nil, err
 	}

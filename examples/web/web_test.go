@@ -221,7 +221,7 @@ func TestFields(t *testing.T) {
 	for _, row := range []struct{ path, want string }{
 		{"/login", "username/username/ password/current-password/"},
 		{"/register", "username/username/ password/new-password/8"},
-		{"/", "username/username/ current_password/current-password/ new_password/new-password/8 username/username/ current_password/current-password/"},
+		{"/", "username/username/ current_password/current-password/ new_password/new-password/8 username/username/ current_password/current-password/ username/username/ password/current-password/"},
 	} {
 		b.visit(row.path)
 		const fields = `[...document.querySelectorAll("input")].map((f) => f.name + "/" + f.autocomplete + "/" + f.getAttribute("minlength")).join(" ").replaceAll("null", "")`
