@@ -31,7 +31,7 @@ func TestPlantedCookies(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	t.Cleanup(client.CloseIdleConnections)
 	body := `{"username":"mallory","password":"` + password + `"}`
-	mallory := ""
+	mallory, digest := "", ""
 	for _, path := range []string{"/auth/register", "/auth/login"} {
 		res, err := client.Post(s.url+path, "application/json", strings.NewReader(body))
 		if err != nil {
@@ -39,18 +39,27 @@ func TestPlantedCookies(t *testing.T) {
 		}
 		res.Body.Close()
 		for _, c := range res.Cookies() {
-			if c.Name == "__Secure-refresh" && c.Value != "" {
+			switch {
+			case c.Name == "__Secure-refresh" && c.Value != "":
 				mallory = c.Value
+			case c.Name == "__Host-refresh-id":
+				digest = c.Value
 			}
 		}
 	}
-	if mallory == "" {
-		t.Fatal("the login of mallory gives no refresh token")
+	if mallory == "" || digest == "" {
+		t.Fatal("the login of mallory gives no refresh token, or no digest")
 	}
 	paths := []string{"/", "/auth", "/auth/", "/auth/refresh"}
 	s.sibling = func(w http.ResponseWriter, r *http.Request) {
 		for _, path := range paths {
 			w.Header().Add("Set-Cookie", "__Secure-refresh="+r.URL.Query().Get("value")+"; Domain=site.test; Path="+path+"; Secure; HttpOnly; Max-Age=1000000")
+		}
+		// The browser refuses these: a cookie with this prefix, also hidden in the value of a cookie
+		// without a name, is for one host.
+		for _, attributes := range []string{"; Domain=site.test; Path=/; Secure", "; Domain=site.test; Path=/auth/refresh; Secure", "; Path=/; Secure"} {
+			w.Header().Add("Set-Cookie", "__Host-refresh-id="+digest+attributes)
+			w.Header().Add("Set-Cookie", "=__Host-refresh-id="+digest+attributes)
 		}
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprint(w, "<title>planted</title>planted")
