@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
@@ -164,12 +163,18 @@ func writeEmpty(w http.ResponseWriter, status int) {
 
 // serve returns a handler that answers GET with a document that never changes.
 func (cfg Config) serve(document any) http.Handler {
-	allowed := []string{http.MethodGet, http.MethodHead}
+	return cfg.public(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, document)
+	}))
+}
+
+// public returns a handler of GET for all clients.
+func (cfg Config) public(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !slices.Contains(allowed, r.Method) {
-			cfg.refuse(w, r, notAllowed(w, allowed...))
+		if err := cfg.screen(w, r, http.MethodGet, http.MethodHead); err != nil {
+			cfg.refuse(w, r, err)
 			return
 		}
-		write(w, http.StatusOK, document)
+		next.ServeHTTP(w, r)
 	})
 }

@@ -49,6 +49,7 @@ var rooms = []room{
 	{name: "internal/strictjson"},
 	{name: "internal/phc"},
 	{name: "internal/commonpasswords"},
+	{name: "internal/cookies", std: []string{"net/http"}},
 	{name: "internal/origin", std: []string{"net", "net/http", "net/netip", "net/url"}},
 	{name: "internal/problem", std: []string{"net/http"}},
 	{name: "internal/usernames", may: []string{"golang.org/x/text/..."}},
@@ -60,11 +61,11 @@ var rooms = []room{
 	{name: "session", may: []string{"~/cfgerr", "~/secrets", "~/internal/clock"}, std: []string{"net/netip"}},
 
 	// The root.
-	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/origin", "~/internal/problem", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
+	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/origin", "~/internal/problem", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
 
 	// On the root, in its module.
 	{name: "memstore", may: onRoot("~/internal/clock")},
-	{name: "authhttp", may: onRoot("~/recovery", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
+	{name: "authhttp", may: onRoot("~/recovery", "~/internal/cookies", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
 	{name: "jwks", may: onRoot("~/internal/jose", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
 	{name: "legacyhash", may: onRoot("~/internal/phc", "golang.org/x/crypto/...", "golang.org/x/text/...")},
 	{name: "pwned", may: onRoot("~/internal/origin"), std: []string{"net", "net/http", "net/url"}},
