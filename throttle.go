@@ -11,6 +11,9 @@ type Attempt struct {
 	// factor, such as the codes that are sent to an address. Failures are then counted by Target and
 	// not by Username, so that a client who guesses codes does not learn which account the address
 	// belongs to. Devices are known by Username all the same.
+	//
+	// A Target without a Username is work that anybody may ask for, such as "register". It is about no
+	// account, so it is counted for the device's network alone, and apart from other targets.
 	Target string
 }
 

@@ -97,6 +97,12 @@ type counter struct {
 // counters returns the counters of an attempt, the one that refuses most often first, and whether the
 // attempt comes from a known device.
 func (t *Throttle) counters(ctx context.Context, a auth.Attempt) (list []counter, known bool, err error) {
+	if a.Username == "" && a.Target != "" { // about no account
+		if ip := network(a.Device.IP); ip != "" {
+			list = append(list, counter{key("network."+a.Target, ip), t.network})
+		}
+		return list, false, nil
+	}
 	if known, err = t.isKnown(ctx, a); err != nil {
 		return nil, false, err
 	}
