@@ -28,6 +28,12 @@ type Calls struct{ places chan struct{} }
 // New returns a Calls for as many calls at once as Places says.
 func New() *Calls { return &Calls{make(chan struct{}, Places)} }
 
+type ownKey struct{}
+
+// Own marks a context with a deadline that the program cancels itself, and no client, such as that of a
+// queue. Calls get it as it is.
+func Own(ctx context.Context) context.Context { return context.WithValue(ctx, ownKey{}, true) }
+
 // Context returns a context with the values of ctx for one call, which does not end when ctx is
 // cancelled. It ends after Limit, or by the deadline of ctx if that is between Grace and Limit. Call
 // cancel when the call has returned. Context returns the error of ctx, and no context, if ctx has
@@ -37,7 +43,11 @@ func Context(ctx context.Context) (call context.Context, cancel context.CancelFu
 		return nil, nil, err
 	}
 	limit := Limit
-	if deadline, ok := ctx.Deadline(); ok {
+	deadline, ok := ctx.Deadline()
+	switch {
+	case ctx.Value(ownKey{}) != nil:
+		return ctx, func() {}, nil
+	case ok:
 		limit = min(limit, max(Grace, time.Until(deadline)))
 	}
 	call, cancel = context.WithTimeout(context.WithoutCancel(ctx), limit)
