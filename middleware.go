@@ -294,7 +294,7 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, p
 		h.Set("Retry-After", problem.RetryAfter(retry.After))
 	}
 	if a.status >= 500 {
-		problem.Log(m.logger, r, err)
+		problem.Log(m.logger, r, err, a.sampledKind())
 	}
 	if m.errorHandler != nil {
 		m.errorHandler(w, r, err)

@@ -53,6 +53,7 @@ type Users interface {
 // Me returns the endpoint for the caller's own account: GET answers with its id and username, or
 // with 401 if the account has been deleted or disabled.
 func Me(users Users, guard Guard, cfg Config) http.Handler {
+	users = detached(users)
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		u, err := users.UserByID(r.Context(), p.Subject())
 		if errors.Is(err, auth.ErrUserNotFound) || err == nil && u.Disabled {

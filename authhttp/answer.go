@@ -1,6 +1,7 @@
 package authhttp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -90,6 +91,18 @@ func explain(err error) *refusal {
 // passwordCode returns the code of a password that breaks a rule.
 func passwordCode(rule passwords.Rule) string { return "password_" + string(rule) }
 
+// sampledKind returns the error of a 503 of which the log has one line a second at most, or nil.
+func sampledKind(err error) error {
+	for _, kind := range [...]error{
+		auth.ErrBusy, auth.ErrKeysUnavailable, auth.ErrRevocationUnknown, context.DeadlineExceeded, context.Canceled,
+	} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return nil
+}
+
 // prepare sets the headers of a refusal, and logs a failure that the caller did not cause.
 func (cfg Config) prepare(w http.ResponseWriter, r *http.Request, err error) *refusal {
 	e := explain(err)
@@ -98,7 +111,7 @@ func (cfg Config) prepare(w http.ResponseWriter, r *http.Request, err error) *re
 	}
 	switch {
 	case e.status >= 500:
-		problem.Log(cfg.Logger, r, err)
+		problem.Log(cfg.Logger, r, err, sampledKind(err))
 	case e.status == http.StatusUnauthorized && w.Header()["Www-Authenticate"] == nil:
 		// RFC 9110 section 15.5.2 asks for a challenge in every 401. Browsers open no password
 		// window for this scheme.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/detach"
 )
 
 var errClosed = errors.New("recovery: closed")
@@ -49,7 +50,7 @@ func (q *queue) add(ctx context.Context, job func(context.Context)) error {
 		ctx, cancel := context.WithTimeout(ctx, q.timeout)
 		defer cancel()
 		defer context.AfterFunc(q.ended, cancel)()
-		job(ctx)
+		job(detach.Own(ctx))
 	})
 	if q.running < q.workers {
 		q.running++
