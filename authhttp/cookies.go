@@ -107,13 +107,28 @@ func isCookiePath(p string) bool {
 }
 
 // Extractor returns an extractor of the access token's cookie, for
-// [auth.MiddlewareConfig].Extractors.
-func (c *Cookies) Extractor() auth.Extractor { return auth.Cookie(c.access) }
+// [auth.MiddlewareConfig].Extractors. It reads an insecure cookie from requests for localhost alone.
+func (c *Cookies) Extractor() auth.Extractor {
+	if c.insecure {
+		return localCookie{auth.Cookie(c.access)}
+	}
+	return auth.Cookie(c.access)
+}
+
+// localCookie extracts a cookie from requests for localhost alone.
+type localCookie struct{ auth.Extractor }
+
+func (c localCookie) Extract(r *http.Request) (string, error) {
+	if !isLocalhost(r.Host) {
+		return "", auth.ErrNoCredentials
+	}
+	return c.Extractor.Extract(r)
+}
 
 // readBy reports whether guard reads the access token's cookie.
 func (c *Cookies) readBy(guard *auth.Middleware) bool {
 	cookie := http.Header{"Cookie": {c.access + "=token"}}
-	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: cookie}
+	r := &http.Request{Method: http.MethodGet, Host: "localhost", URL: &url.URL{Path: "/"}, Header: cookie}
 	return slices.ContainsFunc(guard.Extractors(), func(e auth.Extractor) bool {
 		_, err := e.Extract(r)
 		return !errors.Is(err, auth.ErrNoCredentials)

@@ -258,8 +258,15 @@ func TestInsecureLocalhost(t *testing.T) {
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Cookie", "access=eyJ")
-	if token, err := cfg.Cookies.Extractor().Extract(r); token != "eyJ" || err != nil {
-		t.Errorf("Extract: got %q, %v, want eyJ", token, err)
+	for host, want := range map[string]string{"localhost": "eyJ", "app.localhost:8080": "eyJ", "evil.test": "", "10.0.0.1": ""} {
+		r.Host = host
+		token, err := cfg.Cookies.Extractor().Extract(r)
+		if token != want || errors.Is(err, auth.ErrNoCredentials) != (want == "") {
+			t.Errorf("Extract for host %s: got %q, %v, want %q", host, token, err, want)
+		}
+	}
+	if !cfg.Cookies.Extractor().Ambient() {
+		t.Error("an insecure cookie is not ambient")
 	}
 }
 
