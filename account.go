@@ -16,7 +16,7 @@ import (
 // if the name is taken: of concurrent calls for one name exactly one succeeds.
 //
 // A [Throttle] counts each call, whatever becomes of it, for the network of the device alone. It
-// returns a [*passwords.RetryError] of [ErrTooManyAttempts] if there were too many. However many
+// returns a [*RetryError] of [ErrTooManyAttempts] if there were too many. However many
 // calls wait for a hash, logins do not wait for them: see [passwords.Limit].
 func (a *Authenticator) Register(ctx context.Context, username, password string) (User, error) {
 	name, err := a.usernames.Accept(username)

@@ -17,7 +17,7 @@ import (
 // cancelled with it, so that clients who hang up cost a database no connections: it ends after 10
 // seconds, or by a nearer deadline of the context, but not before 2 seconds. No call begins once the
 // context has ended. Where none of the errors they name applies, they return what
-// stores, hashers and issuers return, wrapped: an infrastructure failure, or a [*passwords.RetryError] of
+// stores, hashers and issuers return, wrapped: an infrastructure failure, or a [*RetryError] of
 // [passwords.ErrBusy] if too many hashes are waiting.
 type Authenticator struct {
 	users     UserStore

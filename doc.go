@@ -17,10 +17,10 @@
 //
 // The parts are interfaces: a [UserStore] stands over the users table that you have, a [Hasher]
 // reads the password hashes in it, and a [TokenIssuer] issues the tokens. What is not configured is
-// the safe choice. An access token lives 15 minutes and is accepted in one spelling, under the one
-// algorithm of its key. Every failed login costs one hash and gives the same error. Each input is
-// bounded before it costs anything. What cannot be decided is an error of its own, never a login and
-// never a 401.
+// the safe choice. An access token lives 15 minutes. It is accepted in its canonical encoding alone
+// (no second base64url text stands for the same token), under the one algorithm of its key. Every failed login costs one hash and gives the same error. Each input is
+// bounded before it costs anything. If the server cannot decide about a request, because a store is down, the
+// error is one of its own: never a login, and never a 401.
 //
 // The package defends against strangers, other users, tokens of other services, pages of other
 // origins, and readers of logs and of the database. A stolen refresh token is found once both the

@@ -23,7 +23,7 @@ var (
 	ErrUserNotFound       = errors.New("auth: user not found")      // no such user in the store
 	ErrDisabled           = errors.New("auth: account disabled")    // found in an [EventLoginFailed] alone
 	ErrNoPassword         = errors.New("auth: no password set")     // found in an [EventLoginFailed] alone
-	ErrTooManyAttempts    = errors.New("auth: too many attempts")   // 429; comes in a [passwords.RetryError]
+	ErrTooManyAttempts    = errors.New("auth: too many attempts")   // 429; comes in a [RetryError]
 
 	// Sessions.
 	ErrSessionNotFound = session.ErrNotFound     // no such session in the store, or another user's

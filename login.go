@@ -22,7 +22,7 @@ import (
 // [ErrInvalidCredentials] if there is no such account, if the password is wrong, or if the account
 // is disabled or has no password or an unreadable hash. Each takes the same hashing, so neither the
 // answer nor its time says which. It returns a [*MFARequiredError] if the password was right and the
-// account has a second factor: [Authenticator.LoginMFA] continues then. It returns a [*passwords.RetryError]
+// account has a second factor: [Authenticator.LoginMFA] continues then. It returns a [*RetryError]
 // of [ErrTooManyAttempts] if the [Throttle] refuses the attempt.
 //
 // A stored hash that is weaker than the current choice is replaced. If that fails, the login goes
@@ -94,7 +94,7 @@ func (a *Authenticator) MarkDeviceKnown(ctx context.Context, userID string) (Dev
 // guessed, such as a code in a mail. It asks the [Throttle], calls proven, and logs in if that
 // returns nil. An [ErrInvalidCredentials] of proven counts as a failure at target, the host's name
 // for what is guessed (see [Attempt]); another error does not count. Where the throttle refuses, it
-// returns a [*passwords.RetryError] of [ErrTooManyAttempts] and does not call proven. It treats an empty
+// returns a [*RetryError] of [ErrTooManyAttempts] and does not call proven. It treats an empty
 // userID, which is nobody's, like others.
 func (a *Authenticator) LoginUserIf(ctx context.Context, userID, target string, proven func(context.Context) error, amr ...string) (Tokens, error) {
 	if err := checkMethods(amr); err != nil {

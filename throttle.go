@@ -26,7 +26,7 @@ type Attempt struct {
 // throttle holds one. It is safe for concurrent use. It must treat names and targets that belong to
 // nobody like others.
 type Throttle interface {
-	// Begin counts an attempt as failed, in one atomic step. It returns a [*passwords.RetryError] of
+	// Begin counts an attempt as failed, in one atomic step. It returns a [*RetryError] of
 	// [ErrTooManyAttempts] if there were too many, and then it counts nothing. Any other error means
 	// an infrastructure failure, and the attempt ends with it.
 	Begin(ctx context.Context, a Attempt) error

@@ -113,7 +113,7 @@ func New(cfg Config) (*Verifier, error) {
 // Verify returns the principal of a token that is genuine and valid now.
 //
 // It returns the errors of [jwt.Verifier.Verify]; [jwt.ErrKeysUnavailable] in a
-// [*passwords.RetryError] if there are no keys to check the token with; and the context's error if
+// [*auth.RetryError] if there are no keys to check the token with; and the context's error if
 // ctx ends while Verify waits for a fetch. The fetch itself continues for other requests.
 func (v *Verifier) Verify(ctx context.Context, token string) (*jwt.Principal, error) {
 	held, now := v.keys.held.Load(), time.Now()

@@ -1,8 +1,8 @@
 // Package jwt holds what a token says and who may sign it: claims, keys, and the issuer and the
 // verifier of JSON Web Tokens (RFC 7519) that are access tokens of RFC 9068.
 //
-// A token is accepted in one spelling, under the one algorithm of its key, and only if all of
-// signature, type, issuer, audience, subject and times are in order. RFC 8725 (JSON Web Token Best
+// A token is accepted in its canonical encoding alone, under the one algorithm of its key, and only if
+// signature, type, issuer, audience, subject and times are all in order. RFC 8725 (JSON Web Token Best
 // Current Practices) is where most of the rules come from.
 package jwt
 

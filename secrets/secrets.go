@@ -1,6 +1,6 @@
 // Package secrets holds a server's own secrets: the keys of refresh tokens, the pepper of password
-// hashes, the keys that seal a user's second factor. They make message authentication codes (MACs)
-// and nothing else, and can be rotated while the server runs.
+// hashes, the keys from which package totp derives the keys that seal second factors. A secret makes
+// message authentication codes (MACs) and nothing else, and can be rotated while the server runs.
 package secrets
 
 import (

@@ -84,8 +84,8 @@ func (k *Keeper) lives(s *Session, now time.Time) bool {
 	return now.Before(s.ExpiresAt) && now.Before(k.end(s.CreatedAt, s.LastUsedAt))
 }
 
-// Draft returns a session that begins now, for a user who has just logged in by amr. It is stored
-// by [Keeper.Create].
+// Draft returns a session that begins now, for a user who has just logged in. [Keeper.Create] stores
+// it.
 func (k *Keeper) Draft(userID string, d Device) Session {
 	now := clock.Microseconds(time.Now())
 	return Session{

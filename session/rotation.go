@@ -25,11 +25,12 @@ type rotation struct {
 // amr returns the authentication methods of the login (RFC 8176).
 func (r *rotation) amr() []string { return strings.Fields(r.methods) }
 
-// Bounds of a state.
+// MaxMethods bounds the words of amr, joined by spaces, in bytes: [Session].State keeps them.
+const MaxMethods = 128
+
 const (
-	MaxMethods = 128 // bytes of the words of amr, joined by spaces: they are kept in [Session].State
-	maxState   = 512 // bytes of [Session].State
-	maxPast    = 64  // generations that are remembered
+	maxState = 512 // bytes of [Session].State
+	maxPast  = 64  // generations that are remembered
 )
 
 // superseded says which attempt of a past generation was used, and when, by the store's clock.
