@@ -62,6 +62,7 @@ func newService(t testing.TB, s *sqlstore.Store, keys serverKeys, cfg revocation
 	mux.Handle("/refresh", authhttp.Refresh(a, authhttp.Config{}))
 	mux.Handle("/logout", authhttp.Logout(a, guard, authhttp.Config{}))
 	mux.Handle("/profile", guard.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	mux.Handle("/me", authhttp.Me(s, guard, authhttp.Config{}))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if limit != nil {
 			ctx, cancel := limit(r.Context())
