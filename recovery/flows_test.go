@@ -124,12 +124,12 @@ func TestOneUse(t *testing.T) {
 		},
 		"ChangeAddress": func(f *fixture) func(int) error {
 			link := f.change(ada, "new@example.com")
-			return func(int) error { return f.recovery.ChangeAddress(f.t.Context(), link) }
+			return func(int) error { return f.recovery.ChangeAddress(f.t.Context(), link, password) }
 		},
 		"VerifyAddress": func(f *fixture) func(int) error {
 			f.user(eve, false)
 			link := token(f.t, f.asks(recovery.KindVerify, eve))
-			return func(int) error { return f.recovery.VerifyAddress(f.t.Context(), link) }
+			return func(int) error { return f.recovery.VerifyAddress(f.t.Context(), link, password) }
 		},
 		"LoginByCode": func(f *fixture) func(int) error {
 			challenge, code := f.code(ada)
@@ -197,11 +197,11 @@ func TestLinksBecomeInvalid(t *testing.T) {
 		}},
 		"verify": {24 * time.Hour, true, func(f *fixture) func() error {
 			link := token(f.t, f.asks(recovery.KindVerify, ada))
-			return func() error { return f.recovery.VerifyAddress(f.t.Context(), link) }
+			return func() error { return f.recovery.VerifyAddress(f.t.Context(), link, password) }
 		}},
 		"change": {24 * time.Hour, false, func(f *fixture) func() error {
 			link := f.change(ada, "new@example.com")
-			return func() error { return f.recovery.ChangeAddress(f.t.Context(), link) }
+			return func() error { return f.recovery.ChangeAddress(f.t.Context(), link, password) }
 		}},
 		"login": {15 * time.Minute, false, func(f *fixture) func() error {
 			link := token(f.t, f.asks(recovery.KindLogin, ada))
@@ -268,8 +268,8 @@ func TestPurpose(t *testing.T) {
 		f.user(eve, false)
 		uses := map[recovery.Kind]func(string) error{
 			recovery.KindReset:  func(s string) error { return f.recovery.Reset(t.Context(), s, another) },
-			recovery.KindVerify: func(s string) error { return f.recovery.VerifyAddress(t.Context(), s) },
-			recovery.KindChange: func(s string) error { return f.recovery.ChangeAddress(t.Context(), s) },
+			recovery.KindVerify: func(s string) error { return f.recovery.VerifyAddress(t.Context(), s, password) },
+			recovery.KindChange: func(s string) error { return f.recovery.ChangeAddress(t.Context(), s, password) },
 			recovery.KindLogin:  func(s string) error { _, err := f.recovery.LoginByLink(t.Context(), s); return err },
 			recovery.KindCode:   func(s string) error { _, err := f.recovery.LoginByCode(t.Context(), s, "000000"); return err },
 		}
@@ -306,7 +306,7 @@ func TestVerifyAddress(t *testing.T) {
 		if _, verified, _ := f.addresses.Address(t.Context(), u.ID); verified {
 			t.Error("the address is verified before the link was used")
 		}
-		is(t, f.recovery.VerifyAddress(t.Context(), link), nil, "the link")
+		is(t, f.recovery.VerifyAddress(t.Context(), link, password), nil, "the link")
 		if address, verified, _ := f.addresses.Address(t.Context(), u.ID); address != ada || !verified {
 			t.Errorf("the address is %s, verified: %t", address, verified)
 		}
@@ -333,7 +333,7 @@ func TestChangeAddress(t *testing.T) {
 		if address, _, _ := f.addresses.Address(t.Context(), id); address != ada {
 			t.Errorf("the address was changed to %s before it was confirmed", address)
 		}
-		is(t, f.recovery.ChangeAddress(t.Context(), link), nil, "the link")
+		is(t, f.recovery.ChangeAddress(t.Context(), link, password), nil, "the link")
 		f.onlyMessage(recovery.KindChanged, ada)
 		if address, verified, _ := f.addresses.Address(t.Context(), id); address != eve || !verified {
 			t.Errorf("the address is %s, verified: %t", address, verified)
@@ -355,7 +355,7 @@ func TestChangeToTakenAddress(t *testing.T) {
 		// Another user takes the address between the request and the use of the link.
 		link := f.changeLater(id, "free@example.com")
 		f.user("free@example.com", false)
-		is(t, f.recovery.ChangeAddress(t.Context(), link), auth.ErrUserExists, "an address that was taken meanwhile")
+		is(t, f.recovery.ChangeAddress(t.Context(), link, password), auth.ErrUserExists, "an address that was taken meanwhile")
 		if address, _, _ := f.addresses.Address(t.Context(), id); address != ada {
 			t.Errorf("the address is %s", address)
 		}
@@ -381,7 +381,7 @@ func TestChangeWithoutOldAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 		is(t, f.recovery.RequestAddressChange(t.Context(), u.ID, password, ada), nil, "a first address")
-		is(t, f.recovery.ChangeAddress(t.Context(), token(t, f.onlyMessage(recovery.KindChange, ada))), nil, "the link")
+		is(t, f.recovery.ChangeAddress(t.Context(), token(t, f.onlyMessage(recovery.KindChange, ada)), password), nil, "the link")
 		f.sentNothing("to an old address, which the user does not have")
 	})
 }
@@ -449,8 +449,8 @@ func TestBrokenAddresses(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, use := range map[string]func() error{
-			"verify": func() error { return r.VerifyAddress(t.Context(), verify) },
-			"change": func() error { return r.ChangeAddress(t.Context(), change) },
+			"verify": func() error { return r.VerifyAddress(t.Context(), verify, password) },
+			"change": func() error { return r.ChangeAddress(t.Context(), change, password) },
 		} {
 			broken.err = errors.New("the disk is full")
 			if err := use(); !errors.Is(err, broken.err) || auth.HTTPStatus(err) != 500 {

@@ -332,7 +332,7 @@ func TestStrangersReplaceNothing(t *testing.T) {
 		}{
 			recovery.KindReset:  {ada, f.recovery.RequestReset, func(s string) error { return f.recovery.Reset(t.Context(), s, another) }},
 			recovery.KindLogin:  {ada, f.recovery.RequestLoginLink, func(s string) error { _, err := f.recovery.LoginByLink(t.Context(), s); return err }},
-			recovery.KindVerify: {eve, f.recovery.RequestVerification, func(s string) error { return f.recovery.VerifyAddress(t.Context(), s) }},
+			recovery.KindVerify: {eve, f.recovery.RequestVerification, func(s string) error { return f.recovery.VerifyAddress(t.Context(), s, password) }},
 		} {
 			is(t, row.request(f.from(1), row.address), nil, "the owner's request")
 			link := token(t, f.onlyMessage(kind, row.address))
