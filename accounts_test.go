@@ -276,6 +276,8 @@ type noted struct {
 	calls []string
 	begin error
 	after error
+
+	during func() // unless nil: called by Begin
 }
 
 func (n *noted) note(call string, a auth.Attempt) {
@@ -291,7 +293,13 @@ func (n *noted) note(call string, a auth.Attempt) {
 	n.calls = append(n.calls, line)
 }
 
-func (n *noted) Begin(_ context.Context, a auth.Attempt) error { n.note("begin", a); return n.begin }
+func (n *noted) Begin(_ context.Context, a auth.Attempt) error {
+	n.note("begin", a)
+	if n.during != nil {
+		n.during()
+	}
+	return n.begin
+}
 func (n *noted) Succeed(_ context.Context, a auth.Attempt) (auth.DeviceToken, error) {
 	n.note("succeed", a)
 	return "device", n.after
@@ -348,11 +356,16 @@ func TestThrottleIsAsked(t *testing.T) {
 	over, cancel := context.WithCancel(ctx)
 	throttle.after = errors.New("down")
 	w.since()
-	cancel()
+	throttle.during = cancel
 	if _, err := a.Login(over, "ada", password); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	expect("begin ada invalid IP ", "undo ada invalid IP ")
+	throttle.during = nil
+	if _, err := a.Login(over, "ada", password); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	expect() // an ended context ends a call before it begins
 	if _, err := a.Login(ctx, "ada", password); err != nil {
 		t.Error(err)
 	}

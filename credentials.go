@@ -70,11 +70,11 @@ func (a *Authenticator) prove(ctx context.Context, u User, password string) erro
 	if never != nil {
 		encoded = a.unknownHash()
 	}
-	err := a.hasher.Verify(ctx, encoded, password)
+	err := a.verify(ctx, encoded, password)
 	if never == nil && (errors.Is(err, ErrUnknownHash) || errors.Is(err, ErrMalformedHash)) {
 		a.log.ErrorContext(ctx, "auth: a stored password hash cannot be read", "user", u.ID, "error", err)
 		never = err
-		err = a.hasher.Verify(ctx, a.unknownHash(), password)
+		err = a.verify(ctx, a.unknownHash(), password)
 	}
 	_, refused := errors.AsType[*passwords.Error](err)
 	switch {
@@ -107,8 +107,31 @@ func (a *Authenticator) recheck(ctx context.Context, u User) (User, error) {
 	return now, nil
 }
 
+type anonymousKey struct{}
+
+// anonymous returns a context for hashing that anybody may ask for: logins do not wait for it.
+func anonymous(ctx context.Context) context.Context {
+	return context.WithValue(ctx, anonymousKey{}, true)
+}
+
+// queued returns a context that says whom the queue for hashing sees.
+func queued(ctx context.Context) context.Context {
+	caller := passwords.Caller{Anonymous: ctx.Value(anonymousKey{}) != nil}
+	if ip := knownDevice(ctx).IP.Unmap().WithZone(""); ip.Is6() {
+		network, _ := ip.Prefix(64) // cannot fail; one customer has all of it
+		caller.Network = network.String()
+	} else if ip.IsValid() {
+		caller.Network = ip.String()
+	}
+	return passwords.WithCaller(ctx, caller)
+}
+
+func (a *Authenticator) verify(ctx context.Context, encoded, password string) error {
+	return a.hasher.Verify(queued(ctx), encoded, password)
+}
+
 func (a *Authenticator) hash(ctx context.Context, password string) (string, error) {
-	encoded, err := a.hasher.Hash(ctx, password)
+	encoded, err := a.hasher.Hash(queued(ctx), password)
 	if err != nil {
 		return "", fmt.Errorf("auth: hash password: %w", err)
 	}
@@ -164,6 +187,28 @@ type decided struct{ err error }
 
 func (*decided) Error() string { return "auth: decided by another attempt" }
 
+// beginAttempt asks the throttle.
+func (a *Authenticator) beginAttempt(ctx context.Context, at Attempt) error {
+	err := a.throttle.Begin(ctx, at)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, ErrTooManyAttempts) {
+		a.events(ctx, Event{Kind: EventThrottled, Device: DeviceFromContext(ctx), Err: err})
+	}
+	return fmt.Errorf("auth: throttle: %w", err)
+}
+
+// countRegistration counts a registration for its network, if that is known. The count stays, whatever
+// becomes of the registration: each costs the server the same.
+func (a *Authenticator) countRegistration(ctx context.Context) error {
+	device := knownDevice(ctx)
+	if a.throttle == nil || !device.IP.IsValid() {
+		return nil
+	}
+	return a.beginAttempt(ctx, Attempt{Target: "register", Device: device})
+}
+
 // attempt asks the throttle, calls try, and tells the throttle how the attempt ended. See decision
 // 0034.
 func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tokens, error)) (Tokens, error) {
@@ -171,11 +216,8 @@ func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tok
 		return try()
 	}
 	at.Device = knownDevice(ctx)
-	if err := a.throttle.Begin(ctx, at); err != nil {
-		if errors.Is(err, ErrTooManyAttempts) {
-			a.events(ctx, Event{Kind: EventThrottled, Device: DeviceFromContext(ctx), Err: err})
-		}
-		return Tokens{}, fmt.Errorf("auth: throttle: %w", err)
+	if err := a.beginAttempt(ctx, at); err != nil {
+		return Tokens{}, err
 	}
 	t, err := try()
 	// A client that hangs up must not leave a count behind, nor lose the count of a failure.

@@ -12,6 +12,9 @@ type Attempt struct {
 	// not by Username, so that a client who guesses codes does not learn which account the address
 	// belongs to. Devices are known by Username all the same, and a success at a target is one at the
 	// account.
+	//
+	// A Target without a Username is work that anybody may ask for, such as "register". It is about no
+	// account, so it is counted for the device's network alone, and apart from other targets.
 	Target string
 
 	// Proven says that the identity was proven by something that cannot be guessed, such as a link in

@@ -94,6 +94,9 @@ func New(cfg Config) (*Verifier, error) {
 		faults.Add("Tokens.Keys", "", "must be nil: the keys are fetched")
 	}
 	cfg.Tokens.Keys = ring
+	if cfg.Tokens.ScopeClaim == "" {
+		cfg.Tokens.ScopeClaim = "scope" // other issuers write an array there, too
+	}
 	tokens, err := jwt.NewVerifier(cfg.Tokens)
 	faults.Join(err)
 	source := newSource(&cfg, &faults)

@@ -30,6 +30,9 @@ func TestVerify(t *testing.T) {
 				t.Parallel()
 				key, other := newKey(t, alg, "1"), newKey(t, "EdDSA", "2")
 				i, v := served(t, change, other, key)
+				if p := accepted(t, v, key.token(t, i.url, map[string]any{"scope": []string{"read", "write"}})); !p.HasScope("write") {
+					t.Errorf("an array of scopes: got %q", p.Scopes())
+				}
 				p := accepted(t, v, key.token(t, i.url, map[string]any{"scope": "read write"}))
 				if p.Subject() != "u-1" || p.Issuer() != i.url || !p.HasScope("write") {
 					t.Errorf("%v", p.Claims())

@@ -32,6 +32,7 @@ func shadows(name string) bool {
 type claimNames struct {
 	audience string
 	scope    string
+	scopes   bool              // whether scope may be an array
 	roles    []string          // names that lead through objects to the array
 	required map[string]string // value by name; "": any text but the empty one
 }
@@ -92,7 +93,7 @@ func (r *claimsReader) read(name, value string) error {
 func (r *claimsReader) readNamed(name, value string) bool {
 	ok := true
 	if name == r.names.scope {
-		r.p.scope, ok = scopeText(value)
+		r.p.scope, ok = scopeText(value, r.names.scopes)
 	}
 	if name == r.names.roles[0] && ok {
 		r.p.roles, ok = rolesAt(value, r.names.roles[1:])
@@ -163,13 +164,13 @@ func IsScope(s string) bool {
 	return s != ""
 }
 
-// scopeText reads the string of RFC 8693 section 4.2, or the array of strings that some issuers
-// write.
-func scopeText(value string) (string, bool) {
+// scopeText reads the string of RFC 8693 section 4.2 or, if allowed, the array of strings that some
+// issuers write.
+func scopeText(value string, mayBeArray bool) (string, bool) {
 	if s, ok := strictjson.Text(value); ok {
 		return s, true
 	}
-	if !isTexts(value) {
+	if !mayBeArray || !isTexts(value) {
 		return "", false
 	}
 	words := texts(value)

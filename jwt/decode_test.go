@@ -119,6 +119,122 @@ func TestDecodeAmbiguous(t *testing.T) {
 	}
 }
 
+// Aliased reads JSON itself, through a type without the method, as many types do.
+type Aliased struct {
+	Role  string `json:"Role"`
+	Inner struct {
+		Level string `json:"level"`
+	} `json:"inner"`
+}
+
+func (a *Aliased) UnmarshalJSON(text []byte) error {
+	type plain Aliased
+	return json.Unmarshal(text, (*plain)(a))
+}
+
+// Foreign reads JSON itself, with other names than those of its fields.
+type Foreign struct{ Role string }
+
+func (f *Foreign) UnmarshalJSON(text []byte) error {
+	var other struct {
+		Role string `json:"the_role"`
+	}
+	err := json.Unmarshal(text, &other)
+	f.Role = other.Role
+	return err
+}
+
+// Names must match exactly also where encoding/json finds the type only while it decodes: in an
+// interface that holds a pointer, in the elements of a slice, and in a type that reads JSON itself.
+func TestDecodeExactEverywhere(t *testing.T) {
+	t.Parallel()
+	type inner struct {
+		Role string `json:"Role"` // sorts before role, so that a reader that folds case takes the latter
+	}
+	type embedded struct {
+		Prefilled any `json:"prefilled"`
+	}
+	type claims struct {
+		*embedded
+		Any     any `json:"any"`
+		Deep    any `json:"deep"`
+		Slice   []any
+		Spare   []any
+		Array   [1]any
+		Alias   Aliased            `json:"alias"`
+		Pointer *Aliased           `json:"pointer"`
+		Map     map[string]Aliased `json:"map"`
+	}
+	role := func(right string) map[string]any {
+		return map[string]any{"Role": right, "ROLE": "evil", "role": "evil"}
+	}
+	alone := map[string]any{"role": "evil", "inner": map[string]any{"Level": "evil"}, "Inner": map[string]any{"level": "evil"}}
+	p := principal(t, map[string]any{
+		"any": role("member"), "prefilled": role("member"), "deep": []any{role("member")},
+		"Slice": []any{role("member")}, "Spare": []any{role("member")}, "Array": []any{role("member")},
+		"alias": alone, "pointer": role("member"), "map": map[string]any{"x": alone},
+	})
+	var any1, deep1, e, s, spare, array inner
+	got := claims{
+		embedded: &embedded{Prefilled: &e}, Any: &any1, Deep: &[]any{&deep1},
+		Slice: []any{&s}, Spare: append(make([]any, 0, 1), &spare)[:0], Array: [1]any{&array},
+	}
+	if err := p.Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	for name, role := range map[string]string{
+		"any": any1.Role, "any in an embedded struct": e.Role, "pointer in a pointer in an any": deep1.Role,
+		"element of a slice": s.Role, "element of an array": array.Role, "pointer to an Unmarshaler": got.Pointer.Role,
+	} {
+		if role != "member" {
+			t.Errorf("%s: the role is %q, want member", name, role)
+		}
+	}
+	if spare.Role != "member" && spare.Role != "" {
+		t.Errorf("element of a slice beyond its length: the role is %q", spare.Role)
+	}
+	if got.Alias != (Aliased{}) || got.Map["x"] != (Aliased{}) {
+		t.Errorf("an Unmarshaler that was given no role has %+v and %+v", got.Alias, got.Map)
+	}
+	var top any = &inner{}
+	if err := principal(t, role("member")).Decode(&top); err != nil || *top.(*inner) != (inner{"member"}) {
+		t.Errorf("an any that holds a pointer: %+v, %v", top, err)
+	}
+	var self any
+	self = &self
+	if err := principal(t, role("member")).Decode(&self); err != nil {
+		t.Errorf("an any that holds itself: %v", err)
+	}
+}
+
+// A type that reads JSON itself may use any names. Names that differ in case only are refused there,
+// because it may fold case.
+func TestDecodeUnmarshaler(t *testing.T) {
+	t.Parallel()
+	type claims struct {
+		Foreign Foreign         `json:"foreign"`
+		Raw     json.RawMessage `json:"raw"`
+	}
+	for name, row := range map[string]struct {
+		foreign any
+		want    string
+		refused bool
+	}{
+		"other names":      {map[string]any{"the_role": "member", "x": 1}, "member", false},
+		"twins":            {map[string]any{"the_role": "member", "The_Role": "evil"}, "", true},
+		"twins that fold":  {map[string]any{"the_role": "member", "the_role\u017F": 1, "the_roleS": 2}, "", true},
+		"twins deep below": {map[string]any{"the_role": "member", "x": []any{map[string]any{"a": 1, "A": 2}}}, "", true},
+	} {
+		got, err := jwt.Decode[claims](principal(t, map[string]any{"foreign": row.foreign, "raw": map[string]any{"a": 1, "A": 2}}))
+		if (err != nil) != row.refused || got.Foreign.Role != row.want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if err == nil && string(got.Raw) != `{"A":2,"a":1}` {
+			t.Errorf("%s: the raw claim is %s", name, got.Raw)
+		}
+	}
+}
+
 func TestDecodeFaults(t *testing.T) {
 	t.Parallel()
 	p := principal(t, map[string]any{"id": "text"})

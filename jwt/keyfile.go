@@ -5,9 +5,10 @@ import "github.com/seed-e36e2130/auth/internal/keyfile"
 // LoadKeyFile returns the key in a file that [ParseKey] can read.
 //
 // A file that group or others can write, or can read although its key signs, is refused with a
-// [*cfgerr.Error] (CWE-732). Where the platform itself hands keys out with other modes, read the file
-// and call ParseKey. Windows has no such modes, so there they are not checked. What the file system
-// returns is wrapped: a missing file is [fs.ErrNotExist].
+// [*cfgerr.Error] (CWE-732), as is a file that belongs neither to the user of the process nor to root.
+// Where the platform itself hands keys out with other modes or owners, read the file and call
+// ParseKey. Windows has no such modes, so there they are not checked. What the file system returns is
+// wrapped: a missing file is [fs.ErrNotExist].
 func LoadKeyFile(path string) (Key, error) {
 	k, err := keyfile.Load(path)
 	if err != nil {

@@ -127,9 +127,9 @@ func newKeySnapshot(signs bool, keys []Key) (*keySnapshot, error) {
 		s.keys = append(s.keys, k)
 	}
 	for _, k := range s.keys {
-		for _, f := range k.FingerprintsAsSecret() {
-			if byMaterial[f] != nil {
-				faults.Add("jwt.KeyRing", byMaterial[f].ID(), "the secret is a public key of the ring")
+		for _, secret := range s.keys {
+			if secret.Spells(k) {
+				faults.Add("jwt.KeyRing", secret.ID(), "the secret is a public key of the ring")
 			}
 		}
 	}

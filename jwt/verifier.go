@@ -60,8 +60,9 @@ type VerifierConfig struct {
 	VerifiedTokens int
 
 	// ScopeClaim and RolesClaim say where an issuer that does not follow RFC 9068 puts scopes (a
-	// string of words, or an array) and roles (an array; several names lead into objects). "":
-	// "scope"; nil: {"roles"}.
+	// string of words, or an array) and roles (an array; several names lead into objects). "": the
+	// claim "scope", which must be a string (RFC 8693 section 4.2), while "scope" allows an array
+	// there, too; nil: {"roles"}.
 	ScopeClaim string
 	RolesClaim []string
 
@@ -177,7 +178,7 @@ func acceptedTypes(faults *cfgerr.Faults, cfg VerifierConfig) []string {
 func claimNamesOf(faults *cfgerr.Faults, cfg VerifierConfig) claimNames {
 	names := defaultClaimNames
 	if cfg.ScopeClaim != "" {
-		names.scope = cfg.ScopeClaim
+		names.scope, names.scopes = cfg.ScopeClaim, true
 	}
 	if len(cfg.RolesClaim) > 0 {
 		names.roles = slices.Clone(cfg.RolesClaim)

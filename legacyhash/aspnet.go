@@ -79,7 +79,7 @@ func betterAuthScrypt(encoded string) (recipe, error) {
 	if err != nil {
 		return recipe{}, err
 	}
-	return recipe{digest, func(password string) ([]byte, error) {
+	return recipe{digest: digest, key: func(password string) ([]byte, error) {
 		return scrypt.Key([]byte(norm.NFKC.String(password)), []byte(salt), 1<<14, 16, 1, 64)
 	}}, nil
 }

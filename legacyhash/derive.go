@@ -17,14 +17,16 @@ import (
 
 // Bounds on the cost that a stored hash may ask for.
 const (
-	maxPBKDF2 = 10_000_000 // iterations
-	maxSalt   = 128        // bytes
+	maxPBKDF2       = 10_000_000 // iterations
+	maxPBKDF2SHA512 = 4_000_000  // iterations, each of which takes more than twice as long as with SHA-256
+	maxSalt         = 128        // bytes
 
 	// With the greatest N and r, scrypt needs 128 MiB.
 	maxScryptLog2N = 17
 	maxScryptN     = 1 << maxScryptLog2N
 	maxScryptR     = 8
 	maxScryptP     = 10
+	maxScryptWork  = 1 << 22 // N times r times p
 )
 
 var (
@@ -39,7 +41,11 @@ var (
 // hash. The digest must have size bytes: a shorter one would be the beginning of the right one, so
 // it would match, and a short digest can be guessed. See decision 0042.
 func pbkdf2Hash(newHash func() hash.Hash, iterations string, salt, digest []byte, size int) (recipe, error) {
-	n, ok := phc.Number(iterations, maxPBKDF2)
+	most := maxPBKDF2
+	if newHash().Size() > sha256.Size {
+		most = maxPBKDF2SHA512
+	}
+	n, ok := phc.Number(iterations, most)
 	switch {
 	case !ok || n < 1:
 		return recipe{}, errCost
@@ -48,7 +54,7 @@ func pbkdf2Hash(newHash func() hash.Hash, iterations string, salt, digest []byte
 	case len(digest) != size:
 		return recipe{}, errLength
 	}
-	return recipe{digest, func(password string) ([]byte, error) {
+	return recipe{digest: digest, key: func(password string) ([]byte, error) {
 		return pbkdf2.Key(newHash, password, salt, n, size)
 	}}, nil
 }
@@ -56,14 +62,14 @@ func pbkdf2Hash(newHash func() hash.Hash, iterations string, salt, digest []byte
 // scryptHash returns the recipe of scrypt (RFC 7914), with the same rule for the digest.
 func scryptHash(n, r, p int, salt, digest []byte, size int) (recipe, error) {
 	switch {
-	case n < 2 || n > maxScryptN || n&(n-1) != 0 || r < 1 || r > maxScryptR || p < 1 || p > maxScryptP:
+	case n < 2 || n > maxScryptN || n&(n-1) != 0 || r < 1 || r > maxScryptR || p < 1 || p > maxScryptP || n*r*p > maxScryptWork:
 		return recipe{}, errCost
 	case len(salt) == 0 || len(salt) > maxSalt:
 		return recipe{}, errSalt
 	case len(digest) != size:
 		return recipe{}, errLength
 	}
-	return recipe{digest, func(password string) ([]byte, error) {
+	return recipe{digest: digest, key: func(password string) ([]byte, error) {
 		return scrypt.Key([]byte(password), salt, n, r, p, size)
 	}}, nil
 }
@@ -77,7 +83,7 @@ func saltedDigest(size int, digest, salt []byte, sum func(password string) []byt
 	case len(digest) != size:
 		return recipe{}, errLength
 	}
-	return recipe{digest, func(password string) ([]byte, error) { return sum(password), nil }}, nil
+	return recipe{digest: digest, key: func(password string) ([]byte, error) { return sum(password), nil }}, nil
 }
 
 // hashed returns the hash of text.

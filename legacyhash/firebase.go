@@ -129,7 +129,7 @@ func firebaseHash(n, r, p int, separator, signerKey []byte, saltText, digestText
 	if err != nil {
 		return recipe{}, err
 	}
-	return recipe{digest, func(password string) ([]byte, error) {
+	return recipe{digest: digest, key: func(password string) ([]byte, error) {
 		key, err := inner.key(password)
 		if err != nil {
 			return nil, err

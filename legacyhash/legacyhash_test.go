@@ -228,12 +228,16 @@ func TestBounds(t *testing.T) {
 		"{argon2}$argon2id$v=19$m=65536,t=1,p=17$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 		"{argon2@SpringSecurity_v5_8}$argon2i$v=19$m=4194304,t=1000000,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 		"$pbkdf2-sha256$10000001$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(32)),
+		"$pbkdf2-sha512$4000001$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(64)),
+		"pbkdf2:sha512:4000001$salt$" + hex.EncodeToString(digest(64)),
 		"$pbkdf2$0$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(20)),
 		"$pbkdf2-sha512$1000$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(63)),
 		"$pbkdf2-sha256$1000$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(20)),
 		"$pbkdf2-sha256$1000$" + ab64(digest(129)) + "$" + ab64(digest(32)),
 		"$pbkdf2-sha256$1000$AAAAAAAAAAAAAAAAAAAAAB$" + ab64(digest(32)),
 		"$scrypt$ln=18,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$scrypt$ln=17,r=8,p=5$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)), // N*r*p above 2^22
+		"scrypt$131072$salt$8$5$" + padded(digest(64)),
 		"$scrypt$ln=0,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
 		"$scrypt$ln=10,r=9,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
 		"$scrypt$ln=10,r=8,p=11$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
@@ -410,6 +414,37 @@ func TestPasswords(t *testing.T) {
 			if err := legacyhash.All().Verify(t.Context(), encoded, row.password); !errors.As(err, &refused) || refused.Rule != row.rule {
 				t.Errorf("%s with %d bytes: got %v, want the rule %s", name, len(row.password), err, row.rule)
 			}
+		}
+	}
+}
+
+// TestCryptPasswordLength checks that the rounds of sha-crypt and phpass times the length of the
+// password are bounded, and that other formats do not have this bound. A password within the bounds
+// goes on to the hashing, which a context that has ended stops.
+func TestCryptPasswordLength(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	sha512 := "$saltstring$" + strings.Repeat("a", 85) + "1"
+	for _, row := range []struct {
+		encoded string
+		longest int // bytes
+	}{
+		{"$5$rounds=656000$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8", 409},
+		{"$6$rounds=656000" + sha512, 409},
+		{"$6$rounds=1000000" + sha512, 268},
+		{"$6" + sha512, 4096},
+		{"$P$IieIDLzLM1.casuzKLbobPfVWSJ1qb/", 256},
+		{"$H$HieIDLzLM1.casuzKLbobPfVWSJ1qb/", 512},
+		{"$P$6ieIDLzLM1.casuzKLbobPfVWSJ1qb/", 4096},
+		{"pbkdf2_sha256$10000000$salt$" + base64.StdEncoding.EncodeToString(make([]byte, 32)), 4096},
+	} {
+		if err := legacyhash.All().Verify(ctx, row.encoded, strings.Repeat("p", row.longest)); !errors.Is(err, context.Canceled) {
+			t.Errorf("%.20s: a password of %d bytes: %v, want that it is hashed", row.encoded, row.longest, err)
+		}
+		err := legacyhash.All().Verify(ctx, row.encoded, strings.Repeat("p", row.longest+1))
+		if refused, ok := errors.AsType[*passwords.Error](err); !ok || refused.Rule != passwords.TooLong || refused.Limit != row.longest {
+			t.Errorf("%.20s: a password of %d bytes: %v, want TooLong with the limit %d", row.encoded, row.longest+1, err, row.longest)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func springSHA256(rest string) (recipe, error) {
 	if err != nil {
 		return recipe{}, err
 	}
-	return recipe{digest, func(password string) ([]byte, error) {
+	return recipe{digest: digest, key: func(password string) ([]byte, error) {
 		sum := sha256.Sum256(append(salt[:len(salt):len(salt)], password...))
 		for range 1023 {
 			sum = sha256.Sum256(sum[:])

@@ -132,6 +132,9 @@ func TestHashVectors(t *testing.T) {
 			if strings.HasPrefix(c.Hash, "$2$") { // this case is optional, and its field why allows a refusal
 				want = "error"
 			}
+			if strings.Contains(c.Hash, "$m=262144,") { // more than 8 times the default: decision 0045
+				want = "error"
+			}
 			if c.MaxMS > 0 { // refused before any work: a computation would return the error of an ended context
 				ended, cancel := context.WithCancel(t.Context())
 				cancel()

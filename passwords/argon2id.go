@@ -25,7 +25,7 @@ const (
 // Bounds. The cost of a stored hash has an upper bound, because an attacker may have written to the
 // table. The cost of a new hash has a lower bound, so that a mistake in a configuration is noticed.
 const (
-	argon2MaxStored = 1 << 20  // KiB: 1 GiB, or the memory of new hashes if that is more
+	argon2Factor    = 8        // memory and work of a stored hash, in those of a new one
 	argon2MaxMemory = 1 << 21  // KiB: RFC 9106's first recommendation
 	argon2MaxPasses = 20       //
 	argon2MaxLanes  = 16       // threads
@@ -50,7 +50,11 @@ const (
 // tell who has a new hash.
 type Argon2id struct {
 	params argon2Params // zero: Argon2idOWASP
+	memory int          // KiB that a stored hash may take, if that is more than argon2Factor allows
+	work   int64        // work that a stored hash may take, likewise
 }
+
+var argon2Default = argon2Params{memory: 19456, passes: 2, lanes: 1} // Argon2idOWASP
 
 // argon2Params is the cost of an Argon2 hash.
 type argon2Params struct {
@@ -64,31 +68,57 @@ type argon2Params struct {
 // result of [Argon2id.Calibrate]. The lower bound is m=7168,t=5,p=1, or as much work with more memory.
 // The upper bound is m=2097152, t=20, p=16, and 4194304 for m times t.
 //
-// Stored hashes are read up to 1 GiB (m=1048576), or the memory of new hashes if that is more, and up
-// to the same t, p and m times t. It returns a [*cfgerr.Error] if params is malformed or out of
-// bounds.
-func NewArgon2id(params string) (Argon2id, error) {
-	if params == "" {
-		return Argon2id{}, nil
+// Stored hashes are read up to 8 times the memory and 8 times the work (m times t) of new ones, or of
+// [Argon2idOWASP] if that is more, within the same upper bounds: an attacker may have written to the
+// table. Where a table has hashes of more, such as those that were made before the parameters were
+// lowered, name their parameters as stored.
+//
+// It returns a [*cfgerr.Error] for each of the parameters that is malformed or out of bounds.
+func NewArgon2id(params string, stored ...string) (Argon2id, error) {
+	var a Argon2id
+	var faults cfgerr.Faults
+	if params != "" {
+		p, err := parseArgon2Params(params)
+		if err == nil {
+			err = p.check(argon2MaxMemory, argon2MaxWork)
+		}
+		if err == nil && (p.memory < argon2MinMemory || p.work() < argon2MinWork) {
+			err = errors.New("weaker than " + argon2Minimum + ", OWASP's least")
+		}
+		if err != nil {
+			faults.Add("passwords.NewArgon2id.params", params, err.Error())
+		}
+		a.params = p
 	}
-	p, err := parseArgon2Params(params)
-	if err == nil {
-		err = p.check(argon2MaxMemory)
+	for _, text := range stored {
+		p, err := parseArgon2Params(text)
+		if err == nil {
+			err = p.check(argon2MaxMemory, argon2MaxWork)
+		}
+		if err != nil {
+			faults.Add("passwords.NewArgon2id.stored", text, err.Error())
+		}
+		a.memory, a.work = max(a.memory, p.memory), max(a.work, p.work())
 	}
-	if err == nil && (p.memory < argon2MinMemory || p.work() < argon2MinWork) {
-		err = errors.New("weaker than " + argon2Minimum + ", OWASP's least")
+	if err := faults.Err(); err != nil {
+		return Argon2id{}, err
 	}
-	if err != nil {
-		return Argon2id{}, &cfgerr.Error{Field: "passwords.NewArgon2id.params", Value: params, Reason: err.Error()}
-	}
-	return Argon2id{p}, nil
+	return a, nil
 }
 
 func (a Argon2id) current() argon2Params {
 	if a.params == (argon2Params{}) {
-		return argon2Params{memory: 19456, passes: 2, lanes: 1}
+		return argon2Default
 	}
 	return a.params
+}
+
+// bounds returns the greatest memory and work of a stored hash. See decision 0045.
+func (a Argon2id) bounds() (memory int, work int64) {
+	current := a.current()
+	memory = min(argon2MaxMemory, argon2Factor*max(argon2Default.memory, current.memory))
+	work = min(argon2MaxWork, argon2Factor*max(argon2Default.work(), current.work()))
+	return max(memory, a.memory), max(work, a.work)
 }
 
 // Hash implements [Hasher].
@@ -111,7 +141,7 @@ func (a Argon2id) Verify(ctx context.Context, encoded, password string) error {
 		return err
 	}
 	current := a.current()
-	if err := h.check(max(argon2MaxStored, current.memory)); err != nil {
+	if err := h.check(a.bounds()); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformedHash, err)
 	}
 	if err := ctx.Err(); err != nil {
@@ -226,11 +256,11 @@ func newArgon2Params(parsed phc.Hash) (p argon2Params, err error) {
 
 // check returns an error if p is beyond the bounds of Argon2 or of this package. Beyond those of
 // Argon2, x/crypto/argon2 panics, or wraps the number of lanes around at 256.
-func (p argon2Params) check(maxMemory int) error {
+func (p argon2Params) check(maxMemory int, maxWork int64) error {
 	if p.lanes < 1 || p.lanes > argon2MaxLanes || p.passes < 1 || p.passes > argon2MaxPasses ||
-		p.memory < 8*p.lanes || p.memory > maxMemory || p.work() > argon2MaxWork {
+		p.memory < 8*p.lanes || p.memory > maxMemory || p.work() > maxWork {
 		return fmt.Errorf("argon2 parameters beyond p=1 to %d, t=1 to %d, m=8p to %d, m times t to %d",
-			argon2MaxLanes, argon2MaxPasses, maxMemory, argon2MaxWork)
+			argon2MaxLanes, argon2MaxPasses, maxMemory, maxWork)
 	}
 	return nil
 }

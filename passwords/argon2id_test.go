@@ -136,36 +136,64 @@ func TestArgon2idGrammar(t *testing.T) {
 	}
 }
 
-// TestArgon2idBounds: what is within the bounds goes on to the hashing, which a
-// context that has ended stops.
+// TestArgon2idBounds checks how much a stored hash may cost: 8 times the memory and work of a new hash
+// or of the default, or what was named as stored. A hash within the bounds goes on to the hashing,
+// which a context that has ended stops.
 func TestArgon2idBounds(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	first, err := passwords.NewArgon2id(passwords.Argon2idRFC9106First)
-	if err != nil {
-		t.Fatal(err)
+	hasher := func(params string, stored ...string) passwords.Argon2id {
+		a, err := passwords.NewArgon2id(params, stored...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
 	}
+	first, second := hasher(passwords.Argon2idRFC9106First), hasher(passwords.Argon2idRFC9106Second)
+	moderate := hasher("", "m=4096,t=3,p=1", "m=262144,t=3,p=1")
 	with := func(params string) string { return testkit.Replaced(argon2Text, "m=64,t=1,p=1", params) }
 	for _, row := range []struct {
+		name   string
 		hasher passwords.Argon2id
 		params string
 		want   error
 	}{
-		{fastArgon2id, "m=1048576,t=4,p=16", context.Canceled},
-		{fastArgon2id, "m=209715,t=20,p=16", context.Canceled},
-		{fastArgon2id, "m=8,t=1,p=1", context.Canceled},
-		{fastArgon2id, passwords.Argon2idRFC9106First, passwords.ErrMalformedHash}, // another's 2 GiB
-		{first, passwords.Argon2idRFC9106First, context.Canceled},                  // its own 2 GiB
-		{first, "m=2097153,t=1,p=4", passwords.ErrMalformedHash},
-		{first, "m=2097152,t=3,p=4", passwords.ErrMalformedHash},
+		{"default", passwords.Argon2id{}, "m=8,t=1,p=1", context.Canceled},
+		{"default", passwords.Argon2id{}, "m=155648,t=2,p=16", context.Canceled}, // 8 times memory and work
+		{"default", passwords.Argon2id{}, "m=155649,t=1,p=1", passwords.ErrMalformedHash},
+		{"default", passwords.Argon2id{}, "m=155648,t=3,p=1", passwords.ErrMalformedHash},
+		{"default", passwords.Argon2id{}, "m=15564,t=20,p=1", context.Canceled},
+		{"default", passwords.Argon2id{}, "m=15565,t=20,p=1", passwords.ErrMalformedHash},
+		{"default", passwords.Argon2id{}, "m=102400,t=2,p=8", context.Canceled}, // Django
+		{"default", passwords.Argon2id{}, "m=65536,t=4,p=1", context.Canceled},  // PHP
+		{"default", passwords.Argon2id{}, passwords.Argon2idRFC9106Second, context.Canceled},
+		{"default", passwords.Argon2id{}, passwords.Argon2idRFC9106First, passwords.ErrMalformedHash},
+		{"default", passwords.Argon2id{}, "m=1048576,t=4,p=16", passwords.ErrMalformedHash},
+		{"default", passwords.Argon2id{}, "m=262144,t=3,p=1", passwords.ErrMalformedHash}, // libsodium, moderate
+		{"low", fastArgon2id, "m=155648,t=2,p=1", context.Canceled},
+		{"low", fastArgon2id, "m=155649,t=1,p=1", passwords.ErrMalformedHash},
+		{"stored", moderate, "m=262144,t=3,p=1", context.Canceled},
+		{"stored", moderate, "m=262145,t=1,p=1", passwords.ErrMalformedHash},
+		{"stored", moderate, "m=262144,t=4,p=1", passwords.ErrMalformedHash},
+		{"second", second, "m=524288,t=3,p=4", context.Canceled},
+		{"second", second, "m=524289,t=1,p=4", passwords.ErrMalformedHash},
+		{"first", first, passwords.Argon2idRFC9106First, context.Canceled},
+		{"first", first, "m=2097153,t=1,p=4", passwords.ErrMalformedHash},
+		{"first", first, "m=2097152,t=3,p=4", passwords.ErrMalformedHash},
 	} {
 		if err := row.hasher.Verify(ctx, with(row.params), "password"); !errors.Is(err, row.want) {
-			t.Errorf("%s: %v, want %v", row.params, err, row.want)
+			t.Errorf("%s, %s: %v, want %v", row.name, row.params, err, row.want)
 		}
 	}
 	if _, err := fastArgon2id.Hash(ctx, "password"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Hash: %v", err)
+	}
+	for _, stored := range []string{"", "x", "m=2097153,t=1,p=1", "m=64,t=21,p=1", "m=64,t=1,p=17"} {
+		_, err := passwords.NewArgon2id("", "m=64,t=1,p=1", stored)
+		if fault, ok := errors.AsType[*cfgerr.Error](err); !ok || fault.Field != "passwords.NewArgon2id.stored" {
+			t.Errorf("stored %q: %v, want a fault of it", stored, err)
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ func (a Argon2id) Calibrate(ctx context.Context, target time.Duration) (params s
 	least := min(most, max(1, (argon2MinWork+p.memory-1)/p.memory))
 	p.passes = least
 	for range 3 { // the first pass takes longer, because the system allocates the memory
-		if took, err = hashTime(ctx, Argon2id{p}); err != nil {
+		if took, err = hashTime(ctx, Argon2id{params: p}); err != nil {
 			return "", 0, err
 		}
 		fit := math.Round(float64(p.passes) * float64(calibrationTarget(target)) / float64(took))

@@ -13,7 +13,7 @@ func LowCostArgon2id(params string) Argon2id {
 	if err != nil {
 		panic(err)
 	}
-	return Argon2id{p}
+	return Argon2id{params: p}
 }
 
 // Argon2idKey is x/crypto's own call for a hash with the parameters of a.

@@ -243,3 +243,28 @@ func TestLimitPanicGivesTheSlotBack(t *testing.T) {
 		}
 	})
 }
+
+// TestLimitCancelledWhileQueued checks that a costly stored hash is given up while it waits for its
+// turn: the Hasher is never called for it.
+func TestLimitCancelledWhileQueued(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := new(testkit.SlowHasher)
+		h := passwords.Limit(slow, 1)
+		running := fill(t, h, "running")
+		ctx, cancel := context.WithCancel(t.Context())
+		waited := make(chan error)
+		go func() { waited <- h.Verify(ctx, "hash of queued", "queued") }()
+		synctest.Wait()
+		cancel()
+		if err := <-waited; !errors.Is(err, context.Canceled) {
+			t.Errorf("Verify: %v, want the end of its context", err)
+		}
+		if err := errors.Join(running()...); err != nil {
+			t.Error(err)
+		}
+		if slices.Contains(slow.Began, "queued") {
+			t.Error("the hashing of a call that had ended was begun")
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/detach"
 )
 
 var errClosed = errors.New("recovery: closed")
@@ -75,7 +76,7 @@ func (q *queue) bounded(ctx context.Context, job func(context.Context)) func() {
 		ctx, cancel := context.WithTimeout(ctx, q.timeout)
 		defer cancel()
 		defer context.AfterFunc(q.ended, cancel)()
-		job(ctx)
+		job(detach.Own(ctx))
 	}
 }
 

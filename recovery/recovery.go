@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/detach"
 	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
@@ -108,6 +109,8 @@ func New(
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
+	calls := detach.New()
+	addresses, records = detachedAddresses{addresses, calls}, detachedRecords{records, calls}
 	return &Recovery{
 		accounts: accounts, addresses: addresses, records: records, notifier: notifier, config: cfg,
 		lookUps: newQueue(cfg.Workers, cfg.SendTimeout),

@@ -121,21 +121,29 @@ func Follow(feed Feed, cfg Config) (*List, error) {
 // Check returns [auth.ErrRevokedToken] if the session of p has ended. For a token that belongs to no
 // session, it returns that error if the token was issued (iat) in or before the second in which the
 // tokens of its user were revoked: times in tokens are whole seconds, so a token that was issued
-// later in that second is refused, too. It returns [auth.ErrRevocationUnknown] if the revocations
-// have not been read recently enough.
+// later in that second is refused, too. It returns a [*auth.RetryError] of
+// [auth.ErrRevocationUnknown] if the revocations have not been read recently enough.
 func (l *List) Check(ctx context.Context, p *auth.Principal) error {
 	switch {
 	case l.config.Exact:
 		if err := l.Sync(ctx); err != nil {
-			return err
+			return l.retry(err)
 		}
 	case !l.config.DangerouslyServeStale && l.fresh.Load().over(time.Now()):
-		return auth.ErrRevocationUnknown
+		return l.retry(auth.ErrRevocationUnknown)
 	}
 	if l.set.refuses(p) {
 		return auth.ErrRevokedToken
 	}
 	return nil
+}
+
+// retry says when the feed will be read again, if an error says that it could not be read.
+func (l *List) retry(err error) error {
+	if !errors.Is(err, auth.ErrRevocationUnknown) {
+		return err
+	}
+	return &auth.RetryError{Err: err, After: max(l.config.Bound/4, time.Second)}
 }
 
 // Sync reads the feed now. When it returns nil, every revocation that was recorded before the call

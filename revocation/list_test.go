@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,9 +117,52 @@ func inSession(t testing.TB, sessionID string) *auth.Principal {
 // checks fails the test unless Check of p returns want.
 func checks(t testing.TB, l *revocation.List, p *auth.Principal, want error) {
 	t.Helper()
-	if err := l.Check(t.Context(), p); err != want && !(want != nil && errors.Is(err, want)) {
+	err := l.Check(t.Context(), p)
+	if err != want && !(want != nil && errors.Is(err, want)) {
 		t.Errorf("Check returned %v, want %v", err, want)
 	}
+	retry, ok := errors.AsType[*auth.RetryError](err)
+	if ok != (want == auth.ErrRevocationUnknown) || ok && retry.After < time.Second {
+		t.Errorf("Check returned %v, want a *RetryError if the state is unknown", err)
+	}
+}
+
+// The answer to a request whose token may have been revoked says when to try again.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for bound, want := range map[time.Duration]string{0: "2", time.Second: "1", 4 * time.Second: "1", time.Minute: "15"} {
+		for _, exact := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				f := new(feed)
+				f.slowDown(func(context.Context) error { return errors.New("down") })
+				l, err := revocation.Follow(f, revocation.Config{Bound: bound, Exact: exact})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+				m, err := auth.NewMiddleware(checked{l, inSession(t, sid(1))}, auth.MiddlewareConfig{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+				r.Header.Set("Authorization", "Bearer token")
+				m.Require(http.NotFoundHandler()).ServeHTTP(w, r)
+				if w.Code != 503 || w.Header().Get("Retry-After") != want {
+					t.Errorf("with a bound of %v, exact %t: %d, Retry-After %q, want 503 and %q", bound, exact, w.Code, w.Header().Get("Retry-After"), want)
+				}
+			})
+		}
+	}
+}
+
+// checked is a verifier that finds one principal in every token, and asks a List.
+type checked struct {
+	list *revocation.List
+	p    *auth.Principal
+}
+
+func (c checked) Verify(ctx context.Context, _ string) (*auth.Principal, error) {
+	return c.p, c.list.Check(ctx, c.p)
 }
 
 func TestFollow(t *testing.T) {

@@ -43,8 +43,9 @@ func Generate() Key {
 // file with a new Key and mode 0600 if there is none. Of processes that start at once, one creates
 // the Key and all get it.
 //
-// It returns a [*cfgerr.Error] if the file holds another kind of key, or if group or others can
-// read or write it. What the file system returns is wrapped.
+// It returns a [*cfgerr.Error] if the file holds another kind of key, if group or others can read or
+// write it, or if it belongs neither to the user of the process nor to root. What the file system
+// returns is wrapped.
 func OpenFile(path string) (Key, error) {
 	key, err := keyfile.Open(path, jose.HS256)
 	if err != nil {

@@ -58,6 +58,7 @@ func decodeAccount(b []byte, now time.Time) (s account, corrected bool) {
 		return account{}, false
 	}
 	s.inRow = int64(binary.BigEndian.Uint64(b))
+	s.failures = make([]failure, 0, (len(b)-accountHeader)/failureSize+1) // with room for take
 	for b = b[accountHeader:]; len(b) > 0; b = b[failureSize:] {
 		f := failure{int64(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint64(b[8:]), b[16] != 0}
 		if f.at > now.UnixMicro() {

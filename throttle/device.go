@@ -42,6 +42,11 @@ func digestOf(a auth.Attempt) [sha256.Size]byte { return digest(a.Username, stri
 
 func deviceKey(d [sha256.Size]byte) string { return keyOf("device", d) }
 
+// knownKey returns the key of the failures from a known device, at the account or a target.
+func knownKey(kind, name string, d [sha256.Size]byte) string {
+	return key(kind+"known", name, string(d[:]))
+}
+
 // decodeDevices returns the list that encodeDevices wrote, without devices that are unknown again at now.
 func (t *Throttle) decodeDevices(b []byte, now time.Time) (list []device) {
 	if len(b)%deviceSize != 0 {
@@ -125,7 +130,7 @@ func (t *Throttle) remember(ctx context.Context, a auth.Attempt) (auth.DeviceTok
 		return a.Device.Known, err
 	}
 	for _, f := range forgotten {
-		err = errors.Join(err, t.swap(ctx, deviceKey(f.digest), func([]byte, time.Time) ([]byte, time.Time, bool) { return nil, time.Time{}, true }))
+		err = errors.Join(err, t.swap(ctx, deviceKey(f.digest), remove))
 	}
 	return a.Device.Known, errors.Join(err, t.swap(ctx, deviceKey(d.digest), func([]byte, time.Time) ([]byte, time.Time, bool) {
 		return []byte{}, written.Add(t.deviceLifetime).UTC(), true

@@ -53,7 +53,7 @@ type lockout struct {
 
 const (
 	simulated = 62 * 24 * time.Hour
-	tick      = 10 * time.Minute
+	tick      = 30 * time.Minute
 )
 
 // most returns the greatest number of times, in ascending order, within any 30 days.
@@ -71,13 +71,13 @@ func most(times []time.Time) (n int) {
 // address returns the i-th address of a kind of networks.
 func address(kind string, i int) netip.Addr {
 	if kind == "IPv6 /48" { // another /64 each time
-		return netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::1", i, time.Now().Unix()/600&0xffff))
+		return netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::1", i, time.Now().Unix()/1800&0xffff))
 	}
 	return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 }
 
 // simulate lets strangers on a number of networks guess at one account, while its owner logs in every
-// ten minutes, always after the strangers. Of impatient strangers at most 15 networks come each time,
+// half hour, always after the strangers. Of impatient strangers at most 15 networks come each time,
 // by turns, and each goes on until it is refused. Patient strangers come every three days, each network
 // with one guess.
 func simulate(t *testing.T, networks int, kind string, patient bool) (out lockout) {
@@ -129,13 +129,13 @@ func simulate(t *testing.T, networks int, kind string, patient bool) (out lockou
 			last = time.Now()
 		}
 		out.longest = max(out.longest, time.Since(last))
-		if round%6 == 0 {
+		if round%2 == 0 {
 			out.knownTries++
 			if _, ok := enter(known); !ok {
 				out.known++
 			}
 		}
-		if round%144 == 143 { // once a day, by a link in a mail
+		if round%48 == 47 { // once a day, by a link in a mail
 			mailed := auth.Attempt{Username: "ada", Device: auth.Device{IP: address(kind, 0)}, Proven: true}
 			mailed.Device.Known, _ = enter(mailed)
 			mailed.Proven = false

@@ -114,13 +114,19 @@ type counts struct {
 	known    bool
 	device   counter   // for a known device
 	networks []counter // for others: the networks of the address, the smallest first
-	account  string    // for others: key of the account's record
+	account  string    // for others: key of the account's record; empty: the attempt is about no account
 	budget   budget
 	network  uint64 // for others: tag of the network in the account's record
 }
 
 // countsOf returns the counts of an attempt.
 func (t *Throttle) countsOf(ctx context.Context, a auth.Attempt) (c counts, err error) {
+	if a.Username == "" && a.Target != "" { // work that anybody may ask for, about no account
+		if ip := a.Device.IP.Unmap().WithZone(""); ip.IsValid() {
+			c.networks = t.networksOf(ip, "."+a.Target)
+		}
+		return c, nil
+	}
 	if c.known, err = t.isKnown(ctx, a); err != nil {
 		return counts{}, err
 	}
@@ -130,7 +136,7 @@ func (t *Throttle) countsOf(ctx context.Context, a auth.Attempt) (c counts, err 
 		kind, name, c.budget.lock = "target.", a.Target, 0
 	}
 	if c.known {
-		c.device = counter{key(kind+"known", name, string(a.Device.Known)), t.device}
+		c.device = counter{knownKey(kind, name, digestOf(a)), t.device}
 		return c, nil
 	}
 	c.account = key(kind+"account", name)
@@ -139,11 +145,17 @@ func (t *Throttle) countsOf(ctx context.Context, a auth.Attempt) (c counts, err 
 		return c, nil
 	}
 	c.network = networkTag(name, site(ip))
-	c.networks = []counter{{key("network", network(ip)), t.network}}
-	if ip.Is6() {
-		c.networks = append(c.networks, counter{key("site", site(ip)), t.site})
-	}
+	c.networks = t.networksOf(ip, "")
 	return c, nil
+}
+
+// networksOf returns the counters of the networks of an address, the smallest first, for a purpose.
+func (t *Throttle) networksOf(ip netip.Addr, purpose string) []counter {
+	networks := []counter{{key("network"+purpose, network(ip)), t.network}}
+	if ip.Is6() {
+		networks = append(networks, counter{key("site"+purpose, site(ip)), t.site})
+	}
+	return networks
 }
 
 // undoTime bounds the work for a client that may have hung up.
@@ -162,17 +174,17 @@ func (t *Throttle) Begin(ctx context.Context, a auth.Attempt) error {
 		wait, err := t.update(ctx, c.device, bucket.take)
 		return refuse(wait, err)
 	}
+	if c.account == "" {
+		return t.takeNetworks(ctx, c)
+	}
 	// The account is looked at first and counted last: a network that has no attempts left there
 	// reads one record, and writes none.
 	wait, sharedOut, err := t.updateAccount(ctx, c, budget.look)
 	if err != nil || wait > 0 && !sharedOut {
 		return refuse(wait, err)
 	}
-	for i, n := range c.networks {
-		wait, err := t.update(ctx, n, bucket.take)
-		if err := refuse(wait, err); err != nil {
-			return errors.Join(err, t.giveBack(ctx, c.networks[:i]))
-		}
+	if err := t.takeNetworks(ctx, c); err != nil {
+		return err
 	}
 	if wait > 0 { // because of all networks together: trying again is not free for any of them
 		return refuse(wait, nil)
@@ -183,6 +195,17 @@ func (t *Throttle) Begin(ctx context.Context, a auth.Attempt) error {
 			err = errors.Join(err, t.giveBack(ctx, c.networks))
 		}
 		return err
+	}
+	return nil
+}
+
+// takeNetworks counts an attempt for each of its networks, or for none if one refuses it.
+func (t *Throttle) takeNetworks(ctx context.Context, c counts) error {
+	for i, n := range c.networks {
+		wait, err := t.update(ctx, n, bucket.take)
+		if err := refuse(wait, err); err != nil {
+			return errors.Join(err, t.giveBack(ctx, c.networks[:i]))
+		}
 	}
 	return nil
 }
@@ -206,6 +229,8 @@ func (t *Throttle) Undo(ctx context.Context, a auth.Attempt) error {
 		return err
 	case c.known:
 		return t.giveBack(ctx, []counter{c.device})
+	case c.account == "":
+		return t.giveBack(ctx, c.networks)
 	}
 	_, _, err = t.updateAccount(ctx, c, budget.giveBack)
 	return errors.Join(err, t.giveBack(ctx, c.networks))
@@ -230,6 +255,9 @@ func (t *Throttle) Succeed(ctx context.Context, a auth.Attempt) (auth.DeviceToke
 	c, err := t.countsOf(ctx, a)
 	if err != nil {
 		return "", err
+	}
+	if c.account == "" && !c.known {
+		return "", t.giveBack(ctx, c.networks)
 	}
 	if a.Proven || a.Target != "" {
 		err = t.forgive(ctx, a, c)
@@ -282,6 +310,36 @@ func (t *Throttle) Unlock(ctx context.Context, username string) error {
 	_, _, err := t.updateAccount(ctx, counts{account: key("account", username), budget: t.account}, budget.forget)
 	return err
 }
+
+// Forget removes what is kept of an account whose name has become free: its known devices, and the
+// failures at its password and at the targets that are given. An account that gets the name later
+// inherits nothing. Call it with the canonical username once the account is deleted.
+func (t *Throttle) Forget(ctx context.Context, username string, targets ...string) error {
+	devices := key("devices", username)
+	r, now, err := t.store.Record(ctx, devices)
+	if err != nil {
+		return fmt.Errorf("throttle: %w", err)
+	}
+	keys := []string{key("account", username)}
+	for _, target := range targets {
+		keys = append(keys, key("target.account", target))
+	}
+	for _, d := range t.decodeDevices(r.Value, now) {
+		keys = append(keys, deviceKey(d.digest), knownKey("", username, d.digest))
+		for _, target := range targets {
+			keys = append(keys, knownKey("target.", target, d.digest))
+		}
+	}
+	for _, k := range append(keys, devices) { // the list last, so that a failure can be repeated
+		if err := t.swap(ctx, k, remove); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove is the change of a record, for swap, that deletes it.
+func remove([]byte, time.Time) ([]byte, time.Time, bool) { return nil, time.Time{}, true }
 
 // maxConflicts bounds how often one update is repeated because another replaced the record first. A
 // client that reaches the bound is one of very many at the same counter, and waits like the others.

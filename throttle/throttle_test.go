@@ -111,7 +111,7 @@ func TestOneNetwork(t *testing.T) {
 		for i, want := range []time.Duration{1, 2, 4, 8, 16, 0} {
 			want *= time.Minute
 			if want == 0 { // the rest of 30 days and an hour
-				want = begin.Add(30*24*time.Hour + time.Hour).Sub(time.Now())
+				want = time.Until(begin.Add(30*24*time.Hour + time.Hour))
 			}
 			if wait := begins(t, limits, guess); wait != want {
 				t.Errorf("delay %d is %v, want %v", i, wait, want)
@@ -310,6 +310,31 @@ func TestManyDevices(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Of an account that is deleted nothing is left but the counts of networks.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	store := &measured{RecordStore: memstore.New(), live: make(map[string]bool)}
+	limits := newThrottle(t, store, throttle.Config{})
+	for i := range 3 {
+		for _, target := range []string{"", "code"} {
+			a := from("ada", fmt.Sprintf("192.0.2.%d", i))
+			a.Target = target
+			passes(t, limits, a, 2)
+			var err error
+			if a.Device.Known, err = limits.Succeed(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+			passes(t, limits, a, 2)
+		}
+	}
+	if len(store.live) != 15 { // 6 devices and the failures of each, their list, and the failures of others at the two
+		t.Errorf("the account has %d records, want 15", len(store.live))
+	}
+	if err := limits.Forget(t.Context(), "ada", "code"); err != nil || len(store.live) > 0 {
+		t.Errorf("Forget: %v; %d records are left", err, len(store.live))
+	}
 }
 
 // The failures of a network are limited, whatever the accounts.

@@ -11,11 +11,12 @@
 // [*auth.MFARequiredError], and LoginMFA takes a code. Each code works once: it is refused when it
 // is used again, even in the same half minute.
 //
-// The server must be able to read a secret, so it is sealed with AES-256-GCM. Recovery codes are
-// hashed.
+// The server must be able to read a secret, so it is sealed with AES-256-GCM. Recovery codes have 120
+// random bits and are hashed.
 package totp
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -58,11 +59,21 @@ type Config struct {
 	// characters without ':'.
 	Issuer string
 
+	// Skew is how many steps of 30 seconds before and after the current one still count, for clocks
+	// that differ and users who type slowly: a code is good for as many times 30 seconds longer, on
+	// both sides. 0 means 1, as RFC 6238 section 5.2 recommends; [NoSkew] means none; at most 1. Each
+	// code counts once, whatever the setting.
+	Skew int
+
 	// Events receives [auth.EventMFAEnabled], [auth.EventMFADisabled] and [auth.EventMFARecovery],
 	// under the rules of [auth.Config].Events. Use it to notify the user by another channel. nil:
 	// there are no events.
 	Events func(ctx context.Context, e auth.Event)
 }
+
+// NoSkew as a Skew accepts the code of the current step alone, so that no code is good for longer than
+// 30 seconds (OWASP ASVS 5.0, 6.5.5). The clocks of server and app must then agree to a few seconds.
+const NoSkew = -1
 
 // Factor is an [auth.SecondFactor]. Make one with [New]. It never changes and is safe for concurrent
 // use.
@@ -70,14 +81,15 @@ type Factor struct {
 	records auth.RecordStore
 	keys    *secrets.Ring
 	issuer  string
+	skew    int64 // steps before and after the current one
 	events  func(context.Context, auth.Event)
 }
 
 const (
-	period        = 30 // seconds: RFC 6238 section 5.2
-	skew          = 1  // periods before and after the current one, to allow for clocks that differ
+	period        = 30 // seconds of a step: RFC 6238 section 5.2
 	secretBytes   = 20 // RFC 4226 section 4, R6
 	recoveryCodes = 10
+	recoveryChars = 24               // of 5 bits each: NIST SP 800-63B-4 section 3.1.2.2 asks for 112 bits where the hash has no salt
 	enrolTime     = 15 * time.Minute // time between Enroll and Confirm
 	tries         = 8                // attempts at a record that other calls change at the same time
 )
@@ -96,10 +108,18 @@ func New(records auth.RecordStore, keys *secrets.Ring, cfg Config) (*Factor, err
 	if cfg.Issuer == "" || len([]rune(cfg.Issuer)) > 64 || strings.Contains(cfg.Issuer, ":") {
 		faults.Add("Config.Issuer", cfg.Issuer, "must be 1 to 64 characters without ':'")
 	}
+	skew := int64(1)
+	switch cfg.Skew {
+	case 0, 1:
+	case NoSkew:
+		skew = 0
+	default:
+		faults.Add("Config.Skew", fmt.Sprint(cfg.Skew), "must be 0, 1 or NoSkew")
+	}
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	f := &Factor{records: records, keys: keys, issuer: cfg.Issuer, events: cfg.Events}
+	f := &Factor{records: records, keys: keys, issuer: cfg.Issuer, skew: skew, events: cfg.Events}
 	if f.events == nil {
 		f.events = func(context.Context, auth.Event) {}
 	}
@@ -123,7 +143,7 @@ func (e Enrollment) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(e
 type state struct {
 	Sealed    []byte
 	Confirmed bool
-	Step      int64    // period of the newest code that was used
+	Step      int64    // step of the newest code that was used
 	Recovery  [][]byte // SHA-256 of each unused recovery code
 }
 
@@ -264,12 +284,12 @@ func (f *Factor) use(s *state, userID, code string, now time.Time) error {
 		return err
 	}
 	newest := now.Unix() / period
-	for step := newest - skew; step <= newest+skew; step++ {
+	for step := newest - f.skew; step <= newest+f.skew; step++ {
 		want, err := hotp.GenerateCodeCustom(secret, uint64(step), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 		if err != nil {
 			return fmt.Errorf("totp: %w", err)
 		}
-		// RFC 6238 section 5.2: a code is accepted once. Codes of earlier periods are refused, too.
+		// RFC 6238 section 5.2: a code is accepted once. Codes of earlier steps are refused, too.
 		if subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 && step > s.Step {
 			s.Step = step
 			if !current {
@@ -293,14 +313,15 @@ func (s *state) useRecovery(code string) error {
 	return nil
 }
 
-// renewRecovery returns new recovery codes of 80 random bits each.
+// renewRecovery returns new recovery codes of 120 random bits each: groups of 4 characters.
 func (s *state) renewRecovery() (codes []string) {
 	s.Recovery = nil
 	for range recoveryCodes {
-		code := rand.Text()[:16]
+		code := rand.Text()[:recoveryChars]
 		sum := sha256.Sum256([]byte(code))
 		s.Recovery = append(s.Recovery, sum[:])
-		codes = append(codes, code[:4]+"-"+code[4:8]+"-"+code[8:12]+"-"+code[12:])
+		groups := slices.Collect(slices.Chunk([]byte(code), 4))
+		codes = append(codes, string(bytes.Join(groups, []byte("-"))))
 	}
 	return codes
 }

@@ -93,6 +93,10 @@ func TestConfig(t *testing.T) {
 		{store, new(secrets.Ring), totp.Config{Issuer: "Example"}, "totp.New.keys"},
 		{store, newRing(t), totp.Config{Issuer: "a:b"}, "totp.Config.Issuer"},
 		{store, newRing(t), totp.Config{Issuer: strings.Repeat("a", 65)}, "totp.Config.Issuer"},
+		{store, newRing(t), totp.Config{Issuer: "Example", Skew: 1}, ""},
+		{store, newRing(t), totp.Config{Issuer: "Example", Skew: totp.NoSkew}, ""},
+		{store, newRing(t), totp.Config{Issuer: "Example", Skew: 2}, "totp.Config.Skew"},
+		{store, newRing(t), totp.Config{Issuer: "Example", Skew: -2}, "totp.Config.Skew"},
 	} {
 		_, err := totp.New(row.records, row.keys, row.cfg)
 		var fields []string
@@ -210,6 +214,78 @@ func TestReplay(t *testing.T) {
 			t.Errorf("Prove with the code of another user: %v, want ErrInvalidCredentials", err)
 		}
 	})
+}
+
+// TestSkew checks which steps around the current one count, by the setting, and that the code of each
+// step counts once.
+func TestSkew(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		setting int
+		accepts []int // steps, seen from the current one
+	}{
+		"default": {0, []int{-1, 0, 1}},
+		"one":     {1, []int{-1, 0, 1}},
+		"none":    {totp.NoSkew, []int{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f, err := totp.New(memstore.New(), newRing(t), totp.Config{Issuer: "Example", Skew: row.setting})
+				if err != nil {
+					t.Fatal(err)
+				}
+				secret, _ := enrolled(t, f)
+				time.Sleep(10 * time.Minute)
+				for step := -3; step <= 3; step++ { // from the oldest on, because a newer code voids older ones
+					code := codeAt(t, secret, time.Now().Add(time.Duration(step)*30*time.Second))
+					want := auth.ErrInvalidCredentials
+					if slices.Contains(row.accepts, step) {
+						want = nil
+					}
+					if _, err := f.Prove(t.Context(), "ada", code); err != want {
+						t.Errorf("the code of step %+d: %v, want %v", step, err, want)
+					}
+					if _, err := f.Prove(t.Context(), "ada", code); err != auth.ErrInvalidCredentials {
+						t.Errorf("the code of step %+d again: %v, want ErrInvalidCredentials", step, err)
+					}
+				}
+				if row.setting != totp.NoSkew {
+					return
+				}
+				time.Sleep(time.Duration(60-time.Now().Second()%30) * time.Second) // begin of a step
+				code := codeAt(t, secret, time.Now())
+				time.Sleep(30 * time.Second)
+				if _, err := f.Prove(t.Context(), "ada", code); err != auth.ErrInvalidCredentials {
+					t.Errorf("a code 30 s after its step began: %v, want ErrInvalidCredentials", err)
+				}
+			})
+		})
+	}
+}
+
+// TestRecoveryCodeEntropy checks that a recovery code has at least 112 random bits (NIST SP 800-63B-4
+// section 3.1.2.2), because its hash has no salt.
+func TestRecoveryCodeEntropy(t *testing.T) {
+	t.Parallel()
+	_, codes := enrolled(t, newFactor(t, memstore.New()))
+	seen := map[string]bool{}
+	for _, code := range codes {
+		const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" // 5 bits a character
+		characters := strings.ReplaceAll(code, "-", "")
+		if bits := 5 * len(characters); bits < 112 || strings.Trim(characters, alphabet) != "" {
+			t.Errorf("the recovery code %q has %d bits, want at least 112", code, bits)
+		}
+		for group := range strings.SplitSeq(code, "-") {
+			if len(group) != 4 {
+				t.Errorf("the recovery code %q has a group of %d characters, want 4", code, len(group))
+			}
+		}
+		if seen[code[:14]] || seen[code[15:]] {
+			t.Errorf("a half of the recovery code %q occurs twice", code)
+		}
+		seen[code[:14]], seen[code[15:]] = true, true
+	}
 }
 
 // TestRecoveryCodes checks that each recovery code works once, in several spellings, and that new

@@ -49,6 +49,7 @@ var rooms = []room{
 	{name: "internal/strictjson"},
 	{name: "internal/phc"},
 	{name: "internal/commonpasswords"},
+	{name: "internal/cookies", std: []string{"net/http"}},
 	{name: "internal/origin", std: []string{"net", "net/http", "net/netip", "net/url"}},
 	{name: "internal/problem", std: []string{"net/http"}},
 	{name: "internal/usernames", may: []string{"golang.org/x/text/..."}},
@@ -57,18 +58,19 @@ var rooms = []room{
 	{name: "secrets", may: []string{"~/cfgerr", "~/internal/jose", "~/internal/keyfile"}},
 	{name: "jwt", may: []string{"~/cfgerr", "~/internal/clock", "~/internal/jose", "~/internal/keyfile", "~/internal/strictjson"}, std: []string{"net/http", "reflect"}},
 	{name: "passwords", may: []string{"~/cfgerr", "~/secrets", "~/internal/phc", "~/internal/commonpasswords", "golang.org/x/crypto/..."}},
+	{name: "internal/detach", may: []string{"~/passwords"}},
 	{name: "session", may: []string{"~/cfgerr", "~/secrets", "~/internal/clock"}, std: []string{"net/netip"}},
 
 	// The root.
-	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/origin", "~/internal/problem", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
+	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
 
 	// On the root, in its module.
 	{name: "memstore", may: onRoot("~/internal/clock")},
-	{name: "authhttp", may: onRoot("~/recovery", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
+	{name: "authhttp", may: onRoot("~/recovery", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
 	{name: "jwks", may: onRoot("~/internal/jose", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
 	{name: "legacyhash", may: onRoot("~/internal/phc", "golang.org/x/crypto/...", "golang.org/x/text/...")},
 	{name: "pwned", may: onRoot("~/internal/origin"), std: []string{"net", "net/http", "net/url"}},
-	{name: "recovery", may: onRoot("~/internal/clock", "~/internal/origin"), std: []string{"net/netip", "net/url"}},
+	{name: "recovery", may: onRoot("~/internal/clock", "~/internal/detach", "~/internal/origin"), std: []string{"net/netip", "net/url"}},
 	{name: "recovery/recoverytest", may: onRoot("~/recovery"), std: []string{"testing"}},
 	{name: "revocation", may: onRoot()},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},

@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -53,26 +54,48 @@ func secretFingerprint(secret []byte) string {
 // 7638, or a truncated SHA-256 of a secret.
 func (k *Key) Fingerprint() string { return k.fingerprint }
 
-// FingerprintsAsSecret returns the fingerprints of the secrets that are a raw encoding of this
-// public key. If a ring held such a secret, anybody who has the public key could sign tokens for it
-// (CVE-2015-9235). The texts of keys (PEM, DER, JWK, SSH) are already refused as secrets: see
-// checkSecret.
-func (k *Key) FingerprintsAsSecret() (fingerprints []string) {
-	var encodings [][]byte
-	switch public := k.public.(type) {
+// Spells reports whether k is a secret that is an encoding of a public key. With such a secret in a
+// ring, anybody who has the public key could sign tokens for it (CVE-2015-9235). The encodings are
+// the numbers of the key, alone and together, and its thumbprint (RFC 7638), in bytes of both
+// orders, each also as a text of hexadecimal digits or of base64. The texts of keys (PEM, DER, JWK,
+// SSH) are already refused as secrets: see checkSecret.
+func (k *Key) Spells(public *Key) bool {
+	if k.secret == nil || public.public == nil {
+		return false
+	}
+	encodings := encodingsOf(public.public)
+	for _, reading := range readings(k.secret(), 3) {
+		reading = bytes.TrimLeft(reading, "\x00") // an INTEGER in DER has a zero before a large number
+		for _, e := range encodings {
+			if bytes.Equal(reading, bytes.TrimLeft(e, "\x00")) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// encodingsOf returns byte strings that anybody who has the public key can compute from it.
+func encodingsOf(public crypto.PublicKey) (encodings [][]byte) {
+	switch public := public.(type) {
 	case *rsa.PublicKey:
-		encodings = [][]byte{public.N.Bytes()}
+		n, e := public.N.Bytes(), big.NewInt(int64(public.E)).Bytes()
+		encodings = [][]byte{n, slices.Concat(n, e), slices.Concat(e, n)}
 	case *ecdsa.PublicKey:
 		x, y := coordinates(public)
-		compressed := append([]byte{2 + y[len(y)-1]&1}, x...)
-		encodings = [][]byte{x, append(slices.Clone(x), y...), append(append([]byte{4}, x...), y...), compressed}
+		odd := y[len(y)-1] & 1
+		encodings = [][]byte{
+			x, y, slices.Concat(x, y), slices.Concat(y, x),
+			slices.Concat([]byte{4}, x, y), slices.Concat([]byte{6 + odd}, x, y), // uncompressed and hybrid form
+			slices.Concat([]byte{2 + odd}, x), // compressed form
+		}
 	case ed25519.PublicKey:
 		encodings = [][]byte{public}
 	}
-	for _, e := range encodings {
-		fingerprints = append(fingerprints, secretFingerprint(e))
+	for _, h := range []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		encodings = append(encodings, digest(h, []byte(thumbprintInput(public))))
 	}
-	return fingerprints
+	return encodings
 }
 
 // thumbprintInput returns the JSON text that is hashed for the thumbprint: the required members, in

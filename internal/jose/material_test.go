@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"math/big"
 	"slices"
@@ -420,8 +421,8 @@ func TestKeyIDs(t *testing.T) {
 	}
 }
 
-// FingerprintsAsSecret recognises a secret that is a public key, in each raw encoding.
-func TestFingerprintsAsSecret(t *testing.T) {
+// Spells recognises a secret that is a public key, in each encoding.
+func TestSecretSpellsPublicKey(t *testing.T) {
 	t.Parallel()
 	ec := keyFor(t, "ES512")
 	point, err := ec.Public().(*ecdsa.PublicKey).Bytes()
@@ -431,27 +432,64 @@ func TestFingerprintsAsSecret(t *testing.T) {
 	half := len(point) / 2
 	x, y := point[1:1+half], point[1+half:]
 	ed, rs := keyFor(t, "EdDSA"), keyFor(t, "RS256")
-	rows := map[string]struct {
+	n := rs.Public().(*rsa.PublicKey).N.Bytes()
+	raw := map[string]struct {
 		public *jose.Key
 		secret []byte
 	}{
 		"point":            {ec, point},
+		"hybrid point":     {ec, append([]byte{6 + y[len(y)-1]&1}, point[1:]...)},
 		"x and y":          {ec, point[1:]},
+		"y and x":          {ec, slices.Concat(y, x)},
 		"x":                {ec, x},
+		"y":                {ec, y},
 		"compressed point": {ec, append([]byte{2 + y[len(y)-1]&1}, x...)},
 		"Ed25519":          {ed, ed.Public().(ed25519.PublicKey)},
-		"modulus":          {rs, rs.Public().(*rsa.PublicKey).N.Bytes()},
+		"modulus":          {rs, n},
+		"modulus in DER":   {rs, append([]byte{0}, n...)},
+		"modulus, e":       {rs, append(slices.Clone(n), 1, 0, 1)},
 	}
-	for name, row := range rows {
-		k, err := jose.NewSecret(row.secret, "", "")
+	for _, k := range []*jose.Key{ec, ed, rs} {
+		thumbprint, err := base64.RawURLEncoding.DecodeString(k.Fingerprint())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Contains(row.public.FingerprintsAsSecret(), k.Fingerprint()) {
-			t.Errorf("%s: the fingerprint of this encoding of the public key is missing", name)
+		raw["thumbprint of "+k.Algorithm()] = struct {
+			public *jose.Key
+			secret []byte
+		}{k, thumbprint}
+	}
+	reversed := func(b []byte) []byte {
+		b = slices.Clone(b)
+		slices.Reverse(b)
+		return b
+	}
+	spellings := map[string]func([]byte) []byte{
+		"raw":                func(b []byte) []byte { return b },
+		"reversed":           reversed,
+		"hex":                func(b []byte) []byte { return []byte(hex.EncodeToString(b)) },
+		"upper-case hex":     func(b []byte) []byte { return []byte(strings.ToUpper(hex.EncodeToString(b))) },
+		"hex of reversed":    func(b []byte) []byte { return []byte(hex.EncodeToString(reversed(b))) },
+		"base64":             func(b []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(b)) },
+		"base64, line break": func(b []byte) []byte { return []byte(base64.StdEncoding.EncodeToString(b) + "\n") },
+		"base64, unpadded":   func(b []byte) []byte { return []byte(base64.RawStdEncoding.EncodeToString(b)) },
+		"base64url":          func(b []byte) []byte { return []byte(base64.URLEncoding.EncodeToString(b)) },
+		"base64url unpadded": func(b []byte) []byte { return []byte(base64.RawURLEncoding.EncodeToString(b)) },
+		"base64 of hex":      func(b []byte) []byte { return []byte(base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(b)))) },
+	}
+	for name, row := range raw {
+		for spelling, spell := range spellings {
+			k, err := jose.NewSecret(spell(row.secret), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !k.Spells(row.public) {
+				t.Errorf("%s, %s: the secret is not recognised as an encoding of the public key", name, spelling)
+			}
 		}
 	}
-	if f := keyFor(t, "HS256").FingerprintsAsSecret(); f != nil {
-		t.Errorf("a symmetric key has the fingerprints %v, want none", f)
+	secret := keyFor(t, "HS256")
+	if secret.Spells(ed) || ed.Spells(secret) || secret.Spells(secret) || ed.Spells(rs) {
+		t.Error("a key that is no encoding of another is reported as one")
 	}
 }

@@ -4,12 +4,19 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // maxSecret is the greatest length of a secret in bytes. HMAC reduces a secret that is longer than
@@ -21,12 +28,21 @@ const maxSecret = 4096
 // have fewer with a probability of only 10^-12.
 const minDistinct = 6
 
-// published holds secrets from documentation that programs copy (CWE-798).
+// published holds secrets from documentation that programs copy (CWE-798). A secret that is another
+// spelling of one of them, or a part of it, is refused as well: see isPublished.
 var published = []string{
-	"a-string-secret-at-least-256-bits-long",                                  // jwt.io, HS256
-	"a-valid-string-secret-that-is-at-least-384-bits-long",                    // jwt.io, HS384
-	"a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long", // jwt.io, HS512
-	"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",        // FastAPI's tutorial
+	"a-string-secret-at-least-256-bits-long",                                                 // jwt.io, HS256
+	"a-valid-string-secret-that-is-at-least-384-bits-long",                                   // jwt.io, HS384
+	"a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",                // jwt.io, HS512
+	"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",                       // FastAPI's tutorial
+	"super-secret-jwt-token-with-at-least-32-characters-long",                                // Supabase, local development
+	"your-super-secret-jwt-token-with-at-least-32-characters-long",                           // Supabase, self-hosting
+	"reallyreallyreallyreallyverysafe",                                                       // PostgREST's tutorial
+	"404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",                       // a tutorial for Spring Boot
+	"GQDstcKsx0NHjPOuXOYg5MbeJ1XT0uFiwDVvVBrk",                                               // jwt-dotnet's README
+	"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow", // RFC 7515 appendix A.1
+	"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg",                                            // RFC 7520 section 3.5
+	"AAPapAv4LbFbiVawEjagUBluYqN5rhna-8nuldDvOx8",                                            // RFC 7520 section 3.6
 }
 
 // checkSecret refuses a secret that is shorter than the hash (RFC 7518 section 3.2) or evidently
@@ -35,8 +51,10 @@ func checkSecret(secret []byte, size int) error {
 	if len(secret) < size {
 		return fmt.Errorf("a secret of %d bytes is too short: at least %d random bytes", len(secret), size)
 	}
-	if what := keyText(secret); what != "" {
-		return fmt.Errorf("the secret is %s: use random bytes", what)
+	if len(secret) <= maxKeyText { // bounds the decoding; any longer secret is refused below
+		if what := keyText(secret); what != "" {
+			return fmt.Errorf("the secret is %s: use random bytes", what)
+		}
 	}
 	if len(secret) > maxSecret {
 		return fmt.Errorf("a secret of %d bytes is too long: at most %d", len(secret), maxSecret)
@@ -44,11 +62,8 @@ func checkSecret(secret []byte, size int) error {
 	if !looksRandom(secret) {
 		return errors.New("the secret repeats itself: use random bytes")
 	}
-	for _, p := range published {
-		raw, _ := hex.DecodeString(p)
-		if string(secret) == p || len(raw) > 0 && bytes.Equal(secret, raw) {
-			return errors.New("the secret is a published sample: use random bytes")
-		}
+	if isPublished(secret, size) {
+		return errors.New("the secret is a published sample: use random bytes")
 	}
 	return nil
 }
@@ -75,10 +90,55 @@ func looksRandom(secret []byte) bool {
 	return true
 }
 
+// isPublished reports whether the secret is a published one: in whole or repeated, in another
+// encoding, or as a part that is at least as long as the hash.
+func isPublished(secret []byte, size int) bool {
+	known := publishedReadings()
+	for _, reading := range readings(secret, 2) {
+		for _, unit := range [][]byte{reading, trimmed(reading[:period(reading)])} {
+			for _, p := range known {
+				if bytes.Equal(p, unit) || len(unit) >= size && bytes.Contains(p, unit) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// publishedReadings returns the published secrets, as texts and decoded.
+var publishedReadings = sync.OnceValue(func() (all [][]byte) {
+	for _, p := range published {
+		all = append(all, []byte(p))
+		all = append(all, decodedText([]byte(p))...)
+	}
+	return all
+})
+
+// period returns the length of the shortest block that text repeats, the last time perhaps in part.
+func period(text []byte) int {
+	for n := 1; n < len(text); n++ {
+		if bytes.Equal(text[n:], text[:len(text)-n]) {
+			return n
+		}
+	}
+	return len(text)
+}
+
 // keyText returns what kind of key the secret is the text of, or "". With the text of a public key
-// as the secret, anybody who has the public key could sign tokens (CVE-2015-9235).
+// as the secret, anybody who has the public key could sign tokens (CVE-2015-9235). The text may be
+// encoded up to three times, as a PEM file in base64 is.
 func keyText(secret []byte) string {
-	text := bytes.TrimSpace(secret)
+	for _, reading := range readings(secret, 3) {
+		if what := keyKind(reading); what != "" {
+			return what
+		}
+	}
+	return ""
+}
+
+// keyKind returns what kind of key text is, or "".
+func keyKind(text []byte) string {
 	switch {
 	case bytes.Contains(text, []byte("-----BEGIN ")):
 		return "the text of a PEM file"
@@ -88,22 +148,81 @@ func keyText(secret []byte) string {
 		return "an SSH key"
 	case len(text) > 0 && text[0] == '{' && json.Valid(text):
 		return "a JSON text, such as a JWK"
-	case isDER(secret):
+	case isDER(text):
 		return "a key in DER"
-	case isSSH(secret):
+	case isSSH(text): // also the second field of a line in authorized_keys, once it is decoded
 		return "an SSH key"
 	}
-	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Decode(decoded, text)
-	switch {
-	case err != nil:
-		return ""
-	case isDER(decoded[:n]):
-		return "a key in DER, in base64"
-	case isSSH(decoded[:n]): // the second field of a line in authorized_keys
-		return "an SSH key, in base64"
-	}
 	return ""
+}
+
+// readings returns the byte strings that b can stand for: b itself, b without white space, quotes,
+// NULs and byte order marks around it, b in reverse, and what it decodes to. What was decoded is
+// decoded again, up to depth times.
+func readings(b []byte, depth int) [][]byte {
+	list := [][]byte{b}
+	if depth == 0 {
+		return list
+	}
+	next := decodedText(b)
+	if t := trimmed(b); len(t) < len(b) {
+		list = append(list, t)
+	}
+	reversed := slices.Clone(b)
+	slices.Reverse(reversed)
+	list = append(list, reversed)
+	next = append(next, decodedText(reversed)...)
+	for _, d := range next {
+		list = append(list, readings(d, depth-1)...)
+	}
+	return list
+}
+
+// around is what may stand around the text of a key: white space, quotes, NULs, and the byte order
+// mark in UTF-8.
+const around = " \t\r\n\x00\"'\ufeff"
+
+func trimmed(b []byte) []byte { return bytes.Trim(b, around) }
+
+// decodedText returns what b is as a text: UTF-16, hexadecimal digits, or base64 in one of its
+// alphabets, with or without padding and line breaks. Texts of fewer than 16 characters are left
+// out: they hold no key.
+func decodedText(b []byte) (list [][]byte) {
+	if bytes.IndexByte(b, 0) >= 0 && len(b)%2 == 0 {
+		for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+			units := make([]uint16, len(b)/2)
+			for i := range units {
+				units[i] = order.Uint16(b[2*i:])
+			}
+			if text := trimmed([]byte(string(utf16.Decode(units)))); isASCII(text) {
+				list = append(list, text)
+			}
+		}
+	}
+	text := notSignificant.Replace(string(trimmed(b)))
+	if len(text) < 16 {
+		return list
+	}
+	if raw, err := hex.DecodeString(strings.ReplaceAll(text, ":", "")); err == nil {
+		list = append(list, raw)
+	}
+	text = strings.TrimRight(toStandardBase64.Replace(text), "=")
+	if raw, err := base64.RawStdEncoding.DecodeString(text); err == nil {
+		list = append(list, raw)
+	}
+	return list
+}
+
+// notSignificant removes line breaks, also those that an environment variable spells with a
+// backslash.
+var notSignificant = strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "", `\r`, "", `\n`, "")
+
+// toStandardBase64 turns the alphabet of base64url into that of base64.
+var toStandardBase64 = strings.NewReplacer("-", "+", "_", "/")
+
+// isASCII reports whether text is not empty and has only ASCII characters.
+func isASCII(text []byte) bool {
+	return len(text) > 0 && !bytes.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // isSSH reports whether b begins as a public key of RFC 4253 section 6.6: with the length and the
@@ -118,11 +237,14 @@ func isSSH(b []byte) bool {
 	return bytes.HasPrefix(kind, []byte("ssh-")) || bytes.HasPrefix(kind, []byte("ecdsa-sha2-")) || bytes.HasPrefix(kind, []byte("sk-"))
 }
 
-// isDER reports whether b is the DER encoding of a key or certificate.
+// isDER reports whether b begins with the DER encoding of a key or certificate.
 func isDER(b []byte) bool {
-	if len(b) == 0 || b[0] != 0x30 { // tag of a SEQUENCE, which every key is
+	whole := cryptobyte.String(b)
+	var element cryptobyte.String
+	if !whole.ReadASN1Element(&element, asn1.SEQUENCE) { // which every key is
 		return false
 	}
+	b = element // without what may follow, such as a line break
 	parsers := []func([]byte) error{
 		func(b []byte) error { _, err := x509.ParsePKIXPublicKey(b); return err },
 		func(b []byte) error { _, err := x509.ParsePKCS1PublicKey(b); return err },

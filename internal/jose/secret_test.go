@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,6 +86,85 @@ func TestSecretsRefused(t *testing.T) {
 		"SSH security key, raw":      {"\x00\x00\x00\x1ask-ssh-ed25519@openssh.com\x00\x00\x00\x20", "HS256", "SSH"},
 		"a length and no SSH key":    {"\x00\x00\x00\x0b" + random(40), "HS256", ""},
 		"JWK":                        {` {"kty":"OKP","crv":"Ed25519","x":"Y2JfEvoMNYVIVg3u9s-Vs6_d4iha5fQVEVx-I9xiD8o"}`, "HS256", "JWK"},
+	}
+	// A key is recognised in each encoding of its text, and a published secret, too.
+	spkiPEM := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}))
+	jwk := `{"kty":"OKP","crv":"Ed25519","x":"Y2JfEvoMNYVIVg3u9s-Vs6_d4iha5fQVEVx-I9xiD8o"}`
+	const supabase = "super-secret-jwt-token-with-at-least-32-characters-long"
+	a1 := "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
+	const spring = "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970"
+	utf16 := func(text string, low, high int) string {
+		b := make([]byte, 2*len(text))
+		for i := range len(text) {
+			b[2*i+low], b[2*i+high] = text[i], 0
+		}
+		return string(b)
+	}
+	reversed := func(text string) string {
+		b := []byte(text)
+		slices.Reverse(b)
+		return string(b)
+	}
+	std, url := base64.StdEncoding.EncodeToString, base64.RawURLEncoding.EncodeToString
+	decoded := func(text string, encoding *base64.Encoding) string {
+		b, err := encoding.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for name, row := range map[string]struct{ secret, want string }{
+		"base64 of PEM":              {std([]byte(spkiPEM)), "PEM"},
+		"base64 of base64 of PEM":    {std([]byte(std([]byte(spkiPEM)))), "PEM"},
+		"hex of PEM":                 {hex.EncodeToString([]byte(spkiPEM)), "PEM"},
+		"PEM in UTF-16LE":            {utf16(spkiPEM, 0, 1), "PEM"},
+		"PEM in UTF-16LE with mark":  {"\xff\xfe" + utf16(spkiPEM, 0, 1), "PEM"},
+		"PEM in UTF-16BE with mark":  {"\xfe\xff" + utf16(spkiPEM, 1, 0), "PEM"},
+		"base64 of PEM in UTF-16":    {std([]byte(utf16(spkiPEM, 0, 1))), "PEM"},
+		"PEM, reversed":              {reversed(spkiPEM), "PEM"},
+		"JWK with byte order mark":   {"\ufeff" + jwk, "JWK"},
+		"JWK and NUL":                {jwk + "\x00", "JWK"},
+		"JWK in quotes":              {"'" + jwk + "'", "JWK"},
+		"base64url of JWK":           {url([]byte(jwk)), "JWK"},
+		"hex of JWK":                 {hex.EncodeToString([]byte(jwk)), "JWK"},
+		"base64url of DER":           {url(spki), "DER"},
+		"base64url of DER, padded":   {base64.URLEncoding.EncodeToString(spki), "DER"},
+		"base64 of DER, unpadded":    {base64.RawStdEncoding.EncodeToString(spki), "DER"},
+		"hex of DER":                 {hex.EncodeToString(spki), "DER"},
+		"upper-case hex of DER":      {strings.ToUpper(hex.EncodeToString(spki)), "DER"},
+		"base64 of DER, \\n":         {std(spki)[:40] + `\n` + std(spki)[40:], "DER"},
+		"DER and line break":         {string(spki) + "\n", "DER"},
+		"DER, reversed":              {reversed(string(spki)), "DER"},
+		"base64 of certificate":      {std(certificate), "DER"},
+		"base64 of the words of SSH": {std([]byte("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFKRk3WGk3z5k0tS9GkQxVfFhZ0V user@host")), "SSH"},
+
+		"Supabase":                     {supabase, "published"},
+		"Supabase, self-hosting":       {"your-" + supabase, "published"},
+		"Supabase and line break":      {supabase + "\n", "published"},
+		"Supabase in quotes":           {`"` + supabase + `"`, "published"},
+		"Supabase with mark":           {"\ufeff" + supabase, "published"},
+		"Supabase and a half":          {supabase + supabase[:20], "published"},
+		"Supabase, space and a half":   {supabase + " " + supabase[:20], "published"},
+		"Supabase, cut":                {supabase[:32], "published"},
+		"Supabase in base64":           {std([]byte(supabase)), "published"},
+		"Supabase in base64url":        {url([]byte(supabase)), "published"},
+		"Supabase in hex":              {hex.EncodeToString([]byte(supabase)), "published"},
+		"Supabase in UTF-16":           {utf16(supabase, 0, 1), "published"},
+		"Supabase, reversed":           {reversed(supabase), "published"},
+		"PostgREST":                    {"reallyreallyreallyreallyverysafe", "published"},
+		"Spring":                       {spring, "published"},
+		"Spring, in lower case":        {strings.ToLower(spring), "published"},
+		"Spring, decoded":              {"@NcRfUjXn2r5u8x/A?D(G+KbPdSgVkYp", "published"},
+		"Spring, as base64":            {decoded(spring, base64.StdEncoding), "published"},
+		"jwt-dotnet":                   {"GQDstcKsx0NHjPOuXOYg5MbeJ1XT0uFiwDVvVBrk", "published"},
+		"RFC 7515 A.1":                 {decoded(a1, base64.RawURLEncoding), "published"},
+		"RFC 7515 A.1, text":           {a1, "published"},
+		"RFC 7515 A.1, cut":            {decoded(a1, base64.RawURLEncoding)[:32], "published"},
+		"RFC 7520 3.5":                 {decoded("hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg", base64.RawURLEncoding), "published"},
+		"RFC 7520 3.5, text in base64": {"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG+Onbc6mxCcYg=", "published"},
+		"random beside a sample":       {supabase + hex.EncodeToString([]byte(random(32))), ""},
+	} {
+		rows["spelling: "+name] = struct{ secret, alg, want string }{row.secret, "HS256", row.want}
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {

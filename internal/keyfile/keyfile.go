@@ -18,9 +18,10 @@ import (
 const maxBytes = 1 << 20
 
 // Load returns the key in a file: see [jose.Parse]. It returns a [cfgerr.Error] if the file holds
-// no such key or its mode lets others at it, and wraps what the file system returns.
+// no such key, if it belongs to another user than that of the process and root, or if its mode lets
+// others at it, and wraps what the file system returns.
 func Load(path string) (*jose.Key, error) {
-	text, mode, err := read(path)
+	text, info, err := read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +29,7 @@ func Load(path string) (*jose.Key, error) {
 	if err != nil {
 		return nil, fault(path, err.Error())
 	}
-	if err := checkMode(path, mode, key); err != nil {
+	if err := checkAccess(path, info, key); err != nil {
 		return nil, err
 	}
 	return key, nil
@@ -36,7 +37,7 @@ func Load(path string) (*jose.Key, error) {
 
 // LoadSet returns the keys of the JWK set in a file, all or none. Its errors are those of [Load].
 func LoadSet(path string) ([]*jose.Key, error) {
-	text, mode, err := read(path)
+	text, info, err := read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func LoadSet(path string) ([]*jose.Key, error) {
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return nil, fault(path, err.Error())
 	}
-	if err := checkMode(path, mode, keys...); err != nil {
+	if err := checkAccess(path, info, keys...); err != nil {
 		return nil, err
 	}
 	return keys, nil
@@ -112,16 +113,16 @@ func create(path, alg string) (err error) {
 	return nil
 }
 
-func read(path string) (text []byte, mode fs.FileMode, err error) {
-	fail := func(err error) ([]byte, fs.FileMode, error) {
-		return nil, 0, fmt.Errorf("auth: key file: %w", err)
+func read(path string) (text []byte, info fs.FileInfo, err error) {
+	fail := func(err error) ([]byte, fs.FileInfo, error) {
+		return nil, nil, fmt.Errorf("auth: key file: %w", err)
 	}
-	info, err := os.Stat(path) // before opening: opening a FIFO would block
+	info, err = os.Stat(path) // before opening: opening a FIFO would block
 	if err != nil {
 		return fail(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, fault(path, "is not a regular file")
+		return nil, nil, fault(path, "is not a regular file")
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -136,16 +137,19 @@ func read(path string) (text []byte, mode fs.FileMode, err error) {
 		return fail(err)
 	}
 	if len(text) > maxBytes {
-		return nil, 0, fault(path, fmt.Sprintf("is larger than %d bytes", maxBytes))
+		return nil, nil, fault(path, fmt.Sprintf("is larger than %d bytes", maxBytes))
 	}
-	return text, info.Mode(), nil
+	return text, info, nil
 }
 
-// checkMode returns a [cfgerr.Error] if group or others could have changed the keys, or could
-// have read a key that signs (CWE-732). See decision 0023.
-func checkMode(path string, mode fs.FileMode, keys ...*jose.Key) error {
+// checkAccess returns a [cfgerr.Error] if another user could have changed the keys, or could have
+// read a key that signs (CWE-732): as the owner of the file, or by its mode. See decision 0023.
+func checkAccess(path string, info fs.FileInfo, keys ...*jose.Key) error {
 	if runtime.GOOS == "windows" {
 		return nil // there are no such modes
+	}
+	if err := checkOwner(path, info); err != nil {
+		return err
 	}
 	forbidden := fs.FileMode(0o022)
 	for _, k := range keys {
@@ -153,7 +157,7 @@ func checkMode(path string, mode fs.FileMode, keys ...*jose.Key) error {
 			forbidden = 0o077
 		}
 	}
-	if mode&forbidden != 0 {
+	if mode := info.Mode(); mode&forbidden != 0 {
 		return fault(path, fmt.Sprintf("mode %04o gives group or others access; run chmod 600, or read the file yourself and parse its bytes", mode.Perm()))
 	}
 	return nil

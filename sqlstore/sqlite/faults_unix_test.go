@@ -54,6 +54,44 @@ func TestFileMode(t *testing.T) {
 	}
 }
 
+// TestOpenModes checks that a file which every user can read or write is refused, and only such a
+// file.
+func TestOpenModes(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "auth.db")
+	s, err := sqlite.Open(t.Context(), path, sqlstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for mode, refused := range map[os.FileMode]bool{0o600: false, 0o660: false, 0o640: false, 0o666: true, 0o644: true, 0o602: true, 0o601: true} {
+		for _, file := range []string{path, path + "-wal"} {
+			if file != path {
+				if err := os.WriteFile(file, nil, 0o600); err != nil { // SQLite takes an empty one as none
+					t.Fatal(err)
+				}
+			}
+			if err := os.Chmod(file, mode); err != nil {
+				t.Fatal(err)
+			}
+			s, err := sqlite.Open(t.Context(), path, sqlstore.Config{})
+			fault, isFault := errors.AsType[*auth.ConfigError](err)
+			if isFault != refused || !refused && err != nil || refused && (fault.Value != file || !strings.Contains(fault.Reason, "chmod")) {
+				t.Errorf("%s with the mode %04o: got %v, refused: want %t", filepath.Base(file), mode, err, refused)
+			}
+			if err == nil {
+				s.Close()
+			}
+			if err := os.Chmod(path, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			os.Remove(path + "-wal")
+		}
+	}
+}
+
 // TestReadOnlyInUse makes a file read-only while it is in use.
 func TestReadOnlyInUse(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	_ "modernc.org/sqlite" // registers "sqlite"
@@ -46,9 +47,10 @@ var pragmas = []string{
 const maxConnections = 16
 
 // Open opens the database file at path and brings its tables up to date. It creates a file that does
-// not exist, readable and writable by its owner alone. The folder must exist, on a local disk; SQLite
-// keeps two more files in it (path-wal, path-shm). Several programs may use one file at a time. Copy
-// it with SQLite's own backup, not file by file.
+// not exist, readable and writable by its owner alone, and refuses one that every user of the machine
+// can read or write. A group may have access: that is up to the administrator. The folder must exist,
+// on a local disk; SQLite keeps two more files in it (path-wal, path-shm). Several programs may use
+// one file at a time. Copy it with SQLite's own backup, not file by file.
 //
 // Every acknowledged change survives a crash of the process, and a power failure if the disk honours
 // flushes.
@@ -65,6 +67,9 @@ func Open(ctx context.Context, path string, cfg sqlstore.Config) (*Store, error)
 	}
 	if err := createFile(path); err != nil {
 		return nil, fmt.Errorf("auth: open SQLite: %w", err)
+	}
+	if err := checkModes(path); err != nil {
+		return nil, err
 	}
 	db, err := sql.Open("sqlite", source(path))
 	if err != nil {
@@ -114,6 +119,26 @@ func createFile(path string) error {
 		return err
 	}
 	return f.Close()
+}
+
+// checkModes returns a [*cfgerr.Error] for each of the database's files that users outside its owner
+// and group can read or write (CWE-732): they hold password hashes, and a user who can write
+// them can log in as anybody. The owner is not checked, because root may open the file of the service.
+func checkModes(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil // there are no such modes
+	}
+	var faults cfgerr.Faults
+	for _, file := range []string{path, path + "-wal", path + "-shm", path + "-journal"} {
+		info, err := os.Stat(file)
+		if err != nil || !info.Mode().IsRegular() {
+			continue // SQLite reports it
+		}
+		if mode := info.Mode().Perm(); mode&0o007 != 0 {
+			faults.Add("sqlite.Open.path", file, fmt.Sprintf("mode %04o gives every user of the machine access; run chmod 600", mode))
+		}
+	}
+	return faults.Err()
 }
 
 // source returns the data source name of the file for the driver.

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package keyfile
+
+import "io/fs"
+
+// checkOwner does nothing where a file has no numeric owner.
+func checkOwner(string, fs.FileInfo) error { return nil }
