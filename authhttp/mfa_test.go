@@ -153,7 +153,13 @@ func (m *mails) RequestVerification(_ context.Context, address string) error {
 	return m.note("verify", address)
 }
 
-func (m *mails) VerifyAddress(_ context.Context, token string) error { return m.note("verify", token) }
+func (m *mails) VerifyAddress(_ context.Context, token, password string) error {
+	return m.note("verify", token, password)
+}
+
+func (m *mails) ClaimAddress(_ context.Context, token, password string) error {
+	return m.note("claim", token, password)
+}
 
 func (m *mails) RequestLoginLink(_ context.Context, address string) error {
 	return m.note("link", address)
@@ -175,7 +181,9 @@ func (m *mails) RequestAddressChange(_ context.Context, _, password, address str
 	return m.note("change", password, address)
 }
 
-func (m *mails) ChangeAddress(_ context.Context, token string) error { return m.note("changed", token) }
+func (m *mails) ChangeAddress(_ context.Context, token, password string) error {
+	return m.note("changed", token, password)
+}
 
 func (m *mails) DeleteAccount(_ context.Context, _, password string) error {
 	return m.note("delete", password)
@@ -204,8 +212,14 @@ func TestRecovery(t *testing.T) {
 			return post(authhttp.RequestVerification(m, cfg), "/", asJSON, `{"address":"s3cr3t"}`)
 		}, 202, "verify s3cr3t"},
 		"verify": {func(m *mails, cfg authhttp.Config) *httptest.ResponseRecorder {
+			return post(authhttp.VerifyAddress(m, cfg), "/", asJSON, `{"token":"s3cr3t","current_password":"p"}`)
+		}, 204, "verify s3cr3t p"},
+		"claim": {func(m *mails, cfg authhttp.Config) *httptest.ResponseRecorder {
+			return post(authhttp.VerifyAddress(m, cfg), "/", asJSON, `{"token":"s3cr3t","new_password":"p"}`)
+		}, 204, "claim s3cr3t p"},
+		"verify without a password": {func(m *mails, cfg authhttp.Config) *httptest.ResponseRecorder {
 			return post(authhttp.VerifyAddress(m, cfg), "/", asJSON, `{"token":"s3cr3t"}`)
-		}, 204, "verify s3cr3t"},
+		}, 204, "verify s3cr3t "},
 	} {
 		m.err = nil
 		if w := row.h(m, authhttp.Config{}); w.Code != row.status || w.Body.Len() != 0 || m.said != row.said || w.Header().Get("Cache-Control") != "no-store" {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/recovery"
 )
 
 // PasswordResetter resets forgotten passwords. recovery.Recovery implements it.
@@ -34,7 +35,8 @@ func ResetPassword(a PasswordResetter, cfg Config) http.Handler {
 // AddressVerifier verifies addresses. recovery.Recovery implements it.
 type AddressVerifier interface {
 	RequestVerification(ctx context.Context, address string) error
-	VerifyAddress(ctx context.Context, token string) error
+	VerifyAddress(ctx context.Context, token, currentPassword string) error
+	ClaimAddress(ctx context.Context, token, newPassword string) error
 }
 
 // RequestVerification returns the endpoint that sends a link that verifies an address. It takes and
@@ -45,19 +47,26 @@ func RequestVerification(a AddressVerifier, cfg Config) http.Handler {
 	})
 }
 
-// VerifyAddress returns the endpoint that verifies an address. It takes the JSON object {"token":
-// …} with the token of the link, logs nobody in and answers 204. An invalid link is answered as in
-// [ResetPassword].
+// VerifyAddress returns the endpoint that verifies an address. It takes the JSON object {"token": …,
+// "current_password": …} with the token of the link, logs nobody in and answers 204. With
+// "new_password" in place of the current one it sets that, and ends everything that was set before:
+// sessions, links and second factors. The page that the link opens should offer both. An invalid link
+// is answered as in [ResetPassword], and a missing or wrong current password 403 with the code
+// invalid_credentials.
 func VerifyAddress(a AddressVerifier, cfg Config) http.Handler {
-	return cfg.accept(linkBody, http.StatusNoContent, func(ctx context.Context, in input) error {
-		return a.VerifyAddress(ctx, in.values["token"])
+	return cfg.accept(verifyBody, http.StatusNoContent, func(ctx context.Context, in input) error {
+		current, replacement := in.values["current_password"], in.values["new_password"]
+		if current == "" && replacement != "" {
+			return a.ClaimAddress(ctx, in.values["token"], replacement)
+		}
+		return a.VerifyAddress(ctx, in.values["token"], current)
 	})
 }
 
 // AddressChanger changes the addresses of users. recovery.Recovery implements it.
 type AddressChanger interface {
 	RequestAddressChange(ctx context.Context, userID, password, address string) error
-	ChangeAddress(ctx context.Context, token string) error
+	ChangeAddress(ctx context.Context, token, currentPassword string) error
 }
 
 // RequestAddressChange returns the endpoint that sends a link to the caller's new address. It takes
@@ -71,13 +80,14 @@ func RequestAddressChange(a AddressChanger, guard Guard, cfg Config) http.Handle
 	}, func(w http.ResponseWriter, _ any) { writeEmpty(w, http.StatusAccepted) })
 }
 
-// ChangeAddress returns the endpoint that changes an address. It takes the JSON object {"token": …}
-// with the token of the link, from any client that has it, logs nobody in and answers 204. An
-// invalid link is answered as in [ResetPassword]. If the address now belongs to another account,
-// the answer is 409 with the code address_taken, and the link is used up.
+// ChangeAddress returns the endpoint that changes an address. It takes the JSON object {"token": …,
+// "current_password": …} with the token of the link, from any client that has both, logs nobody in and
+// answers 204. An invalid link is answered as in [ResetPassword], and a wrong current password 403 with
+// the code invalid_credentials. If the address now belongs to another account, the answer is 409 with
+// the code address_taken, and the link is used up.
 func ChangeAddress(a AddressChanger, cfg Config) http.Handler {
-	return cfg.accept(linkBody, http.StatusNoContent, func(ctx context.Context, in input) error {
-		return a.ChangeAddress(ctx, in.values["token"])
+	return cfg.accept(confirmAddressBody, http.StatusNoContent, func(ctx context.Context, in input) error {
+		return a.ChangeAddress(ctx, in.values["token"], in.values["current_password"])
 	})
 }
 
@@ -85,6 +95,8 @@ func ChangeAddress(a AddressChanger, cfg Config) http.Handler {
 var (
 	invalidLink = &refusal{http.StatusBadRequest, "invalid_link", "",
 		"the link is invalid, has been used or has expired"}
+	passwordNeeded = &refusal{http.StatusForbidden, "invalid_credentials", "",
+		"the current password of the account is missing or wrong"}
 	addressTaken = &refusal{http.StatusConflict, "address_taken", "",
 		"this address now belongs to another account"}
 	invalidAddress = &refusal{http.StatusUnprocessableEntity, "invalid_address", "",
@@ -103,6 +115,8 @@ func (cfg Config) accept(b body, status int, do func(ctx context.Context, in inp
 		switch {
 		case errors.Is(err, auth.ErrInvalidCredentials):
 			err = invalidLink
+		case errors.Is(err, recovery.ErrPasswordNeeded):
+			err = passwordNeeded
 		case errors.Is(err, auth.ErrUserExists):
 			err = addressTaken
 		}

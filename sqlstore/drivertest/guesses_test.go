@@ -176,11 +176,13 @@ func TestRecoveryAtOnce(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		ctx, sent := bounded(t), make(outbox, 16)
 		stores := tt.replicas(t)
-		a, _ := newAccounts(t, stores)
+		a, factors := newAccounts(t, stores)
 		var flows [2]*recovery.Recovery
 		for i, s := range stores {
 			var err error
-			if flows[i], err = recovery.New(a[i], s, s, sent, recovery.Config{BaseURL: "https://app.test"}); err != nil {
+			if flows[i], err = recovery.New(a[i], s, s, sent, recovery.Config{
+				BaseURL: "https://app.test", OnFirstProof: factors[i].Disable,
+			}); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() {
