@@ -211,7 +211,7 @@ var table = []endpoint{
 		name: EndpointRecovery, method: "POST", path: "/password/reset", summary: "Reset the password with a link",
 		needs:   []requirement{needsRecovery},
 		handler: func(m *mount) http.Handler { return ResetPassword(m.cfg.Recovery, m.cfg.Config) },
-		body:    resetPasswordBody, status: 204,
+		body:    resetPasswordBody, status: 200, schema: "KnownDevice",
 		refusals: codes{400: {"invalid_link"}, 409: {""}, 422: passwordCodes()},
 	},
 	{

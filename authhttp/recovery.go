@@ -12,7 +12,7 @@ import (
 // PasswordResetter resets forgotten passwords. recovery.Recovery implements it.
 type PasswordResetter interface {
 	RequestReset(ctx context.Context, address string) error
-	Reset(ctx context.Context, token, password string) error
+	Reset(ctx context.Context, token, password string) (auth.DeviceToken, error)
 }
 
 // ForgotPassword returns the endpoint that sends a link that resets the password. It takes the JSON
@@ -23,12 +23,25 @@ func ForgotPassword(a PasswordResetter, cfg Config) http.Handler {
 	})
 }
 
+// knownDevice is the body of the answer that makes a device known.
+type knownDevice struct {
+	DeviceToken string `json:"device_token,omitempty"`
+}
+
 // ResetPassword returns the endpoint that resets a password. It takes the JSON object
-// {"token": …, "new_password": …} with the token of the link, ends all sessions, logs nobody in and
-// answers 204. An invalid link is answered 400 with the code invalid_link.
+// {"token": …, "new_password": …} with the token of the link, and may take a device_token. It ends all
+// sessions, logs nobody in, and answers 200 with a device_token if there is a throttle: strangers who
+// guess at the account do not keep that device out. With [Config].Cookies the token is in the cookie
+// instead. An invalid link is answered 400 with the code invalid_link.
 func ResetPassword(a PasswordResetter, cfg Config) http.Handler {
-	return cfg.accept(resetPasswordBody, http.StatusNoContent, func(ctx context.Context, in input) error {
+	return cfg.acceptWith(resetPasswordBody, func(ctx context.Context, in input) (auth.DeviceToken, error) {
 		return a.Reset(ctx, in.values["token"], in.values["new_password"])
+	}, func(w http.ResponseWriter, known auth.DeviceToken) {
+		if c := cfg.Cookies; c != nil && known != "" {
+			http.SetCookie(w, c.cookie(c.device, string(known), deviceLife))
+			known = ""
+		}
+		write(w, http.StatusOK, knownDevice{string(known)})
 	})
 }
 
@@ -106,11 +119,22 @@ var (
 // accept returns a handler that reads a body, calls do, with the client's device in ctx, and
 // answers with the status and no body.
 func (cfg Config) accept(b body, status int, do func(ctx context.Context, in input) error) http.Handler {
+	return cfg.acceptWith(b, func(ctx context.Context, in input) (auth.DeviceToken, error) {
+		return "", do(ctx, in)
+	}, func(w http.ResponseWriter, _ auth.DeviceToken) { writeEmpty(w, status) })
+}
+
+// acceptWith is accept for a do whose result is answered by succeed.
+func (cfg Config) acceptWith(
+	b body, do func(ctx context.Context, in input) (auth.DeviceToken, error),
+	succeed func(w http.ResponseWriter, known auth.DeviceToken),
+) http.Handler {
 	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, b)
+		var known auth.DeviceToken
 		if err == nil {
-			err = do(cfg.withDevice(r, in, cfg.Cookies), in)
+			known, err = do(cfg.withDevice(r, in, cfg.Cookies), in)
 		}
 		switch {
 		case errors.Is(err, auth.ErrInvalidCredentials):
@@ -124,7 +148,7 @@ func (cfg Config) accept(b body, status int, do func(ctx context.Context, in inp
 			cfg.refuse(w, r, refuseInvalidAddress(err))
 			return
 		}
-		writeEmpty(w, status)
+		succeed(w, known)
 	})
 }
 

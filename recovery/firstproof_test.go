@@ -100,7 +100,7 @@ func (f *fixture) survivors(p prehijacked, factor *enrolled) (works []string) {
 	if factor.users[p.user] {
 		works = append(works, "factor")
 	}
-	if f.recovery.Reset(f.t.Context(), p.reset, "yet another password") == nil {
+	if f.reset(f.t.Context(), p.reset, "yet another password") == nil {
 		works = append(works, "reset link")
 	}
 	if f.recovery.ChangeAddress(f.t.Context(), p.change, password) == nil {
@@ -117,7 +117,7 @@ func (f *fixture) survivors(p prehijacked, factor *enrolled) (works []string) {
 func TestFirstProofEndsEverything(t *testing.T) {
 	for name, prove := range map[string]func(f *fixture) error{
 		"Reset": func(f *fixture) error {
-			return f.recovery.Reset(f.t.Context(), token(f.t, f.asks(recovery.KindReset, ada)), another)
+			return f.reset(f.t.Context(), token(f.t, f.asks(recovery.KindReset, ada)), another)
 		},
 		"ClaimAddress": func(f *fixture) error {
 			return f.recovery.ClaimAddress(f.t.Context(), token(f.t, f.asks(recovery.KindVerify, ada)), another)
@@ -192,7 +192,7 @@ func TestFactorOfProvenAddress(t *testing.T) {
 		factor := f.withFactor()
 		id := f.user(ada, true)
 		factor.users[id] = true
-		is(t, f.recovery.Reset(t.Context(), token(t, f.asks(recovery.KindReset, ada)), another), nil, "the reset")
+		is(t, f.reset(t.Context(), token(t, f.asks(recovery.KindReset, ada)), another), nil, "the reset")
 		if !factor.users[id] {
 			t.Error("a reset removed the second factor of a proven account")
 		}
@@ -206,18 +206,18 @@ func TestFailedFirstProof(t *testing.T) {
 		factor := f.withFactor()
 		p := f.prehijack(factor)
 		link := token(t, f.asks(recovery.KindReset, ada))
-		if _, weak := errors.AsType[*passwords.Error](f.recovery.Reset(t.Context(), link, "short")); !weak || !factor.users[p.user] {
+		if _, weak := errors.AsType[*passwords.Error](f.reset(t.Context(), link, "short")); !weak || !factor.users[p.user] {
 			t.Error("a short password was not refused, or removed the factor")
 		}
 		factor.err = errors.New("the disk is full")
-		is(t, f.recovery.Reset(t.Context(), link, another), factor.err, "a reset that cannot remove the factor")
+		is(t, f.reset(t.Context(), link, another), factor.err, "a reset that cannot remove the factor")
 		if _, verified, _ := f.addresses.Address(t.Context(), p.user); verified {
 			t.Error("the address is verified although the factor is still there")
 		}
 		f.outbox.take()
 		factor.err = nil
 		time.Sleep(time.Hour)
-		is(t, f.recovery.Reset(t.Context(), token(t, f.asks(recovery.KindReset, ada)), another+"!"), nil, "the next link")
+		is(t, f.reset(t.Context(), token(t, f.asks(recovery.KindReset, ada)), another+"!"), nil, "the next link")
 		if _, verified, _ := f.addresses.Address(t.Context(), p.user); !verified || factor.users[p.user] {
 			t.Errorf("after the next link: verified %t, factor %t", verified, factor.users[p.user])
 		}

@@ -17,11 +17,23 @@ var ErrPasswordNeeded = errors.New("recovery: the account's current password is 
 // marks the address as verified and sends a message to it. If that is the first proof of the address, it
 // calls [Config].OnFirstProof. It logs nobody in.
 //
+// It returns what [auth.Device].Known holds from then on: strangers who guess at the account do not keep
+// that device out. Without an [auth.Throttle] it is empty.
+//
 // It returns [ErrInvalidToken] if the link is not valid, and a passwords.Error if the password breaks
 // a rule. After every error but ErrInvalidToken the link can be used again, unless the password was set
 // already and OnFirstProof failed: then request another link.
-func (r *Recovery) Reset(ctx context.Context, token, password string) error {
-	return r.setPassword(ctx, KindReset, token, password)
+func (r *Recovery) Reset(ctx context.Context, token, password string) (known auth.DeviceToken, err error) {
+	userID, err := r.setPassword(ctx, KindReset, token, password)
+	if err != nil {
+		return "", err
+	}
+	if known, err = r.accounts.MarkDeviceKnown(ctx, userID); err != nil {
+		// The password has been set, which is what was asked for.
+		r.config.Logger.WarnContext(ctx, "recovery: the device of a reset was not marked as known", "user", userID, "error", err)
+		return "", nil
+	}
+	return known, nil
 }
 
 // VerifyAddress marks the address that a link was sent to as verified, for a prover who gives the
@@ -53,7 +65,8 @@ func (r *Recovery) ClaimAddress(ctx context.Context, token, newPassword string) 
 	if newPassword == "" {
 		newPassword = rand.Text()
 	}
-	return r.setPassword(ctx, KindVerify, token, newPassword)
+	_, err := r.setPassword(ctx, KindVerify, token, newPassword)
+	return err
 }
 
 // knows returns a function that returns nil if password is the account's.
@@ -70,13 +83,13 @@ func (r *Recovery) knows(ctx context.Context, password string) func(account) err
 	}
 }
 
-// setPassword uses a link to set the password of its account. If the address was not verified before,
+// setPassword uses a link to set the password of its account, whose ID it returns. If the address was not verified before,
 // nothing that was set until then survives: the address is marked as verified only after that, so that
 // after a failure the next link does the same.
-func (r *Recovery) setPassword(ctx context.Context, kind Kind, token, password string) error {
+func (r *Recovery) setPassword(ctx context.Context, kind Kind, token, password string) (userID string, err error) {
 	a, _, giveBack, err := r.claim(ctx, kind, token, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	err = r.accounts.ResetPassword(ctx, a.user, a.fingerprint, password)
 	if err != nil && !isGone(err) { // nothing is written about an account that is gone
@@ -84,26 +97,26 @@ func (r *Recovery) setPassword(ctx context.Context, kind Kind, token, password s
 	}
 	switch {
 	case isGone(err), errors.Is(err, auth.ErrConflict): // the link is bound to a password that is no longer the account's
-		return ErrInvalidToken
+		return "", ErrInvalidToken
 	case err != nil:
-		return err
+		return "", err
 	}
 	r.emit(ctx, auth.EventResetUsed, a.user, nil)
 	r.notifyLater(ctx, KindPasswordReset, a.user, a.address)
 	if a.verified {
-		return nil
+		return a.user, nil
 	}
 	// The password has been set: a client that hangs up must not keep the rest from happening.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.SendTimeout)
 	defer cancel()
 	if err := r.config.OnFirstProof(ctx, a.user); err != nil {
-		return fmt.Errorf("recovery: first proof of an address: %w", err)
+		return "", fmt.Errorf("recovery: first proof of an address: %w", err)
 	}
 	// The password has been set, which is what was asked for, so a failure here is only logged.
 	if err := r.verify(ctx, a); err != nil {
 		r.config.Logger.WarnContext(ctx, "recovery: an address was not marked as verified", "user", a.user, "error", err)
 	}
-	return nil
+	return a.user, nil
 }
 
 // verify marks the address of an account as verified. It returns [ErrInvalidToken] if the account has

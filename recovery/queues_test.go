@@ -330,7 +330,7 @@ func TestStrangersReplaceNothing(t *testing.T) {
 			request func(context.Context, string) error
 			use     func(string) error
 		}{
-			recovery.KindReset:  {ada, f.recovery.RequestReset, func(s string) error { return f.recovery.Reset(t.Context(), s, another) }},
+			recovery.KindReset:  {ada, f.recovery.RequestReset, func(s string) error { return f.reset(t.Context(), s, another) }},
 			recovery.KindLogin:  {ada, f.recovery.RequestLoginLink, func(s string) error { _, err := f.recovery.LoginByLink(t.Context(), s); return err }},
 			recovery.KindVerify: {eve, f.recovery.RequestVerification, func(s string) error { return f.recovery.VerifyAddress(t.Context(), s, password) }},
 		} {
@@ -362,7 +362,7 @@ func TestNoticesAreNotDropped(t *testing.T) {
 			}
 		}
 		s.fails[recovery.KindPasswordReset] = 5
-		is(t, r.Reset(t.Context(), link, another), nil, "the reset")
+		is(t, resetWith(t, r, link, another), nil, "the reset")
 		told := false
 		for minute := 0; minute < 20 && !told; minute++ {
 			time.Sleep(time.Minute)
@@ -390,7 +390,7 @@ func TestNoticesEnd(t *testing.T) {
 				f.user(ada, true)
 				link := token(t, f.asks(recovery.KindReset, ada))
 				s.fails[recovery.KindPasswordReset] = 1000
-				is(t, r.Reset(t.Context(), link, another), nil, "the reset")
+				is(t, resetWith(t, r, link, another), nil, "the reset")
 				tries, want := func() int { return 1000 - s.fails[recovery.KindPasswordReset] }, 2
 				if closing {
 					time.Sleep(time.Second)

@@ -220,7 +220,10 @@ func TestRecoveryAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, link, _ := strings.Cut((<-sent).Link, "token=")
-			n = atOnce(func(i int) error { return flows[i%2].Reset(ctx, link, "battery staple "+fmt.Sprint(i)) })
+			n = atOnce(func(i int) error {
+				_, err := flows[i%2].Reset(ctx, link, "battery staple "+fmt.Sprint(i))
+				return err
+			})
 			if n != 1 {
 				t.Errorf("one link was accepted %d times, want once", n)
 			}
