@@ -39,6 +39,13 @@ func (s *slowly) Notify(ctx context.Context, m recovery.Message) error {
 	return s.outbox.Notify(ctx, m)
 }
 
+// left returns how often messages of a kind will still fail.
+func (s *slowly) left(kind recovery.Kind) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fails[kind]
+}
+
 // sendingSlowly returns a Recovery whose messages take half a second each.
 func (f *fixture) sendingSlowly(cfg recovery.Config) (*recovery.Recovery, *slowly) {
 	f.t.Helper()
@@ -371,7 +378,7 @@ func TestNoticesAreNotDropped(t *testing.T) {
 		if !told {
 			t.Error("the owner was not told of the reset")
 		}
-		if left := s.fails[recovery.KindPasswordReset]; left != 0 {
+		if left := s.left(recovery.KindPasswordReset); left != 0 {
 			t.Errorf("the notice was not tried again: %d failures left", left)
 		}
 		if err := r.Close(t.Context()); err != nil {
@@ -391,7 +398,7 @@ func TestNoticesEnd(t *testing.T) {
 				link := token(t, f.asks(recovery.KindReset, ada))
 				s.fails[recovery.KindPasswordReset] = 1000
 				is(t, resetWith(t, r, link, another), nil, "the reset")
-				tries, want := func() int { return 1000 - s.fails[recovery.KindPasswordReset] }, 2
+				tries, want := func() int { return 1000 - s.left(recovery.KindPasswordReset) }, 2
 				if closing {
 					time.Sleep(time.Second)
 				} else {
