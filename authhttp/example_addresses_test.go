@@ -64,7 +64,7 @@ func ExampleRegister_addresses() {
 	fmt.Println(post("/auth/register", `{"username":"Ada@Example.com","password":"correct horse battery"}`))
 	mail := <-mails
 	fmt.Println(mail.Kind, "to", mail.To)
-	fmt.Println(post("/auth/verify", `{"token":"`+must(url.Parse(mail.Link)).Query().Get("token")+`"}`))
+	fmt.Println(post("/auth/verify", `{"token":"`+must(url.Parse(mail.Link)).Query().Get("token")+`","current_password":"correct horse battery"}`))
 
 	fmt.Println(post("/auth/password/forgot", `{"address":"ada@example.com"}`))
 	mail = <-mails

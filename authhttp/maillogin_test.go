@@ -71,7 +71,7 @@ func TestLoginByLink(t *testing.T) {
 	loginByLink(reset).want(t, "a link of another kind", 400, "invalid_link")
 	s.call(c, "POST", "/auth/password/reset", object("token", link, "new_password", "battery staple"), nil).want(t, "a reset with it", 400, "invalid_link")
 	s.call(c, "POST", "/auth/verify", object("token", link), nil).want(t, "a verification with it", 400, "invalid_link")
-	s.call(c, "POST", "/auth/address/confirm", object("token", link), nil).want(t, "an address change with it", 400, "invalid_link")
+	s.call(c, "POST", "/auth/address/confirm", object("token", link, "current_password", password), nil).want(t, "an address change with it", 400, "invalid_link")
 	s.call(c, "GET", "/auth/login/link?token="+link, "", nil).want(t, "the link in a URL", 400, "invalid_request")
 	s.call(c, "GET", "/auth/login/link", "", nil).want(t, "GET", 405, "method_not_allowed")
 	s.call(c, "POST", "/auth/login/link", `{"token":"x","token":"`+link+`"}`, nil).want(t, "a member twice", 400, "invalid_request")
@@ -218,8 +218,10 @@ func TestAddressEndpoints(t *testing.T) {
 		t.Errorf("got a link to %s, want new@example.com", m.To)
 	}
 	confirm := func(token string) answer {
-		return s.call(c, "POST", "/auth/address/confirm", object("token", token), nil)
+		return s.call(c, "POST", "/auth/address/confirm", object("token", token, "current_password", password), nil)
 	}
+	s.call(c, "POST", "/auth/address/confirm", object("token", link), nil).want(t, "no password", 400, "invalid_request")
+	s.call(c, "POST", "/auth/address/confirm", object("token", link, "current_password", "wrong horse"), nil).want(t, "a wrong password", 403, "invalid_credentials")
 	s.call(c, "POST", "/auth/login/link", object("token", link), nil).want(t, "a login with it", 400, "invalid_link")
 	confirm("x").want(t, "an invalid link", 400, "invalid_link")
 	confirm(link).want(t, "the link", 204, "")
@@ -330,7 +332,7 @@ func TestMailErrors(t *testing.T) {
 		"ask code":    {authhttp.RequestLoginCode(m, authhttp.Config{}), object("address", secret), "code " + secret},
 		"code":        {authhttp.LoginByCode(m, authhttp.Config{}), object("challenge", "c", "code", secret), "by code c " + secret},
 		"ask address": {authhttp.RequestAddressChange(m, s.guard, authhttp.Config{}), object("current_password", "p", "address", secret), "change p " + secret},
-		"address":     {authhttp.ChangeAddress(m, authhttp.Config{}), object("token", secret), "changed " + secret},
+		"address":     {authhttp.ChangeAddress(m, authhttp.Config{}), object("token", secret, "current_password", "p"), "changed " + secret + " p"},
 		"delete":      {authhttp.DeleteAccount(m, s.guard, authhttp.Config{}), object("current_password", secret), "delete " + secret},
 	}
 	for _, row := range []struct {

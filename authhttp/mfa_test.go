@@ -145,15 +145,21 @@ func (m *mails) RequestReset(_ context.Context, address string) error {
 	return m.note("reset", address)
 }
 
-func (m *mails) Reset(_ context.Context, token, password string) error {
-	return m.note("reset", token, password)
+func (m *mails) Reset(_ context.Context, token, password string) (auth.DeviceToken, error) {
+	return "d3vice", m.note("reset", token, password)
 }
 
 func (m *mails) RequestVerification(_ context.Context, address string) error {
 	return m.note("verify", address)
 }
 
-func (m *mails) VerifyAddress(_ context.Context, token string) error { return m.note("verify", token) }
+func (m *mails) VerifyAddress(_ context.Context, token, password string) error {
+	return m.note("verify", token, password)
+}
+
+func (m *mails) ClaimAddress(_ context.Context, token, password string) error {
+	return m.note("claim", token, password)
+}
 
 func (m *mails) RequestLoginLink(_ context.Context, address string) error {
 	return m.note("link", address)
@@ -175,7 +181,9 @@ func (m *mails) RequestAddressChange(_ context.Context, _, password, address str
 	return m.note("change", password, address)
 }
 
-func (m *mails) ChangeAddress(_ context.Context, token string) error { return m.note("changed", token) }
+func (m *mails) ChangeAddress(_ context.Context, token, password string) error {
+	return m.note("changed", token, password)
+}
 
 func (m *mails) DeleteAccount(_ context.Context, _, password string) error {
 	return m.note("delete", password)
@@ -199,16 +207,26 @@ func TestRecovery(t *testing.T) {
 		}, 202, "reset s3cr3t"},
 		"reset": {func(m *mails, cfg authhttp.Config) *httptest.ResponseRecorder {
 			return post(authhttp.ResetPassword(m, cfg), "/", asJSON, `{"token":"s3cr3t","new_password":"p"}`)
-		}, 204, "reset s3cr3t p"},
+		}, 200, "reset s3cr3t p"},
 		"request": {func(m *mails, cfg authhttp.Config) *httptest.ResponseRecorder {
 			return post(authhttp.RequestVerification(m, cfg), "/", asJSON, `{"address":"s3cr3t"}`)
 		}, 202, "verify s3cr3t"},
 		"verify": {func(m *mails, cfg authhttp.Config) *httptest.ResponseRecorder {
+			return post(authhttp.VerifyAddress(m, cfg), "/", asJSON, `{"token":"s3cr3t","current_password":"p"}`)
+		}, 204, "verify s3cr3t p"},
+		"claim": {func(m *mails, cfg authhttp.Config) *httptest.ResponseRecorder {
+			return post(authhttp.VerifyAddress(m, cfg), "/", asJSON, `{"token":"s3cr3t","new_password":"p"}`)
+		}, 204, "claim s3cr3t p"},
+		"verify without a password": {func(m *mails, cfg authhttp.Config) *httptest.ResponseRecorder {
 			return post(authhttp.VerifyAddress(m, cfg), "/", asJSON, `{"token":"s3cr3t"}`)
-		}, 204, "verify s3cr3t"},
+		}, 204, "verify s3cr3t "},
 	} {
 		m.err = nil
-		if w := row.h(m, authhttp.Config{}); w.Code != row.status || w.Body.Len() != 0 || m.said != row.said || w.Header().Get("Cache-Control") != "no-store" {
+		body := ""
+		if row.status == 200 {
+			body = `{"device_token":"d3vice"}` + "\n"
+		}
+		if w := row.h(m, authhttp.Config{}); w.Code != row.status || w.Body.String() != body || m.said != row.said || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: got %d %q after %q, want %d after %q", name, w.Code, w.Body, m.said, row.status, row.said)
 		}
 		for _, failure := range []struct {
@@ -234,4 +252,14 @@ func TestRecovery(t *testing.T) {
 		}
 	}
 	refused(t, "link", post(authhttp.ResetPassword(m, authhttp.Config{}), "/?token=s3cr3t", asJSON, `{"token":"s3cr3t","new_password":"p"}`), 400)
+}
+
+// TestResetMakesDeviceKnown: with cookies, the device token of a reset is in a cookie alone.
+func TestResetMakesDeviceKnown(t *testing.T) {
+	t.Parallel()
+	w := post(authhttp.ResetPassword(new(mails), cookies(t, authhttp.CookieConfig{})), "https://app.test/", asJSON, `{"token":"s3cr3t","new_password":"p"}`)
+	set := w.Result().Cookies()
+	if w.Code != 200 || w.Body.String() != "{}\n" || len(set) != 1 || set[0].Name != "__Host-device" || set[0].Value != "d3vice" || !set[0].HttpOnly {
+		t.Errorf("got %d %q with the cookies %v, want 200 and the device token in a cookie", w.Code, w.Body, set)
+	}
 }

@@ -135,7 +135,9 @@ func TestMountCapabilities(t *testing.T) {
 		cfg.Hasher, cfg.Throttle = authtest.FastHasher(t), anybody{}
 		a := must(auth.New(store, tokens, cfg))
 		guard := must(auth.NewMiddleware(a, auth.MiddlewareConfig{}))
-		flows := must(recovery.New(a, recovery.NewMemoryAddresses(), store, make(outbox), recovery.Config{BaseURL: "https://app.test"}))
+		flows := must(recovery.New(a, recovery.NewMemoryAddresses(), store, make(outbox), recovery.Config{
+			BaseURL: "https://app.test", OnFirstProof: factor.Disable,
+		}))
 		mux := http.NewServeMux()
 		if err := authhttp.Mount(mux, "", a, guard, authhttp.MountConfig{Users: store, Factor: factor, Recovery: flows}); err != nil {
 			t.Fatal(err)
@@ -332,7 +334,9 @@ func TestMountCallsNothing(t *testing.T) {
 	}))
 	cfg := cookies(t, authhttp.CookieConfig{})
 	guard := must(auth.NewMiddleware(a, auth.MiddlewareConfig{Extractors: []auth.Extractor{cfg.Cookies.Extractor()}}))
-	flows := must(recovery.New(a, recovery.NewMemoryAddresses(), store, make(outbox), recovery.Config{BaseURL: "https://app.test"}))
+	flows := must(recovery.New(a, recovery.NewMemoryAddresses(), store, make(outbox), recovery.Config{
+		BaseURL: "https://app.test", OnFirstProof: new(codes).Disable,
+	}))
 	mux := http.NewServeMux()
 	tokens.verified, store.calls, events = 0, nil, nil
 	if err := authhttp.Mount(mux, "/auth", a, guard, authhttp.MountConfig{Config: cfg, Users: store, Factor: new(codes), Recovery: flows}); err != nil {

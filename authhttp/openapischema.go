@@ -18,6 +18,7 @@ func schemas() node {
 			"device_token? string", "scope? string"),
 		"TokenLifetimes": object("expires_in? integer", "refresh_expires_in? integer"),
 		"Challenge":      object("challenge string"),
+		"KnownDevice":    object("device_token? string"),
 		"Enrolment":      object("secret string", "otpauth_url string"),
 		"RecoveryCodes":  object("recovery_codes []string"),
 		"Account":        object("id string", "username string"),

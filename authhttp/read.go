@@ -33,7 +33,6 @@ var deviceToken = []string{"device_token"}
 var (
 	emptyBody   = body{json: true, mayBeAbsent: true}
 	addressBody = body{json: true, required: []string{"address"}}
-	linkBody    = body{json: true, required: []string{"token"}}
 
 	registerBody = body{json: true, required: []string{"username", "password"}}
 	loginBody    = body{
@@ -57,7 +56,11 @@ var (
 	bothFactorsBody     = body{json: true, required: []string{"current_password", "code"}, optional: deviceToken}
 	changePasswordBody  = body{json: true, required: []string{"current_password", "new_password"}, optional: deviceToken}
 	changeAddressBody   = body{json: true, required: []string{"current_password", "address"}, optional: deviceToken}
-	resetPasswordBody   = body{json: true, required: []string{"token", "new_password"}}
+	confirmAddressBody  = body{json: true, required: []string{"token", "current_password"}, optional: deviceToken}
+	verifyBody          = body{
+		json: true, required: []string{"token"}, optional: []string{"current_password", "new_password", "device_token"},
+	}
+	resetPasswordBody = body{json: true, required: []string{"token", "new_password"}, optional: deviceToken}
 )
 
 // passwordGrantFields are what tokenBody has in addition where [Config].PasswordGrant is set.

@@ -15,7 +15,9 @@ func TestMountRecovery(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
 	sent, addresses := make(outbox, 8), recovery.NewMemoryAddresses()
-	flows, err := recovery.New(s.accounts, addresses, s.store, sent, recovery.Config{BaseURL: "https://app.test/account"})
+	flows, err := recovery.New(s.accounts, addresses, s.store, sent, recovery.Config{
+		BaseURL: "https://app.test/account", OnFirstProof: s.codes.Disable,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,9 +52,11 @@ func TestMountRecovery(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := token(recovery.KindVerify)
-	send("/r/verify", object("token", "x"), 400)
-	send("/r/verify", object("token", link), 204)
-	send("/r/verify", object("token", link), 400)
+	send("/r/verify", object("token", "x", "current_password", password), 400)
+	send("/r/verify", object("token", link), 403)
+	send("/r/verify", object("token", link, "current_password", "wrong horse"), 403)
+	send("/r/verify", object("token", link, "current_password", password), 204)
+	send("/r/verify", object("token", link, "current_password", password), 400)
 	if _, verified, err := addresses.Address(t.Context(), me.ID); err != nil || !verified {
 		t.Errorf("the address is verified: %t, %v, want true", verified, err)
 	}
@@ -62,7 +66,7 @@ func TestMountRecovery(t *testing.T) {
 	}
 	link = token(recovery.KindReset)
 	send("/r/password/reset", object("token", link, "new_password", "short"), 422)
-	send("/r/password/reset", object("token", link, "new_password", "battery staple"), 204)
+	send("/r/password/reset", object("token", link, "new_password", "battery staple"), 200)
 	send("/r/password/reset", object("token", link, "new_password", "battery stable"), 400)
 	s.call(s.Client(), "GET", "/auth/me", "", bearer(in.Access)).want(t, "me after a reset", 401, "invalid_token")
 	s.call(s.Client(), "POST", "/auth/login", object("username", "ada", "password", "battery staple"), nil).want(t, "login", 200, "")

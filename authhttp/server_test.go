@@ -79,7 +79,9 @@ func newServerWith(t *testing.T, cfg authhttp.Config, change func(*server, *auth
 		extractors = append(extractors, cfg.Cookies.Extractor())
 	}
 	s.guard = must(auth.NewMiddleware(s.accounts, auth.MiddlewareConfig{Extractors: extractors}))
-	s.flows = must(recovery.New(s.accounts, s.addresses, s.store, s.sent, recovery.Config{BaseURL: "https://app.test/account"}))
+	s.flows = must(recovery.New(s.accounts, s.addresses, s.store, s.sent, recovery.Config{
+		BaseURL: "https://app.test/account", OnFirstProof: s.codes.Disable,
+	}))
 	t.Cleanup(func() { _ = s.flows.Close(context.Background()) })
 	if len(choose) > 0 {
 		choose = append(choose, authhttp.EndpointOpenAPI)

@@ -125,7 +125,7 @@ func FuzzToken(f *testing.F) {
 	f.Add(strings.ToLower(link))
 	f.Add(strings.Repeat("A", 64))
 	f.Fuzz(func(t *testing.T, text string) {
-		err := fix.recovery.Reset(t.Context(), text, "short")
+		err := fix.reset(t.Context(), text, "short")
 		_, valid := errors.AsType[*passwords.Error](err)
 		if valid != (text == link) || !valid && !errors.Is(err, recovery.ErrInvalidToken) {
 			t.Fatalf("Reset(%q): %v", text, err)

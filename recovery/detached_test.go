@@ -60,7 +60,7 @@ func TestHungUpClientsCancelNoStoreCall(t *testing.T) {
 		}
 		token := strings.Repeat("A", 64)
 		for name, call := range map[string]func(context.Context) error{
-			"Reset":       func(ctx context.Context) error { return r.Reset(ctx, token, password) },
+			"Reset":       func(ctx context.Context) error { _, err := r.Reset(ctx, token, password); return err },
 			"LoginByLink": func(ctx context.Context) error { _, err := r.LoginByLink(ctx, token); return err },
 		} {
 			slow.calls, slow.cancelled = 0, 0

@@ -29,9 +29,15 @@
 //
 // A link holds 256 random bits, of which the store keeps only a SHA-256. It is for one account and one
 // purpose, and works once. It becomes invalid when the same network requests a newer one, when the
-// password or the address changes, when the account is disabled, or when its time is over. The page that a link opens
-// must show a form, and only the POST of the form may use the token, because mail scanners open every
-// link. Serve that page with Referrer-Policy: no-referrer.
+// password or the address changes, when the address is proven for the first time, when the account is
+// disabled, or when its time is over. The page that a link opens must show a form, and only the POST of
+// the form may use the token, because mail scanners open every link. Serve that page with
+// Referrer-Policy: no-referrer.
+//
+// Somebody else may have registered with the address of a user. So [Recovery.VerifyAddress] takes the
+// current password besides the link. A user who does not know it sets a new one, by
+// [Recovery.ClaimAddress] or [Recovery.Reset], and then every session, link and second factor ends that
+// was set before: see [Config].OnFirstProof.
 //
 // Records about a user have the user's ID as their Owner, so that DeleteRecords of an
 // [auth.RecordStore] removes them with the account. The counts of messages to an address that is not

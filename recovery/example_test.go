@@ -76,7 +76,7 @@ func ExampleNew() {
 		fmt.Fprintln(w, "If this address belongs to an account, we have sent a link to it.")
 	})
 	mux.HandleFunc("POST /reset", func(w http.ResponseWriter, r *http.Request) {
-		if err := flows.Reset(r.Context(), r.PostFormValue("token"), r.PostFormValue("password")); err != nil {
+		if _, err := flows.Reset(r.Context(), r.PostFormValue("token"), r.PostFormValue("password")); err != nil {
 			http.Error(w, "", auth.HTTPStatus(err))
 			return
 		}

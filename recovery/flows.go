@@ -2,47 +2,50 @@ package recovery
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
 	"github.com/seed-e36e2130/auth"
 )
 
+// ErrPasswordNeeded is returned where a link proves an address, but the account's current password is
+// missing or wrong. The link can be used again.
+var ErrPasswordNeeded = errors.New("recovery: the account's current password is missing or wrong")
+
 // Reset sets the password of the account that a link was sent to, and ends all its sessions. It also
-// marks the address as verified and sends a message to it. It logs nobody in.
+// marks the address as verified and sends a message to it. If that is the first proof of the address, it
+// calls [Config].OnFirstProof. It logs nobody in.
+//
+// It returns what [auth.Device].Known holds from then on: strangers who guess at the account do not keep
+// that device out. Without an [auth.Throttle] it is empty.
 //
 // It returns [ErrInvalidToken] if the link is not valid, and a passwords.Error if the password breaks
-// a rule. After every error but ErrInvalidToken the link can be used again.
-func (r *Recovery) Reset(ctx context.Context, token, password string) error {
-	a, _, giveBack, err := r.claim(ctx, KindReset, token)
+// a rule. After every error but ErrInvalidToken the link can be used again, unless the password was set
+// already and OnFirstProof failed: then request another link.
+func (r *Recovery) Reset(ctx context.Context, token, password string) (known auth.DeviceToken, err error) {
+	userID, err := r.setPassword(ctx, KindReset, token, password)
 	if err != nil {
-		return err
+		return "", err
 	}
-	err = r.accounts.ResetPassword(ctx, a.user, a.fingerprint, password)
-	if err != nil && !isGone(err) { // nothing is written about an account that is gone
-		giveBack()
+	if known, err = r.accounts.MarkDeviceKnown(ctx, userID); err != nil {
+		// The password has been set, which is what was asked for.
+		r.config.Logger.WarnContext(ctx, "recovery: the device of a reset was not marked as known", "user", userID, "error", err)
+		return "", nil
 	}
-	switch {
-	case isGone(err), errors.Is(err, auth.ErrConflict): // the link is bound to a password that is no longer the account's
-		return ErrInvalidToken
-	case err != nil:
-		return err
-	}
-	r.emit(ctx, auth.EventResetUsed, a.user, nil)
-	if !a.verified {
-		// The password has been set, which is what was asked for, so a failure here is only logged.
-		if err := r.verify(context.WithoutCancel(ctx), a); err != nil {
-			r.config.Logger.WarnContext(ctx, "recovery: an address was not marked as verified", "user", a.user, "error", err)
-		}
-	}
-	r.notifyLater(ctx, KindPasswordReset, a.user, a.address)
-	return nil
+	return known, nil
 }
 
-// VerifyAddress marks the address that a link was sent to as verified. It logs nobody in. It returns
-// [ErrInvalidToken] if the link is not valid.
-func (r *Recovery) VerifyAddress(ctx context.Context, token string) error {
-	a, _, giveBack, err := r.claim(ctx, KindVerify, token)
+// VerifyAddress marks the address that a link was sent to as verified, for a prover who gives the
+// current password of the account. Who has only the link may be the owner of the address while somebody
+// else set up the account with it: that owner chooses a new password with [Recovery.ClaimAddress]. A
+// form should ask for the current password and offer a new one. Do not take a session or an access token
+// in place of the password: a page of an attacker may have logged the browser in.
+//
+// It logs nobody in. It returns [ErrInvalidToken] if the link is not valid, [ErrPasswordNeeded] if the
+// password is missing or wrong, and the errors of [auth.Authenticator.ConfirmPassword].
+func (r *Recovery) VerifyAddress(ctx context.Context, token, currentPassword string) error {
+	a, _, giveBack, err := r.claim(ctx, KindVerify, token, r.knows(ctx, currentPassword))
 	if err != nil {
 		return err
 	}
@@ -51,6 +54,69 @@ func (r *Recovery) VerifyAddress(ctx context.Context, token string) error {
 		giveBack()
 	}
 	return err
+}
+
+// ClaimAddress marks the address that a link of [Recovery.RequestVerification] was sent to as verified,
+// for a prover who does not know the current password of the account. Everything that was set before
+// ends: it sets a new password, ends all sessions and links, and calls [Config].OnFirstProof. With an
+// empty password nobody knows the password afterwards, for accounts that log in by mail alone. It logs
+// nobody in. Errors are those of [Recovery.Reset].
+func (r *Recovery) ClaimAddress(ctx context.Context, token, newPassword string) error {
+	if newPassword == "" {
+		newPassword = rand.Text()
+	}
+	_, err := r.setPassword(ctx, KindVerify, token, newPassword)
+	return err
+}
+
+// knows returns a function that returns nil if password is the account's.
+func (r *Recovery) knows(ctx context.Context, password string) func(account) error {
+	return func(a account) error {
+		if password == "" {
+			return ErrPasswordNeeded
+		}
+		err := r.accounts.ConfirmPassword(ctx, a.user, password)
+		if errors.Is(err, auth.ErrInvalidCredentials) {
+			return ErrPasswordNeeded
+		}
+		return err
+	}
+}
+
+// setPassword uses a link to set the password of its account, whose ID it returns. If the address was not verified before,
+// nothing that was set until then survives: the address is marked as verified only after that, so that
+// after a failure the next link does the same.
+func (r *Recovery) setPassword(ctx context.Context, kind Kind, token, password string) (userID string, err error) {
+	a, _, giveBack, err := r.claim(ctx, kind, token, nil)
+	if err != nil {
+		return "", err
+	}
+	err = r.accounts.ResetPassword(ctx, a.user, a.fingerprint, password)
+	if err != nil && !isGone(err) { // nothing is written about an account that is gone
+		giveBack()
+	}
+	switch {
+	case isGone(err), errors.Is(err, auth.ErrConflict): // the link is bound to a password that is no longer the account's
+		return "", ErrInvalidToken
+	case err != nil:
+		return "", err
+	}
+	r.emit(ctx, auth.EventResetUsed, a.user, nil)
+	r.notifyLater(ctx, KindPasswordReset, a.user, a.address)
+	if a.verified {
+		return a.user, nil
+	}
+	// The password has been set: a client that hangs up must not keep the rest from happening.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.SendTimeout)
+	defer cancel()
+	if err := r.config.OnFirstProof(ctx, a.user); err != nil {
+		return "", fmt.Errorf("recovery: first proof of an address: %w", err)
+	}
+	// The password has been set, which is what was asked for, so a failure here is only logged.
+	if err := r.verify(ctx, a); err != nil {
+		r.config.Logger.WarnContext(ctx, "recovery: an address was not marked as verified", "user", a.user, "error", err)
+	}
+	return a.user, nil
 }
 
 // verify marks the address of an account as verified. It returns [ErrInvalidToken] if the account has
@@ -120,10 +186,14 @@ func (r *Recovery) respondChange(ctx context.Context, userID, address string) de
 }
 
 // ChangeAddress makes the address that a link was sent to the address of the user, verified, and
-// informs the old address. It returns [ErrInvalidToken] if the link is not valid, and
-// [auth.ErrUserExists] if the address has become another user's.
-func (r *Recovery) ChangeAddress(ctx context.Context, token string) error {
-	a, e, giveBack, err := r.claim(ctx, KindChange, token)
+// informs the old address. The prover must give the current password of the account: the owner of the
+// new address may be another person, whom the link reached by mistake or by an attacker's request.
+//
+// It returns [ErrInvalidToken] if the link is not valid, [ErrPasswordNeeded] if the password is missing
+// or wrong, the errors of [auth.Authenticator.ConfirmPassword], and [auth.ErrUserExists] if the address
+// has become another user's.
+func (r *Recovery) ChangeAddress(ctx context.Context, token, currentPassword string) error {
+	a, e, giveBack, err := r.claim(ctx, KindChange, token, r.knows(ctx, currentPassword))
 	if err != nil {
 		return err
 	}

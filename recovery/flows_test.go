@@ -28,7 +28,7 @@ func TestReset(t *testing.T) {
 		link := token(t, m)
 
 		// After a password that breaks a rule, the link can still be used.
-		_, weak := errors.AsType[*passwords.Error](f.recovery.Reset(t.Context(), link, "short"))
+		_, weak := errors.AsType[*passwords.Error](f.reset(t.Context(), link, "short"))
 		if !weak {
 			t.Error("a short password was not refused with a passwords.Error")
 		}
@@ -36,7 +36,7 @@ func TestReset(t *testing.T) {
 			t.Error("the password was changed although it breaks a rule")
 		}
 		logins := len(f.emitted(auth.EventLogin))
-		if err := f.recovery.Reset(t.Context(), link, another); err != nil {
+		if err := f.reset(t.Context(), link, another); err != nil {
 			t.Fatal(err)
 		}
 		f.onlyMessage(recovery.KindPasswordReset, ada)
@@ -52,7 +52,7 @@ func TestReset(t *testing.T) {
 		if _, verified, _ := f.addresses.Address(t.Context(), id); !verified {
 			t.Error("the address is not verified, although a link to it was used")
 		}
-		is(t, f.recovery.Reset(t.Context(), link, password), recovery.ErrInvalidToken, "a used link")
+		is(t, f.reset(t.Context(), link, password), recovery.ErrInvalidToken, "a used link")
 		for _, kind := range []auth.EventKind{auth.EventResetAsked, auth.EventResetUsed, auth.EventAddressVerified} {
 			if events := f.emitted(kind); len(events) != 1 || events[0].UserID != id || events[0].Err != nil {
 				t.Errorf("%s: emitted %v, want one event of the user", kind, events)
@@ -97,11 +97,11 @@ func TestResetLate(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				is(t, f.recovery.Reset(t.Context(), link, another), recovery.ErrInvalidToken, "a reset")
+				is(t, f.reset(t.Context(), link, another), recovery.ErrInvalidToken, "a reset")
 				if f.logsIn(ada, another) || row.then != "" && !f.logsIn(ada, row.then) {
 					t.Error("the link has set the password, or the change before it was lost")
 				}
-				is(t, f.recovery.Reset(t.Context(), link, another), recovery.ErrInvalidToken, "the link again")
+				is(t, f.reset(t.Context(), link, another), recovery.ErrInvalidToken, "the link again")
 			})
 		})
 	}
@@ -115,7 +115,7 @@ func TestOneUse(t *testing.T) {
 		"Reset": func(f *fixture) func(int) error {
 			link := token(f.t, f.asks(recovery.KindReset, ada))
 			return func(i int) error {
-				return f.recovery.Reset(f.t.Context(), link, another+strings.Repeat("!", i))
+				return f.reset(f.t.Context(), link, another+strings.Repeat("!", i))
 			}
 		},
 		"LoginByLink": func(f *fixture) func(int) error {
@@ -124,12 +124,12 @@ func TestOneUse(t *testing.T) {
 		},
 		"ChangeAddress": func(f *fixture) func(int) error {
 			link := f.change(ada, "new@example.com")
-			return func(int) error { return f.recovery.ChangeAddress(f.t.Context(), link) }
+			return func(int) error { return f.recovery.ChangeAddress(f.t.Context(), link, password) }
 		},
 		"VerifyAddress": func(f *fixture) func(int) error {
 			f.user(eve, false)
 			link := token(f.t, f.asks(recovery.KindVerify, eve))
-			return func(int) error { return f.recovery.VerifyAddress(f.t.Context(), link) }
+			return func(int) error { return f.recovery.VerifyAddress(f.t.Context(), link, password) }
 		},
 		"LoginByCode": func(f *fixture) func(int) error {
 			challenge, code := f.code(ada)
@@ -193,15 +193,15 @@ func TestLinksBecomeInvalid(t *testing.T) {
 	}{
 		"reset": {30 * time.Minute, false, func(f *fixture) func() error {
 			link := token(f.t, f.asks(recovery.KindReset, ada))
-			return func() error { return f.recovery.Reset(f.t.Context(), link, another) }
+			return func() error { return f.reset(f.t.Context(), link, another) }
 		}},
 		"verify": {24 * time.Hour, true, func(f *fixture) func() error {
 			link := token(f.t, f.asks(recovery.KindVerify, ada))
-			return func() error { return f.recovery.VerifyAddress(f.t.Context(), link) }
+			return func() error { return f.recovery.VerifyAddress(f.t.Context(), link, password) }
 		}},
 		"change": {24 * time.Hour, false, func(f *fixture) func() error {
 			link := f.change(ada, "new@example.com")
-			return func() error { return f.recovery.ChangeAddress(f.t.Context(), link) }
+			return func() error { return f.recovery.ChangeAddress(f.t.Context(), link, password) }
 		}},
 		"login": {15 * time.Minute, false, func(f *fixture) func() error {
 			link := token(f.t, f.asks(recovery.KindLogin, ada))
@@ -256,8 +256,8 @@ func TestNewerLinkReplacesOlder(t *testing.T) {
 		older := token(t, f.asks(recovery.KindReset, ada))
 		time.Sleep(time.Minute)
 		newer := token(t, f.asks(recovery.KindReset, ada))
-		is(t, f.recovery.Reset(t.Context(), older, another), recovery.ErrInvalidToken, "the older link")
-		is(t, f.recovery.Reset(t.Context(), newer, another), nil, "the newer link")
+		is(t, f.reset(t.Context(), older, another), recovery.ErrInvalidToken, "the older link")
+		is(t, f.reset(t.Context(), newer, another), nil, "the newer link")
 	})
 }
 
@@ -267,9 +267,9 @@ func TestPurpose(t *testing.T) {
 		f.user(ada, true)
 		f.user(eve, false)
 		uses := map[recovery.Kind]func(string) error{
-			recovery.KindReset:  func(s string) error { return f.recovery.Reset(t.Context(), s, another) },
-			recovery.KindVerify: func(s string) error { return f.recovery.VerifyAddress(t.Context(), s) },
-			recovery.KindChange: func(s string) error { return f.recovery.ChangeAddress(t.Context(), s) },
+			recovery.KindReset:  func(s string) error { return f.reset(t.Context(), s, another) },
+			recovery.KindVerify: func(s string) error { return f.recovery.VerifyAddress(t.Context(), s, password) },
+			recovery.KindChange: func(s string) error { return f.recovery.ChangeAddress(t.Context(), s, password) },
 			recovery.KindLogin:  func(s string) error { _, err := f.recovery.LoginByLink(t.Context(), s); return err },
 			recovery.KindCode:   func(s string) error { _, err := f.recovery.LoginByCode(t.Context(), s, "000000"); return err },
 		}
@@ -306,7 +306,7 @@ func TestVerifyAddress(t *testing.T) {
 		if _, verified, _ := f.addresses.Address(t.Context(), u.ID); verified {
 			t.Error("the address is verified before the link was used")
 		}
-		is(t, f.recovery.VerifyAddress(t.Context(), link), nil, "the link")
+		is(t, f.recovery.VerifyAddress(t.Context(), link, password), nil, "the link")
 		if address, verified, _ := f.addresses.Address(t.Context(), u.ID); address != ada || !verified {
 			t.Errorf("the address is %s, verified: %t", address, verified)
 		}
@@ -333,7 +333,7 @@ func TestChangeAddress(t *testing.T) {
 		if address, _, _ := f.addresses.Address(t.Context(), id); address != ada {
 			t.Errorf("the address was changed to %s before it was confirmed", address)
 		}
-		is(t, f.recovery.ChangeAddress(t.Context(), link), nil, "the link")
+		is(t, f.recovery.ChangeAddress(t.Context(), link, password), nil, "the link")
 		f.onlyMessage(recovery.KindChanged, ada)
 		if address, verified, _ := f.addresses.Address(t.Context(), id); address != eve || !verified {
 			t.Errorf("the address is %s, verified: %t", address, verified)
@@ -355,7 +355,7 @@ func TestChangeToTakenAddress(t *testing.T) {
 		// Another user takes the address between the request and the use of the link.
 		link := f.changeLater(id, "free@example.com")
 		f.user("free@example.com", false)
-		is(t, f.recovery.ChangeAddress(t.Context(), link), auth.ErrUserExists, "an address that was taken meanwhile")
+		is(t, f.recovery.ChangeAddress(t.Context(), link, password), auth.ErrUserExists, "an address that was taken meanwhile")
 		if address, _, _ := f.addresses.Address(t.Context(), id); address != ada {
 			t.Errorf("the address is %s", address)
 		}
@@ -381,7 +381,7 @@ func TestChangeWithoutOldAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 		is(t, f.recovery.RequestAddressChange(t.Context(), u.ID, password, ada), nil, "a first address")
-		is(t, f.recovery.ChangeAddress(t.Context(), token(t, f.onlyMessage(recovery.KindChange, ada))), nil, "the link")
+		is(t, f.recovery.ChangeAddress(t.Context(), token(t, f.onlyMessage(recovery.KindChange, ada)), password), nil, "the link")
 		f.sentNothing("to an old address, which the user does not have")
 	})
 }
@@ -416,11 +416,11 @@ func TestStoreOutage(t *testing.T) {
 		link := token(t, f.asks(recovery.KindReset, ada))
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		err := f.recovery.Reset(ended, link, another)
+		err := f.reset(ended, link, another)
 		if !errors.Is(err, context.Canceled) || errors.Is(err, recovery.ErrInvalidToken) {
 			t.Errorf("Reset with a context that has ended: %v, want context.Canceled", err)
 		}
-		is(t, f.recovery.Reset(t.Context(), link, another), nil, "the link after the outage")
+		is(t, f.reset(t.Context(), link, another), nil, "the link after the outage")
 	})
 }
 
@@ -449,8 +449,8 @@ func TestBrokenAddresses(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, use := range map[string]func() error{
-			"verify": func() error { return r.VerifyAddress(t.Context(), verify) },
-			"change": func() error { return r.ChangeAddress(t.Context(), change) },
+			"verify": func() error { return r.VerifyAddress(t.Context(), verify, password) },
+			"change": func() error { return r.ChangeAddress(t.Context(), change, password) },
 		} {
 			broken.err = errors.New("the disk is full")
 			if err := use(); !errors.Is(err, broken.err) || auth.HTTPStatus(err) != 500 {

@@ -363,7 +363,9 @@ func TestLoginGoesOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.open(auth.Config{Throttle: limits, SecondFactor: everybody{}, Records: f.records}, recovery.Config{BaseURL: "https://app.example.com/account/"})
+		f.open(auth.Config{Throttle: limits, SecondFactor: everybody{}, Records: f.records}, recovery.Config{
+			BaseURL: "https://app.example.com/account/", OnFirstProof: func(context.Context, string) error { return nil },
+		})
 		f.user(ada, true)
 		link := token(t, f.asks(recovery.KindLogin, ada))
 		challenge, code := f.code(ada)

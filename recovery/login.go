@@ -19,7 +19,7 @@ const amr = "otp"
 // LoginByLink returns the tokens of the account that a link was sent to. It returns [ErrInvalidToken]
 // if the link is not valid, and the errors of [auth.Authenticator.LoginUser].
 func (r *Recovery) LoginByLink(ctx context.Context, token string) (auth.Tokens, error) {
-	a, _, giveBack, err := r.claim(ctx, KindLogin, token)
+	a, _, giveBack, err := r.claim(ctx, KindLogin, token, nil)
 	if err != nil {
 		return auth.Tokens{}, err
 	}

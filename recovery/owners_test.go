@@ -55,14 +55,14 @@ func TestRecordsOfUser(t *testing.T) {
 		}
 		_, byLink := f.recovery.LoginByLink(t.Context(), login)
 		_, byCode := f.recovery.LoginByCode(t.Context(), challenge, code)
-		is(t, f.recovery.Reset(t.Context(), reset, another), recovery.ErrInvalidToken, "a reset link that was deleted")
-		is(t, f.recovery.ChangeAddress(t.Context(), change), recovery.ErrInvalidToken, "a change link that was deleted")
+		is(t, f.reset(t.Context(), reset, another), recovery.ErrInvalidToken, "a reset link that was deleted")
+		is(t, f.recovery.ChangeAddress(t.Context(), change, password), recovery.ErrInvalidToken, "a change link that was deleted")
 		is(t, byLink, recovery.ErrInvalidToken, "a login link that was deleted")
 		is(t, byCode, recovery.ErrInvalidToken, "a code that was deleted")
 		if got := f.kindsOf(id); len(got) > 0 {
 			t.Errorf("the records %q of the user are still there", got)
 		}
-		is(t, f.recovery.VerifyAddress(t.Context(), verify), nil, "the link of another user")
+		is(t, f.recovery.VerifyAddress(t.Context(), verify, password), nil, "the link of another user")
 	})
 }
 
@@ -82,7 +82,7 @@ func TestDeletedAccountLeavesNoLink(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		is(t, f.recovery.Reset(t.Context(), link, another), recovery.ErrInvalidToken, "the link of a deleted account")
+		is(t, f.reset(t.Context(), link, another), recovery.ErrInvalidToken, "the link of a deleted account")
 		if got := f.kindsOf(id); len(got) > 0 {
 			t.Errorf("the records %q of the deleted user were written back", got)
 		}

@@ -39,6 +39,13 @@ func (s *slowly) Notify(ctx context.Context, m recovery.Message) error {
 	return s.outbox.Notify(ctx, m)
 }
 
+// left returns how often messages of a kind will still fail.
+func (s *slowly) left(kind recovery.Kind) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fails[kind]
+}
+
 // sendingSlowly returns a Recovery whose messages take half a second each.
 func (f *fixture) sendingSlowly(cfg recovery.Config) (*recovery.Recovery, *slowly) {
 	f.t.Helper()
@@ -330,9 +337,9 @@ func TestStrangersReplaceNothing(t *testing.T) {
 			request func(context.Context, string) error
 			use     func(string) error
 		}{
-			recovery.KindReset:  {ada, f.recovery.RequestReset, func(s string) error { return f.recovery.Reset(t.Context(), s, another) }},
+			recovery.KindReset:  {ada, f.recovery.RequestReset, func(s string) error { return f.reset(t.Context(), s, another) }},
 			recovery.KindLogin:  {ada, f.recovery.RequestLoginLink, func(s string) error { _, err := f.recovery.LoginByLink(t.Context(), s); return err }},
-			recovery.KindVerify: {eve, f.recovery.RequestVerification, func(s string) error { return f.recovery.VerifyAddress(t.Context(), s) }},
+			recovery.KindVerify: {eve, f.recovery.RequestVerification, func(s string) error { return f.recovery.VerifyAddress(t.Context(), s, password) }},
 		} {
 			is(t, row.request(f.from(1), row.address), nil, "the owner's request")
 			link := token(t, f.onlyMessage(kind, row.address))
@@ -362,7 +369,7 @@ func TestNoticesAreNotDropped(t *testing.T) {
 			}
 		}
 		s.fails[recovery.KindPasswordReset] = 5
-		is(t, r.Reset(t.Context(), link, another), nil, "the reset")
+		is(t, resetWith(t, r, link, another), nil, "the reset")
 		told := false
 		for minute := 0; minute < 20 && !told; minute++ {
 			time.Sleep(time.Minute)
@@ -371,7 +378,7 @@ func TestNoticesAreNotDropped(t *testing.T) {
 		if !told {
 			t.Error("the owner was not told of the reset")
 		}
-		if left := s.fails[recovery.KindPasswordReset]; left != 0 {
+		if left := s.left(recovery.KindPasswordReset); left != 0 {
 			t.Errorf("the notice was not tried again: %d failures left", left)
 		}
 		if err := r.Close(t.Context()); err != nil {
@@ -390,8 +397,8 @@ func TestNoticesEnd(t *testing.T) {
 				f.user(ada, true)
 				link := token(t, f.asks(recovery.KindReset, ada))
 				s.fails[recovery.KindPasswordReset] = 1000
-				is(t, r.Reset(t.Context(), link, another), nil, "the reset")
-				tries, want := func() int { return 1000 - s.fails[recovery.KindPasswordReset] }, 2
+				is(t, resetWith(t, r, link, another), nil, "the reset")
+				tries, want := func() int { return 1000 - s.left(recovery.KindPasswordReset) }, 2
 				if closing {
 					time.Sleep(time.Second)
 				} else {

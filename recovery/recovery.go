@@ -58,6 +58,14 @@ type Config struct {
 	// SendTimeout bounds the work for one message. 0: 30 s; from 1 s to 5 min.
 	SendTimeout time.Duration
 
+	// OnFirstProof is called when an address was proven for the first time by a prover who did not give
+	// the account's current password: by [Recovery.Reset] or [Recovery.ClaimAddress]. Somebody else may
+	// have set the account up. The password has been replaced then, and the sessions and links have
+	// ended. OnFirstProof must remove every other credential: second factors, passkeys, API keys. After
+	// an error the address stays unproven, and the caller gets the error. Required if the accounts have
+	// a second factor. With package totp it is the method Disable of its Factor.
+	OnFirstProof func(ctx context.Context, userID string) error
+
 	// Events receives what happens, as [auth.Config].Events does, and is also called from the queue.
 	// nil: there are no events.
 	Events func(ctx context.Context, e auth.Event)
@@ -94,6 +102,9 @@ func New(
 	faults.Require("records", records != nil)
 	faults.Require("notifier", notifier != nil)
 	faults.Prefix = "recovery.Config."
+	if accounts != nil && accounts.Capabilities().SecondFactor && cfg.OnFirstProof == nil {
+		faults.Add("OnFirstProof", "", "is required, because accounts have a second factor: it must remove that")
+	}
 	cfg.check(&faults)
 	if err := faults.Err(); err != nil {
 		return nil, err
@@ -126,6 +137,9 @@ func (c *Config) check(faults *cfgerr.Faults) {
 	c.SendTimeout = cfgerr.Within(faults, "SendTimeout", c.SendTimeout, 30*time.Second, time.Second, 5*time.Minute)
 	if c.Canonical == nil {
 		c.Canonical = Canonical
+	}
+	if c.OnFirstProof == nil {
+		c.OnFirstProof = func(context.Context, string) error { return nil }
 	}
 	if c.Events == nil {
 		c.Events = func(context.Context, auth.Event) {}
@@ -174,7 +188,7 @@ type account struct {
 	address     string // empty: the account has none
 	verified    bool
 	fingerprint [sha256.Size]byte // changes with the password
-	state       []byte            // a digest that changes with the password and the address
+	state       []byte            // a digest that changes with the password, the address, and its first proof
 }
 
 // account returns the account of a user. See isGone for its error if the user cannot log in.
@@ -190,7 +204,7 @@ func (r *Recovery) account(ctx context.Context, userID string) (account, error) 
 	case failed != nil && !errors.Is(failed, auth.ErrUserNotFound):
 		return account{user: userID}, fmt.Errorf("recovery: load address: %w", failed)
 	}
-	state := sha256.Sum256(append(fingerprint[:], address...))
+	state := sha256.Sum256(fmt.Appendf(fingerprint[:], "%t%s", verified, address))
 	return account{userID, address, verified, fingerprint, state[:]}, nil
 }
 

@@ -249,6 +249,18 @@ func (f *fixture) asks(kind recovery.Kind, address string) recovery.Message {
 	return f.onlyMessage(kind, address)
 }
 
+// reset resets a password, and returns the error alone.
+func (f *fixture) reset(ctx context.Context, link, password string) error {
+	_, err := f.recovery.Reset(ctx, link, password)
+	return err
+}
+
+// resetWith is [fixture.reset] with another Recovery.
+func resetWith(t *testing.T, r *recovery.Recovery, link, password string) error {
+	_, err := r.Reset(t.Context(), link, password)
+	return err
+}
+
 // is fails the test unless got is want.
 func is(t testing.TB, got, want error, what string) {
 	t.Helper()

@@ -185,8 +185,11 @@ func (r *Recovery) issue(ctx context.Context, kind Kind, t token, e entry) error
 }
 
 // claim uses a token up and returns what it was issued for: of concurrent calls exactly one succeeds.
-// giveBack makes the token valid again, if the purpose of the call could not be achieved.
-func (r *Recovery) claim(ctx context.Context, kind Kind, text string) (a account, e entry, giveBack func(), err error) {
+// giveBack makes the token valid again, if the purpose of the call could not be achieved. confirm, if
+// not nil, is called with the account of a valid token, which is not used up if confirm returns an error.
+func (r *Recovery) claim(
+	ctx context.Context, kind Kind, text string, confirm func(account) error,
+) (a account, e entry, giveBack func(), err error) {
 	refuse := func(err error) (account, entry, func(), error) { return account{}, entry{}, nil, err }
 	t, err := parseToken(text)
 	if err != nil {
@@ -201,6 +204,11 @@ func (r *Recovery) claim(ctx context.Context, kind Kind, text string) (a account
 	}
 	if a, err = r.stillValid(ctx, e); err != nil {
 		return refuse(err)
+	}
+	if confirm != nil {
+		if err := confirm(a); err != nil {
+			return refuse(err)
+		}
 	}
 	if giveBack, err = r.consume(ctx, record); err != nil {
 		return refuse(err)

@@ -437,7 +437,7 @@ func TestForgottenPassword(t *testing.T) {
 	if !found {
 		t.Fatalf("no link in %q", body)
 	}
-	if err := flows.Reset(t.Context(), token[:64], "a quite different one"); err != nil {
+	if _, err := flows.Reset(t.Context(), token[:64], "a quite different one"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := accounts.Login(t.Context(), "ada", "a quite different one"); err != nil {

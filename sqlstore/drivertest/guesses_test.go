@@ -176,11 +176,13 @@ func TestRecoveryAtOnce(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		ctx, sent := bounded(t), make(outbox, 16)
 		stores := tt.replicas(t)
-		a, _ := newAccounts(t, stores)
+		a, factors := newAccounts(t, stores)
 		var flows [2]*recovery.Recovery
 		for i, s := range stores {
 			var err error
-			if flows[i], err = recovery.New(a[i], s, s, sent, recovery.Config{BaseURL: "https://app.test"}); err != nil {
+			if flows[i], err = recovery.New(a[i], s, s, sent, recovery.Config{
+				BaseURL: "https://app.test", OnFirstProof: factors[i].Disable,
+			}); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() {
@@ -218,7 +220,10 @@ func TestRecoveryAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, link, _ := strings.Cut((<-sent).Link, "token=")
-			n = atOnce(func(i int) error { return flows[i%2].Reset(ctx, link, "battery staple "+fmt.Sprint(i)) })
+			n = atOnce(func(i int) error {
+				_, err := flows[i%2].Reset(ctx, link, "battery staple "+fmt.Sprint(i))
+				return err
+			})
 			if n != 1 {
 				t.Errorf("one link was accepted %d times, want once", n)
 			}
