@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -13,15 +14,29 @@ import (
 // Register adds an account and returns it, without its PasswordHash. It returns
 // [ErrInvalidUsername] or a [*passwords.Error] if name or password break a rule, and [ErrUserExists]
 // if the name is taken: of concurrent calls for one name exactly one succeeds.
+//
+// A [Throttle] counts each call, whatever becomes of it, for the network of the device alone. It
+// returns a [*passwords.RetryError] of [ErrTooManyAttempts] if there were too many. However many
+// calls wait for a hash, logins do not wait for them: see [passwords.Limit].
 func (a *Authenticator) Register(ctx context.Context, username, password string) (User, error) {
 	name, err := a.usernames.Accept(username)
 	if err != nil {
 		return User{}, fmt.Errorf("%w: %w", ErrInvalidUsername, err)
 	}
+	if err := a.passwords.Check(password); err != nil {
+		return User{}, err
+	}
+	if err := a.countRegistration(ctx); err != nil {
+		return User{}, err
+	}
+	// Refuse a taken name before it costs a hash: the answer tells that it is taken anyway.
+	if u, err := a.userByName(ctx, name); err != nil || u.ID != "" {
+		return User{}, cmp.Or(err, ErrUserExists)
+	}
 	if err := a.passwords.Accept(ctx, name, password); err != nil {
 		return User{}, err
 	}
-	encoded, err := a.hash(ctx, password)
+	encoded, err := a.hash(anonymous(ctx), password)
 	if err != nil {
 		return User{}, err
 	}

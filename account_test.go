@@ -286,7 +286,7 @@ func TestEndedContext(t *testing.T) {
 }
 
 // TestBusy: more logins than the queue holds are told to come back, whoever they
-// name.
+// name. Registrations have a queue of their own, which ends as that of logins does.
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -307,10 +307,22 @@ func TestBusy(t *testing.T) {
 		start := time.Now()
 		_, known := a.Login(t.Context(), "ada", "wrong")
 		_, unknown := a.Login(t.Context(), "nobody", "wrong")
+		for i := range 64 {
+			all.Go(func() {
+				if _, err := a.Register(t.Context(), fmt.Sprint("new", i), "correct horse"); err != nil {
+					t.Errorf("registration %d of the first 64: %v", i, err)
+				}
+			})
+		}
+		synctest.Wait()
 		_, register := a.Register(t.Context(), "new", "correct horse")
 		for name, err := range map[string]error{"known": known, "unknown": unknown, "register": register} {
+			want := 65 * time.Second
+			if name == "register" {
+				want = 129 * time.Second // 64 logins are served meanwhile, too
+			}
 			retry, ok := errors.AsType[*auth.RetryError](err)
-			if !ok || retry.After != 65*time.Second || auth.HTTPStatus(err) != 503 {
+			if !ok || retry.After != want || auth.HTTPStatus(err) != 503 {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

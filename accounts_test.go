@@ -276,6 +276,8 @@ type noted struct {
 	calls []string
 	begin error
 	after error
+
+	during func() // unless nil: called by Begin
 }
 
 func (n *noted) note(call string, a auth.Attempt) {
@@ -285,10 +287,19 @@ func (n *noted) note(call string, a auth.Attempt) {
 	if a.Target != "" {
 		line += " at " + a.Target
 	}
+	if a.Proven {
+		line += " proven"
+	}
 	n.calls = append(n.calls, line)
 }
 
-func (n *noted) Begin(_ context.Context, a auth.Attempt) error { n.note("begin", a); return n.begin }
+func (n *noted) Begin(_ context.Context, a auth.Attempt) error {
+	n.note("begin", a)
+	if n.during != nil {
+		n.during()
+	}
+	return n.begin
+}
 func (n *noted) Succeed(_ context.Context, a auth.Attempt) (auth.DeviceToken, error) {
 	n.note("succeed", a)
 	return "device", n.after
@@ -345,11 +356,16 @@ func TestThrottleIsAsked(t *testing.T) {
 	over, cancel := context.WithCancel(ctx)
 	throttle.after = errors.New("down")
 	w.since()
-	cancel()
+	throttle.during = cancel
 	if _, err := a.Login(over, "ada", password); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	expect("begin ada invalid IP ", "undo ada invalid IP ")
+	throttle.during = nil
+	if _, err := a.Login(over, "ada", password); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	expect() // an ended context ends a call before it begins
 	if _, err := a.Login(ctx, "ada", password); err != nil {
 		t.Error(err)
 	}
@@ -424,7 +440,7 @@ func TestLoginUserIf(t *testing.T) {
 		t.Errorf("without amr: %v", err)
 	}
 	// Nothing is left to guess: the device is known all the same, where it can be.
-	at := ada[:len(ada)-len(target)] + "user " + u.ID
+	const at = " ada 192.0.2.7 k proven"
 	for _, row := range []struct {
 		begin error
 		told  string
@@ -437,11 +453,23 @@ func TestLoginUserIf(t *testing.T) {
 		if got := strings.Join(throttle.calls, ", "); err != nil || tokens.RefreshToken == "" || tokens.DeviceToken != row.known || got != row.told {
 			t.Errorf("LoginUser where the throttle says %v: %v, device %q, told %q", row.begin, err, string(tokens.DeviceToken), got)
 		}
+		// So is that of an owner who has proven it without logging in.
+		throttle.calls = nil
+		known, err := a.MarkDeviceKnown(from, u.ID)
+		if got := strings.Join(throttle.calls, ", "); err != nil || known != row.known || got != row.told {
+			t.Errorf("MarkDeviceKnown where the throttle says %v: %v, device %q, told %q", row.begin, err, string(known), got)
+		}
+	}
+	if known, err := a.MarkDeviceKnown(from, "nobody"); known != "" || err != auth.ErrInvalidCredentials {
+		t.Errorf("MarkDeviceKnown of nobody: %v, device %q", err, string(known))
 	}
 	if err := store.SetDisabled(ctx, u.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	throttle.calls, throttle.begin = nil, nil
+	if known, err := a.MarkDeviceKnown(from, u.ID); known != "" || err != auth.ErrInvalidCredentials || len(throttle.calls) > 0 {
+		t.Errorf("MarkDeviceKnown, disabled: %v, device %q, told %q", err, string(known), throttle.calls)
+	}
 	if _, err := a.LoginUserIf(ctx, u.ID, target, right, "otp"); err != auth.ErrInvalidCredentials {
 		t.Errorf("disabled: %v", err)
 	}

@@ -13,7 +13,10 @@ import (
 // Authenticator registers accounts, checks passwords, and issues the tokens that it verifies. Make
 // one with [New]. It is immutable and safe for concurrent use.
 //
-// Its methods pass their context on. Where none of the errors they name applies, they return what
+// Its methods pass their context on. A call of a store, throttle or second factor that has begun is not
+// cancelled with it, so that clients who hang up cost a database no connections: it ends after 10
+// seconds, or by a nearer deadline of the context, but not before 2 seconds. No call begins once the
+// context has ended. Where none of the errors they name applies, they return what
 // stores, hashers and issuers return, wrapped: an infrastructure failure, or a [*passwords.RetryError] of
 // [passwords.ErrBusy] if too many hashes are waiting.
 type Authenticator struct {

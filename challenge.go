@@ -59,6 +59,15 @@ func answerTo(err error) answer {
 	return answer{cause: err, status: 500}
 }
 
+// sampledKind returns the error of which the log has one line a second at most, or nil: many requests
+// meet such a state at once.
+func (a answer) sampledKind() error {
+	if a.status == http.StatusServiceUnavailable {
+		return a.cause
+	}
+	return nil
+}
+
 // HTTPStatus returns the status code for an error of this package: 4xx for an error that the
 // caller's input caused, 503 if trying again later may help, and 500 for everything else. For nil it
 // returns 200.

@@ -111,6 +111,9 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 		throttle: cfg.Throttle, second: cfg.SecondFactor, records: cfg.Records, accounts: cfg.Accounts, revoked: cfg.Revoked,
 		hasher: cfg.Hasher, newID: cfg.NewUserID, events: cfg.Events, log: cfg.Logger,
 	}
+	if users != nil {
+		a.detachStores(&cfg.Sessions)
+	}
 	if err := a.check(cfg); err != nil {
 		return nil, err
 	}

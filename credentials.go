@@ -70,11 +70,11 @@ func (a *Authenticator) prove(ctx context.Context, u User, password string) erro
 	if never != nil {
 		encoded = a.unknownHash()
 	}
-	err := a.hasher.Verify(ctx, encoded, password)
+	err := a.verify(ctx, encoded, password)
 	if never == nil && (errors.Is(err, ErrUnknownHash) || errors.Is(err, ErrMalformedHash)) {
 		a.log.ErrorContext(ctx, "auth: a stored password hash cannot be read", "user", u.ID, "error", err)
 		never = err
-		err = a.hasher.Verify(ctx, a.unknownHash(), password)
+		err = a.verify(ctx, a.unknownHash(), password)
 	}
 	_, refused := errors.AsType[*passwords.Error](err)
 	switch {
@@ -107,8 +107,31 @@ func (a *Authenticator) recheck(ctx context.Context, u User) (User, error) {
 	return now, nil
 }
 
+type anonymousKey struct{}
+
+// anonymous returns a context for hashing that anybody may ask for: logins do not wait for it.
+func anonymous(ctx context.Context) context.Context {
+	return context.WithValue(ctx, anonymousKey{}, true)
+}
+
+// queued returns a context that says whom the queue for hashing sees.
+func queued(ctx context.Context) context.Context {
+	caller := passwords.Caller{Anonymous: ctx.Value(anonymousKey{}) != nil}
+	if ip := knownDevice(ctx).IP.Unmap().WithZone(""); ip.Is6() {
+		network, _ := ip.Prefix(64) // cannot fail; one customer has all of it
+		caller.Network = network.String()
+	} else if ip.IsValid() {
+		caller.Network = ip.String()
+	}
+	return passwords.WithCaller(ctx, caller)
+}
+
+func (a *Authenticator) verify(ctx context.Context, encoded, password string) error {
+	return a.hasher.Verify(queued(ctx), encoded, password)
+}
+
 func (a *Authenticator) hash(ctx context.Context, password string) (string, error) {
-	encoded, err := a.hasher.Hash(ctx, password)
+	encoded, err := a.hasher.Hash(queued(ctx), password)
 	if err != nil {
 		return "", fmt.Errorf("auth: hash password: %w", err)
 	}
@@ -158,6 +181,34 @@ func (a *Authenticator) secondFactorDue(ctx context.Context, u User, amr []strin
 	return nil
 }
 
+// decided is the error of an attempt in which another attempt has decided, with the error of that one
+// or nil. The throttle has been told how that one ended, so this one is undone.
+type decided struct{ err error }
+
+func (*decided) Error() string { return "auth: decided by another attempt" }
+
+// beginAttempt asks the throttle.
+func (a *Authenticator) beginAttempt(ctx context.Context, at Attempt) error {
+	err := a.throttle.Begin(ctx, at)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, ErrTooManyAttempts) {
+		a.events(ctx, Event{Kind: EventThrottled, Device: DeviceFromContext(ctx), Err: err})
+	}
+	return fmt.Errorf("auth: throttle: %w", err)
+}
+
+// countRegistration counts a registration for its network, if that is known. The count stays, whatever
+// becomes of the registration: each costs the server the same.
+func (a *Authenticator) countRegistration(ctx context.Context) error {
+	device := knownDevice(ctx)
+	if a.throttle == nil || !device.IP.IsValid() {
+		return nil
+	}
+	return a.beginAttempt(ctx, Attempt{Target: "register", Device: device})
+}
+
 // attempt asks the throttle, calls try, and tells the throttle how the attempt ended. See decision
 // 0034.
 func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tokens, error)) (Tokens, error) {
@@ -165,24 +216,25 @@ func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tok
 		return try()
 	}
 	at.Device = knownDevice(ctx)
-	if err := a.throttle.Begin(ctx, at); err != nil {
-		if errors.Is(err, ErrTooManyAttempts) {
-			a.events(ctx, Event{Kind: EventThrottled, Device: DeviceFromContext(ctx), Err: err})
-		}
-		return Tokens{}, fmt.Errorf("auth: throttle: %w", err)
+	if err := a.beginAttempt(ctx, at); err != nil {
+		return Tokens{}, err
 	}
 	t, err := try()
 	// A client that hangs up must not leave a count behind, nor lose the count of a failure.
 	after, cancel := detached(ctx)
 	defer cancel()
 	var failed error
+	inner, isDecided := err.(*decided)
 	switch {
 	case err == nil:
 		t.DeviceToken, failed = a.throttle.Succeed(after, at)
 	case !errors.Is(err, ErrInvalidCredentials):
 		failed = a.throttle.Undo(after, at)
 	}
-	if err == errSecondFactorDue {
+	switch {
+	case isDecided:
+		err = inner.err
+	case err == errSecondFactorDue:
 		err = nil
 	}
 	if failed != nil {
@@ -191,20 +243,17 @@ func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tok
 	return t, err
 }
 
-// markDeviceKnown records the device after a login by an unguessable secret (a link, a passkey).
-// Where the throttle refuses the attempt, as it may for a network that guesses, the device stays
-// unknown. See decision 0076.
+// markDeviceKnown records the device after a login by an unguessable secret (a link, a passkey). No
+// throttle refuses that, whoever guesses: it is the way in that strangers cannot use up. See
+// decision 0095.
 func (a *Authenticator) markDeviceKnown(ctx context.Context, u User) DeviceToken {
 	if a.throttle == nil {
 		return ""
 	}
-	at := Attempt{Username: u.Username, Device: knownDevice(ctx), Target: "user " + u.ID}
+	at := Attempt{Username: u.Username, Device: knownDevice(ctx), Proven: true}
 	after, cancel := detached(ctx)
 	defer cancel()
 	err := a.throttle.Begin(after, at)
-	if errors.Is(err, ErrTooManyAttempts) {
-		return ""
-	}
 	var known DeviceToken
 	if err == nil {
 		known, err = a.throttle.Succeed(after, at)

@@ -6,7 +6,9 @@
 //	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{
 //		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys,
 //	})
-//	accounts, err := auth.New(memstore.New(), tokens, auth.Config{})
+//	store := memstore.New() // accounts, and counts of failed logins
+//	limits, err := throttle.New(store, throttle.Config{})
+//	accounts, err := auth.New(store, tokens, auth.Config{Throttle: limits})
 //	guard, err := auth.NewMiddleware(accounts, auth.MiddlewareConfig{})
 //
 //	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))

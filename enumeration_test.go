@@ -38,7 +38,7 @@ func BenchmarkEnumeration(b *testing.B) {
 func BenchmarkEnumerationThrottled(b *testing.B) {
 	kinds := []string{"wrong", "unknown", "disabled", "passwordless", "wrong-again"}
 	hasher, users := accountsOfKinds(b, kinds)
-	slow, err := throttle.New(memstore.New(), throttle.Config{FreePerAccount: 1, FirstDelay: 12 * time.Hour})
+	slow, err := throttle.New(memstore.New(), throttle.Config{MaxPerAccount: 1})
 	if err != nil {
 		b.Fatal(err)
 	}

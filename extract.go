@@ -3,6 +3,8 @@ package auth
 import (
 	"net/http"
 	"strings"
+
+	"github.com/seed-e36e2130/auth/internal/cookies"
 )
 
 // Extractor finds the token in a request; [BearerToken] and [Cookie] return the usual ones.
@@ -66,27 +68,16 @@ type cookie string
 
 func (cookie) Ambient() bool { return true }
 
-// Extract parses the header itself: net/http leaves out malformed cookies, which would then count as
-// absent.
 func (c cookie) Extract(r *http.Request) (string, error) {
-	const space = " \t\r\n"
 	token, found := "", 0
-	for _, field := range r.Header["Cookie"] {
-		for pair := range strings.SplitSeq(field, ";") {
-			name, value, _ := strings.Cut(strings.Trim(pair, space), "=")
-			if strings.TrimRight(name, space) == string(c) {
-				token = value
-				found++
-			}
-		}
+	for value := range cookies.Values(r.Header, string(c)) {
+		token = value
+		found++
 	}
-	if found > 1 {
+	switch {
+	case found > 1:
 		return "", ErrInvalidRequest
-	}
-	if n := len(token); n >= 2 && token[0] == '"' && token[n-1] == '"' {
-		token = token[1 : n-1] // RFC 6265 section 4.1.1
-	}
-	if token == "" {
+	case token == "":
 		return "", ErrNoCredentials
 	}
 	return token, nil

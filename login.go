@@ -74,6 +74,22 @@ func (a *Authenticator) LoginUser(ctx context.Context, userID string, amr ...str
 	return t, err
 }
 
+// MarkDeviceKnown makes the device of the call known for an account that has proven its identity to
+// the host without logging in, as a password reset by a link in a mail does. It returns what
+// [Device].Known holds from then on: strangers who guess at the account do not keep that device out.
+// It returns "" without a [Throttle], and [ErrInvalidCredentials] if there is no such account or it is
+// disabled.
+func (a *Authenticator) MarkDeviceKnown(ctx context.Context, userID string) (DeviceToken, error) {
+	u, err := a.userByID(ctx, userID)
+	switch {
+	case err != nil:
+		return "", err
+	case u.ID == "" || u.Disabled:
+		return "", ErrInvalidCredentials
+	}
+	return a.markDeviceKnown(ctx, u), nil
+}
+
 // LoginUserIf is [Authenticator.LoginUser] for an identity that is proven by something that can be
 // guessed, such as a code in a mail. It asks the [Throttle], calls proven, and logs in if that
 // returns nil. An [ErrInvalidCredentials] of proven counts as a failure at target, the host's name
@@ -175,7 +191,8 @@ func (a *Authenticator) admit(ctx context.Context, u User, amr []string) (Tokens
 // LoginMFA continues the login that returned a [*MFARequiredError], whose Token it takes, and proves
 // its second factor by a code. It returns [ErrInvalidCredentials] if the code is wrong, and from then
 // on if the login is over: after 5 codes, 5 minutes, or a change of the password. Wrong codes count
-// as failed logins.
+// as failures at the second factor, apart from those at the password: strangers cannot use up the
+// attempts of an owner who has proven the password.
 func (a *Authenticator) LoginMFA(ctx context.Context, mfaToken, code string) (Tokens, error) {
 	if a.second == nil {
 		return Tokens{}, errNoSecondFactor
@@ -192,7 +209,7 @@ func (a *Authenticator) LoginMFA(ctx context.Context, mfaToken, code string) (To
 	if u.ID == "" || u.Disabled || subtle.ConstantTimeCompare(password[:], login.Password[:]) != 1 {
 		return Tokens{}, ErrInvalidCredentials
 	}
-	return a.attempt(ctx, Attempt{Username: u.Username}, func() (Tokens, error) {
+	return a.attempt(ctx, secondFactorOf(u), func() (Tokens, error) {
 		login.Tries++ // before the code is looked at, so that concurrent codes are counted, too
 		r.Value, _ = json.Marshal(login)
 		if err := a.usePending(a.records.ReplaceRecord(ctx, r.Renew(), r)); err != nil {
@@ -212,6 +229,9 @@ func (a *Authenticator) LoginMFA(ctx context.Context, mfaToken, code string) (To
 		return a.begin(ctx, u, amr)
 	})
 }
+
+// secondFactorOf returns an attempt at the second factor of an account.
+func secondFactorOf(u User) Attempt { return Attempt{Username: u.Username, Target: "mfa " + u.ID} }
 
 var errNoSecondFactor = errors.New("auth: Config.SecondFactor is nil")
 
@@ -290,49 +310,52 @@ func (a *Authenticator) StepUp(ctx context.Context, p *Principal, password, code
 	if err != nil {
 		return Tokens{}, err
 	}
+	if password == "" {
+		return a.attempt(ctx, secondFactorOf(u), func() (Tokens, error) { return a.stepUpByCode(ctx, u, p, nil, code) })
+	}
 	return a.attempt(ctx, Attempt{Username: u.Username}, func() (Tokens, error) {
-		amr, err := a.proveAgain(ctx, u, password, code)
-		if err != nil {
+		if err := a.prove(ctx, u, password); err != nil {
 			return Tokens{}, err
 		}
-		due := a.secondFactorDue(ctx, u, amr)
-		if due != nil && due != errSecondFactorDue {
-			return Tokens{}, due
+		amr := []string{"pwd"}
+		switch {
+		case code == "":
+			return a.stepUp(ctx, u, p, amr)
+		case a.second == nil:
+			return Tokens{}, ErrInvalidCredentials
 		}
-		t, err := a.issueAgain(ctx, u, p, amr)
-		if err != nil {
-			return Tokens{}, err
-		}
-		return t, due
+		t, err := a.attempt(ctx, secondFactorOf(u), func() (Tokens, error) { return a.stepUpByCode(ctx, u, p, amr, code) })
+		return t, &decided{err}
 	})
 }
 
-// proveAgain proves a password, the code of a second factor, or both, and returns the authentication
-// methods. An empty password or code is not proven.
-func (a *Authenticator) proveAgain(ctx context.Context, u User, password, code string) (amr []string, err error) {
-	if password != "" {
-		if err := a.prove(ctx, u, password); err != nil {
-			return nil, err
-		}
-		amr = []string{"pwd"}
-	}
+// stepUpByCode proves the code of a second factor, after the methods that were proven already.
+func (a *Authenticator) stepUpByCode(ctx context.Context, u User, p *Principal, proven []string, code string) (Tokens, error) {
 	if u.ID == "" || u.Disabled {
-		return nil, ErrInvalidCredentials
-	}
-	if code == "" {
-		return amr, nil
-	}
-	if a.second == nil {
-		return nil, ErrInvalidCredentials
+		return Tokens{}, ErrInvalidCredentials
 	}
 	methods, err := a.proveSecond(ctx, u.ID, code)
-	switch {
-	case err != nil:
-		return nil, err
-	case amr == nil: // one factor alone, whatever the login was
-		return methods, nil
+	if err != nil {
+		return Tokens{}, err
 	}
-	return union(amr, methods, mfa), nil
+	if proven != nil { // otherwise one factor alone, whatever the login was
+		methods = union(proven, methods, mfa)
+	}
+	return a.stepUp(ctx, u, p, methods)
+}
+
+// stepUp issues the token of a caller who has proven amr. It returns errSecondFactorDue with it where
+// the attempt must forgive no failures.
+func (a *Authenticator) stepUp(ctx context.Context, u User, p *Principal, amr []string) (Tokens, error) {
+	due := a.secondFactorDue(ctx, u, amr)
+	if due != nil && due != errSecondFactorDue {
+		return Tokens{}, due
+	}
+	t, err := a.issueAgain(ctx, u, p, amr)
+	if err != nil {
+		return Tokens{}, err
+	}
+	return t, due
 }
 
 // issueAgain issues the access token of a caller who has proven amr. Without a session the token

@@ -363,6 +363,47 @@ func TestWrongCodesAreTold(t *testing.T) {
 	}
 }
 
+// A second factor has a budget of its own: its wrong codes do not count as wrong passwords, and a right
+// password is no failure where a wrong code follows it.
+func TestSecondFactorCountsApart(t *testing.T) {
+	t.Parallel()
+	ctx, store := t.Context(), memstore.New()
+	second, told := &codes{users: make(map[string][]string)}, new(noted)
+	a := newAuthenticator(t, store, auth.Config{SecondFactor: second, Records: store, Throttle: told})
+	u, err := a.Register(ctx, "ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.users[u.ID] = []string{"1", "2", "3"}
+	pending := login(t, a)
+	told.calls = nil
+	_, _ = a.LoginMFA(ctx, pending, "wrong")
+	in, err := a.LoginMFA(ctx, pending, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = a.StepUp(ctx, in.Principal, "", "wrong")
+	if _, err := a.StepUp(ctx, in.Principal, password, "wrong"); err != auth.ErrInvalidCredentials {
+		t.Errorf("a step-up with a wrong code: %v", err)
+	}
+	_, _ = a.StepUp(ctx, in.Principal, "wrong password", "2")
+	if up, err := a.StepUp(ctx, in.Principal, password, "2"); err != nil || up.DeviceToken == "" {
+		t.Errorf("a step-up with both factors: %v, device token %q", err, string(up.DeviceToken))
+	}
+	const pwd = " ada invalid IP "
+	mfa := pwd + " at mfa " + u.ID
+	want := []string{
+		"begin" + mfa, "begin" + mfa, "succeed" + mfa,
+		"begin" + mfa,
+		"begin" + pwd, "begin" + mfa, "undo" + pwd,
+		"begin" + pwd,
+		"begin" + pwd, "begin" + mfa, "succeed" + mfa, "undo" + pwd,
+	}
+	if !slices.Equal(told.calls, want) {
+		t.Errorf("the throttle was told\n%q, want\n%q", told.calls, want)
+	}
+}
+
 // Where there are no sessions, one factor prolongs no login that took two.
 func TestStepUpWithoutSessions(t *testing.T) {
 	t.Parallel()

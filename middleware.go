@@ -29,7 +29,8 @@ type MiddlewareConfig struct {
 	Extractors []Extractor
 
 	// TrustedOrigins are other origins whose pages may send requests with an ambient credential, such
-	// as a [Cookie]. Each is "https://host" or "https://host:port", as browsers write it in Origin.
+	// as a [Cookie]. Each is "https://host" or "https://host:port", as browsers write it in Origin,
+	// or http to this machine: others on the network can change any other page that comes over http.
 	TrustedOrigins []string
 
 	// ErrorHandler writes the answer to a request that was refused or could not be decided.
@@ -293,7 +294,7 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, p
 		h.Set("Retry-After", problem.RetryAfter(retry.After))
 	}
 	if a.status >= 500 {
-		problem.Log(m.logger, r, err)
+		problem.Log(m.logger, r, err, a.sampledKind())
 	}
 	if m.errorHandler != nil {
 		m.errorHandler(w, r, err)

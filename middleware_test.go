@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
@@ -209,10 +210,16 @@ func TestMiddlewareWorld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log strings.Builder
-			m := middleware(t, fails(row.err), auth.MiddlewareConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-			for _, h := range []http.Handler{m.Require(whoami), m.Optional(whoami), m.RequireScope("a")(whoami), m.RequireRole("a")(whoami)} {
+			for _, guard := range []func(*auth.Middleware) http.Handler{
+				func(m *auth.Middleware) http.Handler { return m.Require(whoami) },
+				func(m *auth.Middleware) http.Handler { return m.Optional(whoami) },
+				func(m *auth.Middleware) http.Handler { return m.RequireScope("a")(whoami) },
+				func(m *auth.Middleware) http.Handler { return m.RequireRole("a")(whoami) },
+			} {
 				log.Reset()
-				w := serve(h, request("GET", ada))
+				// A logger gets one line a second of a 503, so each guard has its own.
+				m := middleware(t, fails(row.err), auth.MiddlewareConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				w := serve(guard(m), request("GET", ada))
 				if w.Code != row.status || w.Header().Get("Retry-After") != row.retry {
 					t.Errorf("%v is answered %d, Retry-After %q; want %d, %q", row.err, w.Code, w.Header().Get("Retry-After"), row.status, row.retry)
 				}
@@ -228,6 +235,30 @@ func TestMiddlewareWorld(t *testing.T) {
 				if logged := log.Len() > 0; logged == row.silent || row.err != nil && logged && !strings.Contains(log.String(), row.err.Error()) {
 					t.Errorf("%v is logged as %q", row.err, log.String())
 				}
+			}
+		})
+	}
+}
+
+// While the state of revocations is unknown, or logins are too many, the log has one line a second of
+// each, with the number of those left out.
+func TestMiddlewareLogIsSampled(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		auth.ErrRevocationUnknown, &auth.RetryError{Err: auth.ErrRevocationUnknown, After: time.Second},
+		&auth.RetryError{Err: auth.ErrBusy, After: time.Second}, auth.ErrKeysUnavailable,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log strings.Builder
+			m := middleware(t, fails(err), auth.MiddlewareConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			for range 1000 { // in 10 s
+				if w := serve(m.Require(whoami), request("GET", ada)); w.Code != 503 {
+					t.Fatalf("%v is answered %d, want 503", err, w.Code)
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if lines := strings.Count(log.String(), "\n"); lines != 10 || strings.Count(log.String(), "left_out=99") != 9 {
+				t.Errorf("1,000 times %v in 10 s wrote %d lines, want 10, of which 9 say left_out=99: %s", err, lines, log.String())
 			}
 		})
 	}

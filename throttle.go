@@ -7,11 +7,19 @@ type Attempt struct {
 	Username string // in canonical form; for a name of nobody as it was given, or Target
 	Device   Device // device the attempt comes from
 
-	// Target, if not empty, names what may be guessed other than the account's password and second
-	// factor, such as the codes that are sent to an address. Failures are then counted by Target and
+	// Target, if not empty, names what may be guessed other than the account's password, such as its
+	// second factor or the codes that are sent to an address. Failures are then counted by Target and
 	// not by Username, so that a client who guesses codes does not learn which account the address
-	// belongs to. Devices are known by Username all the same.
+	// belongs to. Devices are known by Username all the same, and a success at a target is one at the
+	// account.
+	//
+	// A Target without a Username is work that anybody may ask for, such as "register". It is about no
+	// account, so it is counted for the device's network alone, and apart from other targets.
 	Target string
+
+	// Proven says that the identity was proven by something that cannot be guessed, such as a link in
+	// a mail. Begin refuses and counts no such attempt, and Succeed marks its device as known.
+	Proven bool
 }
 
 // Throttle decides, before credentials are looked at, whether there were too many attempts; package

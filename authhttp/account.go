@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
-	"slices"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
@@ -38,8 +37,8 @@ func (cfg Config) guarded(
 		next(w, r, p)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !slices.Contains(allowed, r.Method) {
-			cfg.refuse(w, r, notAllowed(w, allowed...))
+		if err := cfg.screen(w, r, allowed...); err != nil {
+			cfg.refuse(w, r, err)
 			return
 		}
 		verified.ServeHTTP(w, r)
@@ -54,6 +53,7 @@ type Users interface {
 // Me returns the endpoint for the caller's own account: GET answers with its id and username, or
 // with 401 if the account has been deleted or disabled.
 func Me(users Users, guard Guard, cfg Config) http.Handler {
+	users = detached(users)
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		u, err := users.UserByID(r.Context(), p.Subject())
 		if errors.Is(err, auth.ErrUserNotFound) || err == nil && u.Disabled {
@@ -74,8 +74,11 @@ type SessionLister interface {
 }
 
 // Sessions returns the endpoint for the caller's sessions. GET lists them, the last used first, and
-// marks the session that asks as current. DELETE ends all sessions but that one.
+// marks the session that asks as current. DELETE ends all sessions but that one. A stolen access
+// token can then log out its owner, unless the guard asks for a recent login as well, as that of
+// [Mount] does.
 func Sessions(a SessionLister, guard Guard, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		if r.Method == http.MethodDelete {
 			if err := a.EndSessions(auth.WithDevice(r.Context(), cfg.device(r)), p.Subject(), p.SessionID()); err != nil {
@@ -134,8 +137,9 @@ var sessionID = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
 
 // Session returns the endpoint for one session of the caller. The wildcard {id} of the pattern that
 // it is mounted at is the session's ID. DELETE ends the session. An unknown ID and the ID of
-// another user's session have the same answer, 404.
+// another user's session have the same answer, 404. See [Sessions] about stolen access tokens.
 func Session(a SessionEnder, guard Guard, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		id, err := r.PathValue("id"), auth.ErrSessionNotFound
 		if sessionID.MatchString(id) {
@@ -164,6 +168,7 @@ type LogoutAuthenticator interface {
 // access token has expired is answered 401 and must refresh first, because its refresh token is
 // sent to [Refresh] alone.
 func Logout(a LogoutAuthenticator, guard Guard, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	acceptedBody := logoutBody
 	if cfg.Cookies != nil {
 		acceptedBody = emptyBody
@@ -209,6 +214,7 @@ var wrongPassword = &refusal{http.StatusForbidden, "invalid_credentials", "", "t
 // a device_token, as for Login. A wrong current password is answered 403 and not 401, because the
 // access token is valid: a client would try to refresh it after a 401.
 func ChangePassword(a PasswordChanger, guard Guard, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		c := cfg.Cookies.usedBy(r)
 		in, err := cfg.readChecked(w, r, changePasswordBody)
@@ -257,6 +263,7 @@ func (cfg Config) confirmed(
 	guard Guard, b body, do func(ctx context.Context, p *auth.Principal, in input) (result any, err error),
 	answer func(w http.ResponseWriter, result any),
 ) http.Handler {
+	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		in, err := cfg.readChecked(w, r, b)
 		var result any

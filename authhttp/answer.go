@@ -1,10 +1,10 @@
 package authhttp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
@@ -91,6 +91,18 @@ func explain(err error) *refusal {
 // passwordCode returns the code of a password that breaks a rule.
 func passwordCode(rule passwords.Rule) string { return "password_" + string(rule) }
 
+// sampledKind returns the error of a 503 of which the log has one line a second at most, or nil.
+func sampledKind(err error) error {
+	for _, kind := range [...]error{
+		auth.ErrBusy, auth.ErrKeysUnavailable, auth.ErrRevocationUnknown, context.DeadlineExceeded, context.Canceled,
+	} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return nil
+}
+
 // prepare sets the headers of a refusal, and logs a failure that the caller did not cause.
 func (cfg Config) prepare(w http.ResponseWriter, r *http.Request, err error) *refusal {
 	e := explain(err)
@@ -99,7 +111,7 @@ func (cfg Config) prepare(w http.ResponseWriter, r *http.Request, err error) *re
 	}
 	switch {
 	case e.status >= 500:
-		problem.Log(cfg.Logger, r, err)
+		problem.Log(cfg.Logger, r, err, sampledKind(err))
 	case e.status == http.StatusUnauthorized && w.Header()["Www-Authenticate"] == nil:
 		// RFC 9110 section 15.5.2 asks for a challenge in every 401. Browsers open no password
 		// window for this scheme.
@@ -164,12 +176,18 @@ func writeEmpty(w http.ResponseWriter, status int) {
 
 // serve returns a handler that answers GET with a document that never changes.
 func (cfg Config) serve(document any) http.Handler {
-	allowed := []string{http.MethodGet, http.MethodHead}
+	return cfg.public(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, document)
+	}))
+}
+
+// public returns a handler of GET for all clients.
+func (cfg Config) public(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !slices.Contains(allowed, r.Method) {
-			cfg.refuse(w, r, notAllowed(w, allowed...))
+		if err := cfg.screen(w, r, http.MethodGet, http.MethodHead); err != nil {
+			cfg.refuse(w, r, err)
 			return
 		}
-		write(w, http.StatusOK, document)
+		next.ServeHTTP(w, r)
 	})
 }

@@ -57,6 +57,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/problem"
@@ -74,11 +75,17 @@ type Config struct {
 
 	// ClientIP returns the address of the client, or the zero Addr if it is unknown. Sessions,
 	// events and the throttle use it. nil: the address that the connection comes from. Behind
-	// proxies use [TrustProxies].
+	// proxies use [TrustProxies] or [TrustUnixSocket].
+	//
+	// If it is nil and a request comes from a loopback or private address with X-Forwarded-For,
+	// Forwarded or X-Real-Ip, there is a proxy, and the client's address is unknown. As long as
+	// addresses are unknown, attempts are not counted by network, and Logger receives one error.
 	ClientIP func(r *http.Request) netip.Addr
 
 	// Logger receives failures that the caller did not cause. nil: nothing is logged.
 	Logger *slog.Logger
+
+	unknownClient *sync.Once // logs that the client's address is unknown: see [Config.shared]
 }
 
 // Registrar is what [Register] calls. [auth.Authenticator] implements it.
@@ -94,15 +101,16 @@ type Authenticator interface {
 // Register returns the endpoint that creates an account. It takes the JSON object {"username": …,
 // "password": …} and answers 201 with the id and username of the account as they are stored. It
 // logs nobody in, and gives the account no address for package recovery; a Registrar of the host's
-// own can do that.
+// own can do that. The context of the call has the client's device.
 func Register(a Registrar, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := registerBody.read(w, r)
+		in, err := cfg.read(w, r, registerBody)
 		if err != nil {
 			cfg.refuse(w, r, err)
 			return
 		}
-		user, err := a.Register(r.Context(), in.values["username"], in.values["password"])
+		user, err := a.Register(cfg.withDevice(r, in, cfg.Cookies), in.values["username"], in.values["password"])
 		if err != nil {
 			cfg.refuse(w, r, err)
 			return
@@ -129,6 +137,7 @@ type account struct {
 // error and error_description of section 5.2. For an account with a second factor the answer is 403
 // with the code mfa_required and an mfa_token for [LoginMFA].
 func Login(a Authenticator, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.readChecked(w, r, loginBody)
 		var t auth.Tokens

@@ -1,17 +1,23 @@
 package authhttp
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/cookies"
 	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
@@ -34,7 +40,7 @@ type CookieConfig struct {
 	SameSite http.SameSite
 
 	// TrustedOrigins are other origins whose pages may call the endpoints, as in
-	// [auth.MiddlewareConfig].
+	// [auth.MiddlewareConfig]. With secure cookies they are https.
 	TrustedOrigins []string
 
 	// DangerouslyInsecureLocalhost leaves out the attribute Secure, and therefore the prefixes of
@@ -48,23 +54,28 @@ type CookieConfig struct {
 // token in __Host-device. All are HttpOnly and Secure. If [Config].Cookies is set, the endpoints
 // that log in give tokens as cookies and never in a body. Cookies is immutable and safe for
 // concurrent use.
+//
+// A sibling subdomain can set __Secure-refresh for the common parent domain, but no cookie whose
+// name begins with __Host-. The cookie __Host-refresh-id therefore holds a digest of the refresh
+// token, and [Refresh] ignores every refresh token that has another digest: nobody can log a browser
+// in, or switch it to another account, by planting a cookie. The next login removes planted cookies.
 type Cookies struct {
-	access, refresh, device string // names of the cookies
-	refreshPath             string
-	sameSite                http.SameSite // of the access token's cookie
-	insecure                bool
-	origins                 *http.CrossOriginProtection
+	access, refresh, refreshID, device string // names of the cookies
+	refreshPath                        string
+	sameSite                           http.SameSite // of the access token's cookie
+	insecure                           bool
+	origins                            *http.CrossOriginProtection
 }
 
 // NewCookies returns Cookies, or every fault of cfg as a [*cfgerr.Error].
 func NewCookies(cfg CookieConfig) (*Cookies, error) {
 	faults := cfgerr.Faults{Prefix: "authhttp.CookieConfig."}
 	c := &Cookies{
-		access: "__Host-access", refresh: "__Secure-refresh", device: "__Host-device", refreshPath: cfg.RefreshPath,
-		sameSite: cfg.SameSite, insecure: cfg.DangerouslyInsecureLocalhost,
+		access: "__Host-access", refresh: "__Secure-refresh", refreshID: "__Host-refresh-id", device: "__Host-device",
+		refreshPath: cfg.RefreshPath, sameSite: cfg.SameSite, insecure: cfg.DangerouslyInsecureLocalhost,
 	}
 	if c.insecure {
-		c.access, c.refresh, c.device = "access", "refresh", "device"
+		c.access, c.refresh, c.refreshID, c.device = "access", "refresh", "refresh-id", "device"
 	}
 	if !isCookiePath(c.refreshPath) {
 		faults.Add("RefreshPath", c.refreshPath, "must be the path of Refresh, like /auth/refresh, in its shortest form")
@@ -77,6 +88,11 @@ func NewCookies(cfg CookieConfig) (*Cookies, error) {
 		faults.Add("SameSite", fmt.Sprint(int(c.sameSite)), "must be 0, Lax or Strict")
 	}
 	c.origins = origin.Protection(cfg.TrustedOrigins, func(o string) { faults.Add("TrustedOrigins", o, origin.Fault) })
+	for _, o := range cfg.TrustedOrigins {
+		if plain := strings.HasPrefix(o, "http:"); plain && !c.insecure {
+			faults.Add("TrustedOrigins", o, "must be https: browsers send no secure cookies for a page that came over http")
+		}
+	}
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
@@ -91,13 +107,28 @@ func isCookiePath(p string) bool {
 }
 
 // Extractor returns an extractor of the access token's cookie, for
-// [auth.MiddlewareConfig].Extractors.
-func (c *Cookies) Extractor() auth.Extractor { return auth.Cookie(c.access) }
+// [auth.MiddlewareConfig].Extractors. It reads an insecure cookie from requests for localhost alone.
+func (c *Cookies) Extractor() auth.Extractor {
+	if c.insecure {
+		return localCookie{auth.Cookie(c.access)}
+	}
+	return auth.Cookie(c.access)
+}
+
+// localCookie extracts a cookie from requests for localhost alone.
+type localCookie struct{ auth.Extractor }
+
+func (c localCookie) Extract(r *http.Request) (string, error) {
+	if !isLocalhost(r.Host) {
+		return "", auth.ErrNoCredentials
+	}
+	return c.Extractor.Extract(r)
+}
 
 // readBy reports whether guard reads the access token's cookie.
 func (c *Cookies) readBy(guard *auth.Middleware) bool {
 	cookie := http.Header{"Cookie": {c.access + "=token"}}
-	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: cookie}
+	r := &http.Request{Method: http.MethodGet, Host: "localhost", URL: &url.URL{Path: "/"}, Header: cookie}
 	return slices.ContainsFunc(guard.Extractors(), func(e auth.Extractor) bool {
 		_, err := e.Extract(r)
 		return !errors.Is(err, auth.ErrNoCredentials)
@@ -111,17 +142,110 @@ func (c *Cookies) check(r *http.Request) error {
 	if c == nil {
 		return nil
 	}
-	if c.insecure && !isLocalhost(r.Host) {
-		return &refusal{http.StatusMisdirectedRequest, "", "",
-			"insecure cookies are enabled, so only requests for localhost are answered"}
+	if err := c.checkHost(r); err != nil {
+		return err
 	}
 	if c.origins.Check(r) != nil {
 		return auth.ErrCrossOrigin
 	}
 	_, err := auth.BearerToken().Extract(r)
 	hasBearer := !errors.Is(err, auth.ErrNoCredentials)
-	if hasBearer && (hasCookie(r, c.access) || hasCookie(r, c.refresh)) {
+	if !hasBearer {
+		return nil
+	}
+	if _, err := c.refreshToken(r); err == nil || hasCookie(r, c.access) {
 		return auth.ErrInvalidRequest
+	}
+	return nil
+}
+
+// refreshToken returns the refresh token of r: the one with the digest in __Host-refresh-id. It
+// returns [auth.ErrNoCredentials] if r carries no such token, whatever others it carries.
+func (c *Cookies) refreshToken(r *http.Request) (string, error) {
+	id, err := auth.Cookie(c.refreshID).Extract(r)
+	if err != nil {
+		return "", err
+	}
+	for token := range cookies.Values(r.Header, c.refresh) {
+		if subtle.ConstantTimeCompare([]byte(refreshID(token)), []byte(id)) == 1 {
+			return token, nil
+		}
+	}
+	return "", auth.ErrNoCredentials
+}
+
+// refreshID returns the digest of a refresh token.
+func refreshID(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// sendsOnlyOwn reports whether r carries the browser's own refresh token, and no planted one.
+func (c *Cookies) sendsOnlyOwn(r *http.Request) bool {
+	n := 0
+	for range cookies.Values(r.Header, c.refresh) {
+		n++
+	}
+	_, err := c.refreshToken(r)
+	return n == 1 && err == nil
+}
+
+// maxParents is for how many domains planted cookies are expired: the host and its parents with the
+// fewest labels. A sibling shares one of these with the host. It bounds the length of an answer.
+const maxParents = 4
+
+// expirePlanted removes each refresh token that a subdomain of the host or of its parents can have
+// set: for each domain, and each path from which browsers send the cookie to [Refresh]. It must run
+// before the browser's own cookie is set, because some browsers take a cookie for the host and one
+// for the domain of the same name for one cookie.
+func (c *Cookies) expirePlanted(w http.ResponseWriter, r *http.Request) {
+	for _, domain := range cookieDomains(r.Host) {
+		for _, path := range cookiePaths(c.refreshPath) {
+			cookie := c.cookie(c.refresh, "", 0)
+			cookie.Domain, cookie.Path, cookie.MaxAge = domain, path, -1
+			http.SetCookie(w, cookie)
+		}
+	}
+}
+
+// domainName matches a name that a cookie may have as its Domain.
+var domainName = regexp.MustCompile(`^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+$`)
+
+// cookieDomains returns the domains of cookies that browsers send to host, at most maxParents. It
+// returns none for an address, and for a name without a dot.
+func cookieDomains(host string) (domains []string) {
+	name := strings.TrimSuffix(strings.ToLower((&url.URL{Host: host}).Hostname()), ".")
+	if _, err := netip.ParseAddr(name); err == nil || len(name) > 253 || !domainName.MatchString(name) {
+		return nil
+	}
+	for strings.Contains(name, ".") {
+		domains = append(domains, name)
+		_, name, _ = strings.Cut(name, ".")
+	}
+	return domains[max(0, len(domains)-maxParents):]
+}
+
+// cookiePaths returns the paths of cookies that browsers send to a path (RFC 6265 section 5.1.4).
+func cookiePaths(path string) (paths []string) {
+	for i := range path {
+		if path[i] != '/' {
+			continue
+		}
+		if i > 0 {
+			paths = append(paths, path[:i])
+		}
+		paths = append(paths, path[:i+1])
+	}
+	return append(paths, path)
+}
+
+// checkHost refuses a request that is not for localhost if the cookies are insecure. Every endpoint
+// calls it: otherwise a name of an attacker that resolves to this machine would reach those that
+// only read. A nil c refuses none.
+func (c *Cookies) checkHost(r *http.Request) error {
+	if c != nil && c.insecure && !isLocalhost(r.Host) {
+		return &refusal{http.StatusMisdirectedRequest, "", "",
+			"insecure cookies are enabled, so only requests for localhost are answered"}
 	}
 	return nil
 }
@@ -147,22 +271,27 @@ func isLocalhost(host string) bool {
 	return origin.IsLoopback(name) || strings.HasSuffix(name, ".localhost")
 }
 
-// set sets the cookies of t, each for the life of its token. It returns an error, and sets none, if
-// a browser would drop one.
-func (c *Cookies) set(w http.ResponseWriter, t auth.Tokens) error {
-	cookies := []*http.Cookie{c.cookie(c.access, t.AccessToken, t.ExpiresIn)}
+// set sets the cookies of t in answer to r, each for the life of its token. With a refresh token it
+// first removes those that others may have planted. It returns an error, and sets none, if a browser
+// would drop one.
+func (c *Cookies) set(w http.ResponseWriter, r *http.Request, t auth.Tokens) error {
+	list := []*http.Cookie{c.cookie(c.access, t.AccessToken, t.ExpiresIn)}
 	if t.RefreshToken != "" {
-		cookies = append(cookies, c.cookie(c.refresh, t.RefreshToken, t.RefreshExpiresIn))
+		list = append(list, c.cookie(c.refresh, t.RefreshToken, t.RefreshExpiresIn),
+			c.cookie(c.refreshID, refreshID(t.RefreshToken), t.RefreshExpiresIn))
 	}
 	if t.DeviceToken != "" {
-		cookies = append(cookies, c.cookie(c.device, string(t.DeviceToken), deviceLife))
+		list = append(list, c.cookie(c.device, string(t.DeviceToken), deviceLife))
 	}
-	for _, cookie := range cookies {
+	for _, cookie := range list {
 		if err := cookie.Valid(); err != nil || len(cookie.Name)+len(cookie.Value) > maxCookie {
 			return fmt.Errorf("authhttp: the token for cookie %s is too long, or has characters that a cookie may not have", cookie.Name)
 		}
 	}
-	for _, cookie := range cookies {
+	if t.RefreshToken != "" && !c.sendsOnlyOwn(r) {
+		c.expirePlanted(w, r)
+	}
+	for _, cookie := range list {
 		http.SetCookie(w, cookie)
 	}
 	return nil
@@ -174,7 +303,7 @@ func (c *Cookies) clear(w http.ResponseWriter) {
 	if c == nil {
 		return
 	}
-	for _, name := range []string{c.access, c.refresh} {
+	for _, name := range []string{c.access, c.refresh, c.refreshID} {
 		cookie := c.cookie(name, "", 0)
 		cookie.MaxAge = -1
 		http.SetCookie(w, cookie)
@@ -210,7 +339,7 @@ func (cfg Config) writeTokens(w http.ResponseWriter, r *http.Request, c *Cookies
 		write(w, http.StatusOK, t)
 		return
 	}
-	if err := c.set(w, t); err != nil {
+	if err := c.set(w, r, t); err != nil {
 		cfg.refuse(w, r, err)
 		return
 	}

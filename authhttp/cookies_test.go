@@ -61,15 +61,16 @@ func TestCookieAttributes(t *testing.T) {
 		lines := header["Set-Cookie"]
 		for i, row := range []struct{ name, attributes string }{
 			{"__Host-access", "; HttpOnly; Secure; SameSite=Lax"}, {"__Secure-refresh", "; HttpOnly; Secure; SameSite=Strict"},
+			{"__Host-refresh-id", "; HttpOnly; Secure; SameSite=Strict"},
 		} {
-			path := []string{"; Path=/", "; Path=/auth/refresh"}[i]
-			if len(lines) != 2 || !strings.HasPrefix(lines[i], row.name+"=") || !strings.HasSuffix(lines[i], path+"; Max-Age="+age(row.name)+row.attributes) {
+			path := []string{"; Path=/", "; Path=/auth/refresh", "; Path=/"}[i]
+			if len(lines) != 3 || !strings.HasPrefix(lines[i], row.name+"=") || !strings.HasSuffix(lines[i], path+"; Max-Age="+age(row.name)+row.attributes) {
 				t.Errorf("%s: got cookies %v, want %s with %s", what, lines, row.name, row.attributes)
 			}
 		}
 	}
 	check("login", in.header, func(name string) string {
-		return map[string]string{"__Host-access": "900", "__Secure-refresh": "1209600"}[name]
+		return map[string]string{"__Host-access": "900", "__Secure-refresh": "1209600", "__Host-refresh-id": "1209600"}[name]
 	})
 	c := s.browser()
 	s.call(c, "POST", "/auth/login", object("username", "ada", "password", password), nil).want(t, "login", 200, "")
@@ -78,8 +79,8 @@ func TestCookieAttributes(t *testing.T) {
 
 	strict := newServer(t, cookies(t, authhttp.CookieConfig{SameSite: http.SameSiteStrictMode}))
 	in = strict.call(strict.Client(), "POST", "/auth/login", object("username", "ada", "password", password), nil)
-	if n := strings.Count(strings.Join(in.header["Set-Cookie"], "\n"), "SameSite=Strict"); n != 2 {
-		t.Errorf("login: got cookies %v, want both SameSite=Strict", in.header["Set-Cookie"])
+	if n := strings.Count(strings.Join(in.header["Set-Cookie"], "\n"), "SameSite=Strict"); n != 3 {
+		t.Errorf("login: got cookies %v, want all SameSite=Strict", in.header["Set-Cookie"])
 	}
 }
 
@@ -105,7 +106,9 @@ func TestBrowser(t *testing.T) {
 	s.call(c, "POST", "/auth/refresh", "", page).want(t, "refresh without cookies", 401, "no_credentials")
 	login()
 	for path, want := range map[string][]string{
-		"/": {"__Host-access"}, "/auth/logout": {"__Host-access"}, "/auth/refresh": {"__Host-access", "__Secure-refresh"}, "/auth/refreshed": {"__Host-access"},
+		"/": {"__Host-access", "__Host-refresh-id"}, "/auth/logout": {"__Host-access", "__Host-refresh-id"},
+		"/auth/refresh":   {"__Host-access", "__Host-refresh-id", "__Secure-refresh"},
+		"/auth/refreshed": {"__Host-access", "__Host-refresh-id"},
 	} {
 		if got := names(path); !slices.Equal(got, want) {
 			t.Errorf("cookies sent to %s: got %v, want %v", path, got, want)
@@ -115,14 +118,14 @@ func TestBrowser(t *testing.T) {
 	before := cookiesSentTo("/auth/refresh")
 	refreshed := s.call(c, "POST", "/auth/refresh", "", page).want(t, "refresh", 200, "")
 	after := cookiesSentTo("/auth/refresh")
-	if refreshed.Access+refreshed.Refresh != "" || len(after) != 2 || before[0].Value == after[0].Value || before[1].Value == after[1].Value {
-		t.Errorf("refresh: got %s, want no tokens in the body and two new cookies", refreshed.text)
+	if refreshed.Access+refreshed.Refresh != "" || len(after) != 3 || before[0].Value == after[0].Value || before[1].Value == after[1].Value || before[2].Value == after[2].Value {
+		t.Errorf("refresh: got %s, want no tokens in the body and three new cookies", refreshed.text)
 	}
 	s.call(c, "POST", "/auth/refresh", "{}", page).want(t, "refresh with an empty object", 200, "")
 	s.call(c, "POST", "/auth/refresh", object("refresh_token", after[0].Value), page).want(t, "refresh by a body", 400, "invalid_request")
 
 	changed := s.call(c, "POST", "/auth/password", object("current_password", password, "new_password", password), page).want(t, "change", 200, "")
-	if changed.Access != "" || len(changed.header["Set-Cookie"]) != 2 {
+	if changed.Access != "" || len(changed.header["Set-Cookie"]) != 3 {
 		t.Errorf("change: got %s with %v, want the tokens in cookies", changed.text, changed.header)
 	}
 	s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
@@ -199,7 +202,12 @@ func TestBearerAndCookie(t *testing.T) {
 	s.call(c, "GET", "/auth/me", "", bearer(token)).want(t, "me", 400, "invalid_request")
 	s.call(c, "GET", "/auth/me", "", nil).want(t, "me by cookie", 200, "")
 	s.call(s.Client(), "GET", "/auth/me", "", bearer(token)).want(t, "me by bearer", 200, "")
-	s.call(s.Client(), "POST", "/auth/refresh", "", header{"Cookie": "__Secure-refresh=a; __Secure-refresh=b"}).want(t, "two cookies", 400, "invalid_request")
+	s.call(s.Client(), "POST", "/auth/refresh", "", header{"Cookie": "__Secure-refresh=a; __Secure-refresh=b"}).want(t, "two planted cookies", 401, "no_credentials")
+	own := "__Host-refresh-id=" + authhttp.RefreshID("a")
+	s.call(s.Client(), "POST", "/auth/refresh", "", header{"Cookie": own + "; " + own + "; __Secure-refresh=a"}).want(t, "two digests", 400, "invalid_request")
+	s.call(s.Client(), "POST", "/auth/login", form("username", "ada", "password", password), header{
+		"Cookie": own + "; __Secure-refresh=a", "Authorization": "Bearer " + token,
+	}).want(t, "bearer token and refresh token", 400, "invalid_request")
 
 	// A client that sends its access token in the header gets new tokens in the body.
 	a := s.call(s.Client(), "POST", "/auth/password", object("current_password", password, "new_password", password), bearer(token)).want(t, "password", 200, "")
@@ -250,8 +258,15 @@ func TestInsecureLocalhost(t *testing.T) {
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Cookie", "access=eyJ")
-	if token, err := cfg.Cookies.Extractor().Extract(r); token != "eyJ" || err != nil {
-		t.Errorf("Extract: got %q, %v, want eyJ", token, err)
+	for host, want := range map[string]string{"localhost": "eyJ", "app.localhost:8080": "eyJ", "evil.test": "", "10.0.0.1": ""} {
+		r.Host = host
+		token, err := cfg.Cookies.Extractor().Extract(r)
+		if token != want || errors.Is(err, auth.ErrNoCredentials) != (want == "") {
+			t.Errorf("Extract for host %s: got %q, %v, want %q", host, token, err, want)
+		}
+	}
+	if !cfg.Cookies.Extractor().Ambient() {
+		t.Error("an insecure cookie is not ambient")
 	}
 }
 

@@ -2,10 +2,12 @@ package authhttp
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
@@ -18,16 +20,30 @@ const maxHops = 16
 // entries that the host's own proxies wrote: those whose addresses are in trusted. It reads the
 // list from its end, 16 addresses at most, and returns the first address that is not a trusted
 // proxy's. Any client can write the entries before that one. Each proxy must append the address
-// that it was called from.
+// that it was called from. A connection over a Unix socket has no address, so its list is not read:
+// see [TrustUnixSocket].
 //
 // It returns a [*cfgerr.Error] for each prefix that is invalid, has host bits set, or covers all
 // addresses, and one if there is no prefix.
 func TrustProxies(trusted ...netip.Prefix) (func(*http.Request) netip.Addr, error) {
-	trusted = slices.Clone(trusted)
 	faults := cfgerr.Faults{Prefix: "authhttp.TrustProxies."}
 	if len(trusted) == 0 {
 		faults.Add("trusted", "", "must have the prefixes of the proxies' addresses")
 	}
+	return trustProxies(&faults, trusted, false)
+}
+
+// TrustUnixSocket is [TrustProxies] for a server that listens on a Unix socket: whoever connects to
+// the socket is one of the host's own proxies, too. The mode of the socket must keep others away.
+// trusted has the addresses of further proxies before that one, if there are any.
+func TrustUnixSocket(trusted ...netip.Prefix) (func(*http.Request) netip.Addr, error) {
+	return trustProxies(&cfgerr.Faults{Prefix: "authhttp.TrustUnixSocket."}, trusted, true)
+}
+
+// trustProxies returns the function of TrustProxies, which with socket also trusts a peer without an
+// address.
+func trustProxies(faults *cfgerr.Faults, trusted []netip.Prefix, socket bool) (func(*http.Request) netip.Addr, error) {
+	trusted = slices.Clone(trusted)
 	for _, p := range trusted {
 		if !p.IsValid() || p != p.Masked() || p.Bits() == 0 || p.Addr().Is4In6() {
 			faults.Add("trusted", p.String(), "must be a prefix like 10.0.0.0/8, without host bits, that leaves out some addresses")
@@ -37,6 +53,9 @@ func TrustProxies(trusted ...netip.Prefix) (func(*http.Request) netip.Addr, erro
 		return nil, err
 	}
 	isProxy := func(addr netip.Addr) bool {
+		if !addr.IsValid() {
+			return socket
+		}
 		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(addr) })
 	}
 	return func(r *http.Request) netip.Addr {
@@ -74,11 +93,50 @@ func parseIP(s string) netip.Addr {
 
 // device returns the device that r comes from, without its device token.
 func (cfg Config) device(r *http.Request) auth.Device {
-	clientIP := cfg.ClientIP
-	if clientIP == nil {
-		clientIP = remoteIP
+	return auth.Device{UserAgent: r.UserAgent(), IP: cfg.clientIP(r)}
+}
+
+// clientIP returns the address of the client, or the zero Addr if it is unknown. Then nothing is
+// counted by network, and an error is logged, once: taking the address of a proxy for that of all
+// its clients would let any one of them use up the attempts of all.
+func (cfg Config) clientIP(r *http.Request) netip.Addr {
+	var client netip.Addr
+	switch peer := remoteIP(r); {
+	case cfg.ClientIP != nil:
+		client = cfg.ClientIP(r)
+	case !isLocal(peer) || !isForwarded(r.Header):
+		client = peer
 	}
-	return auth.Device{UserAgent: r.UserAgent(), IP: clientIP(r)}
+	if !client.IsValid() && cfg.Logger != nil {
+		cfg.unknownClient.Do(func() {
+			cfg.Logger.LogAttrs(r.Context(), slog.LevelError,
+				"authhttp: the client's address is unknown, so attempts are not counted by network: "+
+					"set Config.ClientIP to the result of TrustProxies, or of TrustUnixSocket behind a Unix socket",
+				slog.String("peer", r.RemoteAddr))
+		})
+	}
+	return client
+}
+
+// sharedAddressSpace is used within the networks of providers (RFC 6598).
+var sharedAddressSpace = netip.MustParsePrefix("100.64.0.0/10")
+
+// isLocal reports whether a proxy of the host may have the address.
+func isLocal(addr netip.Addr) bool {
+	return addr.IsLoopback() || addr.IsPrivate() || addr.IsLinkLocalUnicast() || sharedAddressSpace.Contains(addr)
+}
+
+// isForwarded reports whether a proxy has added the address that it was called from.
+func isForwarded(h http.Header) bool {
+	return h["X-Forwarded-For"] != nil || h["Forwarded"] != nil || h["X-Real-Ip"] != nil
+}
+
+// shared returns cfg for one endpoint, or for all of one [Mount], which log once together.
+func (cfg Config) shared() Config {
+	if cfg.unknownClient == nil {
+		cfg.unknownClient = new(sync.Once)
+	}
+	return cfg
 }
 
 // withDevice returns the context of r with the device that r comes from. Its device token is the

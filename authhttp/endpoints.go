@@ -92,7 +92,7 @@ var table = []endpoint{
 		name: EndpointRegister, method: "POST", path: "/register", summary: "Create an account",
 		handler: func(m *mount) http.Handler { return Register(m.a, m.cfg.Config) },
 		body:    registerBody, status: 201, schema: "Account",
-		refusals: codes{409: {"username_taken"}, 422: passwordCodes("invalid_username")},
+		refusals: codes{409: {"username_taken"}, 422: passwordCodes("invalid_username"), 429: {""}},
 	},
 	{
 		name: EndpointLogin, method: "POST", path: "/login", summary: "Log in",
@@ -176,21 +176,22 @@ var table = []endpoint{
 	{
 		name: EndpointSessions, method: "GET", path: "/sessions", summary: "List the caller's sessions",
 		needs:      []requirement{needsSessions},
-		handler:    func(m *mount) http.Handler { return Sessions(m.a, m.guard, m.cfg.Config) },
+		handler:    func(m *mount) http.Handler { return Sessions(m.a, m.guardOthers(), m.cfg.Config) },
 		credential: accessToken, status: 200, schema: "Sessions",
 	},
 	{
 		name: EndpointSessions, method: "DELETE", path: "/sessions", summary: "End all other sessions of the caller",
 		needs:      []requirement{needsSessions},
-		handler:    func(m *mount) http.Handler { return Sessions(m.a, m.guard, m.cfg.Config) },
+		handler:    func(m *mount) http.Handler { return Sessions(m.a, m.guardOthers(), m.cfg.Config) },
 		credential: accessToken, status: 204,
+		refusals: codes{401: {"insufficient_user_authentication"}},
 	},
 	{
 		name: EndpointSessions, method: "DELETE", path: "/sessions/{id}", summary: "End one session of the caller",
 		needs:      []requirement{needsSessions},
-		handler:    func(m *mount) http.Handler { return Session(m.a, m.guard, m.cfg.Config) },
+		handler:    func(m *mount) http.Handler { return Session(m.a, m.guardOthers(), m.cfg.Config) },
 		credential: accessToken, status: 204,
-		refusals: codes{404: {"session_not_found"}},
+		refusals: codes{401: {"insufficient_user_authentication"}, 404: {"session_not_found"}},
 	},
 	{
 		name: EndpointPassword, method: "POST", path: "/password",
@@ -295,14 +296,14 @@ var table = []endpoint{
 		name: EndpointJWKS, method: "GET", path: "/.well-known/jwks.json",
 		summary: "Return the keys that verify access tokens (RFC 7517)",
 		needs:   []requirement{needsKeys},
-		handler: func(m *mount) http.Handler { return m.cfg.Keys.JWKSHandler() },
+		handler: func(m *mount) http.Handler { return m.cfg.Config.public(m.cfg.Keys.JWKSHandler()) },
 		status:  200, schema: "JWKSet",
 	},
 	{
 		name: EndpointMetadata, method: "GET", path: "/.well-known/oauth-authorization-server",
 		summary: "Return the metadata of the authorization server (RFC 8414)",
 		needs:   []requirement{needsURLs},
-		handler: func(m *mount) http.Handler { return Config{}.serve(m.metadata()) },
+		handler: func(m *mount) http.Handler { return m.cfg.Config.serve(m.metadata()) },
 		status:  200, schema: "Metadata",
 	},
 	{

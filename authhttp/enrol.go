@@ -52,6 +52,7 @@ var (
 // mfa_enrolled. The object may hold a device_token, and a wrong current password is answered 403,
 // as in [ChangePassword]. To ask for a recent login as well, give it a [GuardFunc].
 func BeginFactor(a PasswordConfirmer, users Users, f Enroller, guard Guard, cfg Config) http.Handler {
+	users = detached(users)
 	return cfg.confirmed(guard, currentPasswordBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
 		if err := a.ConfirmPassword(ctx, p.Subject(), in.values["current_password"]); err != nil {
 			return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/passwords"
 	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
 // members registers accounts whose username is an address, and sends a link to that address at
@@ -43,7 +44,7 @@ func ExampleRegister_addresses() {
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA))))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
 	store, mails := memstore.New(), make(postman, 2)
-	accounts := must(auth.New(store, tokens, auth.Config{NormalizeUsername: recovery.Canonical, Hasher: must(passwords.NewBcrypt(10))}))
+	accounts := must(auth.New(store, tokens, auth.Config{Throttle: must(throttle.New(store, throttle.Config{})), NormalizeUsername: recovery.Canonical, Hasher: must(passwords.NewBcrypt(10))}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	flows := must(recovery.New(accounts, recovery.NewMemoryAddresses(), store, mails, recovery.Config{BaseURL: "https://example.com/account"}))
 	mux := http.NewServeMux()

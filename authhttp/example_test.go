@@ -15,6 +15,7 @@ import (
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/passwords"
 	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
 // postman stands in for a mail server; package smtpnotify sends mails to one.
@@ -31,7 +32,7 @@ func ExampleLoginByLink() {
 	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA))))
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys}))
 	store, addresses, mails := memstore.New(), recovery.NewMemoryAddresses(), make(postman, 1)
-	accounts := must(auth.New(store, tokens, auth.Config{Hasher: must(passwords.NewBcrypt(10))}))
+	accounts := must(auth.New(store, tokens, auth.Config{Throttle: must(throttle.New(store, throttle.Config{})), Hasher: must(passwords.NewBcrypt(10))}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	flows := must(recovery.New(accounts, addresses, store, mails, recovery.Config{BaseURL: "https://example.com/account"}))
 	mux := http.NewServeMux()

@@ -6,6 +6,9 @@ type Row struct {
 	Method, Path string
 }
 
+// RefreshID returns the digest of a refresh token that a browser keeps beside it.
+func RefreshID(token string) string { return refreshID(token) }
+
 // Table returns the rows of the table of endpoints.
 func Table() []Row {
 	var rows []Row

@@ -28,7 +28,7 @@ func FuzzEndpoints(f *testing.F) {
 	mux := http.NewServeMux()
 	for prefix, cfg := range map[string]authhttp.Config{"/b": {PasswordGrant: true}, "/c": {Cookies: jar, PasswordGrant: true}} {
 		err := authhttp.Mount(mux, prefix, accounts, guard, authhttp.MountConfig{
-			Config: cfg, Users: store, Recovery: flows, ResourceServers: must(authhttp.NewResourceServers(map[string]string{"shop": rsSecret})),
+			DangerouslyWithoutThrottle: true, Config: cfg, Users: store, Recovery: flows, ResourceServers: must(authhttp.NewResourceServers(map[string]string{"shop": rsSecret})),
 		})
 		if err != nil {
 			f.Fatal(err)
@@ -42,7 +42,7 @@ func FuzzEndpoints(f *testing.F) {
 	f.Add("POST", "login", asData, multipartBody("username", "ada", "password", "correct horse"), "", "")
 	f.Add("POST", "register", asJSON, `{"username":"bob","password":"correct horse"}`, "", "")
 	f.Add("POST", "token", asForm, "grant_type=refresh_token&refresh_token="+in.RefreshToken, "", "")
-	f.Add("POST", "refresh", asJSON, `{"refresh_token":"`+in.RefreshToken+`"}`, "", "__Secure-refresh="+in.RefreshToken)
+	f.Add("POST", "refresh", asJSON, `{"refresh_token":"`+in.RefreshToken+`"}`, "", "__Host-refresh-id="+authhttp.RefreshID(in.RefreshToken)+"; __Secure-refresh="+in.RefreshToken)
 	f.Add("POST", "revoke", asForm, "token="+in.AccessToken, "", "")
 	f.Add("POST", "introspect", asForm, "token="+in.AccessToken, "Basic c2hvcDp4", "")
 	f.Add("POST", "password", asJSON, `{"current_password":"x","new_password":"battery staple"}`, "Bearer "+in.AccessToken, "")

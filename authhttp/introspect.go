@@ -91,7 +91,7 @@ type introspection struct {
 // issuer's, is a refresh token, or is no token at all. If v cannot decide, the answer is 5xx.
 func Introspect(v auth.TokenVerifier, servers *ResourceServers, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := introspectBody.read(w, r)
+		in, err := cfg.read(w, r, introspectBody)
 		if err == nil && !servers.authenticate(r) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="introspection"`)
 			err = unknownServer

@@ -47,11 +47,12 @@ type loginChallenge struct {
 // {"address": …} and answers 202 with {"challenge": …}, whether or not the address belongs to an
 // account. The client keeps the challenge, and shows it to nobody, until the user types the code.
 func RequestLoginCode(a CodeAuthenticator, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var challenge string
-		in, err := addressBody.read(w, r)
+		in, err := cfg.read(w, r, addressBody)
 		if err == nil {
-			challenge, err = a.RequestLoginCode(auth.WithDevice(r.Context(), cfg.device(r)), in.values["address"])
+			challenge, err = a.RequestLoginCode(cfg.withDevice(r, in, cfg.Cookies), in.values["address"])
 		}
 		if err != nil {
 			cfg.refuse(w, r, refuseInvalidAddress(err))

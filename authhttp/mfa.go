@@ -33,6 +33,7 @@ func LoginMFA(a MFAAuthenticator, cfg Config) http.Handler {
 func (cfg Config) loginWith(
 	b body, login func(ctx context.Context, in input) (auth.Tokens, error), wrong *refusal,
 ) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.readChecked(w, r, b)
 		var t auth.Tokens
@@ -86,7 +87,11 @@ type StepUpAuthenticator interface {
 // of which one may be missing, and gives another access token of the same session: in the body, or
 // as a cookie if the caller's access token came in a cookie. The object may hold a device_token,
 // and wrong credentials are answered 403, as in [ChangePassword].
+//
+// The older access token stays good until it expires: a session goes on after a step-up, and access
+// tokens are revoked by their session. It opens no route that asks for the new proof.
 func StepUp(a StepUpAuthenticator, guard Guard, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	wrongCredentials := &refusal{http.StatusForbidden, "invalid_credentials", "",
 		"the password or the code is wrong, or both are missing"}
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
@@ -55,11 +56,24 @@ type MountConfig struct {
 	// BaseURL; without it, the document describes the server that it comes from. The document does
 	// not describe answers of the Middleware's ErrorHandler.
 	Issuer, BaseURL string
+
+	// RecentProof is how long ago callers may have proven their identity who end sessions other than
+	// their own. Others are answered 401 with the code insufficient_user_authentication, and get
+	// another access token from EndpointStepUp, or by logging in. 0: 5 minutes; from 1 minute to 24
+	// hours.
+	RecentProof time.Duration
+
+	// DangerouslyWithoutThrottle mounts the endpoints of an Authenticator that has no
+	// [auth.Config].Throttle: nothing but the cost of a hash then limits how many passwords a client
+	// guesses, unless the host limits the requests itself.
+	DangerouslyWithoutThrottle bool
 }
 
 // Mount puts endpoints on mux, below prefix, which is empty or a path like "/auth". Without names of
 // endpoints it mounts every endpoint whose requirements a and cfg meet. With cookies, guard must
 // read them: see [Cookies.Extractor].
+//
+// a must have an [auth.Config].Throttle, such as that of package throttle.
 //
 // It returns every fault as a [*cfgerr.Error]. Then nothing is mounted, unless the fault is that a
 // pattern collides with one that is on mux.
@@ -73,7 +87,9 @@ func Mount(
 	if err := faults.Err(); err != nil {
 		return err
 	}
+	cfg.Config = cfg.shared()
 	m := &mount{prefix: prefix, a: a, guard: guard, cfg: cfg}
+	m.recentProof = cfgerr.Within(&faults, "MountConfig.RecentProof", cfg.RecentProof, 5*time.Minute, time.Minute, 24*time.Hour)
 	m.choose(endpoints, &faults)
 	m.check(&faults)
 	if err := faults.Err(); err != nil {
@@ -89,6 +105,25 @@ type mount struct {
 	guard   *auth.Middleware
 	cfg     MountConfig
 	mounted []endpoint // rows of the table, in its order
+
+	recentProof time.Duration // MountConfig.RecentProof, or its default
+}
+
+// guardOthers returns a guard for the endpoints of sessions: a caller who ends sessions other than
+// their own must have proven their identity recently, so that a stolen access token cannot log out
+// its owner (OWASP ASVS 7.5.2).
+func (m *mount) guardOthers() Guard {
+	return GuardFunc(func(next http.Handler) http.Handler {
+		recent := m.guard.RequireRecent(m.recentProof)(next)
+		return m.guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			p, _ := auth.FromContext(r.Context())
+			if id := r.PathValue("id"); r.Method == http.MethodDelete && (id == "" || id != p.SessionID()) {
+				recent.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		}))
+	})
 }
 
 // choose sets m.mounted, and adds a fault for each name that is unknown or whose requirements are
@@ -113,6 +148,10 @@ func (m *mount) choose(names []Endpoint, faults *cfgerr.Faults) {
 func (m *mount) check(faults *cfgerr.Faults) {
 	if !isPrefix(m.prefix) {
 		faults.Add("Mount.prefix", m.prefix, "must be empty or a path like /auth")
+	}
+	if !m.a.Capabilities().Throttle && !m.cfg.DangerouslyWithoutThrottle {
+		faults.Add("Mount.a", "", "has no auth.Config.Throttle, so passwords can be guessed without limit: "+
+			"set it to the result of throttle.New, or set MountConfig.DangerouslyWithoutThrottle")
 	}
 	if c := m.cfg.Cookies; c != nil {
 		if refresh := m.prefix + "/refresh"; !strings.HasSuffix(c.refreshPath, refresh) {

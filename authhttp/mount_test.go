@@ -129,10 +129,10 @@ func TestMountCapabilities(t *testing.T) {
 	for name, cfg := range map[string]auth.Config{
 		"none":     {},
 		"sessions": {Sessions: store, RefreshKeys: must(secrets.NewRing(secrets.Generate()))},
-		"factor":   {SecondFactor: factor, Records: store, Throttle: anybody{}},
+		"factor":   {SecondFactor: factor, Records: store},
 		"accounts": {Accounts: store},
 	} {
-		cfg.Hasher = authtest.FastHasher(t)
+		cfg.Hasher, cfg.Throttle = authtest.FastHasher(t), anybody{}
 		a := must(auth.New(store, tokens, cfg))
 		guard := must(auth.NewMiddleware(a, auth.MiddlewareConfig{}))
 		flows := must(recovery.New(a, recovery.NewMemoryAddresses(), store, make(outbox), recovery.Config{BaseURL: "https://app.test"}))
@@ -229,6 +229,31 @@ func TestMountFaults(t *testing.T) {
 	}
 }
 
+// Mount refuses an Authenticator whose passwords can be guessed without limit, unless the host says
+// that it wants that.
+func TestMountNeedsThrottle(t *testing.T) {
+	t.Parallel()
+	keys := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
+	for _, limits := range []auth.Throttle{nil, anybody{}} {
+		a := must(auth.New(memstore.New(), tokens, auth.Config{Hasher: authtest.FastHasher(t), Throttle: limits}))
+		guard := must(auth.NewMiddleware(a, auth.MiddlewareConfig{}))
+		for _, dangerously := range []bool{false, true} {
+			for _, endpoints := range [][]authhttp.Endpoint{nil, {authhttp.EndpointLogin}} {
+				mux := http.NewServeMux()
+				err := authhttp.Mount(mux, "", a, guard, authhttp.MountConfig{DangerouslyWithoutThrottle: dangerously}, endpoints...)
+				fault, refused := errors.AsType[*auth.ConfigError](err)
+				if want := limits == nil && !dangerously; refused != want || refused && !strings.Contains(fault.Error(), "authhttp.Mount.a: has no auth.Config.Throttle") {
+					t.Errorf("throttle %v, dangerously %t: got %v, want a fault: %t", limits, dangerously, err, want)
+				}
+				if mounted := statusOfPUT(mux, "/login") == 405; mounted == refused {
+					t.Errorf("throttle %v, dangerously %t: /login is mounted: %t", limits, dangerously, mounted)
+				}
+			}
+		}
+	}
+}
+
 // statusOfPUT returns the status that a PUT is answered with: 405 where an endpoint is mounted, and
 // 404 where none is.
 func statusOfPUT(h http.Handler, path string) int {
@@ -241,7 +266,7 @@ func statusOfPUT(h http.Handler, path string) int {
 func withoutOptions(t *testing.T, keys *jwt.KeyRing) *auth.Authenticator {
 	t.Helper()
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys}))
-	return must(auth.New(memstore.New(), tokens, auth.Config{Hasher: authtest.FastHasher(t)}))
+	return must(auth.New(memstore.New(), tokens, auth.Config{Hasher: authtest.FastHasher(t), Throttle: anybody{}}))
 }
 
 // recordingStore is a store that ignores contexts, whose errors are its driver's, and that records

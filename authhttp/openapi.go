@@ -55,6 +55,10 @@ func (m *mount) securitySchemes() node {
 	if c := m.cfg.Cookies; c != nil {
 		schemes["accessCookie"] = node{"type": "apiKey", "in": "cookie", "name": c.access}
 		schemes["refreshCookie"] = node{"type": "apiKey", "in": "cookie", "name": c.refresh}
+		schemes["refreshIDCookie"] = node{
+			"type": "apiKey", "in": "cookie", "name": c.refreshID,
+			"description": "digest of the refresh token; without it, the refresh token is ignored",
+		}
 	} else if m.mounts(EndpointLogin) {
 		// For tools that ask for username and password, such as Swagger UI. With cookies the answer
 		// to a login has no token.
@@ -79,7 +83,9 @@ func (c credential) security(schemes node) []any {
 	case resourceServer:
 		add("server")
 	case refreshToken:
-		add("refreshCookie")
+		if schemes["refreshCookie"] != nil { // both are needed
+			requirements = append(requirements, node{"refreshCookie": []string{}, "refreshIDCookie": []string{}})
+		}
 	case accessToken, accessOrRefreshToken:
 		add("bearer", "password", "accessCookie")
 		if c == accessOrRefreshToken && schemes["accessCookie"] == nil {
@@ -200,9 +206,9 @@ func (e endpoint) allRefusals(cfg Config) codes {
 		if e.credential == refreshToken {
 			add(401, "")
 		}
-		if c.insecure && e.cookies {
-			add(421, "")
-		}
+	}
+	if c := cfg.Cookies; c != nil && c.insecure {
+		add(421, "")
 	}
 	if e.hasBody() || e.credential != noCredential {
 		add(500, "")

@@ -34,7 +34,7 @@ func member(object any, names ...string) any {
 func documentAt(t *testing.T, h http.Handler, path string) (text string, document node) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	h.ServeHTTP(w, httptest.NewRequest("GET", "https://localhost"+path, nil))
 	if w.Code != 200 || w.Header().Get("Content-Type") != asJSON {
 		t.Fatalf("GET %s: got %d %s, want the document", path, w.Code, w.Body)
 	}

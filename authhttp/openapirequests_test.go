@@ -125,9 +125,11 @@ func (g *generator) try(method, path string, op node) int {
 				r.Header.Set("Authorization", "Bearer "+g.pick(in.AccessToken, in.AccessToken, in.AccessToken, in.RefreshToken, "", "a b"))
 			case "server":
 				r.SetBasicAuth(url.QueryEscape(rsName), g.pick(url.QueryEscape(rsSecret), "wrong"))
-			case "accessCookie", "refreshCookie":
+			case "accessCookie", "refreshCookie", "refreshIDCookie":
 				cookie := member(g.document, "components", "securitySchemes", name, "name").(string)
-				r.AddCookie(&http.Cookie{Name: cookie, Value: map[bool]string{true: in.AccessToken, false: in.RefreshToken}[name == "accessCookie"]})
+				r.AddCookie(&http.Cookie{Name: cookie, Value: map[string]string{
+					"accessCookie": in.AccessToken, "refreshCookie": in.RefreshToken, "refreshIDCookie": authhttp.RefreshID(in.RefreshToken),
+				}[name]})
 			}
 		}
 	}

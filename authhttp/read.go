@@ -94,21 +94,33 @@ func areRequired(names []string) string {
 	return strings.Join(names, " and ") + " are required"
 }
 
-// readChecked reads a body as [body.read] does, from a request that [Cookies.check] allows.
+// screen refuses a request that no endpoint answers: one for a host that [Cookies.checkHost]
+// refuses, one with credentials in its URL, and one whose method is not allowed.
+func (cfg Config) screen(w http.ResponseWriter, r *http.Request, allowed ...string) error {
+	if err := cfg.Cookies.checkHost(r); err != nil {
+		return err
+	}
+	if hasCredentials(r.URL.RawQuery) {
+		return malformed("send credentials in a header or in the body, not in the URL: logs and browser histories keep URLs")
+	}
+	if !slices.Contains(allowed, r.Method) {
+		return notAllowed(w, allowed...)
+	}
+	return nil
+}
+
+// readChecked reads a body as [Config.read] does, from a request that [Cookies.check] allows.
 func (cfg Config) readChecked(w http.ResponseWriter, r *http.Request, b body) (input, error) {
 	if err := cfg.Cookies.check(r); err != nil {
 		return input{}, err
 	}
-	return b.read(w, r)
+	return cfg.read(w, r, b)
 }
 
 // read returns the members of the body of r, which must be a POST.
-func (b body) read(w http.ResponseWriter, r *http.Request) (input, error) {
-	if hasCredentials(r.URL.RawQuery) {
-		return input{}, malformed("send credentials in the body, not in the URL: logs and browser histories keep URLs")
-	}
-	if r.Method != http.MethodPost {
-		return input{}, notAllowed(w, http.MethodPost)
+func (cfg Config) read(w http.ResponseWriter, r *http.Request, b body) (input, error) {
+	if err := cfg.screen(w, r, http.MethodPost); err != nil {
+		return input{}, err
 	}
 	if b.mayBeAbsent && r.ContentLength == 0 {
 		return input{}, nil
@@ -171,8 +183,8 @@ func hasCredentials(query string) bool {
 	values, err := url.ParseQuery(query)
 	for name := range values {
 		switch strings.ToLower(name) {
-		case "username", "password", "current_password", "new_password", "client_secret",
-			"token", "access_token", "refresh_token", "mfa_token", "challenge", "code":
+		case "username", "password", "current_password", "new_password", "client_secret", "client_assertion",
+			"token", "access_token", "refresh_token", "id_token", "device_token", "mfa_token", "challenge", "code":
 			return true
 		}
 	}

@@ -94,10 +94,11 @@ var (
 // accept returns a handler that reads a body, calls do, with the client's device in ctx, and
 // answers with the status and no body.
 func (cfg Config) accept(b body, status int, do func(ctx context.Context, in input) error) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := b.read(w, r)
+		in, err := cfg.read(w, r, b)
 		if err == nil {
-			err = do(auth.WithDevice(r.Context(), cfg.device(r)), in)
+			err = do(cfg.withDevice(r, in, cfg.Cookies), in)
 		}
 		switch {
 		case errors.Is(err, auth.ErrInvalidCredentials):

@@ -25,8 +25,9 @@ type Granter interface {
 // 4.3.2). It ignores scope, as [Login] does. Tokens are always in the body, whatever
 // [Config].Cookies says.
 func Token(a Granter, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := tokenBody.read(w, r)
+		in, err := cfg.read(w, r, tokenBody)
 		var t auth.Tokens
 		if err == nil {
 			t, err = grant(cfg.withDevice(r, in, nil), a, in, cfg.PasswordGrant)
@@ -60,10 +61,12 @@ func grant(ctx context.Context, a Granter, in input, withPasswords bool) (auth.T
 
 // Refresh returns the endpoint that exchanges a refresh token for new tokens. It takes the JSON
 // object {"refresh_token": …} and answers as [Login] does. With [Config].Cookies it takes the
-// cookie and nothing else, and removes the cookies from the browser if the session has ended. A
-// request without a refresh token is answered 401, and an invalid one 400 with the code
+// cookie and nothing else, and removes the cookies from the browser if the session has ended. It
+// ignores a refresh token that is not the browser's own: see [Cookies]. A request without a refresh
+// token is answered 401, and an invalid one 400 with the code
 // invalid_grant.
 func Refresh(a Refresher, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := cfg.refreshToken(w, r)
 		var t auth.Tokens
@@ -85,13 +88,13 @@ func Refresh(a Refresher, cfg Config) http.Handler {
 // the body.
 func (cfg Config) refreshToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	if cfg.Cookies == nil {
-		in, err := refreshBody.read(w, r)
+		in, err := cfg.read(w, r, refreshBody)
 		return in.values["refresh_token"], err
 	}
 	if _, err := cfg.readChecked(w, r, emptyBody); err != nil {
 		return "", err
 	}
-	return auth.Cookie(cfg.Cookies.refresh).Extract(r)
+	return cfg.Cookies.refreshToken(r)
 }
 
 // Revoker is what [Revoke] calls. [auth.Authenticator] implements it.
@@ -106,8 +109,9 @@ type Revoker interface {
 // well (section 2.2). An access token that belongs to no session is answered 400
 // unsupported_token_type, because it remains valid until it expires.
 func Revoke(a Revoker, cfg Config) http.Handler {
+	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := revokeBody.read(w, r)
+		in, err := cfg.read(w, r, revokeBody)
 		if err == nil {
 			err = in.need("token")
 		}

@@ -125,7 +125,7 @@ func (t *table) present(token *issued, now time.Time) expected {
 			next.generation = token.generation + 1
 			t.add(next)
 		}}
-	case t.window >= 0 && used && age <= 4 && now.Sub(token.usedAt) <= t.window:
+	case t.window >= 0 && used && age <= 64 && now.Sub(token.usedAt) <= t.window:
 		return expected{same: t.newest}
 	case t.window >= 0 && used && age == 1:
 		return expected{next: func(next *issued) {

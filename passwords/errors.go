@@ -52,9 +52,9 @@ func (e *Error) Error() string {
 	return "auth: password refused: " + string(e.Rule)
 }
 
-// RetryError is a refusal for which trying again later can help. It wraps [ErrBusy] or ErrKeysUnavailable
-// of package jwt, which are answered with 503, or ErrTooManyAttempts of package auth, which is
-// answered with 429. The answer has a Retry-After header.
+// RetryError is a refusal for which trying again later can help. It wraps [ErrBusy], ErrKeysUnavailable
+// of package jwt or ErrRevocationUnknown of package auth, which are answered with 503, or
+// ErrTooManyAttempts of package auth, which is answered with 429. The answer has a Retry-After header.
 type RetryError struct {
 	Err   error
 	After time.Duration // time to wait, at least one second

@@ -1,7 +1,6 @@
 package passwords
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -11,12 +10,18 @@ import (
 )
 
 // Limit returns a Hasher that runs at most n calls of h at once (0: GOMAXPROCS-1, at least 1), so
-// that logins never take all processors from other routes nor, with a memory-hard h, all memory.
-// Further calls wait, first come first served: 16 for each of n, and never fewer than 64 in all. A
-// caller bounds its wait by its context. If n is 0 and h is limited already, Limit returns h.
+// that logins never take all processors from other routes nor, with a memory-hard h, all memory. If
+// n is 0 and h is limited already, Limit returns h.
+//
+// Further calls wait in two queues, one of them for anonymous calls: see [Caller]. Each has 16 places
+// for each of n, and never fewer than 64. Within a queue the networks of the callers take turns, and
+// the calls of one network are served in their order. While calls of both kinds wait, an anonymous
+// call gets every fourth slot, and anonymous calls never hold more than half of the slots (or the only
+// one). A caller bounds its wait by its context.
 //
 // Hash and Verify return the context's error if it ends while they wait. If the queue is full they
-// return a [*RetryError] of [ErrBusy] at once.
+// return a [*RetryError] of [ErrBusy] at once; so does the last waiting call of the network that has
+// the most of them, in favour of a call from another network.
 func Limit(h Hasher, n int) Hasher {
 	if h == nil {
 		h = Chain(nil) // each call then returns an error
@@ -27,77 +32,108 @@ func Limit(h Hasher, n int) Hasher {
 	if n <= 0 {
 		n = max(1, runtime.GOMAXPROCS(0)-1)
 	}
-	return &limited{Hasher: h, slots: n, places: max(64, 16*n)}
+	l := &limited{Hasher: h, slots: n, anonymousSlots: max(1, n/2)}
+	l.logins.places, l.anonymous.places = max(64, 16*n), max(64, 16*n)
+	return l
 }
+
+// loginsInARow is how many logins get a slot before an anonymous call that waits gets one.
+const loginsInARow = 3
 
 type limited struct {
 	Hasher
-	slots, places int
+	slots, anonymousSlots int
 
-	mu      sync.Mutex
-	running int
-	waiting list.List     // chan struct{} of each waiting call, closed when it has a slot
-	usual   time.Duration // moving average of the time that a call takes
+	mu                sync.Mutex
+	running           int           // calls that have a slot
+	runningAnonymous  int           // those of them that are anonymous
+	logins, anonymous queue         // calls that wait
+	row               int           // logins that got a slot since an anonymous call did, which could have had it
+	usual             time.Duration // moving average of the time that a call takes
 }
 
 func (l *limited) Hash(ctx context.Context, password string) (encoded string, err error) {
-	if err := l.acquire(ctx); err != nil {
+	caller := callerOf(ctx)
+	if err := l.acquire(ctx, caller); err != nil {
 		return "", err
 	}
 	start := time.Now()
-	defer func() { l.release(time.Since(start), err) }()
+	defer func() { l.release(caller, time.Since(start), err) }()
 	return l.Hasher.Hash(ctx, password)
 }
 
 func (l *limited) Verify(ctx context.Context, encoded, password string) (err error) {
-	if err := l.acquire(ctx); err != nil {
+	caller := callerOf(ctx)
+	if err := l.acquire(ctx, caller); err != nil {
 		return err
 	}
 	start := time.Now()
-	defer func() { l.release(time.Since(start), err) }()
+	defer func() { l.release(caller, time.Since(start), err) }()
 	return l.Hasher.Verify(ctx, encoded, password)
 }
 
-// acquire takes a slot, or waits for one behind the calls that came before. See decision 0016.
-func (l *limited) acquire(ctx context.Context) error {
+// acquire takes a slot, or waits for one. See decision 0016.
+func (l *limited) acquire(ctx context.Context, caller Caller) error {
 	if err := ctx.Err(); err != nil {
 		return waitError(err)
 	}
-	l.mu.Lock()
-	if l.running < l.slots {
-		l.running++
-		l.mu.Unlock()
-		return nil
+	turn, err := l.enter(caller)
+	if turn == nil {
+		return err
 	}
-	if l.waiting.Len() >= l.places {
-		defer l.mu.Unlock()
-		return &RetryError{Err: ErrBusy, After: l.drained()}
-	}
-	turn := make(chan struct{})
-	place := l.waiting.PushBack(turn)
-	l.mu.Unlock()
-
 	select {
-	case <-turn:
-		return nil
+	case <-turn.decided:
+		return turn.refused
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
-	case <-turn: // the slot came at the same moment: hand it over
-		l.handOver()
+	case <-turn.decided:
+		if turn.refused == nil { // the slot came at the same moment: hand it over
+			l.handOver(caller)
+		}
 	default:
-		l.waiting.Remove(place)
+		l.queueOf(caller).remove(turn)
 	}
 	return waitError(ctx.Err())
 }
 
 func waitError(err error) error { return fmt.Errorf("auth: waiting to hash: %w", err) }
 
-// release gives the slot up, also if h panics. Only a call that did its work counts towards the
-// moving average.
-func (l *limited) release(took time.Duration, err error) {
+// enter takes a free slot and returns nil, or returns the turn to wait for. It returns an error if the
+// queue is full.
+func (l *limited) enter(caller Caller) (*turn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.running < l.slots && (!caller.Anonymous || l.runningAnonymous < l.anonymousSlots) {
+		l.running++
+		if caller.Anonymous {
+			l.runningAnonymous++
+		}
+		return nil, nil
+	}
+	turn, displaced := l.queueOf(caller).add(caller.Network)
+	if turn == nil || displaced != nil {
+		busy := &RetryError{Err: ErrBusy, After: l.drained(caller)}
+		if turn == nil {
+			return nil, busy
+		}
+		displaced.decide(busy)
+	}
+	return turn, nil
+}
+
+func (l *limited) queueOf(caller Caller) *queue {
+	if caller.Anonymous {
+		return &l.anonymous
+	}
+	return &l.logins
+}
+
+// release gives the slot of a caller up, also if h panics. Only a call that did its work counts
+// towards the moving average.
+func (l *limited) release(caller Caller, took time.Duration, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil || errors.Is(err, ErrMismatch) {
@@ -106,22 +142,40 @@ func (l *limited) release(took time.Duration, err error) {
 		}
 		l.usual += (took - l.usual) / 8
 	}
-	l.handOver()
+	l.handOver(caller)
 }
 
-// handOver gives a slot to the call that has waited longest. So running falls only while no call
-// waits, and a new call cannot overtake the queue.
-func (l *limited) handOver() {
-	if first := l.waiting.Front(); first != nil {
-		close(l.waiting.Remove(first).(chan struct{}))
-		return
+// handOver gives the slot of a caller to a call that waits. A slot stays free only while no login
+// waits, so a new login cannot overtake the queue.
+func (l *limited) handOver(caller Caller) {
+	if caller.Anonymous {
+		l.runningAnonymous--
 	}
-	l.running--
+	anonymousDue := l.anonymous.len() > 0 && l.runningAnonymous < l.anonymousSlots
+	switch {
+	case l.logins.len() > 0 && (!anonymousDue || l.row < loginsInARow):
+		if anonymousDue {
+			l.row++
+		}
+		l.logins.next().decide(nil)
+	case anonymousDue:
+		l.row = 0
+		l.runningAnonymous++
+		l.anonymous.next().decide(nil)
+	default:
+		l.running--
+	}
 }
 
-// drained estimates when the present queue will be empty, rounded up to a second.
-func (l *limited) drained() time.Duration {
-	rounds := (l.waiting.Len() + l.slots) / l.slots
+// drained estimates when the present queue of a caller will be empty, rounded up to a second.
+func (l *limited) drained(caller Caller) time.Duration {
+	own, other := l.logins.len(), l.anonymous.len()
+	between := own / loginsInARow
+	if caller.Anonymous {
+		own, other = other, own
+		between = own * loginsInARow
+	}
+	rounds := (own + min(other, between) + l.slots) / l.slots
 	wait := time.Duration(rounds) * l.usual
 	return max(time.Second, (wait + time.Second - 1).Truncate(time.Second))
 }

@@ -13,7 +13,7 @@ import (
 // SP 800-63B-4 section 3.1.1.2), so that it does not matter how a keyboard composes a letter with an
 // accent. Hashes that were made without it verify, too: after a mismatch, Verify tries the password as
 // it was given, or the NFD form if it was given in NFC. So a mismatch takes twice as long for a
-// password with such letters, whichever hash it is compared with. See decision 0006.
+// password with such letters, whichever hash it is compared with. See decision 0100.
 //
 // Package auth applies it to the Hasher of its Config.
 func Normalized(h Hasher) Hasher {

@@ -20,11 +20,16 @@
 // it looks like one. Nothing is sent to an account without an address.
 //
 // A request does not reveal whether an address is known: it returns at once and the same for every
-// address, and the rest happens in a queue. [Config].Events tells the host what came of it.
+// address, and the rest happens in queues, which known and unknown addresses occupy alike. Pass the
+// client's device in the context ([auth.WithDevice]), because requests are counted by network.
+// [Config].Events tells the host what came of a request.
+//
+// Notices inform the owner of what happened to the account. They are sent again, for a day, if the mail
+// server is down. They wait in memory: call Close before the process ends.
 //
 // A link holds 256 random bits, of which the store keeps only a SHA-256. It is for one account and one
-// purpose, and works once. It becomes invalid when a newer link is sent, when the password or the
-// address changes, when the account is disabled, or when its time is over. The page that a link opens
+// purpose, and works once. It becomes invalid when the same network requests a newer one, when the
+// password or the address changes, when the account is disabled, or when its time is over. The page that a link opens
 // must show a form, and only the POST of the form may use the token, because mail scanners open every
 // link. Serve that page with Referrer-Policy: no-referrer.
 //

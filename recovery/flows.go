@@ -96,29 +96,27 @@ func (r *Recovery) RequestAddressChange(ctx context.Context, userID, password, a
 	if err := r.accounts.ConfirmPassword(ctx, userID, password); err != nil {
 		return err
 	}
-	return r.queue.add(ctx, func(ctx context.Context) {
-		r.report(ctx, KindChange, userID, r.sendChange(ctx, userID, canonical))
-	})
+	return r.ask(ctx, func(ctx context.Context) delivery { return r.respondChange(ctx, userID, canonical) })
 }
 
-// sendChange informs the present address of a user, and sends a link to the new one if it is free.
-func (r *Recovery) sendChange(ctx context.Context, userID, address string) error {
+// respondChange informs the present address of a user, and prepares a link to the new one if it is free.
+func (r *Recovery) respondChange(ctx context.Context, userID, address string) delivery {
+	refuse := func(err error) delivery { return delivery{kind: KindChange, userID: userID, err: err} }
 	a, err := r.account(ctx, userID)
 	if err != nil {
-		return err
+		return refuse(err)
 	}
 	if sendable(a.address) && r.countMessage(ctx, KindChangeAsked, a.address, counterOwner(a, a.address)) == nil {
 		// A failure here does not stop the change: perhaps the old mailbox no longer exists.
-		m := Message{Kind: KindChangeAsked, UserID: userID, To: a.address}
-		r.report(ctx, KindChangeAsked, userID, r.notify(ctx, m))
+		r.notifyLater(ctx, KindChangeAsked, userID, a.address)
 	}
 	switch _, err := r.addresses.UserByAddress(ctx, address); {
 	case err == nil:
-		return auth.ErrUserExists
+		return r.decline(ctx, KindChange, userID, address, token{}, auth.ErrUserExists)
 	case !errors.Is(err, auth.ErrUserNotFound):
-		return fmt.Errorf("recovery: look up address: %w", err)
+		return refuse(fmt.Errorf("recovery: look up address: %w", err))
 	}
-	return r.send(ctx, KindChange, a, address, token{})
+	return r.prepare(ctx, KindChange, a, address, token{})
 }
 
 // ChangeAddress makes the address that a link was sent to the address of the user, verified, and

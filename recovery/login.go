@@ -49,7 +49,7 @@ func (r *Recovery) LoginByCode(ctx context.Context, challenge, code string) (aut
 	if err != nil {
 		return auth.Tokens{}, err
 	}
-	record, _, err := r.load(ctx, key(KindCode, t.id))
+	record, _, err := r.load(ctx, t.key(KindCode))
 	if err != nil {
 		return auth.Tokens{}, err
 	}
@@ -64,7 +64,7 @@ func (r *Recovery) LoginByCode(ctx context.Context, challenge, code string) (aut
 		userID = ""
 	}
 	giveBack := func() {}
-	tokens, err := r.accounts.LoginUserIf(ctx, userID, record.Key, func(ctx context.Context) (err error) {
+	tokens, err := r.accounts.LoginUserIf(ctx, userID, key(KindCode, t.id), func(ctx context.Context) (err error) {
 		giveBack, err = r.proveCode(ctx, t, code)
 		return err
 	}, amr)
@@ -97,13 +97,12 @@ func (e entry) hasTries(t token) bool { return e.matches(t, KindCode) && e.Tries
 // or has no tries left, it returns [ErrInvalidToken], after the same work on a spare record. There are
 // 256 spare records. They belong to nobody, and no challenge matches them.
 func (r *Recovery) countTry(ctx context.Context, t token) (entry, auth.Record, error) {
-	spareKey := key("spare", [16]byte{t.id[0]})
 	for range 2 * maxTries { // a conflict means that a concurrent call has counted a try or used the code
-		record, now, err := r.load(ctx, key(KindCode, t.id))
+		record, now, err := r.load(ctx, t.key(KindCode))
 		if err != nil {
 			return entry{}, auth.Record{}, err
 		}
-		spare, _, err := r.load(ctx, spareKey)
+		spare, _, err := r.load(ctx, spareKey(t.id[0]))
 		if err != nil {
 			return entry{}, auth.Record{}, err
 		}
@@ -114,7 +113,7 @@ func (r *Recovery) countTry(ctx context.Context, t token) (entry, auth.Record, e
 		valid := e.hasTries(t)
 		if !valid {
 			e, record = spareEntry(t), spare
-			record.ExpiresAt = now.Add(24 * time.Hour)
+			record.ExpiresAt = now.Add(spareLife)
 		}
 		e.Tries++
 		record, err = r.write(ctx, record, e, record.ExpiresAt)
@@ -130,6 +129,11 @@ func (r *Recovery) countTry(ctx context.Context, t token) (entry, auth.Record, e
 	busy := &auth.RetryError{Err: auth.ErrBusy, After: time.Second}
 	return entry{}, auth.Record{}, fmt.Errorf("recovery: try code: %w", busy)
 }
+
+const spareLife = 24 * time.Hour
+
+// spareKey returns the key of the i-th spare record.
+func spareKey(i byte) string { return key("spare", [16]byte{i}) }
 
 // spareEntry returns the entry of a spare record, as long as that of a challenge.
 func spareEntry(t token) entry {

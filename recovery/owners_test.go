@@ -42,7 +42,7 @@ func TestRecordsOfUser(t *testing.T) {
 		change := f.change(ada, "new@example.com")
 		verify := token(t, f.asks(recovery.KindVerify, eve))
 
-		want := []string{"change", "code", "login", "reset", "sent.change_asked", "sent.code", "sent.login", "sent.reset"}
+		want := []string{"change", "code", "from.change_asked", "from.code", "from.login", "from.reset", "login", "reset", "sent.change_asked", "sent.code", "sent.login", "sent.reset"}
 		if got := f.kindsOf(id); !slices.Equal(got, want) {
 			t.Errorf("the records of a user with a verified address are %q, want %q", got, want)
 		}

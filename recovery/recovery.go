@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/detach"
 	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
@@ -37,12 +38,22 @@ type Config struct {
 	// from 1 min to 1 h and to 10 min.
 	LinkLife, CodeLife time.Duration
 
-	// Workers is how many messages are sent at the same time. 0: 4; from 1 to 64.
+	// Workers is how many addresses are looked up, how many requested messages are sent, and how many
+	// notices are sent at the same time. Each of the three has workers of its own. 0: 4; from 1 to 64.
 	Workers int
 
-	// Queue is how many requests may wait to be sent. If the queue is full, every further request is
-	// refused, whatever its address. 0: 1,024; from 1 to 65,536.
+	// Queue is how many requests may wait, beside those that occupy a worker. If there are more, every
+	// further request is refused, whatever its address. A network can hold a sixteenth of all places.
+	// Notices to owners take none of them. 0: 1,024; from 1 to 65,536.
 	Queue int
+
+	// NetworkBurst is how many requests for messages one network may make at once, whatever the
+	// addresses, and NetworkEvery is how long it takes until one more is allowed. A network is an IPv4
+	// address or an IPv6 /64; an IPv6 /48 may make four times as many. Requests are counted where their
+	// context has a device with an IP address: see [auth.WithDevice]. 0: 100 and 10 seconds; from 1 to
+	// 100,000 and from 1 ms to 1 hour.
+	NetworkBurst int
+	NetworkEvery time.Duration
 
 	// SendTimeout bounds the work for one message. 0: 30 s; from 1 s to 5 min.
 	SendTimeout time.Duration
@@ -63,7 +74,12 @@ type Recovery struct {
 	records   auth.RecordStore
 	notifier  Notifier
 	config    Config
-	queue     *queue
+
+	lookUps   *queue // look-ups of requests
+	sending   *queue // one job for each look-up: its message, or the time of one
+	notices   *queue // messages about what happened to accounts
+	places    *places
+	durations durations // of the messages of the sending queue
 }
 
 // New returns a Recovery for these accounts, or every fault of the configuration as a
@@ -82,9 +98,14 @@ func New(
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
+	calls := detach.New()
+	addresses, records = detachedAddresses{addresses, calls}, detachedRecords{records, calls}
 	return &Recovery{
 		accounts: accounts, addresses: addresses, records: records, notifier: notifier, config: cfg,
-		queue: newQueue(cfg.Workers, cfg.Queue, cfg.SendTimeout),
+		lookUps: newQueue(cfg.Workers, cfg.SendTimeout),
+		sending: newQueue(cfg.Workers, cfg.SendTimeout),
+		notices: newQueue(cfg.Workers, cfg.SendTimeout),
+		places:  newPlaces(cfg.Queue + cfg.Workers),
 	}, nil
 }
 
@@ -100,6 +121,8 @@ func (c *Config) check(faults *cfgerr.Faults) {
 	c.CodeLife = cfgerr.Within(faults, "CodeLife", c.CodeLife, 10*time.Minute, time.Minute, 10*time.Minute)
 	c.Workers = cfgerr.Within(faults, "Workers", c.Workers, 4, 1, 64)
 	c.Queue = cfgerr.Within(faults, "Queue", c.Queue, 1024, 1, 65_536)
+	c.NetworkBurst = cfgerr.Within(faults, "NetworkBurst", c.NetworkBurst, 100, 1, 100_000)
+	c.NetworkEvery = cfgerr.Within(faults, "NetworkEvery", c.NetworkEvery, 10*time.Second, time.Millisecond, time.Hour)
 	c.SendTimeout = cfgerr.Within(faults, "SendTimeout", c.SendTimeout, 30*time.Second, time.Second, 5*time.Minute)
 	if c.Canonical == nil {
 		c.Canonical = Canonical
@@ -117,9 +140,20 @@ func isBaseURL(s string) bool {
 }
 
 // Close accepts no more requests and returns when every message that waits has been sent and no
-// goroutine is left. If ctx ends first, Close returns its error and the remaining messages are not
-// sent.
-func (r *Recovery) Close(ctx context.Context) error { return r.queue.close(ctx) }
+// goroutine is left. A notice that waits to be sent again is tried once more. If ctx ends first, Close
+// returns its error and the remaining messages are not sent.
+func (r *Recovery) Close(ctx context.Context) error {
+	queues := []*queue{r.lookUps, r.sending, r.notices} // jobs of a queue add jobs to those after it
+	for _, q := range queues {
+		if err := q.close(ctx); err != nil {
+			for _, q := range queues {
+				q.end()
+			}
+			return err
+		}
+	}
+	return nil
+}
 
 // life returns how long tokens of a kind are valid.
 func (r *Recovery) life(kind Kind) time.Duration {
@@ -146,12 +180,15 @@ type account struct {
 // account returns the account of a user. See isGone for its error if the user cannot log in.
 func (r *Recovery) account(ctx context.Context, userID string) (account, error) {
 	fingerprint, err := r.accounts.Fingerprint(ctx, userID)
-	if err != nil {
-		return account{}, err
+	if err != nil && !isGone(err) {
+		return account{user: userID}, err
 	}
-	address, verified, err := r.addresses.Address(ctx, userID)
-	if err != nil && !errors.Is(err, auth.ErrUserNotFound) {
-		return account{}, fmt.Errorf("recovery: load address: %w", err)
+	address, verified, failed := r.addresses.Address(ctx, userID) // also if the account is gone: see recipient
+	switch {
+	case err != nil:
+		return account{user: userID}, err
+	case failed != nil && !errors.Is(failed, auth.ErrUserNotFound):
+		return account{user: userID}, fmt.Errorf("recovery: load address: %w", failed)
 	}
 	state := sha256.Sum256(append(fingerprint[:], address...))
 	return account{userID, address, verified, fingerprint, state[:]}, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,7 +37,8 @@ func (o *outbox) Notify(_ context.Context, m recovery.Message) error {
 	return o.fails
 }
 
-// take waits until the queue is idle and returns what was sent since the last call.
+// take waits until the queues are idle and returns what was sent since the last call. A link to change
+// an address comes after the notice of it, which another queue sends.
 func (o *outbox) take() []recovery.Message {
 	time.Sleep(o.wait)
 	synctest.Wait()
@@ -44,6 +46,12 @@ func (o *outbox) take() []recovery.Message {
 	defer o.mu.Unlock()
 	sent := o.sent
 	o.sent = nil
+	slices.SortStableFunc(sent, func(a, b recovery.Message) int {
+		if a.Kind == recovery.KindChangeAsked && b.Kind == recovery.KindChange {
+			return -1
+		}
+		return 0
+	})
 	return sent
 }
 
@@ -253,14 +261,14 @@ func TestNewFindsEveryFault(t *testing.T) {
 	t.Parallel()
 	_, err := recovery.New(nil, nil, nil, nil, recovery.Config{
 		ResetLife: 61 * time.Minute, VerifyLife: 25 * time.Hour, LinkLife: time.Second, CodeLife: 11 * time.Minute,
-		Workers: 65, Queue: -1, SendTimeout: time.Hour,
+		Workers: 65, Queue: -1, SendTimeout: time.Hour, NetworkBurst: -1, NetworkEvery: 2 * time.Hour,
 	})
 	for _, field := range []string{"accounts", "addresses", "records", "notifier"} {
 		if !strings.Contains(fmt.Sprint(err), "auth: recovery.New."+field+": is required") {
 			t.Errorf("the fault of %s is missing in %v", field, err)
 		}
 	}
-	for _, field := range []string{"BaseURL", "ResetLife", "VerifyLife", "LinkLife", "CodeLife", "Workers", "Queue", "SendTimeout"} {
+	for _, field := range []string{"BaseURL", "ResetLife", "VerifyLife", "LinkLife", "CodeLife", "Workers", "Queue", "SendTimeout", "NetworkBurst", "NetworkEvery"} {
 		if !strings.Contains(fmt.Sprint(err), "recovery.Config."+field) {
 			t.Errorf("the fault of %s is missing in %v", field, err)
 		}

@@ -12,7 +12,9 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// Limits of the messages of one kind to one address.
+// Limits of the messages of one kind to one address. A network, also an unknown one, gets the first
+// message that it requests in an hour. Further ones come out of perDay, which all networks share, and
+// not within an interval.
 const (
 	perDay   = 10
 	interval = time.Minute
@@ -35,11 +37,13 @@ var requestEvent = map[Kind]auth.EventKind{
 }
 
 // RequestReset sends a link for [Recovery.Reset] if the address belongs to an account that is not
-// disabled. As with all requests by address, nothing is sent within a minute of the last message of
-// this kind to the address, and at most ten messages are sent in a day.
+// disabled. As with all requests by address, the network of the device in ctx gets the first message
+// of this kind to the address in an hour, whatever others have requested. Further ones are sent a
+// minute apart, and while all networks together had fewer than ten in 24 hours.
 //
 // It returns at once, and the same for every address, known or not: nil, [ErrInvalidAddress] if the
-// text cannot be an address, or a [*auth.RetryError] of [auth.ErrBusy] if the queue is full.
+// text cannot be an address, a [*auth.RetryError] of [auth.ErrTooManyAttempts] if the network made too
+// many requests, or one of [auth.ErrBusy] if too many requests are waiting.
 func (r *Recovery) RequestReset(ctx context.Context, address string) error {
 	return r.request(ctx, KindReset, address)
 }
@@ -60,14 +64,15 @@ func (r *Recovery) RequestLoginLink(ctx context.Context, address string) error {
 // RequestLoginCode sends a code of six digits and returns its challenge, for [Recovery.LoginByCode].
 // Keep the challenge only where the user will enter the code, for example in a cookie of the browser.
 // Offer to send another code after a minute: before that none would be sent, and its challenge would
-// have no code. Conditions, limits and errors are those of [Recovery.RequestLoginLink].
+// have no code. A code that was sent stays valid when another is requested. Conditions, limits and errors are those of [Recovery.RequestLoginLink].
 func (r *Recovery) RequestLoginCode(ctx context.Context, address string) (challenge string, err error) {
 	canonical, err := r.canonical(address)
 	if err != nil {
 		return "", err
 	}
 	t := newToken(addressDigest(canonical))
-	if err := r.queue.add(ctx, func(ctx context.Context) { r.respond(ctx, KindCode, canonical, t) }); err != nil {
+	err = r.ask(ctx, func(ctx context.Context) delivery { return r.respond(ctx, KindCode, canonical, t) })
+	if err != nil {
 		return "", err
 	}
 	return t.text(), nil
@@ -79,37 +84,134 @@ func (r *Recovery) request(ctx context.Context, kind Kind, address string) error
 	if err != nil {
 		return err
 	}
-	return r.queue.add(ctx, func(ctx context.Context) { r.respond(ctx, kind, canonical, token{}) })
+	return r.ask(ctx, func(ctx context.Context) delivery { return r.respond(ctx, kind, canonical, token{}) })
 }
 
-// respond sends what was requested for an address, if its account allows that, and reports the result.
-func (r *Recovery) respond(ctx context.Context, kind Kind, address string, challenge token) {
-	userID, err := r.addresses.UserByAddress(ctx, address)
-	if err == nil {
-		err = r.sendToUser(ctx, kind, userID, challenge)
-	} else if !errors.Is(err, auth.ErrUserNotFound) {
-		err = fmt.Errorf("recovery: look up address: %w", err)
-	}
-	if kind == KindCode && (isGone(err) || errors.Is(err, errNotVerified)) {
-		failed := r.issueToNobody(ctx, address, challenge)
-		if failed != nil && !errors.Is(failed, errTooMany) {
-			r.config.Logger.ErrorContext(ctx, "recovery: the record of a challenge without a code was not written",
-				"error", failed)
-		}
-	}
-	r.report(ctx, kind, userID, err)
+// delivery is the outcome of a look-up: a message to be sent, or why none is sent.
+type delivery struct {
+	kind    Kind
+	userID  string
+	message Message
+	err     error // why no message is sent; nil: message is sent
 }
 
-// issueToNobody stores a record for a challenge whose code is sent to nobody. Tries at it are counted,
-// throttled and refused in the same time as tries at the challenge of a known address, so that they do
-// not reveal which addresses are known.
-func (r *Recovery) issueToNobody(ctx context.Context, address string, challenge token) error {
-	if err := r.countMessage(ctx, KindCode, address, ""); err != nil {
+// ask counts a request from the network of the call, and queues its look-up. Each look-up is followed by
+// one job of the sending queue, whether a message is sent or not, and the request holds its place until
+// that job is done.
+func (r *Recovery) ask(ctx context.Context, lookUp func(context.Context) delivery) error {
+	network := networkOf(ctx)
+	if err := r.places.take(network); err != nil {
 		return err
 	}
-	unguessable := challenge.proof("nothing", rand.Text())
-	noUser := []byte(rand.Text()) // has the length of an ID that package auth makes
-	return r.issue(ctx, KindCode, challenge, entry{User: noUser, Nobody: true, State: unguessable, Code: unguessable})
+	err := r.countRequest(ctx)
+	if err == nil {
+		err = r.lookUps.add(ctx, func(ctx context.Context) {
+			d := lookUp(ctx)
+			deliver := func(ctx context.Context) {
+				defer r.places.free(network)
+				r.deliver(ctx, d)
+			}
+			if r.sending.add(ctx, deliver) != nil { // cannot be: Close ends the queue of look-ups first
+				r.places.free(network)
+			}
+		})
+	}
+	if err != nil {
+		r.places.free(network)
+	}
+	return err
+}
+
+// deliver sends a message, or lets the time of one pass, and reports the result.
+func (r *Recovery) deliver(ctx context.Context, d delivery) {
+	if d.err == nil {
+		start := time.Now()
+		d.err = r.notify(ctx, d.message)
+		r.durations.add(time.Since(start))
+	} else {
+		r.durations.pass(ctx)
+	}
+	r.report(ctx, d.kind, d.userID, d.err)
+}
+
+// respond prepares what was requested for an address, if its account allows that. Known and unknown
+// addresses take the same calls to the stores.
+func (r *Recovery) respond(ctx context.Context, kind Kind, address string, challenge token) delivery {
+	a, declined, err := r.recipient(ctx, kind, address)
+	if err != nil {
+		return delivery{kind: kind, userID: a.user, err: err}
+	}
+	if declined != nil {
+		return r.decline(ctx, kind, a.user, address, challenge, declined)
+	}
+	return r.prepare(ctx, kind, a, a.address, challenge)
+}
+
+// recipient returns the account with an address, and why it gets no message of this kind, if so.
+func (r *Recovery) recipient(ctx context.Context, kind Kind, address string) (a account, declined, err error) {
+	userID, err := r.addresses.UserByAddress(ctx, address)
+	switch {
+	case errors.Is(err, auth.ErrUserNotFound):
+		// The reads of a known address. What they return means nothing: an ID of nobody may even be an
+		// error, where IDs are numbers.
+		_, _ = r.account(ctx, rand.Text())
+		return account{}, auth.ErrUserNotFound, nil
+	case err != nil:
+		return account{}, nil, fmt.Errorf("recovery: look up address: %w", err)
+	}
+	a, err = r.account(ctx, userID)
+	switch {
+	case isGone(err):
+		return a, err, nil
+	case err != nil:
+		return a, nil, err
+	case a.address == "":
+		return a, auth.ErrUserNotFound, nil
+	case kind == KindVerify && a.verified:
+		return a, errVerified, nil
+	case (kind == KindLogin || kind == KindCode) && !a.verified:
+		return a, errNotVerified, nil
+	}
+	return a, nil, nil
+}
+
+// decline does the work of prepare for a message that is not sent. A challenge gets a record: tries at
+// it are counted, throttled and refused in the same time as tries at the challenge of a known address,
+// so that they do not reveal which addresses are known.
+func (r *Recovery) decline(ctx context.Context, kind Kind, userID, address string, challenge token, why error) delivery {
+	err := r.countMessage(ctx, kind, address, "")
+	switch {
+	case err != nil:
+	case kind == KindCode:
+		unguessable := challenge.proof("nothing", rand.Text())
+		noUser := []byte(rand.Text()) // has the length of an ID that package auth makes
+		err = r.issue(ctx, kind, challenge, entry{User: noUser, Nobody: true, State: unguessable, Code: unguessable})
+	default:
+		err = r.writeSpareLink(ctx, kind, address)
+	}
+	if err != nil && !errors.Is(err, errTooMany) {
+		r.config.Logger.ErrorContext(ctx, "recovery: the record of a request without a message was not written", "error", err)
+	}
+	return delivery{kind: kind, userID: userID, err: why}
+}
+
+// writeSpareLink writes one of 256 spare records, as long as that of a link. No link matches them.
+func (r *Recovery) writeSpareLink(ctx context.Context, kind Kind, address string) error {
+	t := newToken([16]byte{})
+	record, now, err := r.load(ctx, key("spare.link", [16]byte{t.secret[0]}))
+	if err != nil {
+		return err
+	}
+	unused := t.proof("spare", "")
+	e := entry{User: []byte(rand.Text()), Proof: unused, State: unused}
+	if kind == KindChange {
+		e.Address = address
+	}
+	_, err = r.write(ctx, record, e, now.Add(spareLife))
+	if errors.Is(err, auth.ErrConflict) { // another request has just written it
+		return nil
+	}
+	return err
 }
 
 // report emits the event of a request, and logs err if it is an infrastructure failure.
@@ -125,30 +227,15 @@ func (r *Recovery) report(ctx context.Context, kind Kind, userID string, err err
 	}
 }
 
-// sendToUser sends a message with a secret to the address of a user.
-func (r *Recovery) sendToUser(ctx context.Context, kind Kind, userID string, challenge token) error {
-	a, err := r.account(ctx, userID)
-	switch {
-	case err != nil:
-		return err
-	case a.address == "":
-		return auth.ErrUserNotFound
-	case kind == KindVerify && a.verified:
-		return errVerified
-	case (kind == KindLogin || kind == KindCode) && !a.verified:
-		return errNotVerified
-	}
-	return r.send(ctx, kind, a, a.address, challenge)
-}
-
-// send issues a link or code and sends it. The address must be one that is stored, or that its user
-// asked for, never the text by which the user was found.
-func (r *Recovery) send(ctx context.Context, kind Kind, a account, to string, challenge token) error {
+// prepare issues a link or code and returns the message with it. The address must be one that is
+// stored, or that its user asked for, never the text by which the user was found.
+func (r *Recovery) prepare(ctx context.Context, kind Kind, a account, to string, challenge token) delivery {
+	refuse := func(err error) delivery { return delivery{kind: kind, userID: a.user, err: err} }
 	if !sendable(to) {
-		return fmt.Errorf("recovery: a message cannot be sent to the address of user %q", a.user)
+		return refuse(fmt.Errorf("recovery: a message cannot be sent to the address of user %q", a.user))
 	}
 	if err := r.countMessage(ctx, kind, to, counterOwner(a, to)); err != nil {
-		return err
+		return refuse(err)
 	}
 	m := Message{Kind: kind, UserID: a.user, To: to, Life: r.life(kind)}
 	e := entry{User: []byte(a.user), State: a.state}
@@ -156,20 +243,20 @@ func (r *Recovery) send(ctx context.Context, kind Kind, a account, to string, ch
 	if kind == KindCode {
 		var err error
 		if m.Code, err = newCode(); err != nil {
-			return err
+			return refuse(err)
 		}
 		e.Code = t.proof(kind, m.Code)
 	} else {
-		t = newToken(userDigest(a.user))
+		t = newToken(linkDigest(a.user, kind, networkOf(ctx)))
 		m.Link = r.config.BaseURL + "/" + string(kind) + "?token=" + t.text()
 	}
 	if kind == KindChange {
 		e.Address = to
 	}
 	if err := r.issue(ctx, kind, t, e); err != nil {
-		return err
+		return refuse(err)
 	}
-	return r.notify(ctx, m)
+	return delivery{kind: kind, userID: a.user, message: m}
 }
 
 // notify sends a message.
@@ -180,16 +267,31 @@ func (r *Recovery) notify(ctx context.Context, m Message) error {
 	return nil
 }
 
-// notifyLater queues a message about what has happened. That is done already, so a message that cannot
-// be sent is no error of the caller.
+// Bounds of the notices, which inform owners of what happened to their accounts.
+const (
+	firstRetry = time.Second // delay after the first failure; each further failure doubles it
+	lastRetry  = time.Hour   // greatest delay
+	noticeLife = 24 * time.Hour
+)
+
+// notifyLater queues a notice. What it is about is done already, so a notice that cannot be sent is no
+// error of the caller: it is sent again for a day. Requests for messages take no places of this queue.
 func (r *Recovery) notifyLater(ctx context.Context, kind Kind, userID, to string) {
 	if !sendable(to) {
 		return
 	}
-	send := func(ctx context.Context) {
-		r.report(ctx, kind, userID, r.notify(ctx, Message{Kind: kind, UserID: userID, To: to}))
+	end := time.Now().Add(noticeLife)
+	var try func(ctx context.Context, delay time.Duration)
+	try = func(ctx context.Context, delay time.Duration) {
+		err := r.notify(ctx, Message{Kind: kind, UserID: userID, To: to})
+		again := func(ctx context.Context) { try(ctx, min(2*delay, lastRetry)) }
+		if err != nil && time.Now().Add(delay).Before(end) && r.notices.addAfter(ctx, delay, again) == nil {
+			r.config.Logger.WarnContext(ctx, "recovery: a notice was not sent yet", "kind", kind, "user", userID, "error", err)
+			return
+		}
+		r.report(ctx, kind, userID, err)
 	}
-	if err := r.queue.add(ctx, send); err != nil {
+	if err := r.notices.add(ctx, func(ctx context.Context) { try(ctx, firstRetry) }); err != nil {
 		r.report(ctx, kind, userID, err)
 	}
 }
@@ -204,28 +306,63 @@ func counterOwner(a account, to string) string {
 	return ""
 }
 
-// countMessage counts a message of a kind to an address. It returns errTooMany, and counts nothing, if
-// there were too many.
+// countMessage counts a message of a kind to an address, which the network of the call asked for. It
+// returns errTooMany, and counts nothing, if there were too many.
 func (r *Recovery) countMessage(ctx context.Context, kind Kind, to, owner string) error {
-	record, now, err := r.load(ctx, key("sent."+kind, addressDigest(to)))
+	own, now, err := r.load(ctx, key("from."+kind, digest("network to address", networkOf(ctx)+"\x00"+to)))
 	if err != nil {
 		return err
 	}
-	var times []int64 // microseconds since 1970
-	if record.Version != 0 && json.Unmarshal(record.Value, &times) != nil {
-		return fmt.Errorf("recovery: record %s is malformed", record.Key)
+	all, _, err := r.load(ctx, key("sent."+kind, addressDigest(to)))
+	if err != nil {
+		return err
 	}
-	times = slices.DeleteFunc(times, func(sent int64) bool {
+	last, err := sentTimes(own, now)
+	if err != nil {
+		return err
+	}
+	times, err := sentTimes(all, now)
+	if err != nil {
+		return err
+	}
+	if len(last) > 0 {
+		since := now.Sub(time.UnixMicro(last[0]))
+		if since < interval || len(times) >= perDay { // own expires after an hour
+			return errTooMany
+		}
+	}
+	own.Owner, all.Owner = owner, owner
+	switch _, err = r.write(ctx, own, []int64{now.UnixMicro()}, now.Add(time.Hour)); {
+	case errors.Is(err, auth.ErrConflict):
+		return errTooMany // a concurrent request of the network has just counted a message
+	case err != nil:
+		return err
+	}
+	for range 16 { // a conflict means that a request of another network has just counted a message
+		times = append(times, now.UnixMicro())
+		_, err = r.write(ctx, all, times[max(len(times)-perDay, 0):], now.Add(24*time.Hour))
+		if !errors.Is(err, auth.ErrConflict) {
+			return err
+		}
+		if all, now, err = r.load(ctx, all.Key); err != nil {
+			return err
+		}
+		if times, err = sentTimes(all, now); err != nil {
+			return err
+		}
+		all.Owner = owner
+	}
+	return nil
+}
+
+// sentTimes returns the times of the messages in a record that still count, the oldest first, in
+// microseconds since 1970.
+func sentTimes(record auth.Record, now time.Time) (times []int64, err error) {
+	if record.Version != 0 && json.Unmarshal(record.Value, &times) != nil {
+		return nil, fmt.Errorf("recovery: record %s is malformed", record.Key)
+	}
+	return slices.DeleteFunc(times, func(sent int64) bool {
 		age := now.Sub(time.UnixMicro(sent))
 		return age >= 24*time.Hour || age < -interval // a time in the future: the clock was set back since
-	})
-	if n := len(times); n >= perDay || n > 0 && now.Sub(time.UnixMicro(times[n-1])) < interval {
-		return errTooMany
-	}
-	record.Owner = owner
-	_, err = r.write(ctx, record, append(times, now.UnixMicro()), now.Add(24*time.Hour))
-	if errors.Is(err, auth.ErrConflict) {
-		return errTooMany // a concurrent request has just counted a message
-	}
-	return err
+	}), nil
 }

@@ -20,9 +20,10 @@ import (
 // error does not say which. It wraps [auth.ErrInvalidCredentials].
 var ErrInvalidToken = fmt.Errorf("recovery: link or code wrong, used or expired: %w", auth.ErrInvalidCredentials)
 
-// token is what a link holds, and what a challenge is: the place of its record and 256 random bits.
+// token is what a link holds, and what a challenge is: 16 bytes that say where it belongs, and 256 random
+// bits.
 type token struct {
-	id     [16]byte // digest of the user ID, or of the address of a challenge; not secret
+	id     [16]byte // linkDigest, or the digest of the address of a challenge; not secret
 	secret [32]byte
 }
 
@@ -58,12 +59,30 @@ func digest(kind, name string) (id [16]byte) {
 	return id
 }
 
-func userDigest(userID string) [16]byte     { return digest("user", userID) }
 func addressDigest(address string) [16]byte { return digest("address", address) }
+
+// linkDigest returns the place of the links of a kind to a user that one network requested. So a request
+// from another network does not replace the link that the owner is about to open. A change of address
+// takes the password: all links for it have one place.
+func linkDigest(userID string, kind Kind, network string) [16]byte {
+	if kind == KindChange {
+		network = ""
+	}
+	return digest("user", userID+"\x00"+network)
+}
 
 // key returns the key of a record.
 func key(kind Kind, id [16]byte) string {
 	return "recovery." + string(kind) + "." + hex.EncodeToString(id[:])
+}
+
+// key returns the key of the token's record. Each challenge has a record of its own, so that a request by
+// somebody else does not replace the code that is being typed.
+func (t token) key(kind Kind) string {
+	if kind == KindCode {
+		return key(kind, digest("challenge", string(t.id[:])+string(t.secret[:])))
+	}
+	return key(kind, t.id)
 }
 
 // proof returns the digest that is stored of a token, or of a challenge and its code.
@@ -147,12 +166,12 @@ func (r *Recovery) write(ctx context.Context, record auth.Record, v any, end tim
 	return record, nil
 }
 
-// issue stores the entry of a new token, which replaces the last token of its kind. The record belongs
-// to the user of the entry.
+// issue stores the entry of a new token, which replaces a link that the same network requested. The
+// record belongs to the user of the entry.
 func (r *Recovery) issue(ctx context.Context, kind Kind, t token, e entry) error {
 	e.Proof = t.proof(kind, "")
 	for range 4 { // a conflict means that a concurrent request has issued a token
-		record, now, err := r.load(ctx, key(kind, t.id))
+		record, now, err := r.load(ctx, t.key(kind))
 		if err != nil {
 			return err
 		}
@@ -173,7 +192,7 @@ func (r *Recovery) claim(ctx context.Context, kind Kind, text string) (a account
 	if err != nil {
 		return refuse(err)
 	}
-	record, _, err := r.load(ctx, key(kind, t.id))
+	record, _, err := r.load(ctx, t.key(kind))
 	if err != nil {
 		return refuse(err)
 	}
@@ -199,7 +218,7 @@ func (r *Recovery) consume(ctx context.Context, record auth.Record) (giveBack fu
 		return func() {}, fmt.Errorf("recovery: delete record: %w", err)
 	}
 	return func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.queue.timeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.SendTimeout)
 		defer cancel()
 		record.Renew()
 		// A conflict means that a newer token was issued meanwhile: that one stays.

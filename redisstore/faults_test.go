@@ -135,9 +135,10 @@ func TestRestart(t *testing.T) {
 					history = []string{next.RefreshToken}
 					continue
 				}
-				// The newest token works. A token from long ago is a thief's.
+				// The newest token works. A token from more than 64 generations ago is a thief's, also
+				// within the window.
 				newest := history[len(history)-1]
-				for range 6 {
+				for range 65 {
 					next, err := retry(t, &failed, func(ctx context.Context) (auth.Tokens, error) { return servers[n%2].Refresh(ctx, newest) })
 					if err != nil {
 						t.Errorf("an honest client was refused at the end: %v", err)

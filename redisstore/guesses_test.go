@@ -61,7 +61,7 @@ func TestConcurrentGuesses(t *testing.T) {
 		want    int
 		network func(i int) string
 	}{
-		"networks": {30, func(i int) string { return fmt.Sprintf("198.51.100.%d", i) }},
+		"networks": {100, func(i int) string { return fmt.Sprintf("198.51.100.%d", i) }},
 		"network":  {5, func(int) string { return "192.0.2.1" }},
 	} {
 		guess := func(i int) error {

@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -19,9 +20,11 @@ const (
 )
 
 const (
-	pruneEvery     = 30 * time.Second
-	firstReadLimit = time.Minute // the first read returns every revocation that the store keeps
+	pruneEvery = 30 * time.Second
+	readLimit  = time.Minute // bounds a read from the beginning, which returns every revocation that the store keeps
 )
+
+var errSlowFeed = errors.New("revocation: the feed did not answer in time")
 
 // Feed is what a [List] reads. Every [auth.SessionStore] is a Feed.
 type Feed interface {
@@ -58,7 +61,7 @@ type List struct {
 	feed   Feed
 	config Config
 	set    *set
-	stale  atomic.Bool // the set is older than Config.Bound
+	fresh  atomic.Pointer[freshness] // nil: no read has ended yet, or the List is closed
 
 	wake   chan struct{} // asks the goroutine for a read now
 	stop   context.CancelFunc
@@ -76,6 +79,19 @@ type List struct {
 	deadline     time.Time     // time when the set becomes stale
 	staleTimer   *time.Timer   // calls expire at the deadline
 	reportedDown bool          // EventFeedDown was emitted, and EventFeedUp not yet
+}
+
+// freshness is when the set becomes stale, by both clocks of the system. The monotonic clock does not
+// step, but it stands still while a machine is suspended; the wall clock does the opposite.
+type freshness struct {
+	deadline  time.Time // compared by the monotonic clock
+	wallClock int64     // nanoseconds since 1970
+}
+
+// over reports whether the set is stale. It compares the time, instead of a flag that a timer sets: a
+// process that was stopped and wakes up may answer requests before its timers run.
+func (f *freshness) over(now time.Time) bool {
+	return f == nil || !now.Before(f.deadline) || now.UnixNano() >= f.wallClock
 }
 
 // Follow returns a List that follows feed until Close, or every fault of the configuration as a
@@ -97,7 +113,6 @@ func Follow(feed Feed, cfg Config) (*List, error) {
 		wake: make(chan struct{}, 1), stop: stop, closed: make(chan struct{}), readDone: make(chan struct{}),
 		deadline: time.Now().Add(cfg.Bound),
 	}
-	l.stale.Store(true)
 	l.staleTimer = time.AfterFunc(cfg.Bound, l.expire)
 	go l.follow(ctx)
 	return l, nil
@@ -106,21 +121,29 @@ func Follow(feed Feed, cfg Config) (*List, error) {
 // Check returns [auth.ErrRevokedToken] if the session of p has ended. For a token that belongs to no
 // session, it returns that error if the token was issued (iat) in or before the second in which the
 // tokens of its user were revoked: times in tokens are whole seconds, so a token that was issued
-// later in that second is refused, too. It returns [auth.ErrRevocationUnknown] if the revocations
-// have not been read recently enough.
+// later in that second is refused, too. It returns a [*auth.RetryError] of
+// [auth.ErrRevocationUnknown] if the revocations have not been read recently enough.
 func (l *List) Check(ctx context.Context, p *auth.Principal) error {
 	switch {
 	case l.config.Exact:
 		if err := l.Sync(ctx); err != nil {
-			return err
+			return l.retry(err)
 		}
-	case l.stale.Load() && !l.config.DangerouslyServeStale:
-		return auth.ErrRevocationUnknown
+	case !l.config.DangerouslyServeStale && l.fresh.Load().over(time.Now()):
+		return l.retry(auth.ErrRevocationUnknown)
 	}
 	if l.set.refuses(p) {
 		return auth.ErrRevokedToken
 	}
 	return nil
+}
+
+// retry says when the feed will be read again, if an error says that it could not be read.
+func (l *List) retry(err error) error {
+	if !errors.Is(err, auth.ErrRevocationUnknown) {
+		return err
+	}
+	return &auth.RetryError{Err: err, After: max(l.config.Bound/4, time.Second)}
 }
 
 // Sync reads the feed now. When it returns nil, every revocation that was recorded before the call
@@ -168,7 +191,7 @@ func (l *List) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.staleTimer.Stop()
-	l.stale.Store(true)
+	l.fresh.Store(nil)
 	return nil
 }
 
@@ -192,16 +215,28 @@ func (l *List) read(ctx context.Context) {
 	l.mu.Lock()
 	l.started++
 	l.mu.Unlock()
-	began, limit := time.Now(), l.config.Bound
-	if l.cursor == "" {
-		limit = max(limit, firstReadLimit)
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, max(l.config.Bound, readLimit), errSlowFeed)
 	defer cancel()
-	next, err := l.feed.RevokedSince(ctx, l.cursor, func(r auth.Revocation) { l.set.add(r, began) })
+	// A read of every revocation may take longer than Bound, but a feed that is silent for that long
+	// does not answer: a dead connection must not hold up the next read.
+	ctx, silent := context.WithCancelCause(ctx)
+	defer silent(nil)
+	silence := time.AfterFunc(l.config.Bound, func() { silent(errSlowFeed) })
+	defer silence.Stop()
+	received := 0
+	next, err := l.feed.RevokedSince(ctx, l.cursor, func(r auth.Revocation) {
+		if received++; received%256 == 1 {
+			silence.Reset(l.config.Bound)
+		}
+		l.set.add(r, began)
+	})
 	if err != nil {
 		// After a failover another server may answer that had not received the last numbers and
 		// gives them to other revocations: the cursor would skip those. Read from the beginning.
+		if cause := context.Cause(ctx); cause != nil {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
 		next, err = "", fmt.Errorf("%w: %w", auth.ErrRevocationUnknown, err)
 	}
 	l.cursor = next
@@ -223,7 +258,7 @@ func (l *List) finish(began time.Time, err error) {
 	if deadline := began.Add(l.config.Bound); err == nil && time.Now().Before(deadline) {
 		l.deadline = deadline
 		l.staleTimer.Reset(time.Until(deadline))
-		l.stale.Store(false)
+		l.fresh.Store(&freshness{deadline, deadline.UnixNano()})
 		recovered, l.reportedDown = l.reportedDown, false
 	}
 	l.mu.Unlock()
@@ -232,14 +267,13 @@ func (l *List) finish(began time.Time, err error) {
 	}
 }
 
-// expire marks the set as stale unless a read has moved the deadline since the timer was set.
+// expire emits an event unless a read has moved the deadline since the timer was set.
 func (l *List) expire() {
 	l.mu.Lock()
 	if time.Now().Before(l.deadline) {
 		l.mu.Unlock()
 		return
 	}
-	l.stale.Store(true)
 	reported := l.reportedDown
 	l.reportedDown = true
 	err := l.err

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,9 +117,52 @@ func inSession(t testing.TB, sessionID string) *auth.Principal {
 // checks fails the test unless Check of p returns want.
 func checks(t testing.TB, l *revocation.List, p *auth.Principal, want error) {
 	t.Helper()
-	if err := l.Check(t.Context(), p); err != want && !(want != nil && errors.Is(err, want)) {
+	err := l.Check(t.Context(), p)
+	if err != want && !(want != nil && errors.Is(err, want)) {
 		t.Errorf("Check returned %v, want %v", err, want)
 	}
+	retry, ok := errors.AsType[*auth.RetryError](err)
+	if ok != (want == auth.ErrRevocationUnknown) || ok && retry.After < time.Second {
+		t.Errorf("Check returned %v, want a *RetryError if the state is unknown", err)
+	}
+}
+
+// The answer to a request whose token may have been revoked says when to try again.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for bound, want := range map[time.Duration]string{0: "2", time.Second: "1", 4 * time.Second: "1", time.Minute: "15"} {
+		for _, exact := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				f := new(feed)
+				f.slowDown(func(context.Context) error { return errors.New("down") })
+				l, err := revocation.Follow(f, revocation.Config{Bound: bound, Exact: exact})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+				m, err := auth.NewMiddleware(checked{l, inSession(t, sid(1))}, auth.MiddlewareConfig{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+				r.Header.Set("Authorization", "Bearer token")
+				m.Require(http.NotFoundHandler()).ServeHTTP(w, r)
+				if w.Code != 503 || w.Header().Get("Retry-After") != want {
+					t.Errorf("with a bound of %v, exact %t: %d, Retry-After %q, want 503 and %q", bound, exact, w.Code, w.Header().Get("Retry-After"), want)
+				}
+			})
+		}
+	}
+}
+
+// checked is a verifier that finds one principal in every token, and asks a List.
+type checked struct {
+	list *revocation.List
+	p    *auth.Principal
+}
+
+func (c checked) Verify(ctx context.Context, _ string) (*auth.Principal, error) {
+	return c.p, c.list.Check(ctx, c.p)
 }
 
 func TestFollow(t *testing.T) {
@@ -458,4 +504,70 @@ func TestConcurrent(t *testing.T) {
 	for _, p := range principals {
 		checks(t, l, p, auth.ErrRevokedToken)
 	}
+}
+
+// growing is a feed whose first read returns a revocation now and then, for longer than Bound.
+type growing struct{ reads atomic.Int32 }
+
+// RevokedSince implements [revocation.Feed].
+func (f *growing) RevokedSince(ctx context.Context, _ string, each func(auth.Revocation)) (string, error) {
+	if f.reads.Add(1) > 1 {
+		return "1", nil
+	}
+	for i := range 4 * 256 { // a read shows that it goes on at every 256th revocation
+		if i%256 == 0 {
+			select {
+			case <-ctx.Done():
+				return "", ctx.Err()
+			case <-time.After(4 * time.Second):
+			}
+		}
+		each(auth.Revocation{SessionID: sid(i), Expiry: time.Now().Add(time.Hour)})
+	}
+	return "1", nil
+}
+
+// A feed that is silent for Bound does not hold up the next read, and a long read that goes on is not
+// cut off.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		feed := new(silentOnce)
+		began := time.Now()
+		list, err := revocation.Follow(feed, revocation.Config{Bound: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer list.Close()
+		for list.Check(t.Context(), inSession(t, sid(1))) != nil {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("back %v after the feed answers anybody, want at most twice the bound", took)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		feed := new(growing)
+		list, err := revocation.Follow(feed, revocation.Config{Bound: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer list.Close()
+		time.Sleep(30 * time.Second)
+		if err := list.Check(t.Context(), inSession(t, sid(700))); err != auth.ErrRevokedToken {
+			t.Errorf("a revocation of the long read: %v, after %d reads", err, feed.reads.Load())
+		}
+	})
+}
+
+// silentOnce does not answer its first read, as a dead connection does not.
+type silentOnce struct{ reads atomic.Int32 }
+
+// RevokedSince implements [revocation.Feed].
+func (f *silentOnce) RevokedSince(ctx context.Context, _ string, _ func(auth.Revocation)) (string, error) {
+	if f.reads.Add(1) == 1 {
+		<-ctx.Done()
+		return "", ctx.Err()
+	}
+	return "1", nil
 }

@@ -100,8 +100,8 @@ func (s *Store) ReplaceAddress(ctx context.Context, userID, old, replacement str
 // deletions of an account the later one sees the result of the earlier one.
 func (s *Store) lockUser(ctx context.Context, tx querier, userID string) error {
 	var id string
-	err := tx.QueryRowContext(ctx, s.users.lock.query, userID).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && id != userID {
+	err := tx.QueryRowContext(ctx, s.users.lock.query, userID, userID).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) || s.dialect.notOfType(err) || err == nil && id != userID {
 		return auth.ErrUserNotFound
 	}
 	return err

@@ -97,6 +97,8 @@ const (
 	errDuplicateColumn = 1060
 	errDuplicateEntry  = 1062
 	errDeadlock        = 1213
+	errTruncatedValue  = 1292
+	errWrongValue      = 1366
 	errRecordChanged   = 1020 // MariaDB under innodb_snapshot_isolation
 )
 
@@ -127,6 +129,29 @@ func (d Dialect) columnExists(err error) bool {
 	return d == MySQL && mysqlError(err) == errDuplicateColumn
 }
 
+// notOfType reports whether a statement failed because a parameter is no value of the type that it is
+// compared with, such as "2a" with an integer.
+func (d Dialect) notOfType(err error) bool {
+	switch d {
+	case MySQL:
+		number := mysqlError(err)
+		return number == errTruncatedValue || number == errWrongValue
+	case PostgreSQL:
+		state := sqlState(err)
+		return state == "22P02" || state == "22003" // invalid text representation; out of range
+	}
+	return false
+}
+
+// sqlState returns the code of an error of PostgreSQL, or "".
+func sqlState(err error) string {
+	var e interface{ SQLState() string } // implemented by the errors of pgx and lib/pq
+	if errors.As(err, &e) {
+		return e.SQLState()
+	}
+	return ""
+}
+
 // transient reports whether the database undid a statement in favour of another transaction, so that
 // the statement may succeed when it is repeated.
 func (d Dialect) transient(err error) bool {
@@ -135,8 +160,8 @@ func (d Dialect) transient(err error) bool {
 		number := mysqlError(err)
 		return number == errDeadlock || number == errRecordChanged
 	case PostgreSQL:
-		var state interface{ SQLState() string } // implemented by the errors of pgx and lib/pq
-		return errors.As(err, &state) && (state.SQLState() == "40001" || state.SQLState() == "40P01")
+		state := sqlState(err)
+		return state == "40001" || state == "40P01"
 	}
 	return false // SQLite waits: PRAGMA busy_timeout
 }

@@ -76,20 +76,20 @@ func TestUserTableFaults(t *testing.T) {
 		table  sqlstore.UserTable
 		fields string // the faults, in order
 	}{
-		"none":             {sqlstore.UserTable{}, ""},
-		"table alone":      {sqlstore.UserTable{Table: "accounts"}, ""},
-		"schema":           {sqlstore.UserTable{Table: "app.Accounts", ID: "userId", Username: "_email", PasswordHash: "PW1", Disabled: "locked", CreatedAt: "at"}, ""},
-		"no table":         {sqlstore.UserTable{ID: "key"}, "sqlstore.Config.Users.Table"},
-		"two dots":         {sqlstore.UserTable{Table: "a.b.c"}, "sqlstore.Config.Users.Table"},
-		"no schema":        {sqlstore.UserTable{Table: ".b"}, "sqlstore.Config.Users.Table"},
-		"quote":            {sqlstore.UserTable{Table: "a", ID: `i"d`, Username: "a`b"}, "sqlstore.Config.Users.ID sqlstore.Config.Users.Username"},
-		"statement":        {sqlstore.UserTable{Table: "a; DROP TABLE b", PasswordHash: "p = '' OR 1=1 --"}, "sqlstore.Config.Users.Table sqlstore.Config.Users.PasswordHash"},
-		"placeholder":      {sqlstore.UserTable{Table: "a?", Disabled: "{now}", CreatedAt: "c d"}, "sqlstore.Config.Users.Table sqlstore.Config.Users.Disabled sqlstore.Config.Users.CreatedAt"},
-		"digit":            {sqlstore.UserTable{Table: "1a"}, "sqlstore.Config.Users.Table"},
-		"not ASCII":        {sqlstore.UserTable{Table: "\u00e4"}, "sqlstore.Config.Users.Table"},
-		"too long":         {sqlstore.UserTable{Table: strings.Repeat("a", 64)}, "sqlstore.Config.Users.Table"},
-		"a column twice":   {sqlstore.UserTable{Table: "a", ID: "email", Username: "Email"}, "sqlstore.Config.Users.Username"},
-		"a default twice":  {sqlstore.UserTable{Table: "a", CreatedAt: "id"}, "sqlstore.Config.Users.CreatedAt"},
+		"none":            {sqlstore.UserTable{}, ""},
+		"table alone":     {sqlstore.UserTable{Table: "accounts"}, ""},
+		"schema":          {sqlstore.UserTable{Table: "app.Accounts", ID: "userId", Username: "_email", PasswordHash: "PW1", Disabled: "locked", CreatedAt: "at"}, ""},
+		"no table":        {sqlstore.UserTable{ID: "key"}, "sqlstore.Config.Users.Table"},
+		"two dots":        {sqlstore.UserTable{Table: "a.b.c"}, "sqlstore.Config.Users.Table"},
+		"no schema":       {sqlstore.UserTable{Table: ".b"}, "sqlstore.Config.Users.Table"},
+		"quote":           {sqlstore.UserTable{Table: "a", ID: `i"d`, Username: "a`b"}, "sqlstore.Config.Users.ID sqlstore.Config.Users.Username"},
+		"statement":       {sqlstore.UserTable{Table: "a; DROP TABLE b", PasswordHash: "p = '' OR 1=1 --"}, "sqlstore.Config.Users.Table sqlstore.Config.Users.PasswordHash"},
+		"placeholder":     {sqlstore.UserTable{Table: "a?", Disabled: "{now}", CreatedAt: "c d"}, "sqlstore.Config.Users.Table sqlstore.Config.Users.Disabled sqlstore.Config.Users.CreatedAt"},
+		"digit":           {sqlstore.UserTable{Table: "1a"}, "sqlstore.Config.Users.Table"},
+		"not ASCII":       {sqlstore.UserTable{Table: "\u00e4"}, "sqlstore.Config.Users.Table"},
+		"too long":        {sqlstore.UserTable{Table: strings.Repeat("a", 64)}, "sqlstore.Config.Users.Table"},
+		"a column twice":  {sqlstore.UserTable{Table: "a", ID: "email", Username: "Email"}, "sqlstore.Config.Users.Username"},
+		"a default twice": {sqlstore.UserTable{Table: "a", CreatedAt: "id"}, "sqlstore.Config.Users.CreatedAt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

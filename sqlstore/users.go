@@ -17,7 +17,7 @@ const (
 	maxHash = 1024
 )
 
-// userStatements are the statements on users.
+// userStatements are the statements on users. Where one takes an ID, it takes it twice: see exactly.
 type userStatements struct {
 	insert, byID, byUsername, replaceHash, remove *statement
 	lock                                          *statement // locks the row of a user until the transaction ends
@@ -57,23 +57,24 @@ func (s *Store) CreateUser(ctx context.Context, u auth.User) (id string, err err
 
 // UserByID implements [auth.UserStore].
 func (s *Store) UserByID(ctx context.Context, id string) (auth.User, error) {
-	u, err := s.user(ctx, s.users.byID, id)
+	u, err := s.user(ctx, s.users.byID, id, id, id)
 	if err == nil && u.ID != id {
-		return auth.User{}, auth.ErrUserNotFound // the collation of a host's table found another ID
+		return auth.User{}, auth.ErrUserNotFound
 	}
 	return u, err
 }
 
 // UserByUsername implements [auth.UserStore].
 func (s *Store) UserByUsername(ctx context.Context, username string) (auth.User, error) {
-	u, err := s.user(ctx, s.users.byUsername, username)
+	u, err := s.user(ctx, s.users.byUsername, username, username)
 	if err == nil && u.Username != username {
-		return auth.User{}, auth.ErrUserNotFound
+		return auth.User{}, auth.ErrUserNotFound // the collation of a host's table found another name
 	}
 	return u, err
 }
 
-func (s *Store) user(ctx context.Context, query *statement, key string) (auth.User, error) {
+// user returns the user that query finds with args, which are key once or twice.
+func (s *Store) user(ctx context.Context, query *statement, key string, args ...any) (auth.User, error) {
 	const doing = "look up user"
 	if err := ctx.Err(); err != nil {
 		return auth.User{}, failed(ctx, doing, err)
@@ -85,8 +86,8 @@ func (s *Store) user(ctx context.Context, query *statement, key string) (auth.Us
 	var hash sql.NullString
 	var disabled sql.NullBool
 	var created sql.NullInt64
-	err := s.row(ctx, query, []any{key}, &u.ID, &u.Username, &hash, &disabled, &created)
-	if errors.Is(err, sql.ErrNoRows) {
+	err := s.row(ctx, query, args, &u.ID, &u.Username, &hash, &disabled, &created)
+	if errors.Is(err, sql.ErrNoRows) || s.dialect.notOfType(err) {
 		return auth.User{}, auth.ErrUserNotFound
 	}
 	if err != nil {
@@ -112,9 +113,9 @@ func (s *Store) ReplacePasswordHash(ctx context.Context, id, old, replacement st
 		return auth.ErrUserNotFound
 	}
 	if isHash(old) {
-		replaced, err := s.exec(ctx, s.users.replaceHash, replacement, id, old)
+		replaced, err := s.exec(ctx, s.users.replaceHash, replacement, id, id, old)
 		if err != nil {
-			return failed(ctx, doing, err)
+			return s.failedFor(ctx, doing, id, err)
 		}
 		if replaced > 0 {
 			return nil
@@ -142,9 +143,9 @@ func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error
 	if s.users.disable == nil {
 		return failed(ctx, doing, errNoDisabled)
 	}
-	changed, err := s.exec(ctx, s.users.disable, disabled, id)
+	changed, err := s.exec(ctx, s.users.disable, disabled, id, id)
 	if err != nil {
-		return failed(ctx, doing, err)
+		return s.failedFor(ctx, doing, id, err)
 	}
 	if changed == 0 { // no such user, or MySQL found the same value stored
 		_, err = s.UserByID(ctx, id)
@@ -164,21 +165,13 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 	if !isName(id) {
 		return auth.ErrUserNotFound
 	}
-	var deleted int64
-	err := s.transaction(ctx, func(tx querier) error {
-		result, err := tx.ExecContext(ctx, s.users.remove.query, id)
-		if err != nil {
+	deleted, err := s.deleteUser(ctx, id, s.users.remove)
+	if s.dialect.notOfType(err) {
+		if err := s.failedFor(ctx, doing, id, err); !errors.Is(err, auth.ErrUserNotFound) {
 			return err
 		}
-		if deleted, err = result.RowsAffected(); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, s.addresses.remove.query, id); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, s.records.removeOwned.query, id)
-		return err
-	})
+		deleted, err = s.deleteUser(ctx, id, nil)
+	}
 	switch {
 	case err != nil:
 		return failed(ctx, doing, err)
@@ -186,6 +179,39 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 		return auth.ErrUserNotFound
 	}
 	return nil
+}
+
+// deleteUser deletes what the store has of a user in one transaction. It returns how many users remove
+// has deleted; nil deletes none.
+func (s *Store) deleteUser(ctx context.Context, id string, remove *statement) (deleted int64, err error) {
+	err = s.transaction(ctx, func(tx querier) error {
+		if remove != nil {
+			result, err := tx.ExecContext(ctx, remove.query, id, id)
+			if err != nil {
+				return err
+			}
+			if deleted, err = result.RowsAffected(); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.ExecContext(ctx, s.addresses.remove.query, id); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, s.records.removeOwned.query, id)
+		return err
+	})
+	return deleted, err
+}
+
+// failedFor returns the error of a statement that has failed for the user id. A host's table whose IDs
+// are not text may refuse an ID of another form. Nobody has such an ID.
+func (s *Store) failedFor(ctx context.Context, doing, id string, err error) error {
+	if s.dialect.notOfType(err) {
+		if _, err := s.UserByID(ctx, id); errors.Is(err, auth.ErrUserNotFound) {
+			return err
+		}
+	}
+	return failed(ctx, doing, err)
 }
 
 // isName reports whether the columns for IDs and usernames can hold s.

@@ -13,8 +13,9 @@ import (
 //
 // The columns must have the types below, or must be compared byte for byte. Where a collation takes
 // two usernames for the same, only the one that is stored is found. Where IDs are not text,
-// [auth.Config].NewUserID must return IDs of the column's type; otherwise nobody can register. Any
-// other column that is NOT NULL needs a default.
+// [auth.Config].NewUserID must return IDs of the column's type, written as the database writes them;
+// otherwise nobody can register. An ID in another spelling, such as "02" for 2, is nobody's. Any other
+// column that is NOT NULL needs a default.
 type UserTable struct {
 	Table        string // such as "accounts" or "app.accounts"; empty: the table that Migrate creates
 	ID           string // text of up to 255 bytes, an integer or a uuid; primary key; empty: "id"
@@ -57,6 +58,17 @@ func (d Dialect) bytewise(text string) string {
 	default:
 		return text + " COLLATE BINARY"
 	}
+}
+
+// exactly returns a condition that holds for the row whose ID is this text, byte for byte. The ID is
+// the parameter of both comparisons. The first one can use the index, but it is made by the type and the collation of
+// the column, so that an integer takes "02" for 2. The second one decides.
+func (d Dialect) exactly(id string) string {
+	text := "CAST(" + id + " AS TEXT)"
+	if d == MySQL {
+		text = "CONVERT(" + id + " USING utf8mb4)" // CAST of a MariaDB uuid AS BINARY has 16 bytes
+	}
+	return id + " = ? AND " + d.bytewise(text) + " = ?"
 }
 
 // withDefaults returns t with a name for each column that the table has.
@@ -111,6 +123,7 @@ func newUserStatements(d Dialect, t UserTable) userStatements {
 		table = d.quote(schema) + "." + d.quote(name)
 	}
 	id, username, hash := d.quote(t.ID), d.quote(t.Username), d.quote(t.PasswordHash)
+	where := " WHERE " + d.exactly(id)
 	inserted, values := id+", "+username+", "+hash, "?, ?, ?"
 	// selected returns an optional column as a SELECT lists it, and adds it to the INSERT.
 	selected := func(column string) string {
@@ -125,14 +138,14 @@ func newUserStatements(d Dialect, t UserTable) userStatements {
 	s := userStatements{
 		args:        t.args,
 		insert:      statement("INSERT INTO " + table + " (" + inserted + ") VALUES (" + values + ")" + d.ignoreConflict()),
-		byID:        statement("SELECT " + columns + " FROM " + table + " WHERE " + id + " = ?"),
+		byID:        statement("SELECT " + columns + " FROM " + table + where),
 		byUsername:  statement("SELECT " + columns + " FROM " + table + " WHERE " + username + " = ?"),
-		replaceHash: statement("UPDATE " + table + " SET " + hash + " = ? WHERE " + id + " = ? AND " + d.bytewise("COALESCE("+hash+", '')") + " = ?"),
-		lock:        statement("SELECT " + id + " FROM " + table + " WHERE " + id + " = ?" + d.forUpdate()),
-		remove:      statement("DELETE FROM " + table + " WHERE " + id + " = ?"),
+		replaceHash: statement("UPDATE " + table + " SET " + hash + " = ?" + where + " AND " + d.bytewise("COALESCE("+hash+", '')") + " = ?"),
+		lock:        statement("SELECT " + id + " FROM " + table + where + d.forUpdate()),
+		remove:      statement("DELETE FROM " + table + where),
 	}
 	if t.Disabled != "" {
-		s.disable = statement("UPDATE " + table + " SET " + d.quote(t.Disabled) + " = ? WHERE " + id + " = ?")
+		s.disable = statement("UPDATE " + table + " SET " + d.quote(t.Disabled) + " = ?" + where)
 	}
 	return s
 }

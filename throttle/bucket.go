@@ -44,7 +44,6 @@ type bucket interface {
 type delays struct {
 	free       int
 	first, max time.Duration
-	lock       int // number of failures that lock for good; 0: none
 }
 
 // delay returns how long the attempt after n failures has to wait.
@@ -63,9 +62,6 @@ func (d delays) delay(n int64) time.Duration {
 const lockedWait = 24 * time.Hour
 
 func (d delays) take(s state, now time.Time) (state, time.Duration) {
-	if d.lock > 0 && s.failures >= int64(d.lock) {
-		return s, lockedWait
-	}
 	s.at = min(s.at, now.UnixMicro())
 	if wait := time.UnixMicro(s.at).Add(d.delay(s.failures)).Sub(now); s.failures > 0 && wait > 0 {
 		return s, wait
@@ -89,9 +85,6 @@ func (d delays) succeed(state, time.Time) (state, time.Duration) { return state{
 // end returns when a state is forgotten: n failures are kept for n times the longest delay, so that
 // waiting for them to be forgotten allows no more guesses than waiting for the delays.
 func (d delays) end(s state) time.Time {
-	if d.lock > 0 && s.failures >= int64(d.lock) {
-		return time.Time{}
-	}
 	n := min(s.failures, int64(math.MaxInt64/d.max)/2)
 	return time.UnixMicro(s.at).Add(time.Duration(n) * d.max).UTC()
 }

@@ -10,29 +10,32 @@
 //	tokens, err := accounts.Login(ctx, name, password)
 //
 // A login that is refused returns a [*auth.RetryError] of [auth.ErrTooManyAttempts], which says when
-// to try again. Each failure beyond the first few doubles the delay before the next attempt.
-// Attempts that succeed are not counted. No account is locked unless [Config].HardLock is set.
-// Usernames that do not exist are limited like others, so the answers do not tell which exist.
+// to try again. Attempts that succeed are not counted. No account is locked unless [Config].HardLock is
+// set. Usernames that do not exist are limited like others, so the answers do not tell which exist.
 //
 // There are four limits:
 //
-//   - One account from one network. A client that guesses is stopped here, while the owner of the
-//     account logs in from elsewhere.
-//   - One account from all networks together. With the defaults it allows at most 100 guesses in any
-//     30 days (NIST SP 800-63B-4 section 3.2.2), from however many addresses.
+//   - One account from one network. After 5 failures each further one doubles the delay before the
+//     next attempt, and after 10 in 30 days the network has no more.
+//   - One account from all networks together: 100 failures in any 30 days (NIST SP 800-63B-4 section
+//     3.2.2), from however many addresses.
 //   - One account from a known device, that is, a device from which the account has logged in before.
 //     Attempts from that device count here and nowhere else, so strangers cannot keep the owner out.
-//   - One network, whatever the accounts. A network is an IPv4 address, or the /64 of an IPv6
-//     address.
+//   - One network, whatever the accounts.
 //
-// The first three count twice: for the password and the second factor of an account, and for the
-// codes that package recovery sends to its address (see [auth.Attempt].Target). A limit on one does
+// For the first limit, a network is an IPv4 address or the /48 of an IPv6 address. For the last, it is
+// an IPv4 address or the /64 of an IPv6 address, and the /48 may have four times as many failures.
+//
+// The first three count several times: for the password of an account, for its second factor, and for
+// the codes that package recovery sends to its address (see [auth.Attempt].Target). A limit on one does
 // not affect the other.
 //
-// An owner without a known device waits as strangers do while they guess at the account from many
-// networks: at most 12 hours with the defaults. A password reset by mail (package recovery) does not
-// change that. So keep [auth.Tokens].DeviceToken in a cookie with a long life, and pass it as
-// [auth.Device].Known.
+// Strangers on up to nine networks cannot use up what an account allows. Strangers on more can. An owner
+// without a known device is then refused like them, also with the right password, and has a way in that
+// they cannot use up: a link in a mail. A login by a link makes its device known, and
+// [auth.Authenticator.MarkDeviceKnown] does so after a password reset. Keep [auth.Tokens].DeviceToken in
+// a cookie with a long life, and pass it as [auth.Device].Known. A simulation is in
+// docs/security/lockout.md.
 //
 // If the host passes no IP address, networks are not counted. The address must be the client's own.
 // If it comes from a header that a client can write, each client can choose its network.

@@ -43,9 +43,9 @@ func ExampleConfig_freePerNetwork() {
 	// <nil>
 }
 
-// An account allows two guesses, from however many addresses.
-func ExampleConfig_freePerAccount() {
-	limits := newLimits(throttle.Config{FreePerAccount: 2})
+// An account allows two guesses in 30 days, from however many addresses.
+func ExampleConfig_maxPerAccount() {
+	limits := newLimits(throttle.Config{MaxPerAccount: 2})
 	for _, ip := range []string{"203.0.113.1", "203.0.113.2", "203.0.113.3"} {
 		fmt.Println(limits.Begin(context.Background(), from("ada", ip)))
 	}
@@ -53,6 +53,26 @@ func ExampleConfig_freePerAccount() {
 	// <nil>
 	// <nil>
 	// auth: too many attempts
+}
+
+// One network may use up three of the guesses that an account allows. It has no others for 30 days.
+func ExampleConfig_maxPerNetwork() {
+	limits := newLimits(throttle.Config{MaxPerNetwork: 3})
+	for range 4 {
+		err := limits.Begin(context.Background(), from("ada", "203.0.113.9"))
+		if wait, ok := errors.AsType[*auth.RetryError](err); ok {
+			fmt.Println("in", wait.After.Round(24*time.Hour))
+			continue
+		}
+		fmt.Println(err)
+	}
+	fmt.Println(limits.Begin(context.Background(), from("ada", "192.0.2.1")))
+	// Output:
+	// <nil>
+	// <nil>
+	// <nil>
+	// in 720h0m0s
+	// <nil>
 }
 
 // A network that tries one password on many accounts may fail twice, and once more after an hour.
@@ -75,7 +95,7 @@ func ExampleConfig_networkBurst() {
 // A device that has logged in before has attempts of its own. Strangers do not use them up, and a
 // thief who has the device gets no more than these.
 func ExampleConfig_freePerDevice() {
-	limits := newLimits(throttle.Config{FreePerAccount: 1, FreePerDevice: 2, DeviceLifetime: 30 * 24 * time.Hour})
+	limits := newLimits(throttle.Config{MaxPerAccount: 1, FreePerDevice: 2, DeviceLifetime: 30 * 24 * time.Hour})
 	ctx := context.Background()
 	known := from("ada", "192.0.2.1")
 	var err error
@@ -99,7 +119,7 @@ func ExampleConfig_freePerDevice() {
 // An account is locked until its owner has proven their identity in another way, where a policy
 // requires that.
 func ExampleConfig_hardLock() {
-	limits := newLimits(throttle.Config{FreePerAccount: 3, HardLock: 3})
+	limits := newLimits(throttle.Config{MaxPerNetwork: 3, HardLock: 3})
 	ctx := context.Background()
 	for _, ip := range []string{"203.0.113.1", "203.0.113.2", "203.0.113.3"} {
 		if err := limits.Begin(ctx, from("ada", ip)); err != nil {

@@ -122,3 +122,82 @@ func TestPasswordForgivesNoCodes(t *testing.T) {
 		}
 	})
 }
+
+// An owner whose password strangers have used up gets in by a link in a mail, second factor included:
+// guesses at the password do not count at the codes. From then on the device is known.
+func TestWayInOfTheOwner(t *testing.T) {
+	t.Parallel()
+	for name, prove := range map[string]func(context.Context, *auth.Authenticator, string) (auth.DeviceToken, error){
+		"a login by a link": func(ctx context.Context, a *auth.Authenticator, id string) (auth.DeviceToken, error) {
+			_, err := a.LoginUser(ctx, id, "otp")
+			pending, ok := errors.AsType[*auth.MFARequiredError](err)
+			if !ok {
+				return "", err
+			}
+			in, err := a.LoginMFA(ctx, pending.Token, "right")
+			return in.DeviceToken, err
+		},
+		"a reset by a link": func(ctx context.Context, a *auth.Authenticator, id string) (auth.DeviceToken, error) {
+			if err := a.SetPassword(ctx, id, password); err != nil {
+				return "", err
+			}
+			return a.MarkDeviceKnown(ctx, id)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, a, u := withSecondFactor(t) // on the last of the attacking networks
+				for i := range 120 {
+					stranger := auth.Device{IP: netip.AddrFrom4([4]byte{192, 0, 2, byte(121 - i)})}
+					_, _ = a.Login(auth.WithDevice(ctx, stranger), "ada", "wrong password")
+				}
+				if _, err := a.Login(ctx, "ada", password); !errors.Is(err, auth.ErrTooManyAttempts) {
+					t.Fatalf("the right password after 120 guesses: %v, want ErrTooManyAttempts", err)
+				}
+				known, err := prove(ctx, a, u.ID)
+				if err != nil || known == "" {
+					t.Fatalf("%v, device token %q", err, string(known))
+				}
+				device := auth.WithDevice(ctx, auth.Device{IP: netip.MustParseAddr("192.0.2.1"), Known: known})
+				for range 20 {
+					if in, err := a.LoginMFA(device, login(device, t, a), "right"); err != nil || in.DeviceToken != known {
+						t.Fatalf("from the device: %v, device token %q", err, string(in.DeviceToken))
+					}
+				}
+			})
+		})
+	}
+}
+
+// The success at the second factor ends the delays of the password, too, on a device as on a network.
+func TestSecondFactorForgivesTypos(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, a, _ := withSecondFactor(t)
+		typos := func(ctx context.Context, n int) {
+			t.Helper()
+			for range n {
+				if _, err := a.Login(ctx, "ada", "wrong password"); err != auth.ErrInvalidCredentials {
+					t.Fatalf("a typo: %v", err)
+				}
+			}
+		}
+		var known auth.DeviceToken
+		for range 2 {
+			typos(ctx, 4)
+			in, err := a.LoginMFA(ctx, login(ctx, t, a), "right")
+			if err != nil {
+				t.Fatal(err)
+			}
+			known = in.DeviceToken
+		}
+		device := auth.WithDevice(ctx, auth.Device{Known: known})
+		for range 5 {
+			typos(device, 9)
+			if _, err := a.LoginMFA(device, login(device, t, a), "right"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

@@ -2,13 +2,13 @@ package throttle
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
@@ -17,25 +17,30 @@ import (
 
 // Config configures a [Throttle]. Its zero value is the safe choice.
 type Config struct {
-	// FreePerNetwork, FreePerAccount and FreePerDevice are how many attempts in a row may fail
-	// without a delay: at an account from one network, at an account from anywhere, and at an account
-	// from a known device. 0: 5, 30 and 10; from 1 to 100.
-	FreePerNetwork, FreePerAccount, FreePerDevice int
+	// MaxPerAccount and MaxPerNetwork are how many attempts at an account may fail in any 30 days:
+	// from all networks together, and from one network. A network then waits until its oldest failure
+	// is 30 days old. A login that succeeds is no failure, but forgives none here. 0: 100, and a tenth
+	// of MaxPerAccount; from 1 to 100, and from 1 to MaxPerAccount.
+	MaxPerAccount, MaxPerNetwork int
+
+	// FreePerNetwork and FreePerDevice are how many attempts in a row may fail without a delay: at an
+	// account from one network, and at an account from a known device. 0: 5 and 10; from 1 to 100.
+	FreePerNetwork, FreePerDevice int
 
 	// FirstDelay is how long the first attempt after those must wait. Each further failure doubles
-	// the delay, up to MaxDelay. Failures are forgotten when a login succeeds, or otherwise after
-	// MaxDelay for each of them. 0: 1 minute and 12 hours; from 1 second to 7 days.
+	// the delay, up to MaxDelay. A login from the network or device that succeeds ends the delay; for
+	// a device also MaxDelay for each failure does. 0: 1 minute and 12 hours; from 1 second to 7 days.
 	FirstDelay, MaxDelay time.Duration
 
 	// NetworkBurst is how many failures one network may have at once, whatever the accounts.
-	// NetworkEvery is how long it takes until one more is allowed. 0: 100 and 10 seconds; from 1 to
-	// 100,000 and from 1 ms to 1 hour.
+	// NetworkEvery is how long it takes until one more is allowed. The /48 of an IPv6 address may have
+	// four times as many. 0: 100 and 1 minute; from 1 to 100,000 and from 1 ms to 1 hour.
 	NetworkBurst int
 	NetworkEvery time.Duration
 
 	// HardLock, if not 0, is how many failures in a row lock an account. A locked account accepts its
 	// password from known devices alone, until [Throttle.Unlock]. Strangers can then lock accounts.
-	// 0: never; from FreePerAccount to 1,000.
+	// 0: never; from MaxPerNetwork to 1,000.
 	HardLock int
 
 	// DeviceLifetime is how long a device stays known after its last login. 0: 180 days; from 1 hour
@@ -46,12 +51,15 @@ type Config struct {
 // Throttle is an [auth.Throttle]. It is immutable and safe for concurrent use. Make one with [New].
 type Throttle struct {
 	store          auth.RecordStore
-	pair           delays // an account from one network
-	account        delays // an account from anywhere
+	account        budget // an account from devices that are not known
 	device         delays // an account from a known device
-	network        rate
+	network        rate   // an IPv4 address or an IPv6 /64, whatever the accounts
+	site           rate   // an IPv6 /48, whatever the accounts
 	deviceLifetime time.Duration
 }
+
+// sitesAsNetworks is how many times the failures of a /64 the /48 around it may have.
+const sitesAsNetworks = 4
 
 // New returns a Throttle that counts in store, or every fault of the configuration as a
 // [*cfgerr.Error].
@@ -69,21 +77,27 @@ func New(store auth.RecordStore, cfg Config) (*Throttle, error) {
 	limit := func(field string, value, byDefault int) delays {
 		return delays{free: cfgerr.Within(&faults, field, value, byDefault, 1, 100), first: firstDelay, max: maxDelay}
 	}
+	perAccount := cfgerr.Within(&faults, "MaxPerAccount", cfg.MaxPerAccount, 100, 1, maxFailures)
+	perNetwork := cfgerr.Within(&faults, "MaxPerNetwork", cfg.MaxPerNetwork, max(perAccount/10, 1), 1, max(perAccount, 1))
 	t := &Throttle{
-		store:   store,
-		pair:    limit("FreePerNetwork", cfg.FreePerNetwork, 5),
-		account: limit("FreePerAccount", cfg.FreePerAccount, 30),
-		device:  limit("FreePerDevice", cfg.FreePerDevice, 10),
+		store: store,
+		account: budget{
+			perAccount: perAccount,
+			perNetwork: perNetwork,
+			delays:     limit("FreePerNetwork", cfg.FreePerNetwork, 5),
+			lock:       cfgerr.Within(&faults, "HardLock", cfg.HardLock, 0, perNetwork, 1000),
+		},
+		device: limit("FreePerDevice", cfg.FreePerDevice, 10),
 		network: rate{
 			burst: cfgerr.Within(&faults, "NetworkBurst", cfg.NetworkBurst, 100, 1, 100_000),
-			every: cfgerr.Within(&faults, "NetworkEvery", cfg.NetworkEvery, 10*time.Second, time.Millisecond, time.Hour),
+			every: cfgerr.Within(&faults, "NetworkEvery", cfg.NetworkEvery, time.Minute, time.Millisecond, time.Hour),
 		},
 		deviceLifetime: cfgerr.Within(&faults, "DeviceLifetime", cfg.DeviceLifetime, 180*day, time.Hour, 730*day),
 	}
-	t.account.lock = cfgerr.Within(&faults, "HardLock", cfg.HardLock, 0, t.account.free, 1000)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
+	t.site = rate{burst: sitesAsNetworks * t.network.burst, every: t.network.every / sitesAsNetworks}
 	return t, nil
 }
 
@@ -94,25 +108,54 @@ type counter struct {
 	bucket bucket
 }
 
-// counters returns the counters of an attempt, the one that refuses most often first, and whether the
-// attempt comes from a known device.
-func (t *Throttle) counters(ctx context.Context, a auth.Attempt) (list []counter, known bool, err error) {
-	if known, err = t.isKnown(ctx, a); err != nil {
-		return nil, false, err
+// counts says where an attempt counts. A known device has a counter of its own, and nothing else counts
+// then.
+type counts struct {
+	known    bool
+	device   counter   // for a known device
+	networks []counter // for others: the networks of the address, the smallest first
+	account  string    // for others: key of the account's record; empty: the attempt is about no account
+	budget   budget
+	network  uint64 // for others: tag of the network in the account's record
+}
+
+// countsOf returns the counts of an attempt.
+func (t *Throttle) countsOf(ctx context.Context, a auth.Attempt) (c counts, err error) {
+	if a.Username == "" && a.Target != "" { // work that anybody may ask for, about no account
+		if ip := a.Device.IP.Unmap().WithZone(""); ip.IsValid() {
+			c.networks = t.networksOf(ip, "."+a.Target)
+		}
+		return c, nil
 	}
-	kind, name, account := "", a.Username, t.account
+	if c.known, err = t.isKnown(ctx, a); err != nil {
+		return counts{}, err
+	}
+	kind, name := "", a.Username
+	c.budget = t.account
 	if a.Target != "" { // the prefix keeps a target apart from a username with the same text
-		kind, name, account.lock = "target.", a.Target, 0
+		kind, name, c.budget.lock = "target.", a.Target, 0
 	}
-	if known {
-		return []counter{{key(kind+"known", name, string(a.Device.Known)), t.device}}, true, nil
+	if c.known {
+		c.device = counter{knownKey(kind, name, digestOf(a)), t.device}
+		return c, nil
 	}
-	if ip := network(a.Device.IP); ip != "" {
-		list = append(list,
-			counter{key(kind+"pair", name, ip), t.pair},
-			counter{key("network", ip), t.network})
+	c.account = key(kind+"account", name)
+	ip := a.Device.IP.Unmap().WithZone("")
+	if !ip.IsValid() {
+		return c, nil
 	}
-	return append(list, counter{key(kind+"account", name), account}), false, nil
+	c.network = networkTag(name, site(ip))
+	c.networks = t.networksOf(ip, "")
+	return c, nil
+}
+
+// networksOf returns the counters of the networks of an address, the smallest first, for a purpose.
+func (t *Throttle) networksOf(ip netip.Addr, purpose string) []counter {
+	networks := []counter{{key("network"+purpose, network(ip)), t.network}}
+	if ip.Is6() {
+		networks = append(networks, counter{key("site"+purpose, site(ip)), t.site})
+	}
+	return networks
 }
 
 // undoTime bounds the work for a client that may have hung up.
@@ -120,35 +163,83 @@ const undoTime = 10 * time.Second
 
 // Begin implements [auth.Throttle].
 func (t *Throttle) Begin(ctx context.Context, a auth.Attempt) error {
-	counters, _, err := t.counters(ctx, a)
-	if err != nil {
+	if a.Proven {
+		return nil
+	}
+	c, err := t.countsOf(ctx, a)
+	switch {
+	case err != nil:
+		return err
+	case c.known:
+		wait, err := t.update(ctx, c.device, bucket.take)
+		return refuse(wait, err)
+	}
+	if c.account == "" {
+		return t.takeNetworks(ctx, c)
+	}
+	// The account is looked at first and counted last: a network that has no attempts left there
+	// reads one record, and writes none.
+	wait, sharedOut, err := t.updateAccount(ctx, c, budget.look)
+	if err != nil || wait > 0 && !sharedOut {
+		return refuse(wait, err)
+	}
+	if err := t.takeNetworks(ctx, c); err != nil {
 		return err
 	}
-	for i, c := range counters {
-		wait, err := t.update(ctx, c, bucket.take)
-		if err == nil && wait > 0 {
-			err = &auth.RetryError{Err: auth.ErrTooManyAttempts, After: max(wait, time.Second)}
+	if wait > 0 { // because of all networks together: trying again is not free for any of them
+		return refuse(wait, nil)
+	}
+	wait, sharedOut, err = t.updateAccount(ctx, c, budget.take)
+	if err := refuse(wait, err); err != nil {
+		if !sharedOut {
+			err = errors.Join(err, t.giveBack(ctx, c.networks))
 		}
-		if err != nil {
-			after, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
-			defer cancel()
-			return errors.Join(err, t.giveBack(after, counters[:i]))
+		return err
+	}
+	return nil
+}
+
+// takeNetworks counts an attempt for each of its networks, or for none if one refuses it.
+func (t *Throttle) takeNetworks(ctx context.Context, c counts) error {
+	for i, n := range c.networks {
+		wait, err := t.update(ctx, n, bucket.take)
+		if err := refuse(wait, err); err != nil {
+			return errors.Join(err, t.giveBack(ctx, c.networks[:i]))
 		}
 	}
 	return nil
 }
 
-// Undo implements [auth.Throttle].
-func (t *Throttle) Undo(ctx context.Context, a auth.Attempt) error {
-	counters, _, err := t.counters(ctx, a)
-	if err != nil {
-		return err
+// refuse returns the error of an attempt that has to wait, or failed.
+func refuse(wait time.Duration, failed error) error {
+	if failed == nil && wait > 0 {
+		return &auth.RetryError{Err: auth.ErrTooManyAttempts, After: max(wait, time.Second)}
 	}
-	return t.giveBack(ctx, counters)
+	return failed
 }
 
-// giveBack undoes the take of each counter.
+// Undo implements [auth.Throttle].
+func (t *Throttle) Undo(ctx context.Context, a auth.Attempt) error {
+	if a.Proven {
+		return nil
+	}
+	c, err := t.countsOf(ctx, a)
+	switch {
+	case err != nil:
+		return err
+	case c.known:
+		return t.giveBack(ctx, []counter{c.device})
+	case c.account == "":
+		return t.giveBack(ctx, c.networks)
+	}
+	_, _, err = t.updateAccount(ctx, c, budget.giveBack)
+	return errors.Join(err, t.giveBack(ctx, c.networks))
+}
+
+// giveBack undoes the take of each counter, also for a client that has hung up.
 func (t *Throttle) giveBack(ctx context.Context, counters []counter) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
 	for _, c := range counters {
 		_, failed := t.update(ctx, c, bucket.giveBack)
 		err = errors.Join(err, failed)
@@ -156,65 +247,99 @@ func (t *Throttle) giveBack(ctx context.Context, counters []counter) (err error)
 	return err
 }
 
-// Succeed implements [auth.Throttle]. It forgets the earlier failures at the account. A login from a
-// known device says nothing about attempts from elsewhere, so it forgets those of the device alone.
+// Succeed implements [auth.Throttle]. The attempt no longer counts, and the network of the device is no
+// longer delayed by its earlier failures at the account. They still count: a login of the owner gives
+// strangers no more guesses. A login from a known device forgets the failures of that
+// device alone. A success at a target is one at the account, too.
 func (t *Throttle) Succeed(ctx context.Context, a auth.Attempt) (auth.DeviceToken, error) {
-	counters, known, err := t.counters(ctx, a)
+	c, err := t.countsOf(ctx, a)
 	if err != nil {
 		return "", err
 	}
-	for _, c := range counters {
-		_, failed := t.update(ctx, c, bucket.succeed)
-		err = errors.Join(err, failed)
+	if c.account == "" && !c.known {
+		return "", t.giveBack(ctx, c.networks)
 	}
-	if !known {
+	if a.Proven || a.Target != "" {
+		err = t.forgive(ctx, a, c)
+	}
+	switch {
+	case a.Proven: // Begin has counted nothing
+	case c.known:
+		_, failed := t.update(ctx, c.device, bucket.succeed)
+		err = errors.Join(err, failed)
+	default:
+		_, _, failed := t.updateAccount(ctx, c, budget.succeed)
+		err = errors.Join(err, failed, t.giveBack(ctx, c.networks))
+	}
+	if !c.known {
 		a.Device.Known = newDeviceToken()
 	}
-	return a.Device.Known, errors.Join(err, t.remember(ctx, a))
+	token, failed := t.remember(ctx, a)
+	return token, errors.Join(err, failed)
 }
 
-// Unlock forgets the failures at an account from anywhere, and with them the lock of
-// [Config].HardLock. Call it with the canonical username once the owner has proven their identity in
-// another way.
-func (t *Throttle) Unlock(ctx context.Context, username string) error {
-	_, err := t.update(ctx, counter{key("account", username), t.account}, bucket.succeed)
+// forgive forgets the failures at the account itself from the device of an attempt, or from its network,
+// and those at its target.
+func (t *Throttle) forgive(ctx context.Context, a auth.Attempt, c counts) error {
+	var failed error
+	if a.Proven && a.Target != "" {
+		failed = t.forgiveOne(ctx, c)
+	}
+	a.Target = ""
+	c, err := t.countsOf(ctx, a)
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	return errors.Join(failed, t.forgiveOne(ctx, c))
+}
+
+func (t *Throttle) forgiveOne(ctx context.Context, c counts) (err error) {
+	switch {
+	case c.known:
+		_, err = t.update(ctx, c.device, bucket.succeed)
+	case c.network != 0:
+		_, _, err = t.updateAccount(ctx, c, budget.forgive)
+	}
 	return err
 }
 
-const deviceTokenLength = 32
-
-// newDeviceToken returns 160 random bits as text.
-func newDeviceToken() auth.DeviceToken {
-	return auth.DeviceToken(rand.Text() + rand.Text()[:deviceTokenLength-26])
+// Unlock forgets the failures at the password of an account from devices that are not known, and with
+// them the lock of [Config].HardLock. Call it with the canonical username once the owner has proven
+// their identity in another way.
+func (t *Throttle) Unlock(ctx context.Context, username string) error {
+	_, _, err := t.updateAccount(ctx, counts{account: key("account", username), budget: t.account}, budget.forget)
+	return err
 }
 
-// isKnown reports whether the account has logged in from the device before.
-func (t *Throttle) isKnown(ctx context.Context, a auth.Attempt) (bool, error) {
-	if len(a.Device.Known) != deviceTokenLength {
-		return false, nil
-	}
-	r, _, err := t.store.Record(ctx, deviceKey(a))
+// Forget removes what is kept of an account whose name has become free: its known devices, and the
+// failures at its password and at the targets that are given. An account that gets the name later
+// inherits nothing. Call it with the canonical username once the account is deleted.
+func (t *Throttle) Forget(ctx context.Context, username string, targets ...string) error {
+	devices := key("devices", username)
+	r, now, err := t.store.Record(ctx, devices)
 	if err != nil {
-		return false, fmt.Errorf("throttle: %w", err)
-	}
-	return r.Version != 0, nil
-}
-
-func deviceKey(a auth.Attempt) string { return key("device", a.Username, string(a.Device.Known)) }
-
-// remember records the device of an attempt as known for DeviceLifetime from now. It writes only if a
-// tenth of that time has passed since the last write.
-func (t *Throttle) remember(ctx context.Context, a auth.Attempt) error {
-	r, now, err := t.store.Record(ctx, deviceKey(a))
-	if err == nil && r.ExpiresAt.Sub(now) < t.deviceLifetime*9/10 {
-		r.Key, r.ExpiresAt = deviceKey(a), now.Add(t.deviceLifetime)
-		err = t.store.ReplaceRecord(ctx, r.Renew(), r)
-	}
-	if err != nil && !errors.Is(err, auth.ErrConflict) { // a conflict is a concurrent login from the same device
 		return fmt.Errorf("throttle: %w", err)
+	}
+	keys := []string{key("account", username)}
+	for _, target := range targets {
+		keys = append(keys, key("target.account", target))
+	}
+	for _, d := range t.decodeDevices(r.Value, now) {
+		keys = append(keys, deviceKey(d.digest), knownKey("", username, d.digest))
+		for _, target := range targets {
+			keys = append(keys, knownKey("target.", target, d.digest))
+		}
+	}
+	for _, k := range append(keys, devices) { // the list last, so that a failure can be repeated
+		if err := t.swap(ctx, k, remove); err != nil {
+			return err
+		}
 	}
 	return nil
 }
+
+// remove is the change of a record, for swap, that deletes it.
+func remove([]byte, time.Time) ([]byte, time.Time, bool) { return nil, time.Time{}, true }
 
 // maxConflicts bounds how often one update is repeated because another replaced the record first. A
 // client that reaches the bound is one of very many at the same counter, and waits like the others.
@@ -225,57 +350,104 @@ var errContended = &auth.RetryError{Err: auth.ErrTooManyAttempts, After: time.Se
 // step is a method of a bucket.
 type step func(b bucket, s state, now time.Time) (next state, wait time.Duration)
 
-// update applies a step of its bucket to a counter, by compare-and-swap. It returns the delay that the
-// step asks for.
+// update applies a step of its bucket to a counter. It returns the delay that the step asks for.
 func (t *Throttle) update(ctx context.Context, c counter, apply step) (wait time.Duration, err error) {
-	for range maxConflicts {
-		r, now, err := t.store.Record(ctx, c.key)
-		if err != nil {
-			return 0, fmt.Errorf("throttle: %w", err)
+	err = t.swap(ctx, c.key, func(value []byte, now time.Time) ([]byte, time.Time, bool) {
+		stored := decode(value)
+		var next state
+		next, wait = apply(c.bucket, stored, now)
+		if next == (state{}) {
+			return nil, time.Time{}, stored != next
 		}
-		stored := decode(r.Value)
-		next, wait := apply(c.bucket, stored, now)
+		return next.encode(), c.bucket.end(next), stored != next
+	})
+	return wait, err
+}
+
+// updateAccount applies a step of its budget to an account. It returns what check returned before it.
+func (t *Throttle) updateAccount(ctx context.Context, c counts, apply accountStep) (wait time.Duration, sharedOut bool, err error) {
+	err = t.swap(ctx, c.account, func(value []byte, now time.Time) ([]byte, time.Time, bool) {
+		stored, corrected := decodeAccount(value, now)
+		wait, sharedOut = c.budget.check(stored, c.network, now)
+		next := apply(c.budget, stored, c.network, now)
+		if !corrected && next.inRow == stored.inRow && slices.Equal(next.failures, stored.failures) {
+			return nil, time.Time{}, false
+		}
+		if next.inRow == 0 && len(next.failures) == 0 {
+			return nil, time.Time{}, true
+		}
+		return next.encode(), c.budget.end(next, now), true
+	})
+	return wait, sharedOut, err
+}
+
+// swap replaces the value of a record, by compare-and-swap. The function change gets the present value
+// and the store's time. It returns the next value, which is nil to delete the record, when that expires,
+// and whether there is anything to write.
+func (t *Throttle) swap(ctx context.Context, key string, change func(value []byte, now time.Time) ([]byte, time.Time, bool)) error {
+	for range maxConflicts {
+		r, now, err := t.store.Record(ctx, key)
+		if err != nil {
+			return fmt.Errorf("throttle: %w", err)
+		}
+		value, expires, changed := change(r.Value, now)
 		switch {
-		case next == stored:
-			return wait, nil
-		case next == (state{}):
-			err = t.store.DeleteRecord(ctx, c.key, r.Version)
+		case !changed:
+			return nil
+		case value == nil && r.Version == 0:
+			return nil
+		case value == nil:
+			err = t.store.DeleteRecord(ctx, key, r.Version)
 		default:
-			r.Key, r.Value, r.ExpiresAt = c.key, next.encode(), c.bucket.end(next)
+			r.Key, r.Value, r.ExpiresAt = key, value, expires
 			err = t.store.ReplaceRecord(ctx, r.Renew(), r)
 		}
 		if err == nil {
-			return wait, nil
+			return nil
 		}
 		if !errors.Is(err, auth.ErrConflict) {
-			return 0, fmt.Errorf("throttle: %w", err)
+			return fmt.Errorf("throttle: %w", err)
 		}
 	}
-	return 0, errContended
+	return errContended
 }
 
 // key returns the key of a record. Its length depends on the kind alone, and it shows none of the
 // parts.
-func key(kind string, parts ...string) string {
+func key(kind string, parts ...string) string { return keyOf(kind, digest(parts...)) }
+
+func keyOf(kind string, d [sha256.Size]byte) string {
+	return "throttle:" + kind + ":" + base64.RawURLEncoding.EncodeToString(d[:])
+}
+
+// digest returns a digest of the parts, whose lengths are part of it.
+func digest(parts ...string) [sha256.Size]byte {
 	h := sha256.New()
 	for _, p := range parts {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(p)))
 		h.Write([]byte(p))
 	}
-	return "throttle:" + kind + ":" + base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// network returns the network that an address is counted under: an IPv4 address itself, or the /64 of
-// an IPv6 address, because one customer has all of that. It returns "" for the zero Addr.
-func network(ip netip.Addr) string {
-	ip = ip.Unmap()
-	if !ip.IsValid() {
-		return ""
-	}
-	bits := 64
+// network returns the smallest network that an address is counted under: an IPv4 address itself, or the
+// /64 of an IPv6 address, because one customer has all of that.
+func network(ip netip.Addr) string { return prefix(ip, 64) }
+
+// site returns the largest network that one customer may have: an IPv4 address itself, or the /48 of an
+// IPv6 address (RFC 6177).
+func site(ip netip.Addr) string { return prefix(ip, 48) }
+
+func prefix(ip netip.Addr, bits int) string {
 	if ip.Is4() {
 		bits = 32
 	}
-	p, _ := ip.WithZone("").Prefix(bits) // cannot fail: both families have at least so many bits
+	p, _ := ip.Prefix(bits) // cannot fail: both families have at least so many bits
 	return p.String()
+}
+
+// networkTag returns what stands for a network in the record of one account. It is never 0.
+func networkTag(name, network string) uint64 {
+	d := digest("tag", name, network)
+	return max(binary.BigEndian.Uint64(d[:]), 1)
 }

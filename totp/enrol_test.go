@@ -23,7 +23,7 @@ var _ authhttp.Enroller = (*totp.Factor)(nil)
 func TestEndpoints(t *testing.T) {
 	store := memstore.New()
 	f := newFactor(t, store)
-	limits, err := throttle.New(store, throttle.Config{FreePerAccount: 100})
+	limits, err := throttle.New(store, throttle.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
 const (
@@ -73,8 +74,12 @@ func serve(t *testing.T, lifetime time.Duration) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	limits, err := throttle.New(store, throttle.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	accounts, err := auth.New(store, tokens, auth.Config{
-		Hasher: authtest.FastHasher(t), Sessions: store, RefreshKeys: refreshKeys, Revoked: ended.Sync,
+		Hasher: authtest.FastHasher(t), Throttle: limits, Sessions: store, RefreshKeys: refreshKeys, Revoked: ended.Sync,
 		Claims: func(_ context.Context, _ auth.User, c *auth.Claims) error {
 			c.Custom = map[string]any{"client_id": "app"} // required by RFC 9068 section 2.2
 			return nil

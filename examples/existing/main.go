@@ -21,6 +21,8 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/throttle"
 	// auth: end
 )
 
@@ -59,9 +61,10 @@ func newShop(data string) shop {
 	s := shop{http.NewServeMux(), openDB(data)}
 	s.HandleFunc("GET /items", s.items)
 	// auth: begin
-	key := must(jwt.OpenKeyFile(filepath.Join(data, "shop.key"), jwt.HS256))
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://shop.example", Audience: "shop", Keys: must(jwt.NewKeyRing(key))}))
-	accounts := must(auth.New(users{s.db}, tokens, auth.Config{}))
+	keys := must(jwt.NewKeyRing(must(jwt.OpenKeyFile(filepath.Join(data, "shop.key"), jwt.HS256))))
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://shop.example", Audience: "shop", Keys: keys}))
+	limits := must(throttle.New(memstore.New(), throttle.Config{})) // counts failed logins, in this process alone
+	accounts := must(auth.New(users{s.db}, tokens, auth.Config{Throttle: limits}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	s.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
 	s.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
@@ -117,8 +120,7 @@ func (s users) ReplacePasswordHash(ctx context.Context, id, old, replacement str
 }
 
 func (s users) row(ctx context.Context, missing error, query string, args ...any) (u auth.User, err error) {
-	err = s.db.QueryRowContext(ctx, query, args...).Scan(&u.ID, &u.Username, &u.PasswordHash)
-	if errors.Is(err, sql.ErrNoRows) {
+	if err = s.db.QueryRowContext(ctx, query, args...).Scan(&u.ID, &u.Username, &u.PasswordHash); errors.Is(err, sql.ErrNoRows) {
 		err = missing
 	}
 	return u, err

@@ -130,7 +130,7 @@ func (s *completed) complete(u auth.User, err error) (auth.User, error) {
 	return u, nil
 }
 
-// TestAddedLines checks that the library added at most 40 lines, as docs/stores.md says.
+// TestAddedLines checks that the library added at most 42 lines, three of them for the throttle, as docs/stores.md says.
 func TestAddedLines(t *testing.T) {
 	t.Parallel()
 	source := must(os.ReadFile("main.go"))
@@ -145,7 +145,7 @@ func TestAddedLines(t *testing.T) {
 			added++
 		}
 	}
-	if added < 20 || added > 40 {
-		t.Errorf("%d lines are marked as added, want 20 to 40", added)
+	if added < 20 || added > 42 {
+		t.Errorf("%d lines are marked as added, want 20 to 42", added)
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
 func main() {
@@ -110,7 +111,11 @@ func newHandler(store *sqlite.Store, revoked *revocation.List, key jwt.Key, refr
 	if err != nil {
 		return nil, err
 	}
-	cfg.Sessions, cfg.RefreshKeys, cfg.Revoked = store, refreshKeys, revoked.Sync
+	limits, err := throttle.New(store, throttle.Config{})
+	if err != nil {
+		return nil, err
+	}
+	cfg.Sessions, cfg.RefreshKeys, cfg.Revoked, cfg.Throttle = store, refreshKeys, revoked.Sync, limits
 	accounts, err := auth.New(store, tokens, cfg)
 	if err != nil {
 		return nil, err

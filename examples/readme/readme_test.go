@@ -94,8 +94,39 @@ func TestPrograms(t *testing.T) {
 	if out, err := exec.Command(testenv.Command(t, "go"), "build", "-o", t.TempDir()+"/", "./...").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if first := blocks(t, "README.md", "go")[0]; strings.Count(first.text, "\n") >= 40 {
-		t.Error("the first program has 40 lines or more")
+	if first := blocks(t, "README.md", "go")[0]; strings.Count(first.text, "\n") > 40 {
+		t.Error("the first program has more than 40 lines")
+	}
+}
+
+// TestThrottles checks that every program of the examples, and the program of package auth's comment,
+// limits how often passwords can be guessed.
+func TestThrottles(t *testing.T) {
+	t.Parallel()
+	programs := []string{"doc.go"}
+	root := os.DirFS(testenv.Checkout(t))
+	err := fs.WalkDir(root, "examples", func(name string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
+			programs = append(programs, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for _, name := range programs {
+		text := read(t, name)
+		if !strings.Contains(text, "auth.New(") {
+			continue
+		}
+		checked++
+		if !strings.Contains(text, "throttle.New(") {
+			t.Errorf("%s passes no throttle to auth.New", name)
+		}
+	}
+	if checked < 13 {
+		t.Errorf("%d programs call auth.New, want at least 13", checked)
 	}
 }
 

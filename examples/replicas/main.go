@@ -29,6 +29,7 @@ import (
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
 func main() {
@@ -99,6 +100,7 @@ func newReplica(dsn, prefix string, key jwt.Key, refreshKey secrets.Key, bound t
 	}))
 	accounts := must(auth.New(store, tokens, auth.Config{
 		Accounts: store, Sessions: store, RefreshKeys: must(secrets.NewRing(refreshKey)), Revoked: revoked.Sync,
+		Throttle: must(throttle.New(store, throttle.Config{})), // both replicas count in the database
 	}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	mux := http.NewServeMux()

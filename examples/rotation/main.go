@@ -32,6 +32,7 @@ import (
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
 func main() {
@@ -75,7 +76,8 @@ func newServer(folder string) server {
 	if err := s.reload(); err != nil { // adds next.key and previous.key
 		log.Fatal(err)
 	}
-	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
+	store := memstore.New() // of this process alone: accounts, and counts of failed logins
+	accounts := must(auth.New(store, tokens, auth.Config{Throttle: must(throttle.New(store, throttle.Config{}))}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	s.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
 	s.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))

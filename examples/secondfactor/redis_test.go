@@ -53,6 +53,8 @@ func twoReplicas(t *testing.T) (replicas [2]replica) {
 	must(err)
 	refreshKeys, err := secrets.NewRing(secrets.Generate())
 	must(err)
+	sealingKeys, err := secrets.NewRing(secrets.Generate())
+	must(err)
 	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys})
 	must(err)
 	users, prefix := memstore.New(), "t"+rand.Text()
@@ -69,9 +71,9 @@ func twoReplicas(t *testing.T) (replicas [2]replica) {
 		})
 		store, err := redisstore.New(client, redisstore.Config{Prefix: prefix})
 		must(err)
-		attempts, err := throttle.New(store, throttle.Config{FreePerAccount: 100})
+		attempts, err := throttle.New(store, throttle.Config{})
 		must(err)
-		replicas[i].factor, err = totp.New(store, refreshKeys, totp.Config{Issuer: "Example"})
+		replicas[i].factor, err = totp.New(store, sealingKeys, totp.Config{Issuer: "Example"})
 		must(err)
 		replicas[i].Authenticator, err = auth.New(users, tokens, auth.Config{
 			Hasher: authtest.FastHasher(t), Sessions: store, RefreshKeys: refreshKeys, Records: store, SecondFactor: replicas[i].factor, Throttle: attempts,

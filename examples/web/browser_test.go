@@ -36,6 +36,8 @@ const patience = time.Minute
 type site struct {
 	url       string
 	refreshes atomic.Int32 // number of refreshes that succeeded
+	key       jwt.Key
+	sibling   http.HandlerFunc // answers as evil.site.test, if it is set before the first request
 }
 
 // serveTest serves over https with Secure cookies, or over http with insecure ones.
@@ -60,8 +62,12 @@ func serveTest(t *testing.T, https bool) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{}
+	s := &site{key: key}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Host, "evil.site.test:") && s.sibling != nil {
+			s.sibling(w, r)
+			return
+		}
 		recorded := &statusRecorder{ResponseWriter: w}
 		handler.ServeHTTP(recorded, r)
 		if r.URL.Path == "/auth/refresh" && recorded.status == http.StatusOK {
@@ -102,6 +108,7 @@ func (s *site) open(t *testing.T) *browser {
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(testenv.Command(t, "chromium")), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox,
 		chromedp.NoFirstRun, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
+		chromedp.Flag("host-resolver-rules", "MAP *.site.test 127.0.0.1"),
 	}
 	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage"} {
 		options = append(options, chromedp.Flag(flag, true))

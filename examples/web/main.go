@@ -6,8 +6,8 @@
 // By default it listens on a loopback address, for browsers on this machine, and its cookies lack
 // Secure, because not every browser keeps Secure cookies of http://localhost. On any other address
 // the cookies are Secure, so a proxy that speaks https must stand in front. Then set
-// authhttp.Config.ClientIP to the result of [authhttp.TrustProxies], or the throttle counts all
-// visitors as one network.
+// authhttp.Config.ClientIP to the result of [authhttp.TrustProxies], or the throttle counts no
+// visitor's network.
 package main
 
 import (
@@ -142,7 +142,7 @@ func newHandler(store *sqlite.Store, revoked *revocation.List, key jwt.Key, refr
 	mux.Handle("/auth/account/delete", authhttp.DeleteAccount(deleter{accounts}, guard, endpoints))
 	err = authhttp.Mount(mux, "/auth", accounts, guard, authhttp.MountConfig{Config: endpoints, Users: store},
 		authhttp.EndpointRegister, authhttp.EndpointLogin, authhttp.EndpointRefresh, authhttp.EndpointLogout,
-		authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword)
+		authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword, authhttp.EndpointStepUp)
 	if err != nil {
 		return nil, err
 	}

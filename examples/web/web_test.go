@@ -26,8 +26,9 @@ const (
 // wantCookies are the cookies that the browser sends to /auth/refresh, over https or http.
 var wantCookies = map[bool]string{
 	true: "__Host-access HttpOnly Secure Lax / , __Host-device HttpOnly Secure Strict / , " +
-		"__Secure-refresh HttpOnly Secure Strict /auth/refresh ",
-	false: "access HttpOnly Lax / , device HttpOnly Strict / , refresh HttpOnly Strict /auth/refresh ",
+		"__Host-refresh-id HttpOnly Secure Strict / , __Secure-refresh HttpOnly Secure Strict /auth/refresh ",
+	false: "access HttpOnly Lax / , device HttpOnly Strict / , refresh HttpOnly Strict /auth/refresh , " +
+		"refresh-id HttpOnly Strict / ",
 }
 
 // register registers and logs in the user ada.
@@ -220,7 +221,7 @@ func TestFields(t *testing.T) {
 	for _, row := range []struct{ path, want string }{
 		{"/login", "username/username/ password/current-password/"},
 		{"/register", "username/username/ password/new-password/8"},
-		{"/", "username/username/ current_password/current-password/ new_password/new-password/8 username/username/ current_password/current-password/"},
+		{"/", "username/username/ current_password/current-password/ new_password/new-password/8 username/username/ current_password/current-password/ username/username/ password/current-password/"},
 	} {
 		b.visit(row.path)
 		const fields = `[...document.querySelectorAll("input")].map((f) => f.name + "/" + f.autocomplete + "/" + f.getAttribute("minlength")).join(" ").replaceAll("null", "")`

@@ -9,10 +9,11 @@ import (
 )
 
 // Fault says why [Protection] refuses an origin.
-const Fault = "must be scheme://host or scheme://host:port as browsers write it"
+const Fault = "must be https://host or https://host:port as browsers write it, or http to this machine"
 
 // Protection returns a check that refuses writes of other origins, except those that are trusted.
-// It calls fault for each trusted origin that is not written as browsers write it.
+// It calls fault for each trusted origin that is not written as browsers write it, and for each that
+// is http to another machine.
 func Protection(trusted []string, fault func(origin string)) *http.CrossOriginProtection {
 	p := http.NewCrossOriginProtection()
 	for _, o := range trusted {
@@ -34,10 +35,15 @@ func isOrigin(s string) bool {
 	switch u.Scheme {
 	case "https":
 		return !strings.HasSuffix(u.Host, ":") && u.Port() != "443"
-	case "http":
-		return !strings.HasSuffix(u.Host, ":") && u.Port() != "80"
+	case "http": // anybody on the network can change a page that comes from elsewhere
+		return !strings.HasSuffix(u.Host, ":") && u.Port() != "80" && isThisMachine(u.Hostname())
 	}
 	return false
+}
+
+// isThisMachine reports whether browsers look for host on their own machine.
+func isThisMachine(host string) bool {
+	return IsLoopback(host) || strings.HasSuffix(host, ".localhost")
 }
 
 // IsSecureURL reports whether s is an absolute URL without user information and fragment that

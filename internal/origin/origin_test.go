@@ -10,10 +10,10 @@ import (
 
 func TestProtection(t *testing.T) {
 	t.Parallel()
-	good := []string{"https://app.test", "http://localhost:5173", "https://[::1]:8443", "https://app.test:80", "http://app.test:443"}
+	good := []string{"https://app.test", "http://localhost:5173", "http://app.localhost", "https://[::1]:8443", "https://app.test:80", "http://127.0.0.1:443"}
 	bad := []string{
 		"", "null", "*", "app.test", "//app.test", "https://", "https://app.test/", "https://app.test?", "https://app.test#",
-		"https://App.test", "HTTPS://app.test", "https://app.test:443", "http://app.test:80", "https://app.test:",
+		"http://app.test", "http://app.test:443", "http://10.0.0.1", "http://localhost.test", "https://App.test", "HTTPS://app.test", "https://app.test:443", "http://app.test:80", "https://app.test:",
 		"https://*.app.test", "https://a@app.test", "https://a:b@app.test", "ftp://app.test", "file://x",
 		"https://caf\u00e9.test", "https://app.test ", " https://app.test", "https://app .test", "https://app.test\n", `https://app"test`,
 	}

@@ -2,10 +2,7 @@
 package problem
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -77,14 +74,4 @@ func Code(status int) string {
 // seconds, rounded up, at least 1.
 func RetryAfter(d time.Duration) string {
 	return strconv.FormatInt(int64((max(d, 1)-1)/time.Second)+1, 10)
-}
-
-// Log logs why r could not be decided. It logs nothing if logger is nil, or if the request was
-// cancelled because its client hung up.
-func Log(logger *slog.Logger, r *http.Request, err error) {
-	gone := errors.Is(err, context.Canceled) && r.Context().Err() != nil
-	if logger == nil || gone {
-		return
-	}
-	logger.LogAttrs(r.Context(), slog.LevelError, "auth: request not decided", slog.Any("error", err))
 }

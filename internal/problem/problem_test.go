@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-e36e2130/auth/internal/problem"
@@ -55,20 +56,81 @@ func TestLog(t *testing.T) {
 	r := httptest.NewRequest("POST", "/s3cr3t?token=s3cr3t", strings.NewReader("s3cr3t"))
 	r.Header.Set("Authorization", "Bearer s3cr3t")
 	r.Header.Set("Cookie", "access=s3cr3t")
-	problem.Log(logger, r, errors.New("the disk is full"))
+	problem.Log(logger, r, errors.New("the disk is full"), nil)
 	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "the disk is full") || strings.Contains(log.String(), "s3cr3t") {
 		t.Errorf("Log wrote %q, want the error at level ERROR and nothing of the request", log.String())
 	}
-	problem.Log(nil, r, errors.New("the disk is full"))
+	problem.Log(nil, r, errors.New("the disk is full"), nil)
 	log.Reset()
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	problem.Log(logger, r.WithContext(gone), fmt.Errorf("load: %w", context.Canceled))
+	problem.Log(logger, r.WithContext(gone), fmt.Errorf("load: %w", context.Canceled), nil)
 	if log.Len() > 0 {
 		t.Errorf("Log wrote %q about a client that has gone, want nothing", log.String())
 	}
-	problem.Log(logger, r, fmt.Errorf("load: %w", context.Canceled)) // not cancelled by the client
+	problem.Log(logger, r, fmt.Errorf("load: %w", context.Canceled), nil) // not cancelled by the client
 	if log.Len() == 0 {
 		t.Error("Log wrote nothing about a cancellation that the client did not cause")
 	}
+}
+
+// Of one kind, a logger gets a line a second at most. The next line says how many were left out. Other
+// kinds, other loggers and errors without a kind are not affected.
+func TestLogSamples(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		busy, unknown := errors.New("too busy"), errors.New("state unknown")
+		var log, other strings.Builder
+		bare := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey {
+				return slog.Attr{}
+			}
+			return a
+		}}
+		logger, otherLogger := slog.New(slog.NewTextHandler(&log, bare)), slog.New(slog.NewTextHandler(&other, bare))
+		r := httptest.NewRequest("GET", "/", nil)
+		for range 17_927 { // 1,280 a second
+			problem.Log(logger, r, fmt.Errorf("wrapped: %w", busy), busy)
+			time.Sleep(time.Second / 1280)
+		}
+		lines := strings.Split(strings.TrimSuffix(log.String(), "\n"), "\n")
+		if len(lines) != 15 || lines[0] != `error="wrapped: too busy"` || lines[1] != `error="wrapped: too busy" left_out=1279` {
+			t.Errorf("17,927 errors in 14 s wrote %d lines, the first %q, want 15 lines with a count in all but the first", len(lines), lines[:2])
+		}
+
+		log.Reset()
+		for range 3 {
+			problem.Log(logger, r, unknown, unknown)
+			problem.Log(logger, r, errors.New("disk full"), nil)
+			problem.Log(otherLogger, r, busy, busy)
+		}
+		if want := "error=\"state unknown\"\n" + strings.Repeat("error=\"disk full\"\n", 3); len(log.String()) != len(want) {
+			t.Errorf("the log is %q, want the lines of %q", log.String(), want)
+		}
+		if want := "error=\"too busy\"\n"; other.String() != want {
+			t.Errorf("the other log is %q, want %q", other.String(), want)
+		}
+		time.Sleep(time.Second)
+		log.Reset()
+		problem.Log(logger, r, unknown, unknown)
+		if want := "error=\"state unknown\" left_out=2\n"; log.String() != want {
+			t.Errorf("a second later the log is %q, want %q", log.String(), want)
+		}
+	})
+}
+
+// Loggers that are no longer used are forgotten.
+func TestLogForgetsLoggers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		busy := errors.New("too busy")
+		r := httptest.NewRequest("GET", "/", nil)
+		for range 100 {
+			problem.Log(slog.New(slog.DiscardHandler), r, busy, busy)
+		}
+		time.Sleep(2 * time.Minute)
+		problem.Log(slog.New(slog.DiscardHandler), r, busy, busy)
+		if kept := problem.SampledLoggers(); kept != 1 {
+			t.Errorf("the samples of %d loggers are kept, want 1", kept)
+		}
+	})
 }

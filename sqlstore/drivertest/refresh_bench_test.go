@@ -29,7 +29,7 @@ func BenchmarkRefresh(b *testing.B) {
 	}
 	tt := targets[1]
 	s, db, p := tt.store(b)
-	replicas, _ := newReplicas(b, tt, p, 2, 16)
+	replicas, _ := newReplicas(b, tt, p, 2, 16, longWindow)
 	for i := range clients {
 		create(b, s, user(fmt.Sprint(i+1), fmt.Sprint("user-", i)))
 	}

@@ -22,7 +22,7 @@ func TestSkew(t *testing.T) {
 			s, _, p := tt.store(t)
 			create(t, s, user("1", "alice"))
 			keys := newKeys(t)
-			right := newReplica(t, s, keys)
+			right := newReplica(t, s, keys, longWindow)
 			first, err := right.LoginUser(bounded(t), "1", "pwd")
 			if err != nil {
 				t.Fatal(err)
@@ -32,7 +32,7 @@ func TestSkew(t *testing.T) {
 				now := time.Now().Add(skew)
 				synctest.Test(t, func(t *testing.T) {
 					time.Sleep(time.Until(now)) // the clock of a bubble begins in the year 2000
-					skewed := newReplica(t, tt.reopen(t, p), keys)
+					skewed := newReplica(t, tt.reopen(t, p), keys, longWindow)
 					if got := refreshed(t, skewed, used); got != newest {
 						t.Errorf("clock off by %v: a token that was used a moment ago gets another answer", skew)
 					}
@@ -73,15 +73,21 @@ func newKeys(t testing.TB) serverKeys {
 	return serverKeys{access, refresh}
 }
 
-// newReplica returns an Authenticator on a store. The window of used refresh tokens is the longest that
-// is allowed, so that no test exceeds it by accident.
-func newReplica(t testing.TB, s *sqlstore.Store, keys serverKeys) *auth.Authenticator {
+// longWindow is the longest window of used refresh tokens, so that no test exceeds it by accident.
+// shortWindow is the shortest, for tests in which a thief comes later.
+const (
+	longWindow  = 10 * time.Minute
+	shortWindow = time.Millisecond
+)
+
+// newReplica returns an Authenticator on a store.
+func newReplica(t testing.TB, s *sqlstore.Store, keys serverKeys, window time.Duration) *auth.Authenticator {
 	t.Helper()
 	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys.access})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh, RefreshWindow: 10 * time.Minute, SessionsPerUser: 1000})
+	a, err := auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh, RefreshWindow: window, SessionsPerUser: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,3 +176,86 @@ func TestUserTableFoldsCase(t *testing.T) {
 		}
 	})
 }
+
+// TestUserTableExactIDs uses a host's tables whose columns take several spellings for one ID. In every
+// method an ID that is not the stored text byte for byte finds nobody.
+func TestUserTableExactIDs(t *testing.T) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
+		type column struct {
+			kind, id  string
+			spellings []string
+		}
+		columns := []column{{"BIGINT", "2", []string{
+			" 2", "2 ", "02", "+2", "2.0", "2e0", "0x2", "2abc", "\t2", "2\n", "２", "two", "-2", "92233720368547758080",
+		}}}
+		switch tt.dialect {
+		case sqlstore.PostgreSQL:
+			id := "018f3c5e-7a10-7cc0-9000-00000000002a"
+			columns = append(columns, column{"uuid", id, []string{strings.ToUpper(id), "{" + id + "}", strings.ReplaceAll(id, "-", ""), "two"}})
+		case sqlstore.MySQL:
+			columns = append(columns, column{"VARCHAR(255) CHARACTER SET latin1", "ada-é", []string{"Ada-é", "ada-e", "ada-é "}})
+		case sqlstore.SQLite:
+			columns = append(columns, column{"TEXT COLLATE NOCASE", "ada", []string{"Ada"}}, column{"TEXT COLLATE RTRIM", "ada", []string{"ada "}})
+		}
+		for _, c := range columns {
+			s, _, _ := tt.hostTable(t, c.kind, tt.exact(), ", locked BOOLEAN", sqlstore.UserTable{Disabled: "locked"})
+			ada := auth.User{ID: c.id, Username: "ada", PasswordHash: "$hash$"}
+			create(t, s, ada)
+			if err := s.ReplaceAddress(bounded(t), ada.ID, "", "ada@example.com", true); err != nil {
+				t.Fatalf("%s: ReplaceAddress: %v", c.kind, err)
+			}
+			for _, id := range c.spellings {
+				for call, f := range map[string]func(context.Context) error{
+					"UserByID":             func(ctx context.Context) error { _, err := s.UserByID(ctx, id); return err },
+					"ReplacePasswordHash":  func(ctx context.Context) error { return s.ReplacePasswordHash(ctx, id, ada.PasswordHash, "$new$") },
+					"ReplacePasswordHash*": func(ctx context.Context) error { return s.ReplacePasswordHash(ctx, id, "$other$", "$new$") },
+					"SetDisabled":          func(ctx context.Context) error { return s.SetDisabled(ctx, id, true) },
+					"ReplaceAddress":       func(ctx context.Context) error { return s.ReplaceAddress(ctx, id, "", "eve@example.com", true) },
+					"Address":              func(ctx context.Context) error { _, _, err := s.Address(ctx, id); return err },
+					"DeleteUser":           func(ctx context.Context) error { return s.DeleteUser(ctx, id) },
+				} {
+					if err := f(bounded(t)); !errors.Is(err, auth.ErrUserNotFound) {
+						t.Errorf("%s: %s of %q: %v, want %v", c.kind, call, id, err, auth.ErrUserNotFound)
+					}
+				}
+			}
+			hasUser(t, s, ada)
+			if owner, err := s.UserByAddress(bounded(t), "ada@example.com"); err != nil || owner != ada.ID {
+				t.Errorf("%s: the address belongs to %q, %v, want %q", c.kind, owner, err, ada.ID)
+			}
+			for call, err := range map[string]error{
+				"ReplacePasswordHash": s.ReplacePasswordHash(bounded(t), c.id, ada.PasswordHash, "$new$"),
+				"SetDisabled":         s.SetDisabled(bounded(t), c.id, true),
+			} {
+				if err != nil {
+					t.Errorf("%s: %s of the ID itself: %v", c.kind, call, err)
+				}
+			}
+			ada.PasswordHash, ada.Disabled = "$new$", true
+			hasUser(t, s, ada)
+			if err := s.DeleteUser(bounded(t), c.id); err != nil {
+				t.Errorf("%s: DeleteUser of the ID itself: %v", c.kind, err)
+			}
+			hasNoUser(t, s, ada)
+		}
+	})
+}
+
+// TestUserTableLeftovers deletes what is left of a user whose row the host has deleted, in a table that
+// refuses the ID because it is no integer.
+func TestUserTableLeftovers(t *testing.T) {
+	each(t, slices.Concat(targets, variants), func(t *testing.T, tt target) {
+		s, _, _ := tt.hostTable(t, "BIGINT", tt.exact(), "", sqlstore.UserTable{})
+		for _, id := range []string{"7", "gone"} {
+			if err := s.ReplaceRecord(bounded(t), 0, auth.Record{Key: "of-" + id, Owner: id, Version: 1}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.DeleteUser(bounded(t), id); !errors.Is(err, auth.ErrUserNotFound) {
+				t.Errorf("DeleteUser of %q: %v, want %v", id, err, auth.ErrUserNotFound)
+			}
+			if list, err := s.Records(bounded(t), id); err != nil || len(list) != 0 {
+				t.Errorf("%q owns %d records, %v, after DeleteUser", id, len(list), err)
+			}
+		}
+	})
+}

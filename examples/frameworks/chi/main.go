@@ -17,6 +17,7 @@ import (
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/throttle"
 	// auth: end
 )
 
@@ -30,7 +31,8 @@ func main() {
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
 		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime,
 	}))
-	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
+	store := memstore.New() // of this process alone: accounts, and counts of failed logins
+	accounts := must(auth.New(store, tokens, auth.Config{Throttle: must(throttle.New(store, throttle.Config{}))}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 
 	r.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))

@@ -24,6 +24,7 @@ import (
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/throttle"
 	// auth: end
 )
 
@@ -33,11 +34,11 @@ func main() {
 	lifetime := flag.Duration("lifetime", 0, "lifetime of access tokens; 0: 15m")
 	flag.Parse()
 	// auth: begin
-	key := must(jwt.GenerateKey(jwt.EdDSA)) // jwt.OpenKeyFile returns a key that survives a restart
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
-		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime,
-	}))
-	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
+	// A key of jwt.OpenKeyFile survives a restart. The store is of this process alone: it keeps
+	// accounts, and counts of failed logins.
+	keys, store := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA)))), memstore.New()
+	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys, Lifetime: *lifetime}))
+	accounts := must(auth.New(store, tokens, auth.Config{Throttle: must(throttle.New(store, throttle.Config{}))}))
 	guard := interceptor{must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))}
 	server := grpc.NewServer(grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream))
 	http.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))

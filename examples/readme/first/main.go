@@ -10,16 +10,17 @@ import (
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/throttle"
 )
 
 func main() {
-	key := must(jwt.OpenKeyFile("auth.key", jwt.EdDSA)) // created at the first start
 	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
-		Issuer:   "https://example.com",     // this service
-		Audience: "https://example.com/api", // the API that its tokens are for
-		Keys:     must(jwt.NewKeyRing(key)),
+		Issuer:   "https://example.com",                                              // this service
+		Audience: "https://example.com/api",                                          // the API that its tokens are for
+		Keys:     must(jwt.NewKeyRing(must(jwt.OpenKeyFile("auth.key", jwt.EdDSA)))), // created at the first start
 	}))
-	accounts := must(auth.New(memstore.New(), tokens, auth.Config{}))
+	store := memstore.New() // accounts, and counts of failed logins
+	accounts := must(auth.New(store, tokens, auth.Config{Throttle: must(throttle.New(store, throttle.Config{}))}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	http.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
 	http.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))

@@ -1,5 +1,5 @@
 // The account page, for a user who is logged in.
-import { call, onSubmit } from "./auth.js";
+import { call, needsProof, onSubmit, Problem } from "./auth.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -25,6 +25,33 @@ function onClick(button, section, action) {
     }
   });
 }
+
+// confirmed calls action. If the server asks for a recent proof of identity, it asks the user for the
+// password, and calls action again.
+async function confirmed(action) {
+  try {
+    return await action();
+  } catch (problem) {
+    if (!needsProof(problem)) throw problem;
+  }
+  const dialog = byId("confirm");
+  dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((resolve) => { dialog.addEventListener("close", resolve, { once: true }); });
+  if (dialog.returnValue !== "confirmed") throw new Problem(0, "cancelled", "Nothing has been changed.");
+  return action();
+}
+
+const confirmForm = byId("confirm-form");
+onSubmit(confirmForm, byId("confirm-error"), () => "password", async ({ password }) => {
+  await call("POST", "/step-up", { password });
+  byId("confirm").close("confirmed");
+});
+byId("confirm-cancel").addEventListener("click", () => byId("confirm").close());
+byId("confirm").addEventListener("close", () => {
+  confirmForm.elements.password.value = "";
+  byId("confirm-error").textContent = "";
+});
 
 async function showProfile() {
   const me = await call("GET", "/me");
@@ -58,7 +85,7 @@ function row(session) {
   end.setAttribute("aria-label", `Log out ${name}, last active ${when}`);
   onClick(end, "sessions", async () => {
     try {
-      await call("DELETE", "/sessions/" + encodeURIComponent(session.id));
+      await confirmed(() => call("DELETE", "/sessions/" + encodeURIComponent(session.id)));
     } catch (problem) {
       if (problem.code !== "session_not_found") throw problem; // the session has already ended
     }
@@ -79,7 +106,7 @@ function device(agent = "") {
 }
 
 onClick(byId("end-others"), "sessions", async () => {
-  await call("DELETE", "/sessions");
+  await confirmed(() => call("DELETE", "/sessions"));
   await showSessions();
   showStatus("sessions", "You are logged out of all other devices.");
   byId("sessions-title").focus();

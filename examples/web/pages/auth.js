@@ -46,6 +46,9 @@ function refresh() {
   return refreshing;
 }
 
+// needsProof reports whether the user must prove their identity again, by POST /step-up.
+export const needsProof = (problem) => problem.code === "insufficient_user_authentication";
+
 // call is send for a user who is logged in. If the access token has expired, it refreshes and sends the
 // request again. If the session has ended, it loads the login page.
 export async function call(method, path, body) {
@@ -53,13 +56,13 @@ export async function call(method, path, body) {
   try {
     return await send(method, path, body);
   } catch (problem) {
-    if (problem.status !== 401) throw problem;
+    if (problem.status !== 401 || needsProof(problem)) throw problem;
   }
   try {
     if (before === refreshes) await refresh();
     return await send(method, path, body);
   } catch (problem) {
-    if (problem.status !== 401 && problem.code !== "invalid_grant") throw problem;
+    if (problem.status !== 401 && problem.code !== "invalid_grant" || needsProof(problem)) throw problem;
     if (!leaving) location.replace(problem.code === "invalid_grant" ? "/login#ended" : "/login");
     leaving = true;
     return new Promise(() => {}); // never resolves: another page is being loaded
