@@ -177,7 +177,7 @@ func (a *Authenticator) setDefaults() {
 	if a.hasher == nil {
 		a.hasher = passwords.Bcrypt{}
 	}
-	a.hasher = passwords.Limit(a.hasher, 0)
+	a.hasher = passwords.Normalized(passwords.Limit(a.hasher, 0))
 	if a.newID == nil {
 		a.newID = func(context.Context) (string, error) { return rand.Text(), nil } // 128 random bits or more
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
@@ -186,5 +187,46 @@ func TestPasswordChecker(t *testing.T) {
 				t.Errorf("asked %d times about passwords that are refused without it", n-4)
 			}
 		})
+	}
+}
+
+// TestPasswordSpellings checks that a password is the same in every spelling of Unicode, also against
+// a hash that another system made of one of them, and that a username is no password in any spelling.
+func TestPasswordSpellings(t *testing.T) {
+	t.Parallel()
+	const composed, decomposed = "Zürich Ärger 7", "Zu\u0308rich A\u0308rger 7"
+	ctx := t.Context()
+	store := memstore.New()
+	a := newAuthenticator(t, store, auth.Config{})
+	for i, chosen := range []string{composed, decomposed} {
+		u, err := a.Register(ctx, fmt.Sprint("ada", i), chosen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		foreign, err := authtest.FastHasher(t).Hash(ctx, chosen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := fmt.Sprint("old", i)
+		if _, err := store.CreateUser(ctx, auth.User{ID: old, Username: old, PasswordHash: foreign}); err != nil {
+			t.Fatal(err)
+		}
+		for _, typed := range []string{composed, decomposed} {
+			if _, err := a.Login(ctx, u.Username, typed); err != nil {
+				t.Errorf("Login with %+q, registered with %+q: %v", typed, chosen, err)
+			}
+			if _, err := a.Login(ctx, old, typed); err != nil {
+				t.Errorf("Login with %+q, old hash of %+q: %v", typed, chosen, err)
+			}
+			if err := a.ConfirmPassword(ctx, u.ID, typed); err != nil {
+				t.Errorf("ConfirmPassword with %+q, registered with %+q: %v", typed, chosen, err)
+			}
+		}
+	}
+	for _, password := range []string{"jörgmüller", "jo\u0308rgmu\u0308ller", "JO\u0308RGMÜLLER"} {
+		_, err := a.Register(ctx, "jörgmüller", password)
+		if refused, ok := errors.AsType[*passwords.Error](err); !ok || refused.Rule != passwords.Context {
+			t.Errorf("Register with the username %+q as the password: %v, want a refusal", password, err)
+		}
 	}
 }

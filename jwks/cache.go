@@ -2,6 +2,7 @@ package jwks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -21,6 +22,10 @@ const (
 	maxRefresh     = time.Hour
 )
 
+// emptyAfter is how long fetched keys are used after the issuer has been seen to publish a set without
+// a usable key. It may be a mistake that lasts for a moment, or the issuer may have withdrawn its keys.
+const emptyAfter = 5 * time.Minute
+
 // cache holds the keys of one issuer as they were last fetched, and decides when to fetch them
 // again. At most one fetch runs at a time. It belongs to no request, so it goes on when the request
 // that caused it ends. See decision 0032.
@@ -39,6 +44,7 @@ type cache struct {
 	// prints identifies the keys of the ring; only a fetch uses it. If a fetched set is equal, the
 	// ring is not replaced, so that its table of verified tokens stays.
 	prints []string
+	faults string // text of the faults that were logged; only a fetch uses it
 
 	mu        sync.Mutex
 	fetch     *fetch    // the running fetch, or nil
@@ -130,7 +136,14 @@ func (c *cache) run(f *fetch) {
 		c.prints = set.prints
 		c.hold(set.maxAge, begun)
 	} else {
+		if errors.Is(err, errNoKeys) {
+			c.endSoon(begun)
+		}
 		err = fmt.Errorf("keys of %s: %w", c.issuer, err)
+	}
+	var refused []error // to be logged
+	if faults := fmt.Sprint(set.faults); err == nil && (changed || faults != c.faults) {
+		refused, c.faults = set.faults, faults
 	}
 
 	c.mu.Lock()
@@ -143,10 +156,24 @@ func (c *cache) run(f *fetch) {
 		c.log(slog.LevelWarn, "auth/jwks: keys not fetched", slog.Any("error", err))
 	case changed:
 		c.log(slog.LevelInfo, "auth/jwks: keys changed", slog.Int("keys", len(set.keys)))
-		for _, fault := range set.faults {
-			c.log(slog.LevelWarn, "auth/jwks: key refused", slog.Any("error", fault))
-		}
 	}
+	for _, fault := range refused {
+		c.log(slog.LevelWarn, "auth/jwks: key refused", slog.Any("error", fault))
+	}
+}
+
+// endSoon bounds the use of the keys that are held: at the time now, the issuer published none. Until
+// then they are due, so that requests look for new ones.
+func (c *cache) endSoon(now time.Time) {
+	h := c.held.Load()
+	if h == nil {
+		return
+	}
+	end := now.Add(emptyAfter)
+	if h.end.Before(end) { // also if the set was seen empty before
+		end = h.end
+	}
+	c.held.Store(&held{due: now, late: end, end: end})
 }
 
 // hold records that the ring holds what the issuer published at the time begun.

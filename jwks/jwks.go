@@ -31,7 +31,8 @@ type Config struct {
 	KeyHosts []string
 
 	// RSAAlgorithm is for RSA keys whose JWK names no algorithm: one of RS256 to PS512. Empty means
-	// RS256. A token never chooses it.
+	// RS256. A token never chooses it. Of a key that is in the set for two algorithms, it selects
+	// the one that is used; otherwise the first is.
 	RSAAlgorithm string
 
 	// Refresh is the age from which keys are fetched again in the background. A request waits for
@@ -45,7 +46,8 @@ type Config struct {
 	Cooldown time.Duration
 
 	// MaxStale is the age up to which keys are used while fetching newer ones fails. 0 means
-	// 24 hours; otherwise 10 minutes to 7 days.
+	// 24 hours; otherwise 10 minutes to 7 days. Where the issuer publishes a set without a usable
+	// key, its older keys are used for 5 minutes at most.
 	MaxStale time.Duration
 
 	// Timeout bounds one fetch, including that of the metadata. 0 means 10 s; otherwise 1 s to 60

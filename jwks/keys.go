@@ -1,6 +1,8 @@
 package jwks
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,10 +29,12 @@ type keySet struct {
 //
 // A broken key is refused and the others are used, because the issuer's mistake with one key must
 // not log out the users whose tokens have another. Keys for other purposes and of unknown types are
-// skipped (RFC 7517 section 5). A set in which two keys have the same ID is refused as a whole,
-// because a token could then not say which of them it means (RFC 7517 section 4.5).
+// skipped (RFC 7517 section 5). Different keys with the same ID are refused, because a token could
+// not say which of them it means (RFC 7517 section 4.5). A key that stands there for two algorithms
+// is used for one: the first, or rsaAlgorithm.
 //
-// rsaAlgorithm applies to RSA keys whose JWK names no algorithm.
+// rsaAlgorithm applies to RSA keys whose JWK names no algorithm. The error is errNoKeys if the set is
+// well-formed and no key is left.
 func parseKeySet(text, rsaAlgorithm string) (keySet, error) {
 	text, faults, err := withoutSecrets(text)
 	if err != nil {
@@ -38,39 +42,62 @@ func parseKeySet(text, rsaAlgorithm string) (keySet, error) {
 	}
 	parsed, broken, err := jose.ParseSet(text)
 	faults = append(faults, broken...)
+	if errors.Is(err, jose.ErrNoKeys) {
+		err = fmt.Errorf("%w: %w", errNoKeys, err)
+	}
 	if err != nil {
 		return keySet{}, errors.Join(append(faults, err)...)
 	}
-	set := keySet{faults: faults, maxAge: -1}
+	byMaterial := map[string]int{} // place in usable
+	var usable []*jose.Key
 	for _, k := range parsed {
 		if rsaAlgorithm != "" && k.Algorithm() == jwt.RS256 {
 			if other, err := k.With(rsaAlgorithm, ""); err == nil { // an error means that the JWK names RS256
 				k = other
 			}
 		}
+		refused := k
+		switch i, again := byMaterial[k.Fingerprint()]; {
+		case !again || usable[i].Algorithm() == k.Algorithm():
+			byMaterial[k.Fingerprint()] = len(usable)
+			usable = append(usable, k)
+			continue
+		case k.Algorithm() == rsaAlgorithm:
+			refused, usable[i] = usable[i], k
+		}
+		faults = append(faults, fmt.Errorf("key %q: the set has the same key for another algorithm than %s", refused.ID(), refused.Algorithm()))
+	}
+	set := keySet{faults: faults, maxAge: -1}
+	for _, k := range usable {
 		key, err := verifyingKey(k)
 		if err != nil {
-			return keySet{}, err
+			set.faults = append(set.faults, err)
+			continue
 		}
 		set.keys = append(set.keys, key)
 		set.prints = append(set.prints, strings.Join([]string{k.Fingerprint(), k.Algorithm(), k.ID()}, " "))
 	}
 	if len(set.keys) == 0 {
-		return keySet{}, fmt.Errorf("the JWK set has no usable key: %w", errors.Join(faults...))
+		return keySet{}, fmt.Errorf("%w: %w", errNoKeys, errors.Join(set.faults...))
 	}
 	slices.Sort(set.prints)
 	return set, nil
 }
 
+// errNoKeys says that an issuer publishes a set without a usable key.
+var errNoKeys = errors.New("the JWK set has no usable key")
+
 // withoutSecrets returns the set without the keys that have a private member, and an error for each
-// of them: anybody who can fetch such a key can sign with it.
+// of them: anybody who can fetch such a key can sign with it. The numbers of the other keys get their
+// one spelling: see canonicalNumbers.
 func withoutSecrets(text string) (public string, faults []error, err error) {
 	var keep []string
-	count := 0
+	count, hasKeys := 0, false
 	err = strictjson.Object(text, func(name, value string) error {
 		if name != "keys" {
 			return nil
 		}
+		hasKeys = true
 		return strictjson.Array(value, func(element string) error {
 			if count++; count > maxKeys {
 				return fmt.Errorf("more than %d keys", maxKeys)
@@ -85,18 +112,65 @@ func withoutSecrets(text string) (public string, faults []error, err error) {
 				faults = append(faults, fmt.Errorf("key %d: a secret or private key is published; its issuer must replace it", count-1))
 				element = `{"kty":"withheld"}` // an unknown type, which is skipped; the other keys keep their numbers
 			}
-			keep = append(keep, element)
+			keep = append(keep, canonicalNumbers(element))
 			return nil
 		})
 	})
 	if err != nil {
 		return "", nil, fmt.Errorf("not a JWK set: %w", err)
 	}
-	if count == 0 {
+	switch {
+	case !hasKeys:
 		return "", nil, errors.New("not a JWK set: it has no keys")
+	case count == 0:
+		return "", nil, fmt.Errorf("%w: it has no keys", errNoKeys)
 	}
 	return `{"keys":[` + strings.Join(keep, ",") + `]}`, faults, nil
 }
+
+// canonicalNumbers returns a JWK in which the numbers of the key have no padding, and those of an RSA
+// key no leading zero octet. Some libraries write them (RFC 7518 section 6.3.1.1); they do not change
+// the key.
+func canonicalNumbers(jwk string) string {
+	isRSA := false
+	_ = strictjson.Object(jwk, func(name, value string) error { // ParseSet reports a fault
+		kty, _ := strictjson.Text(value)
+		isRSA = isRSA || name == "kty" && kty == "RSA"
+		return nil
+	})
+	text, separator := []byte("{"), ""
+	err := strictjson.Object(jwk, func(name, value string) error {
+		if number, ok := strictjson.Text(value); ok && slices.Contains(numberMembers, name) {
+			if n := len(number); n%4 == 0 {
+				number = strings.TrimSuffix(strings.TrimSuffix(number, "="), "=")
+			}
+			if raw, err := base64.RawURLEncoding.Strict().DecodeString(number); err == nil && isRSA && !strings.ContainsAny(number, "\r\n") {
+				number = base64.RawURLEncoding.EncodeToString(bytes.TrimLeft(raw, "\x00"))
+			}
+			written, err := strictjson.AppendText(nil, number)
+			if err != nil {
+				return err
+			}
+			value = string(written)
+		}
+		text = append(text, separator...)
+		separator = ","
+		var err error
+		if text, err = strictjson.AppendText(text, name); err != nil {
+			return err
+		}
+		text = append(append(text, ':'), value...)
+		return nil
+	})
+	if err != nil {
+		return jwk
+	}
+	return string(append(text, '}'))
+}
+
+// numberMembers are the public members of keys that hold numbers: RFC 7518 sections 6.2.1 and 6.3.1,
+// RFC 8037 section 2.
+var numberMembers = []string{"n", "e", "x", "y"}
 
 // privateMembers are the names of RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1 and of RFC 8037 section
 // 2 that make a JWK private or secret.

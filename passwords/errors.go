@@ -29,7 +29,7 @@ const (
 	TooShort Rule = "too_short"
 	TooLong  Rule = "too_long"
 	Encoding Rule = "encoding" // NUL or invalid UTF-8
-	Common   Rule = "common"   // one of those that are guessed first
+	Common   Rule = "common"   // one of those that are guessed first, or white space alone
 	Context  Rule = "context"  // little more than the username or the service's name
 	Breached Rule = "breached" // found in a breach: see [Checker]
 )
@@ -43,7 +43,7 @@ func (e *Error) Error() string {
 	case Encoding:
 		return "auth: password contains a NUL character or is not valid UTF-8"
 	case Common:
-		return "auth: password is one of the most common"
+		return "auth: password is one of the most common, or white space alone"
 	case Context:
 		return "auth: password is little more than the user's or the service's name"
 	case Breached:

@@ -10,6 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/seed-e36e2130/auth/cfgerr"
 	"github.com/seed-e36e2130/auth/internal/commonpasswords"
 )
@@ -34,7 +36,7 @@ type Checker interface {
 // Policy says what a new password must satisfy. Its zero value is the safe choice. There are no
 // composition rules.
 type Policy struct {
-	// MinLength of a new password, in code points. 0 means 8; from 8 to 64. Use at least 15 where a
+	// MinLength of a new password, in code points of its NFC form. 0 means 8; from 8 to 64. Use at least 15 where a
 	// password is all that protects an account (NIST SP 800-63B-4 section 3.1.1.2).
 	MinLength int
 
@@ -89,6 +91,7 @@ func (r *Rules) Accept(ctx context.Context, username, password string) error {
 	if err := r.Check(password); err != nil {
 		return err
 	}
+	password = norm.NFC.String(password) // as it is hashed: see Normalized
 	if isContext(password, append(contextWords(username), r.context...)) {
 		return &Error{Rule: Context}
 	}
@@ -112,9 +115,11 @@ func (r *Rules) Check(password string) error {
 		return &Error{Rule: TooLong, Limit: r.maxBytes}
 	case !utf8.ValidString(password) || strings.IndexByte(password, 0) >= 0:
 		return &Error{Rule: Encoding}
+	}
+	switch password = norm.NFC.String(password); {
 	case utf8.RuneCountInString(password) < r.minLength:
 		return &Error{Rule: TooShort, Limit: r.minLength}
-	case commonpasswords.Contains(password):
+	case isBlank(password), commonpasswords.Contains(password):
 		return &Error{Rule: Common}
 	}
 	return nil
@@ -134,11 +139,11 @@ const (
 	maxContextWords                        = 100
 )
 
-// contextWords returns the context words of names, in lower case: each name, and the runs of letters in
+// contextWords returns the context words of names, by comparableText: each name, and the runs of letters in
 // it.
 func contextWords(names ...string) (words []string) {
 	for _, name := range names {
-		name = strings.ToLower(name)
+		name = comparableText(name)
 		words = append(words, name)
 		words = append(words, strings.FieldsFunc(name, func(r rune) bool { return !isLetter(r) })...)
 	}
@@ -149,7 +154,7 @@ func contextWords(names ...string) (words []string) {
 // username, and derivatives (NIST SP 800-63B-4 section 3.1.1.2).
 func isContext(password string, words []string) bool {
 	slices.SortFunc(words, func(x, y string) int { return len(y) - len(x) }) // whole names before the words in them
-	password = strings.ToLower(password)
+	password = comparableText(password)
 	rest := password
 	for _, w := range words {
 		rest = strings.ReplaceAll(rest, w, " ")

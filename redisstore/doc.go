@@ -31,7 +31,8 @@
 //
 // Set maxmemory-policy to noeviction. A full server then refuses new sessions, refreshes and records
 // as an infrastructure failure, and still ends sessions and deletes records. Any other policy evicts
-// keys:
+// keys, once maxmemory is set and reached. A Store refuses to work on such a server, unless
+// Config.DangerouslyAllowEviction says otherwise:
 //
 //   - An evicted session is over.
 //   - An evicted list of a user's sessions ends each of them at its next refresh.
@@ -45,7 +46,7 @@
 // These are the rules of ACL SETUSER for the prefix "auth" (Redis 6.0 has no rule that begins with
 // &):
 //
-//	~{auth}:* &{auth}:feed -@all +@connection +eval +evalsha
+//	~{auth}:* &{auth}:feed -@all +@connection +eval +evalsha +info
 //	+subscribe +unsubscribe +publish +get +getrange +set +del +exists +time +pttl
 //	+persist +pexpire +pexpireat +zadd +zcard +zscore +zrem +zrange +zrevrange
 //	+zrangebyscore +zremrangebyscore

@@ -607,7 +607,10 @@ func TestOwnersEviction(t *testing.T) {
 	t.Parallel()
 	own := start(t, "--maxmemory", "5mb", "--maxmemory-policy", "allkeys-lru")
 	client := own.client()
-	s := newStore(t, client, "auth")
+	s, err := redisstore.New(client, redisstore.Config{DangerouslyAllowEviction: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	const owners, each = 4000, 2
 	all := map[string][]string{}
 	for n := range owners * each {

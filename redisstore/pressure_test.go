@@ -78,7 +78,10 @@ func TestEviction(t *testing.T) {
 	t.Parallel()
 	own := start(t, "--maxmemory", "5mb", "--maxmemory-policy", "allkeys-lru")
 	client := own.client()
-	s := newStore(t, client, "auth")
+	s, err := redisstore.New(client, redisstore.Config{DangerouslyAllowEviction: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	const users, each = 4000, 2
 	all := make(map[string][]auth.Session)
 	for n := range users * each {

@@ -18,6 +18,12 @@ type Config struct {
 	// nothing, even on one server. Empty: "auth"; at most 64 ASCII letters, digits, hyphens and
 	// underscores.
 	Prefix string
+
+	// DangerouslyAllowEviction accepts a server whose maxmemory-policy is not noeviction, or that
+	// does not say what it is. What was evicted reads as if it had never been: an account has no
+	// second factor, no guess has failed, no token is revoked. Without it every call returns an
+	// error on such a server. The server is asked at the first call and every 10 minutes.
+	DangerouslyAllowEviction bool
 }
 
 // Store is an [auth.SessionStore] and an [auth.RecordStore] on Redis. Make one with [New]. User IDs
@@ -32,6 +38,8 @@ type Store struct {
 	client redis.UniversalClient
 	prefix string // begins every key, with the hash tag that puts all keys into one slot
 	feed   string // key of the feed of revocations, and name of the channel
+
+	eviction evictionCheck
 }
 
 var (
@@ -60,7 +68,7 @@ func New(client redis.UniversalClient, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	prefix := "{" + cfg.Prefix + "}:"
-	return &Store{client: client, prefix: prefix, feed: prefix + "feed"}, nil
+	return &Store{client: client, prefix: prefix, feed: prefix + "feed", eviction: evictionCheck{allowed: cfg.DangerouslyAllowEviction}}, nil
 }
 
 // letters are the characters of base64url.
@@ -78,6 +86,10 @@ func (s *Store) run(ctx context.Context, doing string, script *redis.Script, key
 	}
 	replied := make(chan reply, 1)
 	go func() {
+		if err := s.checkEviction(ctx); err != nil {
+			replied <- reply{nil, err}
+			return
+		}
 		value, err := script.Run(ctx, s.client, keys, args...).Result()
 		replied <- reply{value, err}
 	}()

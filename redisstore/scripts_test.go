@@ -20,7 +20,7 @@ import (
 
 // permissions are the rules in the package documentation, for the prefix "auth".
 var permissions = []string{
-	"~{auth}:*", "&{auth}:feed", "-@all", "+@connection", "+eval", "+evalsha", "+subscribe", "+unsubscribe", "+publish",
+	"~{auth}:*", "&{auth}:feed", "-@all", "+@connection", "+eval", "+evalsha", "+info", "+subscribe", "+unsubscribe", "+publish",
 	"+get", "+getrange", "+set", "+del", "+exists", "+time", "+pttl", "+persist", "+pexpire", "+pexpireat",
 	"+zadd", "+zcard", "+zscore", "+zrem", "+zrange", "+zrevrange", "+zrangebyscore", "+zremrangebyscore",
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/seed-e36e2130/auth/internal/strictjson"
@@ -42,12 +43,17 @@ func ParseJWK(text string) (*Key, error) {
 	return m.key()
 }
 
+// ErrNoKeys says that a JWK set is well-formed and has no key for signatures.
+var ErrNoKeys = errors.New("the JWK set has no key for signatures")
+
 // ParseSet returns the keys of a JWK set (RFC 7517 section 5) in their order, and a fault for each
-// key that is broken. It skips keys for other purposes and keys of unknown types.
+// key that is broken. It skips keys for other purposes and keys of unknown types. Different keys
+// that have the same ID are left out, with a fault, because a token could not say which one it means
+// (RFC 7517 section 4.5). Of one key under one ID with two algorithms, the first is kept.
 //
-// It returns an error if the text is not a JWK set; if two different keys have the same ID, because
-// a token could then not say which one it means (RFC 7517 section 4.5); and if a set holds secrets
-// together with public keys, because a set with public keys is meant to be published.
+// It returns an error if the text is not a JWK set; if it has no key for signatures, broken ones
+// included: [ErrNoKeys]; and if it holds secrets together with public keys, because a set with public
+// keys is meant to be published.
 func ParseSet(text string) (keys []*Key, faults []error, err error) {
 	if len(text) > maxSetText {
 		return nil, nil, fmt.Errorf("the JWK set has more than %d bytes", maxSetText)
@@ -79,9 +85,9 @@ func ParseSet(text string) (keys []*Key, faults []error, err error) {
 		return nil, nil, errors.New("not a JWK set: no member keys")
 	}
 	if len(keys) == 0 && len(faults) == 0 {
-		return nil, nil, errors.New("the JWK set has no key for signatures")
+		return nil, nil, ErrNoKeys
 	}
-	byID := map[string]*Key{}
+	byID, ambiguous := map[string]*Key{}, map[string]bool{}
 	unique := keys[:0]
 	for _, k := range keys {
 		if k.Symmetric() != keys[0].Symmetric() {
@@ -91,11 +97,15 @@ func ParseSet(text string) (keys []*Key, faults []error, err error) {
 		case same == nil:
 			byID[k.id] = k
 			unique = append(unique, k)
-		case same.fingerprint != k.fingerprint || same.alg != k.alg:
-			return nil, nil, fmt.Errorf("the JWK set has two keys with the ID %q", k.id)
+		case same.fingerprint == k.fingerprint && same.alg == k.alg:
+		case same.fingerprint == k.fingerprint:
+			faults = append(faults, fmt.Errorf("the JWK set has two keys with the ID %q: one key for two algorithms", k.id))
+		case !ambiguous[k.id]:
+			ambiguous[k.id] = true
+			faults = append(faults, fmt.Errorf("the JWK set has two keys with the ID %q", k.id))
 		}
 	}
-	return unique, faults, nil
+	return slices.DeleteFunc(unique, func(k *Key) bool { return ambiguous[k.id] }), faults, nil
 }
 
 // members holds the members of a JWK: the JSON text of each value by its name.

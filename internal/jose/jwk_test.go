@@ -215,8 +215,9 @@ func TestParseSet(t *testing.T) {
 		"weak alone":            {set(`{"kty":"RSA","n":"qqqq","e":"AQAB"}`), 0, 1, ""},
 		"not an object":         {set(`1`, ecText), 1, 1, ""},
 		"one key twice":         {set(ecText, ecText), 1, 0, ""},
-		"one ID, two keys":      {set(ecText, ed.with(jwk{"d": nil, "kid": ec["kid"]})), 0, 0, "two keys"},
-		"one ID, two secrets":   {set(oct.with(jwk{"kid": "a"}), oct.with(jwk{"kid": "a", "k": "gw84-lfLyQyQ9KEbISynCO3UZ3zZEg15l8ohR-v8_3U"})), 0, 0, "two keys"},
+		"one ID, two keys":      {set(ecText, ed.with(jwk{"d": nil, "kid": ec["kid"]})), 0, 1, ""},
+		"one ID, three keys":    {set(ecText, ed.with(jwk{"d": nil, "kid": ec["kid"]}), edText, privateJWK(t, "RS256").with(jwk{"kid": ec["kid"]})), 1, 1, ""},
+		"one ID, two secrets":   {set(oct.with(jwk{"kid": "a"}), oct.with(jwk{"kid": "a", "k": "gw84-lfLyQyQ9KEbISynCO3UZ3zZEg15l8ohR-v8_3U"})), 0, 1, ""},
 		"one key, two IDs":      {set(ecText, ec.with(jwk{"d": nil, "kid": "x"})), 2, 0, ""},
 		"secret beside public":  {set(ecText, oct.with(nil)), 0, 0, "mixes"},
 		"empty":                 {set(), 0, 0, "no key"},
@@ -230,7 +231,7 @@ func TestParseSet(t *testing.T) {
 		"one key, not a set":    {ecText, 0, 0, "no member keys"},
 		"too long":              {set(ecText) + strings.Repeat(" ", 1<<20), 0, 0, "more than"},
 		"one ID, not for us":    {set(ecText, ec.with(jwk{"use": "enc"})), 1, 0, ""},
-		"one key, two algs, ID": {set(privateJWK(t, "RS256").with(jwk{"kid": "r"}), privateJWK(t, "PS256").with(jwk{"kid": "r"})), 0, 0, "two keys"},
+		"one key, two algs, ID": {set(privateJWK(t, "RS256").with(jwk{"kid": "r"}), privateJWK(t, "PS256").with(jwk{"kid": "r"})), 1, 1, ""},
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
