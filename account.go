@@ -215,7 +215,7 @@ var errNoAccounts = errors.New("auth: Config.Accounts is nil: accounts cannot be
 func (a *Authenticator) Disable(ctx context.Context, userID string) error {
 	return a.changeAccount(ctx, userID, EventDisabled, func() error {
 		return a.accounts.SetDisabled(ctx, userID, true)
-	})
+	}, func(ctx context.Context) error { return a.endAll(ctx, userID) })
 }
 
 // Enable lets a disabled account log in again. It returns [ErrUserNotFound] if there is no such
@@ -223,26 +223,69 @@ func (a *Authenticator) Disable(ctx context.Context, userID string) error {
 func (a *Authenticator) Enable(ctx context.Context, userID string) error {
 	return a.changeAccount(ctx, userID, EventEnabled, func() error {
 		return a.accounts.SetDisabled(ctx, userID, false)
-	})
+	}, func(context.Context) error { return nil })
 }
 
-// Delete removes the account, after all its sessions have ended. It returns [ErrUserNotFound] if
-// there is none. What else the host keeps of the user is for the host to delete.
+// Delete removes the account and what the library keeps of it: all its sessions, what [Config].Throttle
+// knows of it, and the records in [Config].Records that the user owns, such as second factors and the
+// links of package recovery. It returns [ErrUserNotFound] if there is no such account. After another
+// error call it again: it then removes what is left, also if the account is gone. What else the host
+// keeps of the user is for the host to delete.
 func (a *Authenticator) Delete(ctx context.Context, userID string) error {
-	return a.changeAccount(ctx, userID, EventDeleted, func() error {
+	var u User
+	return a.changeAccount(ctx, userID, EventDeleted, func() (err error) {
 		// End sessions before as well as after: if this fails, the account is still there for another
-		// call.
+		// call. So it is with the throttle, which knows the account by a name that is gone afterwards.
 		if err := a.endAll(ctx, userID); err != nil {
 			return err
 		}
+		if u, err = a.userByID(ctx, userID); err != nil {
+			return err
+		}
+		if err := a.forgetAttempts(ctx, u); err != nil {
+			return err
+		}
 		return a.accounts.DeleteUser(ctx, userID)
+	}, func(ctx context.Context) error {
+		if err := a.endAll(ctx, userID); err != nil {
+			return err
+		}
+		if err := a.forgetAttempts(ctx, u); err != nil {
+			return err
+		}
+		return a.forgetRecords(ctx, userID)
 	})
 }
 
-// changeAccount changes an account by do, and ends its sessions afterwards: once nobody can log in,
-// no new ones begin. Sessions also end if the account is gone, so that a call that failed half-way
-// can be repeated.
-func (a *Authenticator) changeAccount(ctx context.Context, userID string, kind EventKind, do func() error) error {
+// forgetAttempts has the throttle forget an account, if there is one.
+func (a *Authenticator) forgetAttempts(ctx context.Context, u User) error {
+	if a.throttle == nil || u.ID == "" {
+		return nil
+	}
+	if err := a.throttle.Forget(ctx, u.Username, secondFactorOf(u).Target); err != nil {
+		return fmt.Errorf("auth: forget attempts: %w", err)
+	}
+	return nil
+}
+
+// maxOwner is the greatest length of [Record].Owner, in bytes.
+const maxOwner = 255
+
+// forgetRecords deletes the records that a user owns.
+func (a *Authenticator) forgetRecords(ctx context.Context, userID string) error {
+	if a.records == nil || userID == "" || len(userID) > maxOwner {
+		return nil
+	}
+	if err := a.records.DeleteRecords(ctx, userID); err != nil {
+		return fmt.Errorf("auth: delete records: %w", err)
+	}
+	return nil
+}
+
+// changeAccount changes an account by do, and then calls finish, as to end its sessions: once nobody
+// can log in, no new ones begin. It calls finish also if the account is gone, so that a call that
+// failed half-way can be repeated.
+func (a *Authenticator) changeAccount(ctx context.Context, userID string, kind EventKind, do func() error, finish func(context.Context) error) error {
 	if a.accounts == nil {
 		return errNoAccounts
 	}
@@ -250,12 +293,10 @@ func (a *Authenticator) changeAccount(ctx context.Context, userID string, kind E
 	if err != nil && !errors.Is(err, ErrUserNotFound) {
 		return fmt.Errorf("auth: change account: %w", err)
 	}
-	if kind != EventEnabled {
-		after, cancel := detached(ctx)
-		defer cancel()
-		if err := a.endAll(after, userID); err != nil {
-			return err
-		}
+	after, cancel := detached(ctx)
+	defer cancel()
+	if err := finish(after); err != nil {
+		return err
 	}
 	if err != nil {
 		return ErrUserNotFound

@@ -308,6 +308,10 @@ func (n *noted) Undo(ctx context.Context, a auth.Attempt) error {
 	n.note("undo", a)
 	return errors.Join(ctx.Err(), n.after)
 }
+func (n *noted) Forget(ctx context.Context, username string, targets ...string) error {
+	n.note("forget", auth.Attempt{Username: username, Target: strings.Join(targets, ", ")})
+	return errors.Join(ctx.Err(), n.after)
+}
 
 // The throttle is asked before any hashing, with the canonical name whoever has it,
 // and is told how it went.
@@ -583,5 +587,72 @@ func TestSilentStoreHoldsNobody(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// forgetful is a RecordStore that fails to delete the records of an owner as long as err is not nil.
+type forgetful struct {
+	auth.RecordStore
+	err error
+}
+
+func (f *forgetful) DeleteRecords(ctx context.Context, owner string) error {
+	if f.err != nil {
+		return f.err
+	}
+	return f.RecordStore.DeleteRecords(ctx, owner)
+}
+
+// TestDeleteForgets: Delete deletes the records that the user owns, also without a second factor and
+// also when it is repeated because that failed, and has the throttle forget the account.
+func TestDeleteForgets(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	store, limits := memstore.New(), new(noted)
+	records := &forgetful{RecordStore: store, err: errors.New("down")}
+	var deleted int
+	a := newAuthenticator(t, store, auth.Config{Accounts: store, Records: records, Throttle: limits, Events: func(_ context.Context, e auth.Event) {
+		if e.Kind == auth.EventDeleted {
+			deleted++
+		}
+	}})
+	u, err := a.Register(ctx, "Ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, owner := range []string{u.ID, "bob", ""} {
+		if err := store.ReplaceRecord(ctx, 0, auth.Record{Key: "of:" + owner, Owner: owner, Version: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limits.after = errors.New("down")
+	if err := a.Delete(ctx, u.ID); !errors.Is(err, limits.after) {
+		t.Errorf("Delete while the throttle is down: %v", err)
+	}
+	if _, err := store.UserByID(ctx, u.ID); err != nil {
+		t.Errorf("the account that the throttle did not forget: %v", err)
+	}
+	limits.calls, limits.after = nil, nil
+	if err := a.Delete(ctx, u.ID); !errors.Is(err, records.err) || deleted != 0 {
+		t.Errorf("Delete while records are down: %v, with %d events", err, deleted)
+	}
+	forget := "forget ada invalid IP  at mfa " + u.ID // before the account is deleted, and after
+	if want := []string{forget, forget}; !slices.Equal(limits.calls, want) {
+		t.Errorf("the throttle was told %q, want %q", limits.calls, want)
+	}
+	records.err = nil
+	if err := a.Delete(ctx, u.ID); err != auth.ErrUserNotFound {
+		t.Errorf("Delete again: %v, want %v", err, auth.ErrUserNotFound)
+	}
+	for owner, want := range map[string]int{u.ID: 0, "bob": 1} {
+		if list, err := store.Records(ctx, owner); err != nil || len(list) != want {
+			t.Errorf("%q owns %d records, %v, want %d", owner, len(list), err, want)
+		}
+	}
+	if r, _, err := store.Record(ctx, "of:"); err != nil || r.Version == 0 {
+		t.Errorf("the record of nobody: %+v, %v", r, err)
+	}
+	if err := a.Delete(ctx, ""); err != auth.ErrUserNotFound {
+		t.Errorf("Delete of an empty ID: %v", err)
 	}
 }

@@ -35,7 +35,7 @@ type Authenticator struct {
 
 	throttle Throttle                    // nil: attempts are not limited
 	second   SecondFactor                // nil: no account has one
-	records  RecordStore                 // nil with it
+	records  RecordStore                 // nil: nothing waits for a second factor, and nothing is deleted with an account
 	accounts AccountStore                // nil: no account can be disabled or deleted
 	sessions *session.Keeper             // nil: there are no sessions
 	revoked  func(context.Context) error // nil: nothing to call

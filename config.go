@@ -58,7 +58,9 @@ type Config struct {
 	SecondFactor SecondFactor
 
 	// Records keeps logins that wait for their second factor: usually the same store as users.
-	// Required with SecondFactor.
+	// [Authenticator.Delete] deletes all records there that the user owns, so name the store that
+	// package recovery and the second factor keep theirs in. Required with SecondFactor. nil: Delete
+	// leaves records to DeleteUser of Accounts, and to the host.
 	Records RecordStore
 
 	// Accounts, if not nil, is used by Disable, Enable and Delete: usually the same store as users.
@@ -133,8 +135,8 @@ func (a *Authenticator) check(cfg Config) (err error) {
 	if a.tokens != nil && a.tokens.MaxLifetime() <= 0 {
 		faults.Add("New.tokens", a.tokens.MaxLifetime().String(), "has a MaxLifetime that is not positive: revocations would not be kept")
 	}
-	if (cfg.SecondFactor == nil) != (cfg.Records == nil) {
-		faults.Add("Config.Records", "", "is required with SecondFactor, and of no use without")
+	if cfg.SecondFactor != nil && cfg.Records == nil {
+		faults.Add("Config.Records", "", "is required with SecondFactor")
 	}
 	if cfg.SecondFactor != nil && cfg.Throttle == nil {
 		faults.Add("Config.Throttle", "", "is required with SecondFactor: codes could be guessed without limit")

@@ -251,7 +251,6 @@ func TestMFAFaults(t *testing.T) {
 		cfg   auth.Config
 	}{
 		{"Config.Records", auth.Config{SecondFactor: second, Throttle: throttle}},
-		{"Config.Records", auth.Config{Records: memstore.New()}},
 		{"Config.Throttle", auth.Config{SecondFactor: second, Records: memstore.New()}}, // RFC 4226 section 7.3
 	} {
 		_, err := auth.New(memstore.New(), testkit.NewIssuer(t, jwt.IssuerConfig{}), row.cfg)

@@ -37,4 +37,9 @@ type Throttle interface {
 
 	// Undo says that the attempt ended before anything was decided.
 	Undo(ctx context.Context, a Attempt) error
+
+	// Forget removes what is kept of the account that has this canonical username: its known devices,
+	// and the failures there and at these targets. It is called when the account is deleted, so that
+	// nobody who gets the name later inherits anything. That there is nothing is no error.
+	Forget(ctx context.Context, username string, targets ...string) error
 }

@@ -33,6 +33,7 @@ type anybody struct{}
 func (anybody) Begin(context.Context, auth.Attempt) error                       { return nil }
 func (anybody) Succeed(context.Context, auth.Attempt) (auth.DeviceToken, error) { return "", nil }
 func (anybody) Undo(context.Context, auth.Attempt) error                        { return nil }
+func (anybody) Forget(context.Context, string, ...string) error                 { return nil }
 
 // server is a server with all endpoints and accounts of its own, which refuses access tokens of
 // sessions that have ended. All its answers are checked against its OpenAPI document.

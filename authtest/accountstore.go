@@ -2,6 +2,8 @@ package authtest
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
@@ -26,6 +28,7 @@ func accountStoreRules() []rule[Accounts] {
 		{name: "Disable", holds: "SetDisabled disables and enables one account, any number of times, and no other.", check: checkDisable},
 		{name: "DeleteUser", holds: "DeleteUser removes one account and no other, and its username and ID are free then.", check: checkDeleteAccount},
 		{name: "UnknownAccount", holds: "Both methods return ErrUserNotFound for an account that does not exist.", check: checkUnknownAccount},
+		{name: "AccountSpelling", holds: "An ID in another spelling is nobody's: no method that writes changes a user by it.", check: checkAccountSpelling},
 		{name: "AccountContext", holds: "With a context that has ended, both methods return the context's error and change nothing.", check: checkAccountContext},
 	}
 }
@@ -94,6 +97,36 @@ func checkUnknownAccount(s Accounts) error {
 		}
 	}
 	return kept(ctx, s, alice)
+}
+
+// misspelled returns texts that a column with a type or a collation may take for an ID, such as "02" for
+// the integer 2.
+func misspelled(id string) (spellings []string) {
+	for _, other := range []string{" " + id, id + " ", "0" + id, "+" + id, id + ".0", id + "abc", strings.ToUpper(id), strings.ToLower(id), "{" + id + "}"} {
+		if other != id {
+			spellings = append(spellings, other)
+		}
+	}
+	return spellings
+}
+
+func checkAccountSpelling(s Accounts) error {
+	ctx, cancel := background()
+	defer cancel()
+	alice := account(1, "alice")
+	if err := create(ctx, s, &alice); err != nil {
+		return err
+	}
+	for _, id := range misspelled(alice.ID) {
+		// What the methods return is for UnknownAccount and UnknownUser to say.
+		_ = s.SetDisabled(ctx, id, true)
+		_ = s.ReplacePasswordHash(ctx, id, alice.PasswordHash, "$hash$new")
+		_ = s.DeleteUser(ctx, id)
+		if err := kept(ctx, s, alice); err != nil {
+			return fmt.Errorf("after calls with the ID %s: %w", name(id), err)
+		}
+	}
+	return nil
 }
 
 func checkAccountContext(s Accounts) error {

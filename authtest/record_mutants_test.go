@@ -470,6 +470,9 @@ func TestAccountMutants(t *testing.T) {
 			_ = s.SetDisabled(ctx, id, disabled) // without counting the rows
 			return ctx.Err()
 		}},
+		"AccountSpelling": {remove: func(s *memstore.Store, ctx context.Context, id string) error {
+			return s.DeleteUser(ctx, strings.TrimSpace(id)) // as a column of integers does
+		}},
 		"AccountContext": {disable: func(s *memstore.Store, ctx context.Context, id string, disabled bool) error {
 			return s.SetDisabled(context.WithoutCancel(ctx), id, disabled)
 		}},

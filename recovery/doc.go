@@ -39,8 +39,8 @@
 // [Recovery.ClaimAddress] or [Recovery.Reset], and then every session, link and second factor ends that
 // was set before: see [Config].OnFirstProof.
 //
-// Records about a user have the user's ID as their Owner, so that DeleteRecords of an
-// [auth.RecordStore] removes them with the account. The counts of messages to an address that is not
+// Records about a user have the user's ID as their Owner, so that [auth.Authenticator.Delete] removes
+// them with the account, if they are in the store that [auth.Config].Records names. The counts of messages to an address that is not
 // verified have no Owner: otherwise a stranger could reset them, by deleting the account that they
 // registered with the address.
 package recovery

@@ -20,13 +20,17 @@ import (
 // a number below which no revocation will appear any more. The order in which transactions begin or
 // ask for numbers does not guarantee that, because they commit in another order:
 //
-//   - On PostgreSQL the number is that of the transaction, and a cursor is the lowest number of the
-//     running transactions. All transactions below it have ended.
+//   - On PostgreSQL the number is that of the transaction. All transactions below the lowest number
+//     that is running have ended. But a crash of the server, or of one of its processes, may forget
+//     the numbers of transactions that it has not written, and assign them again. It has written what
+//     others can see, because revoke demands that. So a cursor is never above the number that follows
+//     the last visible revocation.
 //   - SQLite has one writer at a time, so numbers are committed in their order.
 //   - On MySQL a revocation is committed without a number, and readers always read those without one.
 //     A second statement then assigns the next number, and is committed before another can assign
 //     one. If that statement fails, or is never sent, the revocation is read every time until it
-//     expires.
+//     expires. InnoDB shows a number before it has written it, so a crash may forget one that was
+//     read. Numbers are therefore never below the clock, and none is assigned again.
 //
 // No transaction holds a lock that others wait for while it waits for its client.
 type feedStatements struct {
@@ -45,7 +49,8 @@ func newFeedStatements(d Dialect, prefix string) feedStatements {
 	position := map[Dialect]string{
 		// The cursor names the server that answered, because after a failover the new primary may
 		// assign numbers that were lost again.
-		PostgreSQL: "SELECT txid_snapshot_xmin(txid_current_snapshot()), (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text",
+		PostgreSQL: "SELECT LEAST(txid_snapshot_xmin(txid_current_snapshot()), COALESCE(MAX(number) + 1, 0))," +
+			" (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text FROM {prefix}revocations",
 		MySQL:      "SELECT number + 1, CONCAT_WS('/', @@hostname, @@port, @@server_id) FROM {prefix}revocations_last",
 		SQLite:     "SELECT COALESCE(MAX(number), 0) + 1, '' FROM {prefix}revocations",
 	}
@@ -64,8 +69,11 @@ func newFeedStatements(d Dialect, prefix string) feedStatements {
 			" AND id IN (SELECT session_id FROM {prefix}revocations WHERE batch = ?)"),
 
 		number: newStatement(d, prefix, "UPDATE {prefix}revocations_last l JOIN {prefix}revocations r ON r.batch = ?"+
-			" SET l.number = l.number + 1, r.number = l.number + 1"),
-		publish: newStatement(d, prefix, "SELECT pg_notify('{prefix}revocations', '')"),
+			" SET l.number = GREATEST(l.number + 1, {now}), r.number = GREATEST(l.number + 1, {now})"),
+		// It also keeps a server that answers before it has written (synchronous_commit off) from doing
+		// so: a crash would forget the revocation, and the session would be back.
+		publish: newStatement(d, prefix, "SELECT pg_notify('{prefix}revocations', ''), set_config('synchronous_commit',"+
+			" CASE current_setting('synchronous_commit') WHEN 'off' THEN 'local' ELSE current_setting('synchronous_commit') END, true)"),
 	}
 }
 

@@ -311,9 +311,8 @@ func (t *Throttle) Unlock(ctx context.Context, username string) error {
 	return err
 }
 
-// Forget removes what is kept of an account whose name has become free: its known devices, and the
-// failures at its password and at the targets that are given. An account that gets the name later
-// inherits nothing. Call it with the canonical username once the account is deleted.
+// Forget implements [auth.Throttle]: [auth.Authenticator.Delete] calls it. A host that deletes accounts
+// by other means calls it with the canonical username.
 func (t *Throttle) Forget(ctx context.Context, username string, targets ...string) error {
 	devices := key("devices", username)
 	r, now, err := t.store.Record(ctx, devices)

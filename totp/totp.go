@@ -225,8 +225,8 @@ func (f *Factor) RecoveryCodes(ctx context.Context, userID string) (recovery []s
 }
 
 // Disable removes the second factor of a user, if there is one. Ask for one of its codes first, or
-// make sure by other means that the user wants it. Call it when the account is deleted, unless
-// [auth.RecordStore].DeleteRecords is called for the user.
+// make sure by other means that the user wants it. A deleted account needs no call if the records of the
+// Factor are in [auth.Config].Records, because [auth.Authenticator.Delete] deletes them.
 func (f *Factor) Disable(ctx context.Context, userID string) error {
 	wasConfirmed := false
 	err := f.change(ctx, userID, func(s *state, _ *auth.Record, _ time.Time) error {
