@@ -130,6 +130,10 @@ func (d detachedThrottle) Undo(ctx context.Context, a Attempt) error {
 	return detach.Do(ctx, d.calls, func(ctx context.Context) error { return d.throttle.Undo(ctx, a) })
 }
 
+func (d detachedThrottle) Forget(ctx context.Context, username string, targets ...string) error {
+	return detach.Do(ctx, d.calls, func(ctx context.Context) error { return d.throttle.Forget(ctx, username, targets...) })
+}
+
 type detachedFactor struct {
 	factor SecondFactor
 	calls  *detach.Calls

@@ -124,6 +124,10 @@ func (w watchedRecords) ReplaceRecord(ctx context.Context, old int64, r auth.Rec
 	return errors.Join(w.call(ctx, "ReplaceRecord"), w.store.ReplaceRecord(ctx, old, r))
 }
 
+func (w watchedRecords) DeleteRecords(ctx context.Context, owner string) error {
+	return errors.Join(w.call(ctx, "DeleteRecords"), w.store.DeleteRecords(ctx, owner))
+}
+
 func (w watchedRecords) DeleteRecord(ctx context.Context, key string, version int64) error {
 	return errors.Join(w.call(ctx, "DeleteRecord"), w.store.DeleteRecord(ctx, key, version))
 }
@@ -176,6 +180,10 @@ func (w watchedThrottle) Succeed(ctx context.Context, _ auth.Attempt) (auth.Devi
 
 func (w watchedThrottle) Undo(ctx context.Context, _ auth.Attempt) error {
 	return w.call(ctx, "Undo")
+}
+
+func (w watchedThrottle) Forget(ctx context.Context, _ string, _ ...string) error {
+	return w.call(ctx, "Forget")
 }
 
 func (w watchedFactor) Required(ctx context.Context, userID string) (bool, error) {
@@ -273,7 +281,9 @@ func loginAda(t *testing.T, ctx context.Context, a *auth.Authenticator) auth.Tok
 // what takes back what was begun or records how it ended.
 func TestHungUpClientsCancelNoStoreCall(t *testing.T) {
 	t.Parallel()
-	cleanup := map[string]bool{"Undo": true, "DeleteSession": true, "DeleteUserSessions": true, "Succeed": true}
+	cleanup := map[string]bool{
+		"Undo": true, "DeleteSession": true, "DeleteUserSessions": true, "Succeed": true, "Forget": true, "DeleteRecords": true,
+	}
 	for name, prepare := range watchedCalls {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
