@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/clock"
 )
 
 const (
@@ -109,7 +110,7 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 				restarts++ // the feed has another history than the one that pos belongs to
 				from = position{}
 			}
-			if pos = next; now.Before(r.Expiry) {
+			if pos = next; now.Sub(r.Expiry) < clock.Slack {
 				each(r)
 			}
 		}

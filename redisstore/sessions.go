@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/clock"
 )
 
 const (
-	forgetAfter    = time.Hour // time for which an expired session is kept
-	sessionsAtOnce = 256       // sessions that one script loads
-	deleteTries    = 32        // attempts to end the sessions of a user, whose list others change meanwhile
+	forgetAfter    = time.Hour + clock.Slack // time for which an expired session is kept
+	sessionsAtOnce = 256                     // sessions that one script loads
+	deleteTries    = 32                      // attempts to end the sessions of a user, whose list others change meanwhile
 )
 
 // isID reports whether id has the form of a session ID. Only such an ID becomes a part of the name

@@ -399,3 +399,31 @@ func FuzzState(f *testing.F) {
 		}
 	})
 }
+
+// TestRepeatOnOtherClock has a replica whose clock is three hours ahead repeat the answer to a refresh
+// token. The access token that it issues ends by its clock, and the revocation outlives it.
+func TestRepeatOnOtherClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLogin(t, session.Config{})
+		_, next := l.use(t, l.first)
+		use, err := l.keeper.Open(t.Context(), l.first)
+		if err != nil || use.Verdict != session.Repeat {
+			t.Fatalf("verdict %v, %v, want Repeat", use.Verdict, err)
+		}
+		until := time.Now().Add(3 * time.Hour)
+		if token, err := use.Renew(t.Context(), session.Device{}, until); err != nil || token.Text != next {
+			t.Fatalf("the answer is not repeated: %v", err)
+		}
+		if _, err := l.keeper.DeleteOf(t.Context(), "ada", l.id); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.store.RevokedSince(t.Context(), "", func(r session.Revocation) {
+			if !r.Expiry.After(until) {
+				t.Errorf("the revocation expires %v before the access token", until.Sub(r.Expiry))
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

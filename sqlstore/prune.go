@@ -3,13 +3,16 @@ package sqlstore
 import (
 	"context"
 	"time"
+
+	"github.com/seed-e36e2130/auth/internal/clock"
 )
 
 // pruneBatch is how many rows one statement of Prune deletes.
 const pruneBatch = 1000
 
-// pruneAfter is how long Prune keeps expired rows.
-const pruneAfter = time.Hour
+// pruneAfter is how long Prune keeps expired rows. What the clock of this server takes for expired may
+// be in force by another clock, or by this one when it has been set right.
+const pruneAfter = time.Hour + clock.Slack
 
 // pruneStatements delete expired rows.
 type pruneStatements struct {
@@ -28,7 +31,7 @@ func newPruneStatements(d Dialect, prefix string) pruneStatements {
 	}
 }
 
-// Prune deletes rows that expired more than an hour ago, a thousand at a time, so that other calls
+// Prune deletes rows that expired more than 25 hours ago, a thousand at a time, so that other calls
 // do not wait long for it. Call it about once an hour, on one replica or on all. If it returns an
 // error, some rows may have been deleted.
 func (s *Store) Prune(ctx context.Context) error {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/clock"
 )
 
 // feedStatements are the statements on revocations.
@@ -53,7 +54,7 @@ func newFeedStatements(d Dialect, prefix string) feedStatements {
 	return feedStatements{
 		position: newStatement(d, prefix, position[d]),
 		since: newStatement(d, prefix, "SELECT session_id, user_id, issued_at, expires_at FROM {prefix}revocations"+
-			" WHERE (number >= ?"+unnumbered[d]+") AND expires_at > {now}"),
+			" WHERE (number >= ?"+unnumbered[d]+") AND expires_at > {now} - "+strconv.FormatInt(clock.Slack.Microseconds(), 10)),
 
 		recordOne:  newStatement(d, prefix, record+"id = ?"+d.forUpdate()),
 		recordAll:  newStatement(d, prefix, record+others+d.forUpdate()),
