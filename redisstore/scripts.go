@@ -100,14 +100,18 @@ end
 `
 
 // deleteSession ends the session in KEYS[2], whose ID is ARGV[2] and whose user has the list KEYS[3].
-// ARGV[3] is the revocation.
+// ARGV[3] is the revocation, ARGV[4] a random text of this call. KEYS[4] keeps that text for ten
+// minutes, so that a script that is sent again, because its reply was lost, finds that it was this
+// call that ended the session.
 var deleteSession = redis.NewScript(recording + `
 if redis.call('EXISTS', KEYS[2]) == 0 then
-	return 0
+	return redis.call('GET', KEYS[4]) == ARGV[4] and 1 or 0
 end
 redis.call('ZREM', KEYS[3], ARGV[2])
 redis.call('DEL', KEYS[2])
-return record({ARGV[3]})
+record({ARGV[3]})
+redis.pcall('SET', KEYS[4], ARGV[4], 'PX', 600000) -- without it a script that is sent again returns 0
+return 1
 `)
 
 // deleteUserSessions ends the sessions in the list KEYS[2] except ARGV[2]. It does so only if these

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -28,6 +29,9 @@ func isID(id string) bool {
 }
 
 func (s *Store) sessionKey(id string) string { return s.prefix + "s:" + id }
+
+// endedKey returns the key that says which call ended a session.
+func (s *Store) endedKey(id string) string { return s.prefix + "e:" + id }
 
 // listKey returns the key of the list of a user's sessions, a sorted set of IDs by the time when
 // Redis forgets them.
@@ -170,8 +174,8 @@ func (s *Store) DeleteSession(ctx context.Context, id string, expiry time.Time) 
 	if err != nil {
 		return err
 	}
-	keys := []string{s.feed, s.sessionKey(id), s.listKey(session.UserID)}
-	deleted, err := s.apply(ctx, "delete session", deleteSession, keys, s.feed, id, sessionRevocation(expiry)+id)
+	keys := []string{s.feed, s.sessionKey(id), s.listKey(session.UserID), s.endedKey(id)}
+	deleted, err := s.apply(ctx, "delete session", deleteSession, keys, s.feed, id, sessionRevocation(expiry)+id, rand.Text())
 	if err == nil && !deleted {
 		return auth.ErrSessionNotFound
 	}

@@ -427,3 +427,38 @@ func TestRepeatOnOtherClock(t *testing.T) {
 		}
 	})
 }
+
+// lostReply is a store that deletes sessions and fails nevertheless, or fails alone.
+type lostReply struct {
+	*memstore.Store
+	deletes bool
+}
+
+func (s lostReply) DeleteSession(ctx context.Context, id string, expiry time.Time) error {
+	if s.deletes {
+		if err := s.Store.DeleteSession(ctx, id, expiry); err != nil {
+			return err
+		}
+	}
+	return errors.New("the connection was lost")
+}
+
+// TestDeleteWithLostReply has a store delete a session and lose the reply. The caller must learn that
+// the session has ended: at its next attempt nothing would be left to report.
+func TestDeleteWithLostReply(t *testing.T) {
+	t.Parallel()
+	for _, deletes := range []bool{true, false} {
+		l := newLogin(t, session.Config{})
+		keeper, err := session.New(session.Config{Store: lostReply{l.store, deletes}, Keys: testkit.Secrets(t), TokenLife: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _, err := l.store.Session(t.Context(), l.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ended, err := keeper.Delete(t.Context(), &s); ended != deletes || (err == nil) != deletes {
+			t.Errorf("the store deletes: %t; Delete returned %t, %v", deletes, ended, err)
+		}
+	}
+}
