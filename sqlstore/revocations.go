@@ -196,6 +196,7 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 		}, from)
 	})
 	if err != nil {
+		s.discardIdle(ctx)
 		return cursor, failed(ctx, doing, err)
 	}
 	return next, nil
