@@ -178,6 +178,10 @@ func (w watchedThrottle) Undo(ctx context.Context, _ auth.Attempt) error {
 	return w.call(ctx, "Undo")
 }
 
+func (w watchedThrottle) Forget(ctx context.Context, _ string, _ ...string) error {
+	return w.call(ctx, "Forget")
+}
+
 func (w watchedFactor) Required(ctx context.Context, userID string) (bool, error) {
 	return userID == "2", w.call(ctx, "Required")
 }

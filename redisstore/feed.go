@@ -109,7 +109,7 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 				restarts++ // the feed has another history than the one that pos belongs to
 				from = position{}
 			}
-			if pos = next; now.Before(r.Expiry) {
+			if pos = next; now.Sub(r.Expiry) < clockSlack {
 				each(r)
 			}
 		}
