@@ -49,12 +49,8 @@ type detachedRecords struct {
 	calls *detach.Calls
 }
 
-func (d detachedRecords) Record(ctx context.Context, key string) (r Record, now time.Time, err error) {
-	err = detach.Do(ctx, d.calls, func(ctx context.Context) (err error) {
-		r, now, err = d.store.Record(ctx, key)
-		return err
-	})
-	return r, now, err
+func (d detachedRecords) Record(ctx context.Context, key string) (Record, time.Time, error) {
+	return detach.Get2(ctx, d.calls, func(ctx context.Context) (Record, time.Time, error) { return d.store.Record(ctx, key) })
 }
 
 func (d detachedRecords) ReplaceRecord(ctx context.Context, old int64, r Record) error {
@@ -82,12 +78,8 @@ func (d detachedSessions) CreateSession(ctx context.Context, s Session) error {
 	return detach.Do(ctx, d.calls, func(ctx context.Context) error { return d.store.CreateSession(ctx, s) })
 }
 
-func (d detachedSessions) Session(ctx context.Context, id string) (s Session, now time.Time, err error) {
-	err = detach.Do(ctx, d.calls, func(ctx context.Context) (err error) {
-		s, now, err = d.store.Session(ctx, id)
-		return err
-	})
-	return s, now, err
+func (d detachedSessions) Session(ctx context.Context, id string) (Session, time.Time, error) {
+	return detach.Get2(ctx, d.calls, func(ctx context.Context) (Session, time.Time, error) { return d.store.Session(ctx, id) })
 }
 
 func (d detachedSessions) Sessions(ctx context.Context, userID string) ([]Session, error) {
@@ -169,22 +161,10 @@ func (a *Authenticator) detachStores(sessions *SessionStore) {
 	// The host's functions may call methods of a, so they take no place of their own.
 	if claims := a.claims; claims != nil {
 		a.claims = func(ctx context.Context, u User, c *Claims) error {
-			ctx, cancel, err := detach.Context(ctx)
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			return claims(ctx, u, c)
+			return detach.Do(ctx, nil, func(ctx context.Context) error { return claims(ctx, u, c) })
 		}
 	}
 	if newID := a.newID; newID != nil {
-		a.newID = func(ctx context.Context) (string, error) {
-			ctx, cancel, err := detach.Context(ctx)
-			if err != nil {
-				return "", err
-			}
-			defer cancel()
-			return newID(ctx)
-		}
+		a.newID = func(ctx context.Context) (string, error) { return detach.Get(ctx, nil, newID) }
 	}
 }

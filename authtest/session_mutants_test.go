@@ -90,6 +90,7 @@ var sessionMutants = map[string]map[string]func() auth.SessionStore{
 	"Feed/Others":     {"records the user as well": scanning(sessionFaults{recordsAlways: true})},
 	"Feed/Cursor":     {"a queue": scanning(sessionFaults{consumes: true})},
 	"Feed/Many":       {"LIMIT 1000": scanning(sessionFaults{limit: 1000})},
+	"Feed/Expired":    {"WHERE expires_at > now()": scanning(sessionFaults{forgetsFeed: true})},
 	"Feed/Concurrent": {"assigns numbers before the commit": scanning(sessionFaults{lateCommit: true})},
 	"Race/Create":     {"reads, then inserts": scanning(sessionFaults{raceCreate: true})},
 	"Race/Replace":    {"reads, then updates": scanning(sessionFaults{raceReplace: true})},

@@ -54,6 +54,7 @@ type sessionFaults struct {
 	recordsAlways   bool                                // … records the user even with except
 	recordsReplaced bool                                // ReplaceSession records a revocation
 	revoked         func(*auth.Revocation)              // changes a revocation when it is recorded
+	forgetsFeed     bool                                // expired revocations are not returned
 	limit           int                                 // greatest number of revocations of one read; 0: no limit
 	consumes        bool                                // the feed forgets revocations that were read with a cursor
 	lateCommit      bool                                // a revocation may become visible after one with a higher number
@@ -324,7 +325,9 @@ func (s *sessionScan) RevokedSince(ctx context.Context, cursor string, each func
 			kept = append(kept, entry)
 			continue
 		}
-		each(entry.Revocation)
+		if !s.forgetsFeed || time.Now().Before(entry.Expiry) {
+			each(entry.Revocation)
+		}
 		n++
 		if !s.consumes || cursor == "" {
 			kept = append(kept, entry)

@@ -21,6 +21,7 @@ func feedRules() []rule[auth.SessionStore] {
 		{name: "Feed/Others", holds: "DeleteUserSessions with except records each session that it removes, and not the user.", check: checkFeedOthers},
 		{name: "Feed/Cursor", holds: "With a cursor, RevokedSince returns all revocations that were recorded after the cursor was returned.", check: checkFeedCursor},
 		{name: "Feed/Many", holds: "RevokedSince returns all revocations, even if there are many.", check: checkFeedMany},
+		{name: "Feed/Expired", holds: "RevokedSince returns a revocation whose expiry is 23 hours past: the clock that it was measured by may be another.", check: checkFeedExpired},
 		{name: "Feed/Concurrent", holds: "A reader that follows the feed misses no revocation of concurrent calls.", check: checkFeedConcurrent},
 	}
 }
@@ -114,6 +115,29 @@ func checkFeedDelete(s auth.SessionStore) error {
 		return err
 	}
 	return holdsOnly(ctx, s, ofSession(first), last)
+}
+
+// checkFeedExpired records many revocations, so that a store that forgets as it records does so.
+func checkFeedExpired(s auth.SessionStore) error {
+	ctx, cancel := background()
+	defer cancel()
+	issued, expiry := epoch.Add(-48*time.Hour), epoch.Add(-23*time.Hour)
+	var want []auth.Revocation
+	for i := range 50 {
+		ended, all := login(2*i+1, fmt.Sprint("user ", i)), login(2*i+2, fmt.Sprint("user ", i))
+		if err := createSessions(ctx, s, ended, all); err != nil {
+			return err
+		}
+		if err := answers("DeleteSession", s.DeleteSession(ctx, ended.ID, expiry), nil); err != nil {
+			return err
+		}
+		if err := answers("DeleteUserSessions", s.DeleteUserSessions(ctx, all.UserID, "", issued, expiry), nil); err != nil {
+			return err
+		}
+		want = append(want, auth.Revocation{SessionID: ended.ID, Expiry: expiry}, auth.Revocation{SessionID: all.ID, Expiry: expiry},
+			auth.Revocation{UserID: all.UserID, IssuedAt: issued, Expiry: expiry})
+	}
+	return holdsOnly(ctx, s, want...)
 }
 
 func checkFeedUser(s auth.SessionStore) error {

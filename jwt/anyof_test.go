@@ -2,7 +2,9 @@ package jwt_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
@@ -153,4 +155,37 @@ func TestAnyOfAgrees(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAnyOfSecretOfAnother checks that no issuer has a public key of another as its secret.
+func TestAnyOfSecretOfAnother(t *testing.T) {
+	t.Parallel()
+	public, _, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier := func(key jwt.Key, err error) *jwt.Verifier {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ring, err := jwt.NewVerifyingKeyRing(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := jwt.NewVerifier(jwt.VerifierConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: ring})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	asymmetric := verifier(jwt.NewVerifyingKey(public))
+	confused := verifier(jwt.NewSecretKey([]byte(hex.EncodeToString(public))))
+	sound := verifier(jwt.GenerateKey(jwt.HS256))
+	if _, err := jwt.AnyOf(map[string]jwt.TokenVerifier{"a": asymmetric, "b": sound}); err != nil {
+		t.Errorf("a secret beside a public key: %v", err)
+	}
+	if _, err := jwt.AnyOf(map[string]jwt.TokenVerifier{"a": asymmetric, "b": confused}); !testkit.IsConfigError(err) {
+		t.Errorf("a secret that is the public key of another issuer: %v, want a ConfigError", err)
+	}
 }

@@ -18,7 +18,7 @@ func (s *Store) Record(ctx context.Context, key string) (auth.Record, time.Time,
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	now := time.Now()
+	now := clock.In(ctx)
 	r, _ := s.record(key, now)
 	r.Value = slices.Clone(r.Value)
 	return r, now, nil
@@ -70,7 +70,7 @@ func (s *Store) ReplaceRecord(ctx context.Context, old int64, r auth.Record) err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now := clock.In(ctx)
 	if stored, _ := s.record(r.Key, now); stored.Version != old {
 		return auth.ErrConflict
 	}
@@ -86,7 +86,7 @@ func (s *Store) DeleteRecord(ctx context.Context, key string, version int64) err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if stored, there := s.record(key, time.Now()); !there || stored.Version != version {
+	if stored, there := s.record(key, clock.In(ctx)); !there || stored.Version != version {
 		return auth.ErrConflict
 	}
 	s.removeRecord(key)
@@ -114,7 +114,7 @@ func (s *Store) Records(ctx context.Context, owner string) ([]auth.Record, error
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	now := time.Now()
+	now := clock.In(ctx)
 	var list []auth.Record
 	for key := range s.owned[owner] {
 		if r, lives := s.record(key, now); lives {

@@ -29,7 +29,7 @@ type numbered struct {
 }
 
 // forgetAfter is how long an expired session is kept.
-const forgetAfter = time.Hour
+const forgetAfter = time.Hour + clock.Slack
 
 // CreateSession implements [auth.SessionStore]. It also removes a few expired sessions.
 func (s *Store) CreateSession(ctx context.Context, stored auth.Session) error {
@@ -45,7 +45,7 @@ func (s *Store) CreateSession(ctx context.Context, stored auth.Session) error {
 	if m.byID == nil {
 		m.byID, m.byUser = make(map[string]func() auth.Session), make(map[string][]string)
 	}
-	m.sweep(time.Now())
+	m.sweep(clock.In(ctx))
 	m.put(stored)
 	m.byUser[stored.UserID] = append(m.byUser[stored.UserID], stored.ID)
 	m.order = append(m.order, stored.ID)
@@ -108,7 +108,7 @@ func (s *Store) Session(ctx context.Context, id string) (auth.Session, time.Time
 	if !found {
 		return auth.Session{}, time.Time{}, auth.ErrSessionNotFound
 	}
-	return asStored(stored()), time.Now(), nil
+	return asStored(stored()), clock.In(ctx), nil
 }
 
 // Sessions implements [auth.SessionStore].
@@ -154,7 +154,7 @@ func (s *Store) DeleteSession(ctx context.Context, id string, expiry time.Time) 
 		return auth.ErrSessionNotFound
 	}
 	s.sessions.remove(stored())
-	s.sessions.record(auth.Revocation{SessionID: id, Expiry: expiry})
+	s.sessions.record(ctx, auth.Revocation{SessionID: id, Expiry: expiry})
 	return nil
 }
 
@@ -169,21 +169,22 @@ func (s *Store) DeleteUserSessions(ctx context.Context, userID, except string, i
 	for _, id := range slices.Clone(m.byUser[userID]) {
 		if id != except {
 			m.remove(m.byID[id]())
-			m.record(auth.Revocation{SessionID: id, Expiry: expiry})
+			m.record(ctx, auth.Revocation{SessionID: id, Expiry: expiry})
 		}
 	}
 	if except == "" {
-		m.record(auth.Revocation{UserID: userID, IssuedAt: issuedAt, Expiry: expiry})
+		m.record(ctx, auth.Revocation{UserID: userID, IssuedAt: issuedAt, Expiry: expiry})
 	}
 	return nil
 }
 
-// record appends to the feed. Once the feed has doubled, expired revocations are removed from it.
-func (m *sessionTable) record(r auth.Revocation) {
+// record appends to the feed. Once the feed has doubled, revocations that expired long ago are removed
+// from it.
+func (m *sessionTable) record(ctx context.Context, r auth.Revocation) {
 	if len(m.feed) > 2*m.live+64 {
-		now, feed := time.Now(), []numbered(nil)
+		now, feed := clock.In(ctx), []numbered(nil)
 		for _, n := range m.feed {
-			if now.Before(n.Expiry) {
+			if now.Sub(n.Expiry) < clock.Slack {
 				feed = append(feed, n)
 			}
 		}
@@ -212,9 +213,9 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 	begin, _ := slices.BinarySearchFunc(feed, after+1, func(n numbered, want uint64) int {
 		return cmp.Compare(n.number, want)
 	})
-	now := time.Now()
+	now := clock.In(ctx)
 	for _, n := range feed[begin:] {
-		if now.Before(n.Expiry) {
+		if now.Sub(n.Expiry) < clock.Slack {
 			each(n.Revocation)
 		}
 	}

@@ -423,3 +423,24 @@ func TestNoticesEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestShareOfNetwork: one network holds at most a sixteenth of all places, and gets them again when its
+// requests are done.
+func TestShareOfNetwork(t *testing.T) {
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		r, s := newStuck(f, recovery.Config{Workers: 4, Queue: 156})
+		for i := range 11 {
+			err := r.RequestReset(f.from(1), nobody)
+			if wanted := i < 10; (err == nil) != wanted || err != nil && !errors.Is(err, auth.ErrBusy) {
+				t.Errorf("request %d of one network: %v, want accepted: %t", i+1, err, wanted)
+			}
+		}
+		is(t, r.RequestReset(f.from(2), nobody), nil, "a request of another network")
+		close(s.free)
+		synctest.Wait()
+		is(t, r.RequestReset(f.from(1), nobody), nil, "a request after the others were done")
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -61,9 +61,10 @@ type Config struct {
 	// OnFirstProof is called when an address was proven for the first time by a prover who did not give
 	// the account's current password: by [Recovery.Reset] or [Recovery.ClaimAddress]. Somebody else may
 	// have set the account up. The password has been replaced then, and the sessions and links have
-	// ended. OnFirstProof must remove every other credential: second factors, passkeys, API keys. After
-	// an error the address stays unproven, and the caller gets the error. Required if the accounts have
-	// a second factor. With package totp it is the method Disable of its Factor.
+	// ended. OnFirstProof must remove every other credential: second factors, passkeys, API keys. With
+	// package totp it is the method Disable of its Factor. The method Forget of a throttle.Throttle
+	// removes the devices that are known. After an error the address stays unproven, and the caller gets
+	// the error. Required if the accounts have a second factor.
 	OnFirstProof func(ctx context.Context, userID string) error
 
 	// Events receives what happens, as [auth.Config].Events does, and is also called from the queue.

@@ -93,6 +93,7 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 	for restarts := 0; restarts <= feedRestarts; {
 		reply, err := s.query(ctx, doing, revokedSince, []string{s.feed}, pos.number, pos.chain, feedAtOnce)
 		if err != nil {
+			s.probeIdle(ctx)
 			return cursor, err
 		}
 		now, err := serverTime(reply)
@@ -109,7 +110,7 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 				restarts++ // the feed has another history than the one that pos belongs to
 				from = position{}
 			}
-			if pos = next; now.Before(r.Expiry) {
+			if pos = next; now.Sub(r.Expiry) < clockSlack {
 				each(r)
 			}
 		}

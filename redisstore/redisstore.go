@@ -31,9 +31,9 @@ type Config struct {
 //
 // After an error that is none of the two contracts' own, the end of a context included, a change
 // may or may not have been made: the server's reply can be lost after the change. If the connection
-// breaks, the client sends a command again. Such a command makes its change once, but for these: a
-// second DeleteSession or DeleteRecord answers that there is none, and a second ReplaceRecord of
-// version 0 writes again if the record was deleted in between.
+// breaks, the client sends a command again. Such a command makes its change once and answers as the
+// first one, but for these: a second DeleteRecord answers that there is none, and a second
+// ReplaceRecord of version 0 writes again if the record was deleted in between.
 type Store struct {
 	client redis.UniversalClient
 	prefix string // begins every key, with the hash tag that puts all keys into one slot

@@ -68,7 +68,8 @@ var listMembers = redis.NewScript(`return redis.call('ZRANGE', KEYS[1], 0, -1)`)
 // whole feed up to it, so that two feeds that have the same number with the same digits have the
 // same past. The time of expiry follows in microseconds, as 20 digits, and then the revocation. The
 // last member is never removed, so the numbers go on. For each new member the script looks at eight
-// old ones in turn, and removes those that have expired.
+// old ones in turn, and removes those that expired more than a day ago: the expiry is by the clock of
+// the caller, which may differ from the server's.
 const recording = `
 local feed = KEYS[1]
 local last = redis.call('ZREVRANGE', feed, 0, 0, 'WITHSCORES')
@@ -81,7 +82,7 @@ local function record(payloads)
 		expiry = math.max(expiry, string.sub(payload, 1, 17))
 	end
 	local now = redis.call('TIME')
-	local past = string.format('%014d%s', now[1], '000000')
+	local past = string.format('%014d%s', now[1] - 86400, '000000')
 	local from = number * 8 % redis.call('ZCARD', feed)
 	local old = redis.call('ZRANGE', feed, from, from + 8 * #payloads - 1, 'WITHSCORES')
 	for i = 1, #old, 2 do
@@ -89,7 +90,7 @@ local function record(payloads)
 			redis.call('ZREM', feed, old[i])
 		end
 	end
-	local life = math.max(expiry - now[1] * 1000, 0) + 3600000
+	local life = math.max(expiry - now[1] * 1000, 0) + 90000000
 	if life > redis.call('PTTL', feed) then
 		redis.call('PEXPIRE', feed, life)
 	end
@@ -99,14 +100,18 @@ end
 `
 
 // deleteSession ends the session in KEYS[2], whose ID is ARGV[2] and whose user has the list KEYS[3].
-// ARGV[3] is the revocation.
+// ARGV[3] is the revocation, ARGV[4] a random text of this call. KEYS[4] keeps that text for ten
+// minutes, so that a script that is sent again, because its reply was lost, finds that it was this
+// call that ended the session.
 var deleteSession = redis.NewScript(recording + `
 if redis.call('EXISTS', KEYS[2]) == 0 then
-	return 0
+	return redis.call('GET', KEYS[4]) == ARGV[4] and 1 or 0
 end
 redis.call('ZREM', KEYS[3], ARGV[2])
 redis.call('DEL', KEYS[2])
-return record({ARGV[3]})
+record({ARGV[3]})
+redis.pcall('SET', KEYS[4], ARGV[4], 'PX', 600000) -- without it a script that is sent again returns 0
+return 1
 `)
 
 // deleteUserSessions ends the sessions in the list KEYS[2] except ARGV[2]. It does so only if these

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -15,9 +16,13 @@ import (
 )
 
 const (
-	forgetAfter    = time.Hour // time for which an expired session is kept
-	sessionsAtOnce = 256       // sessions that one script loads
-	deleteTries    = 32        // attempts to end the sessions of a user, whose list others change meanwhile
+	// clockSlack is how far the clocks of two servers may differ, or one clock step, before a
+	// revocation is forgotten too early. See decision 0102.
+	clockSlack = 24 * time.Hour
+
+	forgetAfter    = time.Hour + clockSlack // time for which an expired session is kept
+	sessionsAtOnce = 256                    // sessions that one script loads
+	deleteTries    = 32                     // attempts to end the sessions of a user, whose list others change meanwhile
 )
 
 // isID reports whether id has the form of a session ID. Only such an ID becomes a part of the name
@@ -27,6 +32,9 @@ func isID(id string) bool {
 }
 
 func (s *Store) sessionKey(id string) string { return s.prefix + "s:" + id }
+
+// endedKey returns the key that says which call ended a session.
+func (s *Store) endedKey(id string) string { return s.prefix + "e:" + id }
 
 // listKey returns the key of the list of a user's sessions, a sorted set of IDs by the time when
 // Redis forgets them.
@@ -169,8 +177,8 @@ func (s *Store) DeleteSession(ctx context.Context, id string, expiry time.Time) 
 	if err != nil {
 		return err
 	}
-	keys := []string{s.feed, s.sessionKey(id), s.listKey(session.UserID)}
-	deleted, err := s.apply(ctx, "delete session", deleteSession, keys, s.feed, id, sessionRevocation(expiry)+id)
+	keys := []string{s.feed, s.sessionKey(id), s.listKey(session.UserID), s.endedKey(id)}
+	deleted, err := s.apply(ctx, "delete session", deleteSession, keys, s.feed, id, sessionRevocation(expiry)+id, rand.Text())
 	if err == nil && !deleted {
 		return auth.ErrSessionNotFound
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/internal/clock"
 	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
@@ -18,8 +19,9 @@ import (
 	"github.com/seed-e36e2130/auth/secrets"
 )
 
-// margin is how much longer a revocation is kept than the longest token may live.
-const margin = 5 * time.Minute
+// margin is how much longer a store keeps a revocation than the longest token may live: for the leeway
+// of verifiers and for clocks that differ.
+const margin = 5*time.Minute + clock.Slack
 
 // newAccounts returns accounts in store whose tokens come from issuer.
 func newAccounts(t *testing.T, store *memstore.Store, issuer auth.TokenIssuer) *auth.Authenticator {

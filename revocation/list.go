@@ -22,6 +22,10 @@ const (
 const (
 	pruneEvery = 30 * time.Second
 	readLimit  = time.Minute // bounds a read from the beginning, which returns every revocation that the store keeps
+
+	// maxStep is how far the wall clock may go back unnoticed. A revocation is kept in memory five
+	// minutes longer than its tokens, and verifiers allow at most one minute for skew.
+	maxStep = 30 * time.Second
 )
 
 var errSlowFeed = errors.New("revocation: the feed did not answer in time")
@@ -60,6 +64,7 @@ type Config struct {
 type List struct {
 	feed   Feed
 	config Config
+	wall   func(now time.Time) time.Time // the wall clock; tests set others
 	set    *set
 	fresh  atomic.Pointer[freshness] // nil: no read has ended yet, or the List is closed
 
@@ -69,7 +74,9 @@ type List struct {
 
 	// Only the goroutine uses these.
 	cursor string
-	pruned time.Time // time when expired entries were last removed from the set
+	pruned time.Time     // time when expired entries were last removed from the set
+	begun  time.Time     // time when the first read began, by the monotonic clock
+	lead   time.Duration // most that the wall clock was ahead of the monotonic one since the last read of everything
 
 	mu           sync.Mutex
 	started      uint64        // number of reads that have begun
@@ -84,20 +91,26 @@ type List struct {
 // freshness is when the set becomes stale, by both clocks of the system. The monotonic clock does not
 // step, but it stands still while a machine is suspended; the wall clock does the opposite.
 type freshness struct {
-	deadline  time.Time // compared by the monotonic clock
-	wallClock int64     // nanoseconds since 1970
+	deadline    time.Time // compared by the monotonic clock
+	from, until int64     // by the wall clock, in nanoseconds since 1970
 }
 
 // over reports whether the set is stale. It compares the time, instead of a flag that a timer sets: a
-// process that was stopped and wakes up may answer requests before its timers run.
-func (f *freshness) over(now time.Time) bool {
-	return f == nil || !now.Before(f.deadline) || now.UnixNano() >= f.wallClock
+// process that was stopped and wakes up may answer requests before its timers run. If the wall clock
+// went back, tokens are accepted again whose revocations may be forgotten here.
+func (f *freshness) over(now time.Time, wall int64) bool {
+	return f == nil || !now.Before(f.deadline) || wall < f.from || wall >= f.until
 }
 
 // Follow returns a List that follows feed until Close, or every fault of the configuration as a
 // [*cfgerr.Error]. It does not wait for the store: Check returns [auth.ErrRevocationUnknown] until
 // the feed has been read once. Call [List.Sync] to wait for that.
 func Follow(feed Feed, cfg Config) (*List, error) {
+	return follow(feed, cfg, func(now time.Time) time.Time { return now })
+}
+
+// follow is Follow with a wall clock.
+func follow(feed Feed, cfg Config, wall func(now time.Time) time.Time) (*List, error) {
 	var faults cfgerr.Faults
 	faults.Require("revocation.Follow.feed", feed != nil)
 	cfg.Bound = cfgerr.Within(&faults, "revocation.Config.Bound", cfg.Bound, defaultBound, minBound, maxBound)
@@ -109,33 +122,40 @@ func Follow(feed Feed, cfg Config) (*List, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	l := &List{
-		feed: feed, config: cfg, set: newSet(),
+		feed: feed, config: cfg, wall: wall, set: newSet(),
 		wake: make(chan struct{}, 1), stop: stop, closed: make(chan struct{}), readDone: make(chan struct{}),
 		deadline: time.Now().Add(cfg.Bound),
 	}
 	l.staleTimer = time.AfterFunc(cfg.Bound, l.expire)
-	go l.follow(ctx)
+	go l.run(ctx)
 	return l, nil
 }
 
 // Check returns [auth.ErrRevokedToken] if the session of p has ended. For a token that belongs to no
 // session, it returns that error if the token was issued (iat) in or before the second in which the
 // tokens of its user were revoked: times in tokens are whole seconds, so a token that was issued
-// later in that second is refused, too. It returns a [*auth.RetryError] of
-// [auth.ErrRevocationUnknown] if the revocations have not been read recently enough.
+// later in that second is refused, too. Package session adds 30 seconds for clocks that differ. Check
+// returns a [*auth.RetryError] of [auth.ErrRevocationUnknown] if the revocations have not been read
+// recently enough.
 func (l *List) Check(ctx context.Context, p *auth.Principal) error {
 	switch {
 	case l.config.Exact:
 		if err := l.Sync(ctx); err != nil {
 			return l.retry(err)
 		}
-	case !l.config.DangerouslyServeStale && l.fresh.Load().over(time.Now()):
+	case !l.config.DangerouslyServeStale && l.stale():
 		return l.retry(auth.ErrRevocationUnknown)
 	}
 	if l.set.refuses(p) {
 		return auth.ErrRevokedToken
 	}
 	return nil
+}
+
+// stale reports whether the revocations have not been read recently enough.
+func (l *List) stale() bool {
+	now := time.Now()
+	return l.fresh.Load().over(now, l.wall(now).UnixNano())
 }
 
 // retry says when the feed will be read again, if an error says that it could not be read.
@@ -195,8 +215,8 @@ func (l *List) Close() error {
 	return nil
 }
 
-// follow reads the feed until ctx ends.
-func (l *List) follow(ctx context.Context) {
+// run reads the feed until ctx ends.
+func (l *List) run(ctx context.Context) {
 	defer close(l.closed)
 	ticker := time.NewTicker(l.config.Bound / 4)
 	defer ticker.Stop()
@@ -216,6 +236,10 @@ func (l *List) read(ctx context.Context) {
 	l.started++
 	l.mu.Unlock()
 	began := time.Now()
+	wall := l.wall(began).Round(0)
+	if l.wentBack(began, wall) {
+		l.cursor = ""
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, max(l.config.Bound, readLimit), errSlowFeed)
 	defer cancel()
 	// A read of every revocation may take longer than Bound, but a feed that is silent for that long
@@ -229,7 +253,7 @@ func (l *List) read(ctx context.Context) {
 		if received++; received%256 == 1 {
 			silence.Reset(l.config.Bound)
 		}
-		l.set.add(r, began)
+		l.set.add(r, wall)
 	})
 	if err != nil {
 		// After a failover another server may answer that had not received the last numbers and
@@ -242,13 +266,29 @@ func (l *List) read(ctx context.Context) {
 	l.cursor = next
 	if began.Sub(l.pruned) > pruneEvery {
 		l.pruned = began
-		l.set.prune(began)
+		l.set.prune(wall)
 	}
-	l.finish(began, err)
+	l.finish(began, wall, err)
 }
 
-// finish records how a read ended that began at began, and wakes the calls that wait for it.
-func (l *List) finish(began time.Time, err error) {
+// wentBack reports whether the wall clock has gone back since everything was read. While it was
+// ahead, revocations were passed over as expired whose tokens are accepted again.
+func (l *List) wentBack(now, wall time.Time) bool {
+	if l.begun.IsZero() {
+		l.begun, l.lead = now, wall.Sub(now.Round(0))
+	}
+	lead := wall.Sub(l.begun.Round(0)) - now.Sub(l.begun)
+	if l.lead-lead > maxStep {
+		l.lead = lead
+		return true
+	}
+	l.lead = max(l.lead, lead)
+	return false
+}
+
+// finish records how a read ended that began at began, which was wall by the wall clock, and wakes
+// the calls that wait for it.
+func (l *List) finish(began, wall time.Time, err error) {
 	l.mu.Lock()
 	l.finished, l.err = l.started, err
 	close(l.readDone)
@@ -258,7 +298,7 @@ func (l *List) finish(began time.Time, err error) {
 	if deadline := began.Add(l.config.Bound); err == nil && time.Now().Before(deadline) {
 		l.deadline = deadline
 		l.staleTimer.Reset(time.Until(deadline))
-		l.fresh.Store(&freshness{deadline, deadline.UnixNano()})
+		l.fresh.Store(&freshness{deadline, wall.Add(-maxStep).UnixNano(), wall.Add(l.config.Bound).UnixNano()})
 		recovered, l.reportedDown = l.reportedDown, false
 	}
 	l.mu.Unlock()

@@ -136,11 +136,15 @@ func (t *table) put(k key, added terms) {
 	}
 }
 
-// add adds a revocation. A table that is 70 % full is replaced first.
+// add adds a revocation, unless it has expired by now: a store keeps revocations longer than that. A
+// table that is 70 % full is replaced first.
 func (s *set) add(r auth.Revocation, now time.Time) {
 	id, seeds, revoked := r.SessionID, s.seeds[:2], terms{allTokens, toSecond(r.Expiry)}
 	if id == "" {
 		id, seeds, revoked.issuedUntil = r.UserID, s.seeds[2:], toSecond(r.IssuedAt)
+	}
+	if revoked.expiry < toSecond(now) {
+		return
 	}
 	t := s.table.Load()
 	if t.used >= len(t.slots)/10*7 {

@@ -30,6 +30,10 @@ type Config struct {
 // leeway of verifiers and for clocks that differ.
 const revocationMargin = 5 * time.Minute
 
+// clockSkew is how far the clock of a replica that issues tokens may be ahead of the clock of one
+// that revokes them: as far as verifiers allow by default. See decision 0102.
+const clockSkew = 30 * time.Second
+
 // Keeper applies the rules of sessions: when they end, which refresh tokens are genuine, and what
 // the use of one means. It is immutable and safe for concurrent use.
 type Keeper struct {
@@ -209,15 +213,18 @@ func (u *Use) End() time.Time {
 // that was issued with it. It returns [ErrConflict] if the session has changed since it was loaded.
 func (u *Use) Renew(ctx context.Context, d Device, tokensUntil time.Time) (RefreshToken, error) {
 	token, err := u.keeper.token(u.Session.ID, &u.next, u.expiresAt().Sub(u.now))
-	if err != nil || u.Verdict == Repeat {
+	if err != nil {
 		return token, err
+	}
+	if u.Verdict == Repeat { // stores nothing, unless the clocks of two replicas differ
+		return token, u.Extend(ctx, tokensUntil)
 	}
 	replacement := u.Session
 	replacement.LastUsedAt, replacement.ExpiresAt = u.now, u.expiresAt()
 	if d = d.Clean(); d != (Device{}) {
 		replacement.Device = d
 	}
-	// A repeat issues an access token and stores nothing, so allow for it here.
+	// A repeat issues an access token: allow for it here, so that it need not store anything.
 	repeats := max(u.keeper.window, 0)
 	u.next.TokensUntil = max(u.next.TokensUntil, clock.At(tokensUntil)+repeats)
 	return token, u.replace(ctx, replacement)
@@ -265,8 +272,12 @@ func (k *Keeper) List(ctx context.Context, userID string) ([]Session, error) {
 	return list, nil
 }
 
+// lookTime bounds how long a call waits to learn whether the session is gone that it failed to end.
+const lookTime = time.Second
+
 // Delete ends a session, and revokes its access tokens for as long as they live. It returns false
-// if the session was gone already.
+// if the session was gone already. If the store fails but the session is gone, it returns true: the
+// reply may have been lost, and one report too many is better than none.
 func (k *Keeper) Delete(ctx context.Context, s *Session) (bool, error) {
 	until := time.Now().Add(k.tokenLife)
 	if r, err := decodeRotation(s.State); err == nil { // a damaged state must not keep a session from ending
@@ -276,7 +287,11 @@ func (k *Keeper) Delete(ctx context.Context, s *Session) (bool, error) {
 	case errors.Is(err, ErrNotFound):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("auth: end session: %w", err)
+		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime)
+		defer cancel()
+		if _, _, gone := k.store.Session(look, s.ID); !errors.Is(gone, ErrNotFound) {
+			return false, fmt.Errorf("auth: end session: %w", err)
+		}
 	}
 	return true, nil
 }
@@ -296,10 +311,11 @@ func (k *Keeper) DeleteOf(ctx context.Context, userID, sessionID string) (bool, 
 
 // DeleteAll ends the sessions of a user, except the one whose ID is except. With an empty except it
 // also revokes the user's access tokens that belong to no session, for as long as the longest of
-// them may live. See decision 0090.
+// them may live: those that were issued before or, because clocks differ, in the next 30 seconds.
+// See decisions 0090 and 0102.
 func (k *Keeper) DeleteAll(ctx context.Context, userID, except string) error {
 	now := time.Now()
-	if err := k.store.DeleteUserSessions(ctx, userID, except, now, now.Add(k.tokenLife+revocationMargin)); err != nil {
+	if err := k.store.DeleteUserSessions(ctx, userID, except, now.Add(clockSkew), now.Add(k.tokenLife+revocationMargin)); err != nil {
 		return fmt.Errorf("auth: end sessions: %w", err)
 	}
 	return nil

@@ -399,3 +399,66 @@ func FuzzState(f *testing.F) {
 		}
 	})
 }
+
+// TestRepeatOnOtherClock has a replica whose clock is three hours ahead repeat the answer to a refresh
+// token. The access token that it issues ends by its clock, and the revocation outlives it.
+func TestRepeatOnOtherClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLogin(t, session.Config{})
+		_, next := l.use(t, l.first)
+		use, err := l.keeper.Open(t.Context(), l.first)
+		if err != nil || use.Verdict != session.Repeat {
+			t.Fatalf("verdict %v, %v, want Repeat", use.Verdict, err)
+		}
+		until := time.Now().Add(3 * time.Hour)
+		if token, err := use.Renew(t.Context(), session.Device{}, until); err != nil || token.Text != next {
+			t.Fatalf("the answer is not repeated: %v", err)
+		}
+		if _, err := l.keeper.DeleteOf(t.Context(), "ada", l.id); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.store.RevokedSince(t.Context(), "", func(r session.Revocation) {
+			if !r.Expiry.After(until) {
+				t.Errorf("the revocation expires %v before the access token", until.Sub(r.Expiry))
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// lostReply is a store that deletes sessions and fails nevertheless, or fails alone.
+type lostReply struct {
+	*memstore.Store
+	deletes bool
+}
+
+func (s lostReply) DeleteSession(ctx context.Context, id string, expiry time.Time) error {
+	if s.deletes {
+		if err := s.Store.DeleteSession(ctx, id, expiry); err != nil {
+			return err
+		}
+	}
+	return errors.New("the connection was lost")
+}
+
+// TestDeleteWithLostReply has a store delete a session and lose the reply. The caller must learn that
+// the session has ended: at its next attempt nothing would be left to report.
+func TestDeleteWithLostReply(t *testing.T) {
+	t.Parallel()
+	for _, deletes := range []bool{true, false} {
+		l := newLogin(t, session.Config{})
+		keeper, err := session.New(session.Config{Store: lostReply{l.store, deletes}, Keys: testkit.Secrets(t), TokenLife: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _, err := l.store.Session(t.Context(), l.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ended, err := keeper.Delete(t.Context(), &s); ended != deletes || (err == nil) != deletes {
+			t.Errorf("the store deletes: %t; Delete returned %t, %v", deletes, ended, err)
+		}
+	}
+}

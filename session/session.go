@@ -65,8 +65,8 @@ func (t DeviceToken) MarshalText() ([]byte, error) { return []byte(fmt.Sprint(t)
 // caller expects. Package authtest holds the suite that proves a Store right.
 //
 // Every method honours ctx and is safe for concurrent use, by any number of processes. What is
-// returned is the caller's own copy. A Store may forget a session one hour after its ExpiresAt,
-// and must forget it in the end. An error other than those named below means an infrastructure
+// returned is the caller's own copy. A Store may forget a session 25 hours after its ExpiresAt, and
+// must forget it in the end. An error other than those named below means an infrastructure
 // failure, such as a database that is down.
 type Store interface {
 	// CreateSession adds s. It returns [ErrConflict] if the ID is taken, and then nothing has
@@ -98,8 +98,9 @@ type Store interface {
 	DeleteUserSessions(ctx context.Context, userID, except string, issuedAt, expiry time.Time) error
 
 	// RevokedSince calls each with every [Revocation] that was recorded after cursor and whose
-	// Expiry is not past, in any order, and returns the cursor to continue from; the empty cursor is
-	// the beginning. A revocation may come again, but none is ever passed over: not even one whose
+	// Expiry is not more than 24 hours past, in any order, and returns the cursor to continue from;
+	// the empty cursor is the beginning. Expiry is by the clock of the caller that recorded it, which
+	// may differ from the store's; 24 hours is how far. A revocation may come again, but none is ever passed over: not even one whose
 	// transaction began before the cursor was made and ended after.
 	RevokedSince(ctx context.Context, cursor string, each func(Revocation)) (next string, err error)
 }

@@ -8,8 +8,13 @@ import (
 // pruneBatch is how many rows one statement of Prune deletes.
 const pruneBatch = 1000
 
-// pruneAfter is how long Prune keeps expired rows.
-const pruneAfter = time.Hour
+// clockSlack is how far the clocks of two servers may differ, or one clock step, before a revocation
+// is forgotten too early. See decision 0102.
+const clockSlack = 24 * time.Hour
+
+// pruneAfter is how long Prune keeps expired rows. What the clock of this server takes for expired may
+// be in force by another clock, or by this one when it has been set right.
+const pruneAfter = time.Hour + clockSlack
 
 // pruneStatements delete expired rows.
 type pruneStatements struct {
@@ -28,7 +33,7 @@ func newPruneStatements(d Dialect, prefix string) pruneStatements {
 	}
 }
 
-// Prune deletes rows that expired more than an hour ago, a thousand at a time, so that other calls
+// Prune deletes rows that expired more than 25 hours ago, a thousand at a time, so that other calls
 // do not wait long for it. Call it about once an hour, on one replica or on all. If it returns an
 // error, some rows may have been deleted.
 func (s *Store) Prune(ctx context.Context) error {

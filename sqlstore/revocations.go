@@ -51,14 +51,14 @@ func newFeedStatements(d Dialect, prefix string) feedStatements {
 		// assign numbers that were lost again.
 		PostgreSQL: "SELECT LEAST(txid_snapshot_xmin(txid_current_snapshot()), COALESCE(MAX(number) + 1, 0))," +
 			" (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text FROM {prefix}revocations",
-		MySQL:      "SELECT number + 1, CONCAT_WS('/', @@hostname, @@port, @@server_id) FROM {prefix}revocations_last",
-		SQLite:     "SELECT COALESCE(MAX(number), 0) + 1, '' FROM {prefix}revocations",
+		MySQL:  "SELECT number + 1, CONCAT_WS('/', @@hostname, @@port, @@server_id) FROM {prefix}revocations_last",
+		SQLite: "SELECT COALESCE(MAX(number), 0) + 1, '' FROM {prefix}revocations",
 	}
 	unnumbered := map[Dialect]string{MySQL: " OR number = 0"}
 	return feedStatements{
 		position: newStatement(d, prefix, position[d]),
 		since: newStatement(d, prefix, "SELECT session_id, user_id, issued_at, expires_at FROM {prefix}revocations"+
-			" WHERE (number >= ?"+unnumbered[d]+") AND expires_at > {now}"),
+			" WHERE (number >= ?"+unnumbered[d]+") AND expires_at > {now} - "+strconv.FormatInt(clockSlack.Microseconds(), 10)),
 
 		recordOne:  newStatement(d, prefix, record+"id = ?"+d.forUpdate()),
 		recordAll:  newStatement(d, prefix, record+others+d.forUpdate()),
@@ -203,6 +203,7 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 		}, from)
 	})
 	if err != nil {
+		s.discardIdle(ctx)
 		return cursor, failed(ctx, doing, err)
 	}
 	return next, nil

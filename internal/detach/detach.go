@@ -55,8 +55,12 @@ func Context(ctx context.Context) (call context.Context, cancel context.CancelFu
 }
 
 // Begin is [Context] for one of the calls of c. It waits for a place, until ctx ends, or for Limit at
-// most: then it returns a [*passwords.RetryError] of [passwords.ErrBusy].
+// most: then it returns a [*passwords.RetryError] of [passwords.ErrBusy]. A nil *Calls has no bound: then
+// Begin is Context.
 func (c *Calls) Begin(ctx context.Context) (call context.Context, end func(), err error) {
+	if c == nil {
+		return Context(ctx)
+	}
 	if err := c.enter(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -106,6 +110,18 @@ func Get[T any](ctx context.Context, c *Calls, f func(context.Context) (T, error
 	if err != nil {
 		var none T
 		return none, err
+	}
+	defer end()
+	return f(ctx)
+}
+
+// Get2 is [Do] for a function that returns two values.
+func Get2[T, U any](ctx context.Context, c *Calls, f func(context.Context) (T, U, error)) (T, U, error) {
+	ctx, end, err := c.Begin(ctx)
+	if err != nil {
+		var one T
+		var two U
+		return one, two, err
 	}
 	defer end()
 	return f(ctx)

@@ -194,25 +194,26 @@ func TestFeedForgottenNumber(t *testing.T) {
 	})
 }
 
-// TestPrune deletes, in batches, all rows that expired more than an hour ago, and no others.
+// TestPrune deletes, in batches, all rows that expired more than 25 hours ago, and no others.
 func TestPrune(t *testing.T) {
+	const recent = time.Minute - 25*time.Hour
 	each(t, targets, func(t *testing.T, tt target) {
 		s, db, p := tt.store(t)
 		session := login("one", "alice")
-		session.ExpiresAt = time.Now().Add(-59 * time.Minute)
+		session.ExpiresAt = time.Now().Add(recent)
 		createLogins(t, s, session, login("two", "alice"))
-		if err := s.DeleteUserSessions(bounded(t), "bob", "", time.Now(), time.Now().Add(-59*time.Minute)); err != nil {
+		if err := s.DeleteUserSessions(bounded(t), "bob", "", time.Now(), time.Now().Add(recent)); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range []auth.Record{
-			{Key: "recent", Version: 1, ExpiresAt: time.Now().Add(-59 * time.Minute)}, {Key: "new", Version: 1, ExpiresAt: time.Now().Add(time.Hour)}, {Key: "forever", Version: 1},
+			{Key: "recent", Version: 1, ExpiresAt: time.Now().Add(recent)}, {Key: "new", Version: 1, ExpiresAt: time.Now().Add(time.Hour)}, {Key: "forever", Version: 1},
 		} {
 			if err := s.ReplaceRecord(bounded(t), 0, r); err != nil {
 				t.Fatal(err)
 			}
 		}
 		const old = 2500 // more than two batches
-		expired := time.Now().Add(-61 * time.Minute).UnixMicro()
+		expired := time.Now().Add(-25*time.Hour - time.Minute).UnixMicro()
 		tx, err := db.BeginTx(bounded(t), nil)
 		if err != nil {
 			t.Fatal(err)
