@@ -36,25 +36,30 @@ func crashing(t *testing.T) (*ownPostgres, *sqlstore.Store, *sql.DB) {
 // it has written, and goes on; its main process, and the time of its start, stay.
 func killBackend(t *testing.T, db *sql.DB) {
 	t.Helper()
-	conn, err := db.Conn(bounded(t))
-	if err != nil {
-		t.Fatal(err)
+	var conns [2]*sql.Conn
+	for i := range conns {
+		var err error
+		if conns[i], err = db.Conn(bounded(t)); err != nil {
+			t.Fatal(err)
+		}
+		defer conns[i].Close()
 	}
-	defer conn.Close()
 	var pid int
-	if err := conn.QueryRowContext(bounded(t), "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+	if err := conns[0].QueryRowContext(bounded(t), "SELECT pg_backend_pid()").Scan(&pid); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() error { // the main process has noticed
-		if err := conn.PingContext(bounded(t)); err == nil {
-			return fmt.Errorf("process %d still answers", pid)
+	eventually(t, func() error { // once the other connection has ended, none is accepted before the recovery
+		if err := conns[1].PingContext(bounded(t)); err == nil {
+			return fmt.Errorf("the server has not noticed that process %d is dead", pid)
 		}
 		return nil
 	})
+	db.SetMaxIdleConns(0) // drops connections that have ended
 	eventually(t, func() error { return db.PingContext(bounded(t)) })
+	db.SetMaxIdleConns(16)
 }
 
 // burn uses up numbers of transactions that write nothing, so that a crash forgets them. It returns the
