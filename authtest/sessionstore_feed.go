@@ -222,7 +222,7 @@ func checkFeedMany(s auth.SessionStore) error {
 func checkFeedConcurrent(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	const each = 8
+	const each = 4
 	var all []auth.Session
 	for i := range crowd * each {
 		all = append(all, login(i, fmt.Sprintf("user-%d", i%7)))

@@ -169,19 +169,6 @@ func TestCursors(t *testing.T) {
 func TestPrune(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		s, db, p := tt.store(t)
-		one := login("one", "alice")
-		one.ExpiresAt = time.Now().Add(-59 * time.Minute)
-		createLogins(t, s, one, login("two", "alice"))
-		if err := s.DeleteUserSessions(bounded(t), "bob", "", time.Now(), time.Now().Add(-59*time.Minute)); err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range []auth.Record{
-			{Key: "recent", Version: 1, ExpiresAt: time.Now().Add(-59 * time.Minute)}, {Key: "new", Version: 1, ExpiresAt: time.Now().Add(time.Hour)}, {Key: "forever", Version: 1},
-		} {
-			if err := s.ReplaceRecord(bounded(t), 0, r); err != nil {
-				t.Fatal(err)
-			}
-		}
 		const old = 2500 // more than two batches
 		expired := time.Now().Add(-61 * time.Minute).UnixMicro()
 		tx, err := db.BeginTx(bounded(t), nil)
@@ -189,21 +176,41 @@ func TestPrune(t *testing.T) {
 			t.Fatal(err)
 		}
 		state := map[bool]string{true: `'\x00'`, false: "x'00'"}[tt.dialect == sqlstore.PostgreSQL]
+		rows := map[string][]string{}
 		for i := range old {
 			at := expired - int64(i)*time.Minute.Microseconds()
-			for _, statement := range []string{
-				fmt.Sprintf("INSERT INTO %ssessions (id, user_id, created_at, last_used_at, expires_at, user_agent, ip, version, state)"+
-					" VALUES ('%022d', 'old', 0, 0, %d, '', '', 1, %s)", p, i, at, state),
-				fmt.Sprintf("INSERT INTO %srecords (id, value, version, expires_at) VALUES ('old:%d', %s, 1, %d)", p, i, state, at),
-				fmt.Sprintf("INSERT INTO %srevocations (batch, session_id, user_id, issued_at, expires_at) VALUES (%d, '%022d', '', 0, %d)", p, i, i, at),
+			for into, row := range map[string]string{
+				"sessions (id, user_id, created_at, last_used_at, expires_at, user_agent, ip, version, state)": fmt.Sprintf("('%022d', 'old', 0, 0, %d, '', '', 1, %s)", i, at, state),
+				"records (id, value, version, expires_at)":                                                     fmt.Sprintf("('old:%d', %s, 1, %d)", i, state, at),
+				"revocations (batch, session_id, user_id, issued_at, expires_at)":                              fmt.Sprintf("(%d, '%022d', '', 0, %d)", i, i, at),
 			} {
-				if _, err := tx.ExecContext(bounded(t), statement); err != nil {
+				rows[into] = append(rows[into], row)
+			}
+		}
+		for into, all := range rows {
+			for some := range slices.Chunk(all, 500) {
+				if _, err := tx.ExecContext(bounded(t), "INSERT INTO "+p+into+" VALUES "+strings.Join(some, ", ")); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 		if err := tx.Commit(); err != nil {
 			t.Fatal(err)
+		}
+		// What has expired within the hour stays; the test has five minutes for the rest.
+		recent := time.Now().Add(-55 * time.Minute)
+		one := login("one", "alice")
+		one.ExpiresAt = recent
+		createLogins(t, s, one, login("two", "alice"))
+		if err := s.DeleteUserSessions(bounded(t), "bob", "", time.Now(), recent); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []auth.Record{
+			{Key: "recent", Version: 1, ExpiresAt: recent}, {Key: "new", Version: 1, ExpiresAt: time.Now().Add(time.Hour)}, {Key: "forever", Version: 1},
+		} {
+			if err := s.ReplaceRecord(bounded(t), 0, r); err != nil {
+				t.Fatal(err)
+			}
 		}
 		var wg sync.WaitGroup
 		for range 3 { // as on three replicas
