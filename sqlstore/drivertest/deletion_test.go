@@ -159,7 +159,7 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 		must(err)
 		must(flows.AddAddress(ctx, id, address))
 		verify, _ := token(recovery.KindVerify)
-		must(flows.VerifyAddress(ctx, verify))
+		must(flows.VerifyAddress(ctx, verify, password))
 		session, err := a.Login(from(ip, ""), name, password)
 		must(err)
 		r.refresh = session.RefreshToken
@@ -271,9 +271,9 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	}
 	for what, err := range map[string]error{
 		"refresh token": second(a.Refresh(ctx, ada.refresh)),
-		"reset link":    flows.Reset(ctx, ada.reset, "another password"),
+		"reset link":    second(flows.Reset(ctx, ada.reset, "another password")),
 		"login link":    second(flows.LoginByLink(ctx, ada.login)),
-		"change link":   flows.ChangeAddress(ctx, ada.change),
+		"change link":   flows.ChangeAddress(ctx, ada.change, "another password"),
 	} {
 		if !errors.Is(err, auth.ErrInvalidGrant) && !errors.Is(err, recovery.ErrInvalidToken) {
 			t.Errorf("the next user inherits a %s: %v", what, err)
