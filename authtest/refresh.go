@@ -140,7 +140,7 @@ func (t *table) present(token *issued, now time.Time) expected {
 	return expected{refused: true}
 }
 
-func checkRefreshTable(s auth.SessionStore) error { return checkTraces(s, 36, 36, 30*time.Second) }
+func checkRefreshTable(s auth.SessionStore) error { return checkTraces(s, 18, 36, 30*time.Second) }
 
 func checkRefreshOneUse(s auth.SessionStore) error { return checkTraces(s, 12, 16, -1) }
 

@@ -247,7 +247,7 @@ func checkFeedMany(s auth.SessionStore) error {
 func checkFeedConcurrent(s auth.SessionStore) error {
 	ctx, cancel := background()
 	defer cancel()
-	const each = 8
+	const each = 4
 	var sessions []auth.Session
 	for i := range crowd * each {
 		sessions = append(sessions, login(i, fmt.Sprintf("user-%d", i%7)))

@@ -196,22 +196,8 @@ func TestFeedForgottenNumber(t *testing.T) {
 
 // TestPrune deletes, in batches, all rows that expired more than 25 hours ago, and no others.
 func TestPrune(t *testing.T) {
-	const recent = time.Minute - 25*time.Hour
 	each(t, targets, func(t *testing.T, tt target) {
 		s, db, p := tt.store(t)
-		session := login("one", "alice")
-		session.ExpiresAt = time.Now().Add(recent)
-		createLogins(t, s, session, login("two", "alice"))
-		if err := s.DeleteUserSessions(bounded(t), "bob", "", time.Now(), time.Now().Add(recent)); err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range []auth.Record{
-			{Key: "recent", Version: 1, ExpiresAt: time.Now().Add(recent)}, {Key: "new", Version: 1, ExpiresAt: time.Now().Add(time.Hour)}, {Key: "forever", Version: 1},
-		} {
-			if err := s.ReplaceRecord(bounded(t), 0, r); err != nil {
-				t.Fatal(err)
-			}
-		}
 		const old = 2500 // more than two batches
 		expired := time.Now().Add(-25*time.Hour - time.Minute).UnixMicro()
 		tx, err := db.BeginTx(bounded(t), nil)
@@ -219,21 +205,41 @@ func TestPrune(t *testing.T) {
 			t.Fatal(err)
 		}
 		state := map[bool]string{true: `'\x00'`, false: "x'00'"}[tt.dialect == sqlstore.PostgreSQL]
+		rows := map[string][]string{}
 		for i := range old {
-			expiry := expired - int64(i)*time.Minute.Microseconds()
-			for _, statement := range []string{
-				fmt.Sprintf("INSERT INTO %ssessions (id, user_id, created_at, last_used_at, expires_at, user_agent, ip, version, state)"+
-					" VALUES ('%022d', 'old', 0, 0, %d, '', '', 1, %s)", p, i, expiry, state),
-				fmt.Sprintf("INSERT INTO %srecords (id, value, version, expires_at) VALUES ('old:%d', %s, 1, %d)", p, i, state, expiry),
-				fmt.Sprintf("INSERT INTO %srevocations (batch, session_id, user_id, issued_at, expires_at) VALUES (%d, '%022d', '', 0, %d)", p, i, i, expiry),
+			at := expired - int64(i)*time.Minute.Microseconds()
+			for into, row := range map[string]string{
+				"sessions (id, user_id, created_at, last_used_at, expires_at, user_agent, ip, version, state)": fmt.Sprintf("('%022d', 'old', 0, 0, %d, '', '', 1, %s)", i, at, state),
+				"records (id, value, version, expires_at)":                                                     fmt.Sprintf("('old:%d', %s, 1, %d)", i, state, at),
+				"revocations (batch, session_id, user_id, issued_at, expires_at)":                              fmt.Sprintf("(%d, '%022d', '', 0, %d)", i, i, at),
 			} {
-				if _, err := tx.ExecContext(bounded(t), statement); err != nil {
+				rows[into] = append(rows[into], row)
+			}
+		}
+		for into, all := range rows {
+			for some := range slices.Chunk(all, 500) {
+				if _, err := tx.ExecContext(bounded(t), "INSERT INTO "+p+into+" VALUES "+strings.Join(some, ", ")); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
 		if err := tx.Commit(); err != nil {
 			t.Fatal(err)
+		}
+		// What expired within the last 25 hours stays. The test has five minutes for the rest.
+		recent := time.Now().Add(5*time.Minute - 25*time.Hour)
+		one := login("one", "alice")
+		one.ExpiresAt = recent
+		createLogins(t, s, one, login("two", "alice"))
+		if err := s.DeleteUserSessions(bounded(t), "bob", "", time.Now(), recent); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []auth.Record{
+			{Key: "recent", Version: 1, ExpiresAt: recent}, {Key: "new", Version: 1, ExpiresAt: time.Now().Add(time.Hour)}, {Key: "forever", Version: 1},
+		} {
+			if err := s.ReplaceRecord(bounded(t), 0, r); err != nil {
+				t.Fatal(err)
+			}
 		}
 		var wg sync.WaitGroup
 		for range 3 { // on three replicas at once
