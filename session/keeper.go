@@ -283,9 +283,12 @@ func (k *Keeper) Delete(ctx context.Context, s *Session) (bool, error) {
 	if r, err := decodeRotation(s.State); err == nil { // a damaged state must not keep a session from ending
 		until = r.TokensUntil.Time()
 	}
+	begins := ctx.Err() == nil // otherwise no reply can have been lost
 	switch err := k.store.DeleteSession(ctx, s.ID, until.Add(revocationMargin)); {
 	case errors.Is(err, ErrNotFound):
 		return false, nil
+	case err != nil && !begins:
+		return false, fmt.Errorf("auth: end session: %w", err)
 	case err != nil:
 		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime)
 		defer cancel()
