@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,7 +210,6 @@ func testClocks(t *testing.T, skews []time.Duration, course func(skew time.Durat
 	}
 	restart := func() {
 		for _, c := range cells {
-			c.forget(t)
 			for _, r := range c.replicas {
 				r.start(t, bound)
 			}
@@ -230,6 +231,9 @@ func testClocks(t *testing.T, skews []time.Duration, course func(skew time.Durat
 	restart()
 	check("started again in the leeway")
 	follow(30 * time.Minute)
+	for _, c := range cells {
+		c.forget(t)
+	}
 	for time.Since(revoked) < 7*time.Hour {
 		restart()
 		check("started again")
@@ -284,5 +288,47 @@ func (c *cell) forget(t *testing.T) {
 	}
 	for range 4 {
 		c.replicas[0].login(t, "carol")
+	}
+}
+
+// TestWallClockGoesBack steps the wall clock of a replica. Until it has read everything again, it
+// refuses every token, because it may have forgotten revocations while the clock was ahead.
+func TestWallClockGoesBack(t *testing.T) {
+	t.Parallel()
+	for back, refuses := range map[time.Duration]bool{10 * time.Second: false, time.Minute: true, 3 * time.Hour: true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := new(feed)
+			f.record(auth.Revocation{SessionID: sid(1), Expiry: time.Now().Add(time.Hour)})
+			skew := new(atomic.Int64)
+			skew.Store(int64(2 * time.Hour)) // the revocation has expired by this clock
+			l, err := revocation.FollowBy(func(now time.Time) time.Time { return now.Add(time.Duration(skew.Load())) }, f, revocation.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			if err := l.Sync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			p := inSession(t, sid(1))
+			checks(t, l, p, nil)
+			f.takeCursors()
+			skew.Add(-int64(back))
+			if refuses {
+				checks(t, l, p, auth.ErrRevocationUnknown)
+			} else {
+				checks(t, l, p, nil)
+			}
+			if err := l.Sync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if back > 2*time.Hour {
+				checks(t, l, p, auth.ErrRevokedToken)
+			} else {
+				checks(t, l, p, nil)
+			}
+			if again := slices.Contains(f.takeCursors(), ""); again != refuses {
+				t.Errorf("after a step of %v everything is read again: %t, want %t", back, again, refuses)
+			}
+		})
 	}
 }
