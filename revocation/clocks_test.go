@@ -54,7 +54,7 @@ func (s clockedStore) DeleteSession(ctx context.Context, id string, expiry time.
 }
 
 func (s clockedStore) DeleteUserSessions(ctx context.Context, userID, except string, issuedAt, expiry time.Time) error {
-	skew := s.replica.now().Sub(time.Now())
+	skew := time.Until(s.replica.now())
 	return s.Store.DeleteUserSessions(clock.With(ctx, s.clock.now), userID, except, issuedAt.Add(skew), expiry.Add(skew))
 }
 
@@ -118,7 +118,7 @@ func (r *replica) login(t *testing.T, user string) *auth.Principal {
 	t.Helper()
 	s := r.keeper.Draft(user, auth.Device{})
 	now := r.clock.now()
-	skew := now.Sub(time.Now())
+	skew := time.Until(now)
 	s.CreatedAt, s.LastUsedAt, s.ExpiresAt = s.CreatedAt.Add(skew), s.LastUsedAt.Add(skew), s.ExpiresAt.Add(skew)
 	if _, err := r.keeper.Create(t.Context(), &s, nil, now.Add(tokenLife)); err != nil {
 		t.Fatal(err)
