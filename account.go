@@ -247,13 +247,7 @@ func (a *Authenticator) Delete(ctx context.Context, userID string) error {
 		}
 		return a.accounts.DeleteUser(ctx, userID)
 	}, func(ctx context.Context) error {
-		if err := a.endAll(ctx, userID); err != nil {
-			return err
-		}
-		if err := a.forgetAttempts(ctx, u); err != nil {
-			return err
-		}
-		return a.forgetRecords(ctx, userID)
+		return errors.Join(a.endAll(ctx, userID), a.forgetAttempts(ctx, u), a.forgetRecords(ctx, userID))
 	})
 }
 

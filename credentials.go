@@ -168,17 +168,34 @@ var errSecondFactorDue = errors.New("auth: a second factor is due")
 // secondFactorDue returns errSecondFactorDue if the user has a second factor and amr does not prove
 // it.
 func (a *Authenticator) secondFactorDue(ctx context.Context, u User, amr []string) error {
-	if a.throttle == nil || a.second == nil || slices.Contains(amr, mfa) {
+	if a.throttle == nil {
 		return nil
 	}
-	required, err := a.second.Required(ctx, u.ID)
-	switch {
-	case err != nil:
-		return fmt.Errorf("auth: second factor: %w", err)
-	case required:
-		return errSecondFactorDue
+	if due, err := a.factorDue(ctx, u.ID, amr); err != nil || !due {
+		return err
 	}
-	return nil
+	return errSecondFactorDue
+}
+
+// factorDue reports whether the user has a second factor that amr does not prove.
+func (a *Authenticator) factorDue(ctx context.Context, userID string, amr []string) (bool, error) {
+	if slices.Contains(amr, mfa) {
+		return false, nil
+	}
+	return a.HasSecondFactor(ctx, userID)
+}
+
+// HasSecondFactor reports whether the account has a second factor, so that its password alone logs
+// nobody in.
+func (a *Authenticator) HasSecondFactor(ctx context.Context, userID string) (bool, error) {
+	if a.second == nil {
+		return false, nil
+	}
+	required, err := a.second.Required(ctx, userID)
+	if err != nil {
+		return false, fmt.Errorf("auth: second factor: %w", err)
+	}
+	return required, nil
 }
 
 // decided is the error of an attempt in which another attempt has decided, with the error of that one

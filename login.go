@@ -165,14 +165,11 @@ func pendingKey(token string) string {
 // that amr does not prove, it stores the login and returns a [*MFARequiredError]. See decisions 0059
 // and 0060.
 func (a *Authenticator) admit(ctx context.Context, u User, amr []string) (Tokens, error) {
-	if a.second == nil || slices.Contains(amr, mfa) {
-		return a.begin(ctx, u, amr)
-	}
-	required, err := a.second.Required(ctx, u.ID)
+	due, err := a.factorDue(ctx, u.ID, amr)
 	switch {
 	case err != nil:
-		return Tokens{}, fmt.Errorf("auth: second factor: %w", err)
-	case !required:
+		return Tokens{}, err
+	case !due:
 		return a.begin(ctx, u, amr)
 	}
 	token := rand.Text()

@@ -196,9 +196,9 @@ var table = []endpoint{
 	{
 		name: EndpointPassword, method: "POST", path: "/password",
 		summary:    "Change the password, end all sessions and begin a new one",
-		handler:    func(m *mount) http.Handler { return ChangePassword(m.a, m.guard, m.cfg.Config) },
+		handler:    func(m *mount) http.Handler { return ChangePassword(m.a, m.guardChanges(), m.cfg.Config) },
 		credential: accessToken, body: changePasswordBody, cookies: true, status: 200, schema: "Tokens",
-		refusals: codes{403: {"invalid_credentials", "mfa_required"}, 409: {""}, 422: passwordCodes(), 429: {""}},
+		refusals: codes{401: {"insufficient_user_authentication"}, 403: {"invalid_credentials", "mfa_required"}, 409: {""}, 422: passwordCodes(), 429: {""}},
 	},
 	{
 		name: EndpointRecovery, method: "POST", path: "/password/forgot", summary: "Send a link that resets the password",
@@ -258,10 +258,12 @@ var table = []endpoint{
 	},
 	{
 		name: EndpointAddress, method: "POST", path: "/address", summary: "Send a link that changes the address",
-		needs:      []requirement{needsRecovery},
-		handler:    func(m *mount) http.Handler { return RequestAddressChange(m.cfg.Recovery, m.guard, m.cfg.Config) },
+		needs: []requirement{needsRecovery},
+		handler: func(m *mount) http.Handler {
+			return RequestAddressChange(m.cfg.Recovery, m.guardChanges(), m.cfg.Config)
+		},
 		credential: accessToken, body: changeAddressBody, cookies: true, status: 202,
-		refusals: codes{403: {"invalid_credentials"}, 422: {"invalid_address"}, 429: {""}},
+		refusals: codes{401: {"insufficient_user_authentication"}, 403: {"invalid_credentials"}, 422: {"invalid_address"}, 429: {""}},
 	},
 	{
 		name: EndpointAddress, method: "POST", path: "/address/confirm", summary: "Change the address with a link",
@@ -274,9 +276,9 @@ var table = []endpoint{
 		name: EndpointDelete, method: "POST", path: "/account/delete",
 		summary:    "Delete the account and end all its sessions",
 		needs:      []requirement{needsRecovery, needsAccounts},
-		handler:    func(m *mount) http.Handler { return DeleteAccount(m.cfg.Recovery, m.guard, m.cfg.Config) },
+		handler:    func(m *mount) http.Handler { return DeleteAccount(m.cfg.Recovery, m.guardChanges(), m.cfg.Config) },
 		credential: accessToken, body: currentPasswordBody, cookies: true, status: 204,
-		refusals: codes{403: {"invalid_credentials"}, 429: {""}},
+		refusals: codes{401: {"insufficient_user_authentication"}, 403: {"invalid_credentials"}, 429: {""}},
 	},
 	{
 		name: EndpointRevoke, method: "POST", path: "/revoke", summary: "End the session of a token (RFC 7009)",

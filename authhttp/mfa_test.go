@@ -58,7 +58,8 @@ func TestLoginMFA(t *testing.T) {
 	s := newServer(t, authhttp.Config{PasswordGrant: true})
 	c := s.Client()
 	before := s.login()
-	s.codes.set("1", "2", "3", "4", "5")
+	s.codes.set("0", "1", "2", "3", "4", "5")
+	before = s.call(c, "POST", "/auth/step-up", object("password", password, "code", "0"), bearer(before.Access)).want(t, "step-up", 200, "")
 	validForm := form("username", "ada", "password", password, "grant_type", "password")
 	for name, first := range map[string]answer{
 		"form":  s.call(c, "POST", "/auth/login", validForm, nil),

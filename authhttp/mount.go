@@ -58,7 +58,8 @@ type MountConfig struct {
 	Issuer, BaseURL string
 
 	// RecentProof is how long ago callers may have proven their identity who end sessions other than
-	// their own. Others are answered 401 with the code insufficient_user_authentication, and get
+	// their own. It is also how long ago callers may have proven it with both factors who change the
+	// password or the address, or delete the account, if the account has a second factor. Others are answered 401 with the code insufficient_user_authentication, and get
 	// another access token from EndpointStepUp, or by logging in. 0: 5 minutes; from 1 minute to 24
 	// hours.
 	RecentProof time.Duration
@@ -122,6 +123,30 @@ func (m *mount) guardOthers() Guard {
 				return
 			}
 			next.ServeHTTP(w, r)
+		}))
+	})
+}
+
+// guardChanges returns a guard for the endpoints that change how the account is reached or delete it.
+// If the account has a second factor, the caller must have proven it recently: a token from before the
+// factor was enrolled, and the password, are not enough.
+func (m *mount) guardChanges() Guard {
+	if !m.a.Capabilities().SecondFactor {
+		return m.guard
+	}
+	return GuardFunc(func(next http.Handler) http.Handler {
+		strongest := m.guard.RequireMFA(m.guard.RequireRecent(m.recentProof)(next))
+		return m.guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			p, _ := auth.FromContext(r.Context())
+			required, err := m.a.HasSecondFactor(r.Context(), p.Subject())
+			switch {
+			case err != nil:
+				m.cfg.refuse(w, r, err)
+			case required:
+				strongest.ServeHTTP(w, r)
+			default:
+				next.ServeHTTP(w, r)
+			}
 		}))
 	})
 }

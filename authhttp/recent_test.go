@@ -55,6 +55,43 @@ func TestStolenTokenEndsNoOtherSession(t *testing.T) {
 	s.call(c, "DELETE", "/auth/sessions/"+idOf(stolen), "", bearer(token)).want(t, "its own", 204, "")
 }
 
+// Where an account has a second factor, a token from before it was enrolled, and the password, change
+// and delete nothing. After a step-up with a code they do.
+func TestPasswordAndOldTokenChangeNothing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, authhttp.Config{})
+	c := s.Client()
+	before := s.login()
+	s.codes.set("1", "2")
+	requests := []struct {
+		path   string
+		body   []string
+		status int // after the step-up
+	}{
+		{"/auth/address", []string{"current_password", password, "address", "other@example.com"}, 202},
+		{"/auth/password", []string{"current_password", password, "new_password", password}, 403}, // mfa_required: a new login
+		{"/auth/account/delete", []string{"current_password", password}, 204},
+	}
+	for _, r := range requests {
+		a := s.call(c, "POST", r.path, object(r.body...), bearer(before.Access)).want(t, r.path, 401, "insufficient_user_authentication")
+		if challenge := a.header.Get("WWW-Authenticate"); !strings.Contains(challenge, `acr_values="mfa"`) {
+			t.Errorf("%s: got the challenge %s, want acr_values", r.path, challenge)
+		}
+	}
+	for _, r := range requests {
+		again := s.call(c, "POST", "/auth/step-up", object("password", password, "code", "1"), bearer(before.Access)).want(t, "step-up", 200, "")
+		if a := s.call(c, "POST", r.path, object(r.body...), bearer(again.Access)); a.status != r.status {
+			t.Errorf("%s after a step-up: got %d %s, want %d", r.path, a.status, a.text, r.status)
+		}
+		s.codes.set("1", "2")
+		if r.status == 403 { // the password has changed, and all sessions have ended
+			s.codes.none()
+			before = s.login()
+			s.codes.set("1", "2")
+		}
+	}
+}
+
 // MountConfig.RecentProof says how recent a proof must be.
 func TestRecentProof(t *testing.T) {
 	t.Parallel()
