@@ -29,8 +29,8 @@ type Authenticator struct {
 	claims    func(context.Context, User, *Claims) error
 	log       *slog.Logger
 
-	// unknownHash is the hash of a random password. It is checked where an account has no hash,
-	// or does not exist, so that every failed login costs the same.
+	// unknownHash is the hash of a random password. Every failed login costs the same, because this
+	// hash is checked where there is no account, or where the account has no hash.
 	unknownHash func() string // a function, because package fmt does not look into functions
 
 	throttle Throttle                    // nil: attempts are not limited

@@ -77,7 +77,7 @@ type Config struct {
 	// events and the throttle use it. nil: the address that the connection comes from. Behind
 	// proxies use [TrustProxies] or [TrustUnixSocket].
 	//
-	// If it is nil and a request comes from a loopback or private address with X-Forwarded-For,
+	// If ClientIP is nil and a request comes from a loopback or private address with X-Forwarded-For,
 	// Forwarded or X-Real-Ip, there is a proxy, and the client's address is unknown. As long as
 	// addresses are unknown, attempts are not counted by network, and Logger receives one error.
 	ClientIP func(r *http.Request) netip.Addr

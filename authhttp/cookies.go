@@ -62,7 +62,7 @@ type CookieConfig struct {
 type Cookies struct {
 	access, refresh, refreshID, device string // names of the cookies
 	refreshPath                        string
-	sameSite                           http.SameSite // of the access token's cookie
+	sameSite                           http.SameSite // SameSite attribute of the access token's cookie
 	insecure                           bool
 	origins                            *http.CrossOriginProtection
 }

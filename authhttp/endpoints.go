@@ -19,7 +19,7 @@ type endpoint struct {
 
 	credential credential
 	body       body   // zero: there is none
-	cookies    bool   // with Config.Cookies, it checks the origin, and sets, reads or clears cookies
+	cookies    bool   // Config.Cookies makes it check the origin, and set, read or clear cookies
 	status     int    // status of success
 	schema     string // schema of the body of success; "": there is none
 	refusals   codes  // in addition to those that other fields imply: see endpoint.allRefusals

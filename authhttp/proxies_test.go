@@ -142,7 +142,7 @@ func TestUnixSocketCountsNetworks(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "s")
 		listener, err := net.Listen("unix", path)
 		if err != nil {
-			t.Skipf("no Unix sockets here: %v", err)
+			t.Skipf("needs a system with Unix sockets: %v", err)
 		}
 		srv := &httptest.Server{Listener: listener, Config: &http.Server{Handler: authhttp.Login(s.accounts, authhttp.Config{ClientIP: clientIP})}}
 		srv.Start()

@@ -82,26 +82,25 @@ func (s *Store) UserByUsername(ctx context.Context, username string) (auth.User,
 
 // ReplacePasswordHash implements [auth.UserStore].
 func (s *Store) ReplacePasswordHash(ctx context.Context, id, old, replacement string) error {
-	if err := s.usable(ctx); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored, found := s.users[id]
-	if !found {
-		return auth.ErrUserNotFound
-	}
-	u := stored()
-	if u.PasswordHash != old {
-		return auth.ErrConflict
-	}
-	u.PasswordHash = replacement
-	s.users[id] = func() auth.User { return u }
-	return nil
+	return s.change(ctx, id, func(u *auth.User) error {
+		if u.PasswordHash != old {
+			return auth.ErrConflict
+		}
+		u.PasswordHash = replacement
+		return nil
+	})
 }
 
 // SetDisabled implements [auth.AccountStore].
 func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error {
+	return s.change(ctx, id, func(u *auth.User) error {
+		u.Disabled = disabled
+		return nil
+	})
+}
+
+// change stores a user as f changes it. It returns the error of f, and stores nothing then.
+func (s *Store) change(ctx context.Context, id string, f func(*auth.User) error) error {
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
@@ -112,7 +111,9 @@ func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error
 		return auth.ErrUserNotFound
 	}
 	u := stored()
-	u.Disabled = disabled
+	if err := f(&u); err != nil {
+		return err
+	}
 	s.users[id] = func() auth.User { return u }
 	return nil
 }
