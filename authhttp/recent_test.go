@@ -13,13 +13,13 @@ import (
 )
 
 // old returns an access token of the session of in, as a thief finds it: its owner proved their
-// identity that long ago.
-func (s *server) old(in answer, since time.Duration) string {
+// identity that long ago, by these methods beside the password.
+func (s *server) old(in answer, since time.Duration, methods ...string) string {
 	s.t.Helper()
 	p := must(s.accounts.Verify(s.t.Context(), in.Access))
 	issuer := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test/tenant", Audience: "api", Keys: s.keys}))
 	return must(issuer.Issue(s.t.Context(), auth.Claims{
-		Subject: p.Subject(), SessionID: p.SessionID(), AuthTime: time.Now().Add(-since), AMR: []string{"pwd"},
+		Subject: p.Subject(), SessionID: p.SessionID(), AuthTime: time.Now().Add(-since), AMR: append([]string{"pwd"}, methods...),
 	}))
 }
 
@@ -76,6 +76,11 @@ func TestPasswordAndOldTokenChangeNothing(t *testing.T) {
 		a := s.call(c, "POST", r.path, object(r.body...), bearer(before.Access)).want(t, r.path, 401, "insufficient_user_authentication")
 		if challenge := a.header.Get("WWW-Authenticate"); !strings.Contains(challenge, `acr_values="mfa"`) {
 			t.Errorf("%s: got the challenge %s, want acr_values", r.path, challenge)
+		}
+		stale := bearer(s.old(before, 6*time.Minute, "otp", "mfa"))
+		a = s.call(c, "POST", r.path, object(r.body...), stale).want(t, r.path, 401, "insufficient_user_authentication")
+		if challenge := a.header.Get("WWW-Authenticate"); !strings.Contains(challenge, `max_age="300"`) {
+			t.Errorf("%s with both factors long ago: got the challenge %s, want max_age", r.path, challenge)
 		}
 	}
 	for _, r := range requests {
