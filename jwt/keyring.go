@@ -92,6 +92,16 @@ func (r *KeyRing) OnReplace(f func(ctx context.Context, keyID string)) {
 	r.replaced.Store(&f)
 }
 
+// IDs returns the IDs of the ring's keys. In a ring that signs, the first is that of the key that signs.
+func (r *KeyRing) IDs() (ids []string) {
+	if s := r.current.Load(); s != nil {
+		for _, k := range s.keys {
+			ids = append(ids, k.ID())
+		}
+	}
+	return ids
+}
+
 // same reports whether both hold the same keys in the same order.
 func (s *keySnapshot) same(other *keySnapshot) bool {
 	return other != nil && slices.EqualFunc(s.keys, other.keys, func(a, b *jose.Key) bool {

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-e36e2130/auth/internal/clock"
 )
 
-// Store is an [auth.UserStore], an [auth.AccountStore], an [auth.SessionStore] and an
-// [auth.RecordStore]. It is lost when the program ends, other processes do not see it, and it grows
+// Store is an [auth.UserStore], an [auth.AccountStore], an [auth.SessionStore], an [auth.RecordStore]
+// and an Addresses of package recovery. It is lost when the program ends, other processes do not see it, and it grows
 // with each registration, without bound. Package sqlstore keeps accounts in a database. It is safe for
 // concurrent use.
 type Store struct {
@@ -23,6 +23,9 @@ type Store struct {
 	sessions sessionTable
 	records  map[string]func() auth.Record // records by key
 	owned    map[string]map[string]bool    // keys by owner
+
+	addresses map[string]address // addresses by user
+	residents map[string]string  // IDs of users by address
 }
 
 // New returns an empty store.
@@ -30,6 +33,7 @@ func New() *Store {
 	return &Store{
 		users: make(map[string]func() auth.User), ids: make(map[string]string),
 		records: make(map[string]func() auth.Record), owned: make(map[string]map[string]bool),
+		addresses: make(map[string]address), residents: make(map[string]string),
 	}
 }
 
@@ -130,9 +134,24 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 		return auth.ErrUserNotFound
 	}
 	delete(s.ids, stored().Username)
+	s.putAddress(id, address{})
 	delete(s.users, id)
 	return nil
 }
+
+// Prune removes all records that have expired. Nothing has to call it: each write removes a few.
+func (s *Store) Prune(ctx context.Context) error {
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweepRecords(clock.In(ctx), len(s.records))
+	return nil
+}
+
+// Check returns an error only if ctx has ended: there are no tables that could be wrong.
+func (s *Store) Check(ctx context.Context) error { return s.usable(ctx) }
 
 // usable returns an error if ctx has ended.
 func (s *Store) usable(ctx context.Context) error {

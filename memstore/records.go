@@ -74,7 +74,7 @@ func (s *Store) ReplaceRecord(ctx context.Context, old int64, r auth.Record) err
 	if stored, _ := s.record(r.Key, now); stored.Version != old {
 		return auth.ErrConflict
 	}
-	s.sweepRecords(now)
+	s.sweepRecords(now, 8)
 	s.putRecord(r)
 	return nil
 }
@@ -93,15 +93,16 @@ func (s *Store) DeleteRecord(ctx context.Context, key string, version int64) err
 	return nil
 }
 
-// sweepRecords looks at a few records, from wherever the map's iteration begins, and removes those that
-// have expired. Each write adds one record at most, so expired ones stay a small part of all.
-func (s *Store) sweepRecords(now time.Time) {
+// sweepRecords looks at n records, from wherever the map's iteration begins, and removes those that
+// have expired. Each write adds one record at most, so with a few looks a write expired ones stay a small
+// part of all.
+func (s *Store) sweepRecords(now time.Time, n int) {
 	looked := 0
 	for key, stored := range s.records {
 		if expired(stored(), now) {
 			s.removeRecord(key)
 		}
-		if looked++; looked == 8 {
+		if looked++; looked == n {
 			return
 		}
 	}

@@ -1,0 +1,421 @@
+// Package authkit assembles the packages of this module in one call. [Open] connects what the stores and
+// the [Config] allow, and switches it on:
+//
+//	store, err := sqlite.Open(ctx, "users.db", sqlstore.Config{})
+//	…
+//	app, err := authkit.Open(ctx, authkit.All(store), authkit.Config{Issuer: "https://example.com", KeyFolder: "keys"})
+//	…
+//	defer app.Close(context.Background())
+//	mux.Handle("/auth/", app.Handler())                    // register, login, refresh, logout and more
+//	mux.Handle("GET /profile", app.Require(http.HandlerFunc(profile)))
+//
+// It holds no rules of its own, but for the one about lost keys. This file shows how the parts fit: a
+// program that needs more than a Config offers does the same by hand.
+package authkit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/origin"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/throttle"
+)
+
+// Stores says where an [App] keeps its data. What is nil is left out, with the features that need it.
+// [All] fills it from one store.
+type Stores struct {
+	Users     auth.UserStore     // required
+	Accounts  auth.AccountStore  // nil: accounts cannot be disabled or deleted
+	Sessions  auth.SessionStore  // nil: no refresh tokens, no logout, no revocation
+	Addresses recovery.Addresses // nil: no recovery by mail
+
+	// Records holds, among others, the counts of failed logins. nil: these are counted in the memory of
+	// this process, second factors and recovery are left out, and a lost key file is not noticed.
+	Records auth.RecordStore
+
+	// Prune removes what has expired. It is called each hour. nil: the store does that by itself.
+	Prune func(ctx context.Context) error
+
+	// Check reports what is wrong with the tables. It is called by [Open] and [App.Ready]. nil: nothing
+	// is checked before the first login.
+	Check func(ctx context.Context) error
+}
+
+// Store is one store that holds everything. Those of packages sqlstore and memstore are such stores.
+type Store interface {
+	auth.UserStore
+	auth.AccountStore
+	auth.SessionStore
+	auth.RecordStore
+	recovery.Addresses
+	Prune(ctx context.Context) error
+	Check(ctx context.Context) error
+}
+
+// All returns the Stores of an [App] that keeps everything in one store.
+func All(s Store) Stores {
+	return Stores{Users: s, Accounts: s, Sessions: s, Records: s, Addresses: s, Prune: s.Prune, Check: s.Check}
+}
+
+// SecondFactor is a second factor that users can enrol. The Factor of package totp is one.
+type SecondFactor interface {
+	auth.SecondFactor
+	authhttp.Enroller
+}
+
+// Config configures an [App]. Issuer is required, and KeyFolder, or Keys and Secrets. For the rest the
+// zero value is the safe choice.
+//
+// Accounts, Tokens, Throttle, Revocation and Recovery configure the parts. Fields of theirs that [Open]
+// sets must not be given: it reports each as a fault.
+type Config struct {
+	Issuer   string // name of this service in its tokens: the https URL that clients reach it at. Required
+	Audience string // API that the tokens are for. "": Issuer
+
+	// KeyFolder is the folder of the files auth.key and refresh.key, which are created, with the folder,
+	// at the first start. All replicas share their contents. auth.key may hold a JWK set, whose first
+	// key signs: so keys are rotated.
+	//
+	// If a key file is missing although the stores were used with a key, Open returns an error: a new key
+	// would end all sessions, and a replica with a key of its own would refuse the tokens of the others.
+	KeyFolder string
+
+	// Keys and Secrets take the place of KeyFolder, for keys from the environment or from a signer
+	// that does not give them away. Secrets make refresh tokens.
+	Keys    *jwt.KeyRing
+	Secrets *secrets.Ring
+
+	// NewKeys accepts keys other than those that the stores were used with, such as after a theft or a
+	// loss of the old ones. All sessions end then. Set it for one start.
+	NewKeys bool
+
+	Prefix  string // path of the endpoints. "": "/auth"
+	BaseURL string // URL of this service, if it is not Issuer: for metadata, and for the links in mails
+
+	// Notifier sends mails, such as the one of package smtpnotify. nil: no recovery by mail.
+	Notifier recovery.Notifier
+
+	// SecondFactor is a second factor that users can enrol. It must keep its records in Stores.Records.
+	// nil: none.
+	SecondFactor SecondFactor
+
+	// Cookies keep the tokens in cookies of the browser. An empty RefreshPath is set. nil: no cookies.
+	Cookies *authhttp.CookieConfig
+
+	// ClientIP returns the address of the client. Behind a proxy set it to the result of
+	// [authhttp.TrustProxies] or [authhttp.TrustUnixSocket]. nil: the address of the connection.
+	ClientIP func(r *http.Request) netip.Addr
+
+	Logger *slog.Logger                            // receives events, failures and refusals. nil: [slog.Default]
+	Events func(ctx context.Context, e auth.Event) // also receives events. nil: the Logger alone does
+
+	Accounts   auth.Config
+	Tokens     jwt.IssuerConfig
+	Throttle   throttle.Config
+	Revocation revocation.Config
+	Recovery   recovery.Config
+
+	Endpoints []authhttp.Endpoint // endpoints to mount. nil: every one that the Config allows
+
+	// DangerouslyWithoutRevocation lets an access token live on after a logout, until it expires. A call
+	// of the store every second or so is saved.
+	DangerouslyWithoutRevocation bool
+}
+
+// App is what [Open] assembled. Its [auth.Middleware] protects routes. It is safe for concurrent use.
+type App struct {
+	*auth.Middleware
+	Accounts *auth.Authenticator
+	Throttle *throttle.Throttle
+	Recovery *recovery.Recovery // nil: no Notifier was given
+	Cookies  *authhttp.Cookies  // nil: no cookies
+	Keys     *jwt.KeyRing
+
+	stores  Stores
+	log     *slog.Logger
+	prefix  string
+	mount   authhttp.MountConfig
+	names   []authhttp.Endpoint
+	handler *http.ServeMux
+	revoked *revocation.List
+	prune   func() // stops pruning
+}
+
+// Open assembles an App. It opens or creates the key files, checks the tables, and reads the
+// revocations, so it needs stores that answer. It returns every fault of the configuration as a
+// [*cfgerr.Error], or the error of a store or of the file system. Call [App.Close] before the program
+// ends.
+func Open(ctx context.Context, stores Stores, cfg Config) (_ *App, err error) {
+	if err := cfg.setDefaults(stores); err != nil {
+		return nil, err
+	}
+	if stores.Check != nil {
+		if err := stores.Check(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := cfg.openKeys(ctx, stores.Records); err != nil {
+		return nil, err
+	}
+	app := &App{stores: stores, log: cfg.Logger, prefix: cfg.Prefix, names: cfg.Endpoints, Keys: cfg.Keys, prune: func() {}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, app.Close(ctx))
+		}
+	}()
+	for _, part := range []func(context.Context, *Config) error{
+		app.followRevocations, app.openAccounts, app.openRecovery, app.openEndpoints,
+	} {
+		if err := part(ctx, &cfg); err != nil {
+			return nil, err
+		}
+	}
+	if stores.Prune != nil {
+		app.prune = hourly(func(ctx context.Context) {
+			if err := stores.Prune(ctx); err != nil && ctx.Err() == nil {
+				app.log.ErrorContext(ctx, "authkit: prune", "error", err)
+			}
+		})
+	}
+	return app, nil
+}
+
+// setDefaults puts defaults in the place of what was not given, and returns every fault that can be
+// seen before anything is opened.
+func (cfg *Config) setDefaults(stores Stores) error {
+	faults := cfgerr.Faults{Prefix: "authkit."}
+	faults.Require("Stores.Users", stores.Users != nil)
+	faults.Require("Config.Issuer", cfg.Issuer != "")
+	switch {
+	case cfg.KeyFolder == "" && cfg.Keys == nil:
+		faults.Add("Config.KeyFolder", "", "is required, or else Keys and Secrets")
+	case cfg.KeyFolder != "" && (cfg.Keys != nil || cfg.Secrets != nil):
+		faults.Add("Config.KeyFolder", cfg.KeyFolder, "takes the place of Keys and Secrets: give one of them")
+	case cfg.KeyFolder == "" && cfg.Secrets == nil && stores.Sessions != nil:
+		faults.Add("Config.Secrets", "", "is required with Keys and Stores.Sessions")
+	}
+	if cfg.Notifier != nil && (stores.Addresses == nil || stores.Records == nil) {
+		faults.Add("Config.Notifier", "", "needs Stores.Addresses and Stores.Records")
+	}
+	if cfg.SecondFactor != nil && stores.Records == nil {
+		faults.Add("Config.SecondFactor", "", "needs Stores.Records")
+	}
+	for _, set := range []struct {
+		field string
+		given bool
+	}{
+		{"Accounts.Throttle", cfg.Accounts.Throttle != nil}, {"Accounts.SecondFactor", cfg.Accounts.SecondFactor != nil},
+		{"Accounts.Records", cfg.Accounts.Records != nil}, {"Accounts.Accounts", cfg.Accounts.Accounts != nil},
+		{"Accounts.Sessions", cfg.Accounts.Sessions != nil}, {"Accounts.RefreshKeys", cfg.Accounts.RefreshKeys != nil},
+		{"Accounts.Revoked", cfg.Accounts.Revoked != nil}, {"Accounts.Events", cfg.Accounts.Events != nil},
+		{"Accounts.Logger", cfg.Accounts.Logger != nil},
+		{"Tokens.Issuer", cfg.Tokens.Issuer != ""}, {"Tokens.Audience", cfg.Tokens.Audience != ""},
+		{"Tokens.Keys", cfg.Tokens.Keys != nil}, {"Tokens.Check", cfg.Tokens.Check != nil},
+		{"Revocation.Events", cfg.Revocation.Events != nil},
+		{"Recovery.Events", cfg.Recovery.Events != nil}, {"Recovery.Logger", cfg.Recovery.Logger != nil},
+	} {
+		if set.given {
+			faults.Add("Config."+set.field, "", "is set by Open")
+		}
+	}
+	cfg.Audience = cmp.Or(cfg.Audience, cfg.Issuer)
+	cfg.Prefix = cmp.Or(cfg.Prefix, "/auth")
+	if cfg.BaseURL == "" && origin.IsSecureURL(cfg.Issuer) {
+		cfg.BaseURL = cfg.Issuer
+	}
+	cfg.Recovery.BaseURL = cmp.Or(cfg.Recovery.BaseURL, cfg.BaseURL)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	return faults.Err()
+}
+
+// events returns the function that receives all events.
+func (cfg *Config) events() func(context.Context, auth.Event) {
+	written, more := auth.LogEvents(cfg.Logger), cfg.Events
+	return func(ctx context.Context, e auth.Event) {
+		written(ctx, e)
+		if more != nil {
+			more(ctx, e)
+		}
+	}
+}
+
+// followRevocations reads the revocations once, and follows them from then on: protected routes would
+// answer 503 until the first read.
+func (app *App) followRevocations(ctx context.Context, cfg *Config) (err error) {
+	if app.stores.Sessions == nil || cfg.DangerouslyWithoutRevocation {
+		return nil
+	}
+	cfg.Revocation.Events = cfg.events()
+	if app.revoked, err = revocation.Follow(app.stores.Sessions, cfg.Revocation); err != nil {
+		return err
+	}
+	cfg.Tokens.Check, cfg.Accounts.Revoked = app.revoked.Check, app.revoked.Sync
+	return app.revoked.Sync(ctx)
+}
+
+// openAccounts makes the issuer, the throttle, the Authenticator and the middleware.
+func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
+	counts := app.stores.Records
+	if counts == nil {
+		counts = memstore.New()
+	}
+	if app.Throttle, err = throttle.New(counts, cfg.Throttle); err != nil {
+		return err
+	}
+	cfg.Tokens.Issuer, cfg.Tokens.Audience, cfg.Tokens.Keys = cfg.Issuer, cfg.Audience, cfg.Keys
+	tokens, err := jwt.NewIssuer(cfg.Tokens)
+	if err != nil {
+		return err
+	}
+	c := cfg.Accounts
+	c.Accounts, c.Sessions, c.Records, c.Throttle = app.stores.Accounts, app.stores.Sessions, app.stores.Records, app.Throttle
+	c.Events, c.Logger = cfg.events(), cfg.Logger
+	if c.Sessions != nil {
+		c.RefreshKeys = cfg.Secrets
+	}
+	if cfg.SecondFactor != nil { // a nil interface in another interface would not be nil
+		c.SecondFactor = cfg.SecondFactor
+	}
+	if app.Accounts, err = auth.New(app.stores.Users, tokens, c); err != nil {
+		return err
+	}
+	guard := auth.MiddlewareConfig{Logger: cfg.Logger, Extractors: []auth.Extractor{auth.BearerToken()}}
+	if cfg.Cookies != nil {
+		cookies := *cfg.Cookies
+		cookies.RefreshPath = cmp.Or(cookies.RefreshPath, cfg.Prefix+"/refresh")
+		if app.Cookies, err = authhttp.NewCookies(cookies); err != nil {
+			return err
+		}
+		guard.Extractors = append(guard.Extractors, app.Cookies.Extractor())
+		guard.TrustedOrigins = cookies.TrustedOrigins
+	}
+	app.Middleware, err = auth.NewMiddleware(app.Accounts, guard)
+	return err
+}
+
+// openRecovery makes the mails that help users who lost their password. The first proof of an address
+// ends the second factor and the known devices that were there before, whoever set them up.
+func (app *App) openRecovery(_ context.Context, cfg *Config) (err error) {
+	if cfg.Notifier == nil {
+		return nil
+	}
+	c, more := cfg.Recovery, cfg.Recovery.OnFirstProof
+	c.Events, c.Logger = cfg.events(), cfg.Logger
+	c.OnFirstProof = func(ctx context.Context, userID string) error {
+		user, err := app.stores.Users.UserByID(ctx, userID)
+		if err != nil {
+			return err
+		}
+		if err := app.Throttle.Forget(ctx, user.Username); err != nil {
+			return err
+		}
+		if cfg.SecondFactor != nil {
+			if err := cfg.SecondFactor.Disable(ctx, userID); err != nil {
+				return err
+			}
+		}
+		if more != nil {
+			return more(ctx, userID)
+		}
+		return nil
+	}
+	app.Recovery, err = recovery.New(app.Accounts, app.stores.Addresses, app.stores.Records, cfg.Notifier, c)
+	return err
+}
+
+// openEndpoints mounts the endpoints on a mux of their own.
+func (app *App) openEndpoints(_ context.Context, cfg *Config) error {
+	app.mount = authhttp.MountConfig{
+		Config:   authhttp.Config{Cookies: app.Cookies, ClientIP: cfg.ClientIP, Logger: cfg.Logger},
+		Users:    app.stores.Users,
+		Recovery: app.Recovery,
+		Keys:     app.Keys,
+		BaseURL:  cfg.BaseURL,
+	}
+	if cfg.BaseURL != "" {
+		app.mount.Issuer = cfg.Issuer
+	}
+	if cfg.SecondFactor != nil {
+		app.mount.Factor = cfg.SecondFactor
+	}
+	app.handler = http.NewServeMux()
+	return app.Mount(app.handler)
+}
+
+// Handler returns the endpoints of package authhttp, below Config.Prefix and /.well-known/.
+func (app *App) Handler() http.Handler { return app.handler }
+
+// Mount puts the endpoints on a mux of the host's: see [authhttp.Mount].
+func (app *App) Mount(mux *http.ServeMux) error {
+	return authhttp.Mount(mux, app.prefix, app.Accounts, app.Middleware, app.mount, app.names...)
+}
+
+// Ready reports whether this process can serve: the stores answer, the tables are what they should be,
+// the keys are those that the stores are used with, and the revocations are fresh. It is for the
+// readiness probe of an orchestrator. The error is for logs, not for clients.
+func (app *App) Ready(ctx context.Context) error {
+	var faults []error
+	if _, err := app.stores.Users.UserByID(ctx, "0"); err != nil && !errors.Is(err, auth.ErrUserNotFound) {
+		faults = append(faults, err)
+	}
+	if app.stores.Check != nil {
+		faults = append(faults, app.stores.Check(ctx))
+	}
+	if app.stores.Records != nil {
+		used, _, err := usedKeys(ctx, app.stores.Records)
+		if err == nil && !slices.Contains(app.Keys.IDs(), used.Signing) {
+			err = errors.New("authkit: the stores are used with a key that this process does not have")
+		}
+		faults = append(faults, err)
+	}
+	if app.revoked != nil {
+		faults = append(faults, app.revoked.Sync(ctx))
+	}
+	return errors.Join(faults...)
+}
+
+// Close ends what runs in the background. It first sends the mails that wait, until ctx ends; then it
+// returns the error of ctx. It does not close the stores.
+func (app *App) Close(ctx context.Context) (err error) {
+	app.prune()
+	if app.Recovery != nil {
+		err = app.Recovery.Close(ctx)
+	}
+	if app.revoked != nil {
+		err = errors.Join(err, app.revoked.Close())
+	}
+	return err
+}
+
+// hourly calls f now and each hour, until stop is called, which waits for f to return.
+func hourly(f func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		next := time.NewTicker(time.Hour)
+		defer next.Stop()
+		for ctx.Err() == nil {
+			f(ctx)
+			select {
+			case <-ctx.Done():
+			case <-next.C:
+			}
+		}
+	})
+	return func() { cancel(); running.Wait() }
+}
