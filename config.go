@@ -100,7 +100,7 @@ type Config struct {
 	Events func(ctx context.Context, e Event)
 
 	// Logger receives what an operator should know: a stored hash that cannot be read, an upgrade of
-	// a hash that failed. nil: nothing is logged.
+	// a hash that failed. nil: [slog.Default].
 	Logger *slog.Logger
 }
 
@@ -187,7 +187,7 @@ func (a *Authenticator) setDefaults() {
 		a.events = func(context.Context, Event) {}
 	}
 	if a.log == nil {
-		a.log = slog.New(slog.DiscardHandler)
+		a.log = slog.Default()
 	}
 }
 

@@ -77,10 +77,10 @@ func (e Event) LogValue() slog.Value {
 // LogEvents returns a function for [Config].Events that writes each event to l. It writes what an
 // operator may have to act on at level Warn: a reused refresh token, a throttled attempt, a hash
 // that cannot be read, a feed of revocations that is down. It writes everything else at level Info.
-// With a nil l it writes nothing.
+// A nil l is [slog.Default].
 func LogEvents(l *slog.Logger) func(context.Context, Event) {
 	if l == nil {
-		l = slog.New(slog.DiscardHandler)
+		l = slog.Default()
 	}
 	return func(ctx context.Context, e Event) {
 		level := slog.LevelInfo

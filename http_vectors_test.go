@@ -48,8 +48,10 @@ func TestHTTPVectors(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	t.Cleanup(func() { // after the servers have closed
-		if log.Len() > 0 {
-			t.Errorf("a caller's fault is logged: %s", &log)
+		for line := range strings.Lines(log.String()) {
+			if !strings.Contains(line, " level=DEBUG ") || strings.Contains(line, "eyJ") {
+				t.Errorf("a caller's fault is logged as %s", line)
+			}
 		}
 	})
 	header := middleware(t, atTime, auth.MiddlewareConfig{Logger: logger})

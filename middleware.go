@@ -43,8 +43,9 @@ type MiddlewareConfig struct {
 	// 9728 section 5.1): https, or http to a loopback address. "": challenges name none.
 	ResourceMetadata string
 
-	// Logger receives what could not be decided: a failure of the host or its infrastructure, never
-	// a fault of a caller. nil: nothing is logged.
+	// Logger receives a line for each request that was not let in: at level Error what could not be
+	// decided, with the cause; at level Debug what was refused, with the check that failed, the value
+	// that was expected and, for iss, aud, typ and kid, the one that came. nil: [slog.Default].
 	Logger *slog.Logger
 }
 
@@ -295,6 +296,8 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, p
 	}
 	if a.status >= 500 {
 		problem.Log(m.logger, r, err, a.sampledKind())
+	} else {
+		problem.Refused(m.logger, r, err, a.status, a.cause == ErrCrossOrigin)
 	}
 	if m.errorHandler != nil {
 		m.errorHandler(w, r, err)

@@ -103,16 +103,18 @@ func sampledKind(err error) error {
 	return nil
 }
 
-// prepare sets the headers of a refusal, and logs a failure that the caller did not cause.
+// prepare sets the headers of a refusal, and logs it.
 func (cfg Config) prepare(w http.ResponseWriter, r *http.Request, err error) *refusal {
 	e := explain(err)
 	if retry, ok := errors.AsType[*auth.RetryError](err); ok {
 		w.Header().Set("Retry-After", problem.RetryAfter(retry.After))
 	}
-	switch {
-	case e.status >= 500:
+	if e.status >= 500 {
 		problem.Log(cfg.Logger, r, err, sampledKind(err))
-	case e.status == http.StatusUnauthorized && w.Header()["Www-Authenticate"] == nil:
+	} else {
+		problem.Refused(cfg.Logger, r, err, e.status, errors.Is(err, auth.ErrCrossOrigin))
+	}
+	if e.status == http.StatusUnauthorized && w.Header()["Www-Authenticate"] == nil {
 		// RFC 9110 section 15.5.2 asks for a challenge in every 401. Browsers open no password
 		// window for this scheme.
 		w.Header().Set("WWW-Authenticate", `Bearer realm="login"`)

@@ -82,7 +82,8 @@ type Config struct {
 	// addresses are unknown, attempts are not counted by network, and Logger receives one error.
 	ClientIP func(r *http.Request) netip.Addr
 
-	// Logger receives failures that the caller did not cause. nil: nothing is logged.
+	// Logger receives a line for each request that failed: at level Error what the caller did not
+	// cause, with the cause; at level Debug what was refused, with the reason. nil: [slog.Default].
 	Logger *slog.Logger
 
 	unknownClient *sync.Once // logs that the client's address is unknown: see [Config.shared]

@@ -224,7 +224,9 @@ func (c *cache) failure() error {
 }
 
 func (c *cache) log(level slog.Level, message string, attrs ...slog.Attr) {
-	if c.logger != nil {
-		c.logger.LogAttrs(context.Background(), level, message, append(attrs, slog.String("issuer", c.issuer))...)
+	logger := c.logger
+	if logger == nil {
+		logger = slog.Default()
 	}
+	logger.LogAttrs(context.Background(), level, message, append(attrs, slog.String("issuer", c.issuer))...)
 }

@@ -63,8 +63,8 @@ type Config struct {
 	// path can then replace the keys.
 	DangerouslyPlainHTTP bool
 
-	// Logger gets a message when keys have changed, could not be fetched, or are refused. nil
-	// means that nothing is logged.
+	// Logger gets a message when keys have changed, could not be fetched, or are refused. nil:
+	// [slog.Default].
 	Logger *slog.Logger
 }
 

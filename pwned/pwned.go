@@ -53,7 +53,7 @@ type Config struct {
 	DangerouslyPassWhenDown bool
 
 	// Logger receives a warning for each password that was accepted because of
-	// DangerouslyPassWhenDown. nil: nothing is logged.
+	// DangerouslyPassWhenDown. nil: [slog.Default].
 	Logger *slog.Logger
 }
 
@@ -96,7 +96,7 @@ func New(cfg Config) (*Checker, error) {
 		cfg.Transport = newTransport()
 	}
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Logger = slog.Default()
 	}
 	return &Checker{
 		base: strings.TrimSuffix(base, "/"), least: uint64(least), timeout: timeout,

@@ -71,7 +71,7 @@ type Config struct {
 	// nil: there are no events.
 	Events func(ctx context.Context, e auth.Event)
 
-	// Logger receives the errors of the queue, which no caller waits for. nil: nothing is logged.
+	// Logger receives the errors of the queue, which no caller waits for. nil: [slog.Default].
 	Logger *slog.Logger
 }
 
@@ -146,7 +146,7 @@ func (c *Config) check(faults *cfgerr.Faults) {
 		c.Events = func(context.Context, auth.Event) {}
 	}
 	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+		c.Logger = slog.Default()
 	}
 }
 

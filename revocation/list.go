@@ -135,8 +135,8 @@ func follow(feed Feed, cfg Config, wall func(now time.Time) time.Time) (*List, e
 // session, it returns that error if the token was issued (iat) in or before the second in which the
 // tokens of its user were revoked: times in tokens are whole seconds, so a token that was issued
 // later in that second is refused, too. Package session adds 30 seconds for clocks that differ. Check
-// returns a [*auth.RetryError] of [auth.ErrRevocationUnknown] if the revocations have not been read
-// recently enough.
+// returns a [*auth.RetryError] of [auth.ErrRevocationUnknown], with its cause, if the revocations have
+// not been read recently enough.
 func (l *List) Check(ctx context.Context, p *auth.Principal) error {
 	switch {
 	case l.config.Exact:
@@ -144,7 +144,7 @@ func (l *List) Check(ctx context.Context, p *auth.Principal) error {
 			return l.retry(err)
 		}
 	case !l.config.DangerouslyServeStale && l.stale():
-		return l.retry(auth.ErrRevocationUnknown)
+		return l.retry(l.unknown())
 	}
 	if l.set.refuses(p) {
 		return auth.ErrRevokedToken
@@ -156,6 +156,16 @@ func (l *List) Check(ctx context.Context, p *auth.Principal) error {
 func (l *List) stale() bool {
 	now := time.Now()
 	return l.fresh.Load().over(now, l.wall(now).UnixNano())
+}
+
+// unknown returns [auth.ErrRevocationUnknown], which wraps why the last read failed, if it did.
+func (l *List) unknown() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return l.err
+	}
+	return auth.ErrRevocationUnknown
 }
 
 // retry says when the feed will be read again, if an error says that it could not be read.

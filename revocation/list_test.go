@@ -263,6 +263,9 @@ func TestStale(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			synctest.Wait()
 			checks(t, l, inSession(t, sid(3)), stale)
+			if err := l.Check(t.Context(), inSession(t, sid(3))); !serve && !errors.Is(err, down) {
+				t.Errorf("%v does not wrap the cause, which the log is to show", err)
+			}
 			if serve {
 				checks(t, l, inSession(t, sid(1)), auth.ErrRevokedToken)
 			}

@@ -9,18 +9,21 @@ import (
 	"time"
 )
 
-// Log logs why r could not be decided. It logs nothing if logger is nil, or if the request was
-// cancelled because its client hung up.
+// Log writes one Error line that says why r could not be decided, to [slog.Default] if logger is nil. It
+// writes nothing if the request was cancelled because its client hung up.
 //
 // A kind is the error of a state that many requests meet at once, such as a full queue. Of one kind, a
 // logger gets one line a second at most, and the next line says how many were left out. A nil kind
 // means that every line is written.
 func Log(logger *slog.Logger, r *http.Request, err, kind error) {
 	gone := errors.Is(err, context.Canceled) && r.Context().Err() != nil
-	if logger == nil || gone {
+	if gone {
 		return
 	}
-	attrs := []slog.Attr{slog.Any("error", err)}
+	if logger == nil {
+		logger = slog.Default()
+	}
+	attrs := append(about(r), slog.Any("error", err))
 	if kind != nil {
 		write, leftOut := sampled.take(sample{logger, kind}, time.Now())
 		if !write {
@@ -31,6 +34,27 @@ func Log(logger *slog.Logger, r *http.Request, err, kind error) {
 		}
 	}
 	logger.LogAttrs(r.Context(), slog.LevelError, "auth: request not decided", attrs...)
+}
+
+// Refused writes one Debug line that says why r was refused, to [slog.Default] if logger is nil.
+// crossOrigin says that the reason is where the request comes from; then the line names that.
+func Refused(logger *slog.Logger, r *http.Request, err error, status int, crossOrigin bool) {
+	if logger == nil {
+		logger = slog.Default()
+	}
+	if !logger.Enabled(r.Context(), slog.LevelDebug) {
+		return
+	}
+	attrs := append(about(r), slog.Int("status", status), slog.Any("error", err))
+	if crossOrigin {
+		attrs = append(attrs, slog.String("host", r.Host), slog.String("origin", r.Header.Get("Origin")))
+	}
+	logger.LogAttrs(r.Context(), slog.LevelDebug, "auth: request refused", attrs...)
+}
+
+// about names a request, without its query, which may hold a secret.
+func about(r *http.Request) []slog.Attr {
+	return []slog.Attr{slog.String("method", r.Method), slog.String("path", r.URL.Path)}
 }
 
 const (

@@ -47,20 +47,29 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// Log writes the error and nothing that came with the request. It writes nothing if the client has
-// gone.
+// Log and Refused write the error, the method and the path, and no credential that came with the request.
+// Log writes nothing if the client has gone.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	r := httptest.NewRequest("POST", "/s3cr3t?token=s3cr3t", strings.NewReader("s3cr3t"))
+	r := httptest.NewRequest("POST", "/tasks?token=s3cr3t", strings.NewReader("s3cr3t"))
 	r.Header.Set("Authorization", "Bearer s3cr3t")
 	r.Header.Set("Cookie", "access=s3cr3t")
 	problem.Log(logger, r, errors.New("the disk is full"), nil)
-	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "the disk is full") || strings.Contains(log.String(), "s3cr3t") {
-		t.Errorf("Log wrote %q, want the error at level ERROR and nothing of the request", log.String())
+	wrote := func(want string) {
+		t.Helper()
+		if _, got, _ := strings.Cut(log.String(), " level="); got != want+"\n" {
+			t.Errorf("the log is %q, want %q", got, want)
+		}
+		log.Reset()
 	}
-	problem.Log(nil, r, errors.New("the disk is full"), nil)
+	wrote(`ERROR msg="auth: request not decided" method=POST path=/tasks error="the disk is full"`)
+	r.Header.Set("Origin", "https://evil.example")
+	problem.Refused(logger, r, errors.New("no scope"), 403, false)
+	wrote(`DEBUG msg="auth: request refused" method=POST path=/tasks status=403 error="no scope"`)
+	problem.Refused(logger, r, errors.New("cross-origin"), 403, true)
+	wrote(`DEBUG msg="auth: request refused" method=POST path=/tasks status=403 error=cross-origin host=example.com origin=https://evil.example`)
 	log.Reset()
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -82,10 +91,10 @@ func TestLogSamples(t *testing.T) {
 		busy, unknown := errors.New("too busy"), errors.New("state unknown")
 		var log, other strings.Builder
 		bare := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey {
-				return slog.Attr{}
+			if a.Key == "error" || a.Key == "left_out" {
+				return a
 			}
-			return a
+			return slog.Attr{}
 		}}
 		logger, otherLogger := slog.New(slog.NewTextHandler(&log, bare)), slog.New(slog.NewTextHandler(&other, bare))
 		r := httptest.NewRequest("GET", "/", nil)
@@ -133,4 +142,18 @@ func TestLogForgetsLoggers(t *testing.T) {
 			t.Errorf("the samples of %d loggers are kept, want 1", kept)
 		}
 	})
+}
+
+// Without a logger, lines go to the default one.
+func TestDefaultLogger(t *testing.T) { // not parallel: it sets the default
+	var log strings.Builder
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	r := httptest.NewRequest("GET", "/tasks", nil)
+	problem.Log(nil, r, errors.New("the disk is full"), nil)
+	problem.Refused(nil, r, errors.New("no scope"), 403, false)
+	if !strings.Contains(log.String(), "the disk is full") || !strings.Contains(log.String(), "no scope") {
+		t.Errorf("the default logger has %q", log.String())
+	}
 }
