@@ -89,7 +89,7 @@ type Config struct {
 
 	// KeyFolder is the folder of the files auth.key and refresh.key, which are created, with the folder,
 	// at the first start. All replicas share their contents. auth.key may hold a JWK set, whose first
-	// key signs: so keys are rotated.
+	// key signs. It is read again each minute, so that a rotation needs no restart: see docs/operators.md.
 	//
 	// If a key file is missing although the stores were used with a key, Open returns an error: a new key
 	// would end all sessions, and a replica with a key of its own would refuse the tokens of the others.
@@ -153,7 +153,7 @@ type App struct {
 	names   []authhttp.Endpoint
 	handler *http.ServeMux
 	revoked *revocation.List
-	prune   func() // stops pruning
+	stop    []func() // end what runs in the background
 }
 
 // Open assembles an App. It opens or creates the key files, checks the tables, and reads the
@@ -172,7 +172,7 @@ func Open(ctx context.Context, stores Stores, cfg Config) (_ *App, err error) {
 	if err := cfg.openKeys(ctx, stores.Records); err != nil {
 		return nil, err
 	}
-	app := &App{stores: stores, log: cfg.Logger, prefix: cfg.Prefix, names: cfg.Endpoints, Keys: cfg.Keys, prune: func() {}}
+	app := &App{stores: stores, log: cfg.Logger, prefix: cfg.Prefix, names: cfg.Endpoints, Keys: cfg.Keys}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, app.Close(ctx))
@@ -186,11 +186,10 @@ func Open(ctx context.Context, stores Stores, cfg Config) (_ *App, err error) {
 		}
 	}
 	if stores.Prune != nil {
-		app.prune = hourly(func(ctx context.Context) {
-			if err := stores.Prune(ctx); err != nil && ctx.Err() == nil {
-				app.log.ErrorContext(ctx, "authkit: prune", "error", err)
-			}
-		})
+		app.repeat(time.Hour, "prune", stores.Prune)
+	}
+	if cfg.KeyFolder != "" {
+		app.repeat(time.Minute, "read the keys again", cfg.readKeysAgain(stores.Records))
 	}
 	return app, nil
 }
@@ -392,7 +391,9 @@ func (app *App) Ready(ctx context.Context) error {
 // Close ends what runs in the background. It first sends the mails that wait, until ctx ends; then it
 // returns the error of ctx. It does not close the stores.
 func (app *App) Close(ctx context.Context) (err error) {
-	app.prune()
+	for _, stop := range app.stop {
+		stop()
+	}
 	if app.Recovery != nil {
 		err = app.Recovery.Close(ctx)
 	}
@@ -402,20 +403,22 @@ func (app *App) Close(ctx context.Context) (err error) {
 	return err
 }
 
-// hourly calls f now and each hour, until stop is called, which waits for f to return.
-func hourly(f func(context.Context)) (stop func()) {
+// repeat calls f now and again and again, until the App is closed. It logs the errors.
+func (app *App) repeat(every time.Duration, doing string, f func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		next := time.NewTicker(time.Hour)
+		next := time.NewTicker(every)
 		defer next.Stop()
 		for ctx.Err() == nil {
-			f(ctx)
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				app.log.ErrorContext(ctx, "authkit: "+doing, "error", err)
+			}
 			select {
 			case <-ctx.Done():
 			case <-next.C:
 			}
 		}
 	})
-	return func() { cancel(); running.Wait() }
+	app.stop = append(app.stop, func() { cancel(); running.Wait() })
 }

@@ -13,9 +13,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
@@ -241,6 +243,56 @@ func TestLostKey(t *testing.T) {
 	if err := app.Ready(t.Context()); err == nil {
 		t.Error("a replica with the old keys is ready")
 	}
+}
+
+// TestKeysReadAgain checks that a process takes over the keys of the file within a minute, that its
+// replica does as well, and that neither takes over keys that are broken or foreign.
+func TestKeysReadAgain(t *testing.T) {
+	t.Parallel()
+	folder, stores := t.TempDir(), authkit.All(memstore.New())
+	synctest.Test(t, func(t *testing.T) {
+		var log syncBuffer
+		replicas := []*authkit.App{open(t, stores, config(t, folder, &log)), open(t, stores, config(t, folder, &log))}
+		first := replicas[0].Keys.IDs()[0]
+		old := must(os.ReadFile(filepath.Join(folder, "auth.key")))
+		next := filepath.Join(t.TempDir(), "next.key")
+		second := must(jwt.OpenKeyFile(next, jwt.ES256)).ID()
+		added := string(must(os.ReadFile(next)))
+		become := func(text string, want ...string) {
+			t.Helper()
+			if err := os.WriteFile(filepath.Join(folder, "auth.key"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(61 * time.Second)
+			synctest.Wait()
+			for _, app := range replicas {
+				if got := app.Keys.IDs(); !slices.Equal(got, want) {
+					t.Errorf("the keys are %q, want %q", got, want)
+				}
+			}
+		}
+		if err := os.Remove(filepath.Join(folder, "auth.key")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(61 * time.Second)
+		synctest.Wait()
+		if _, err := os.Stat(filepath.Join(folder, "auth.key")); err == nil {
+			t.Error("a running process has created a key in the place of the lost one")
+		}
+		become("{", first)
+		if !strings.Contains(log.String(), "read the keys again") {
+			t.Errorf("the log is %s", log.String())
+		}
+		become(added, first) // without the key that is used
+		become(`{"keys":[`+string(old)+","+added+"]}", first, second)
+		become(`{"keys":[`+added+","+string(old)+"]}", second, first)
+		become(added, second)
+		for _, app := range replicas {
+			if err := app.Ready(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 // TestConcurrentStarts checks that of processes that start at once on empty stores, each with keys of

@@ -41,6 +41,11 @@ func (cfg *Config) openKeys(ctx context.Context, records auth.RecordStore) error
 	if err := cfg.readFolder(used); err != nil {
 		return err
 	}
+	return cfg.record(ctx, records, used, r)
+}
+
+// record compares the keys with those that were used, and records them.
+func (cfg *Config) record(ctx context.Context, records auth.RecordStore, used keyIDs, r auth.Record) error {
 	current, err := cfg.compare(used)
 	if err != nil || current == used {
 		return err
@@ -90,6 +95,10 @@ func (cfg *Config) readFolder(used keyIDs) error {
 		return fmt.Errorf("authkit: create the folder of the keys: %w", err)
 	}
 	keys, err := readKeys(signing)
+	if errors.Is(err, fs.ErrNotExist) {
+		keys = make([]jwt.Key, 1)
+		keys[0], err = jwt.OpenKeyFile(signing, jwt.EdDSA)
+	}
 	if err != nil {
 		return err
 	}
@@ -104,15 +113,38 @@ func (cfg *Config) readFolder(used keyIDs) error {
 	return err
 }
 
-// readKeys returns the keys of a file that holds one key or a JWK set, and creates it if it is missing.
+// readKeysAgain returns a function that puts the keys of the file in the place of those in use, if the
+// file has changed. Keys that do not include the one that was used are refused, as at the start.
+func (cfg *Config) readKeysAgain(records auth.RecordStore) func(context.Context) error {
+	path, ring := filepath.Join(cfg.KeyFolder, "auth.key"), cfg.Keys
+	return func(ctx context.Context) error {
+		keys, err := readKeys(path)
+		if err != nil {
+			return err
+		}
+		next, err := jwt.NewKeyRing(keys[0], keys[1:]...)
+		if err != nil || slices.Equal(next.IDs(), ring.IDs()) {
+			return err
+		}
+		if records != nil {
+			used, r, err := usedKeys(ctx, records)
+			if err != nil {
+				return err
+			}
+			if err := (&Config{Keys: next}).record(ctx, records, used, r); err != nil {
+				return err
+			}
+		}
+		return ring.Replace(keys[0], keys[1:]...)
+	}
+}
+
+// readKeys returns the keys of a file that holds one key or a JWK set.
 func readKeys(path string) ([]jwt.Key, error) {
 	if keys, err := jwt.LoadKeySetFile(path); err == nil {
 		return keys, nil
 	}
-	if key, err := jwt.LoadKeyFile(path); !errors.Is(err, fs.ErrNotExist) {
-		return []jwt.Key{key}, err
-	}
-	key, err := jwt.OpenKeyFile(path, jwt.EdDSA)
+	key, err := jwt.LoadKeyFile(path)
 	return []jwt.Key{key}, err
 }
 
