@@ -4,9 +4,6 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
-
-	"golang.org/x/crypto/scrypt"
-	"golang.org/x/text/unicode/norm"
 )
 
 func aspnet() []format {
@@ -56,30 +53,4 @@ func aspnet3(encoded string) (recipe, error) {
 	iterations := strconv.FormatUint(uint64(binary.BigEndian.Uint32(b[5:])), 10)
 	salt, digest := b[header:len(b)-aspnetDigest], b[len(b)-aspnetDigest:]
 	return pbkdf2Hash(newHash, iterations, salt, digest, aspnetDigest)
-}
-
-func betterAuth() []format {
-	return []format{{own: isBetterAuth, verify: keyed(betterAuthScrypt)}}
-}
-
-// isBetterAuth reports whether a hash has the shape of Better Auth's, which have no prefix.
-func isBetterAuth(encoded string) (string, bool) {
-	return encoded, len(encoded) == 161 && encoded[32] == ':'
-}
-
-// betterAuthScrypt reads salt:digest in hexadecimal digits. The text of the salt is hashed, not its
-// bytes. The parameters are fixed by the format, so r may be above the bound for parameters of a
-// hash.
-func betterAuthScrypt(encoded string) (recipe, error) {
-	salt := encoded[:32]
-	if _, err := fromHex(salt); err != nil {
-		return recipe{}, err
-	}
-	digest, err := fromHex(encoded[33:])
-	if err != nil {
-		return recipe{}, err
-	}
-	return recipe{digest: digest, key: func(password string) ([]byte, error) {
-		return scrypt.Key([]byte(norm.NFKC.String(password)), []byte(salt), 1<<14, 16, 1, 64)
-	}}, nil
 }

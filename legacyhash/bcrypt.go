@@ -28,6 +28,14 @@ func bcryptAfter(mark string) func(string) (string, bool) {
 	}
 }
 
+// nextcloud has the formats of Nextcloud's Hasher: a version, | and the hash of PHP.
+func nextcloud() (list []format) {
+	for _, mark := range []string{"1|", "2|", "3|"} {
+		list = append(list, bcrypt(mark), argon2(mark))
+	}
+	return list
+}
+
 // djangoBcryptSHA256 is the format of Django's BCryptSHA256PasswordHasher: bcrypt of the SHA-256 of
 // the password in hexadecimal digits.
 func djangoBcryptSHA256() format {

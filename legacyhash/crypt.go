@@ -3,6 +3,7 @@ package legacyhash
 import (
 	"bytes"
 	"crypto/md5"
+	"crypto/sha512"
 	"hash"
 	"strings"
 
@@ -51,35 +52,87 @@ func cryptDigest(text string, length, bits int) ([]byte, error) {
 	return []byte(text), nil
 }
 
+// portable is the format of phpass after a mark, $P$ or $H$. It is shared, because WordPress has changed
+// some passwords before it hashed them.
+func portable(mark string) format {
+	return format{own: after(mark), verify: keyed(phpass), shared: true}
+}
+
 // phpass reads the text after $P$ or $H$: one digit for the binary logarithm of the rounds, 8
 // characters of salt and 22 of digest. The hash is repeated MD5 (Openwall, "Portable PHP password
 // hashing framework").
 func phpass(rest string) (recipe, error) {
-	if len(rest) != 31 {
-		return recipe{}, errLength
+	digest, err := cryptDigest(rest[min(9, len(rest)):], 22, 2)
+	return phpassHash(md5.New(), rest, digest, err)
+}
+
+// drupalDigits is the length of the encoded digest in Drupal, which keeps the first half of it.
+const drupalDigits = 43
+
+// drupalLongest is the greatest length of a password in bytes in Drupal.
+const drupalLongest = 512
+
+// drupal has the formats of Drupal 7 to 10: phpass with SHA-512, imported MD5, and after U the same of
+// the password's MD5, as the upgrade from Drupal 6 wrote it. Later versions write bcrypt.
+func drupal() []format {
+	return []format{
+		{own: after("$S$"), verify: keyed(drupalSHA512)},
+		portable("$P$"),
+		portable("$H$"),
+		{own: after("U$S$"), verify: keyed(ofMD5(drupalSHA512))},
+		{own: after("U$P$"), verify: keyed(ofMD5(phpass))},
+		{own: after("U$H$"), verify: keyed(ofMD5(phpass))},
+		bcrypt(""),
+	}
+}
+
+// ofMD5 returns a parse function whose recipe hashes the digits of the password's MD5.
+func ofMD5(parse func(rest string) (recipe, error)) func(rest string) (recipe, error) {
+	return func(rest string) (recipe, error) {
+		r, err := parse(rest)
+		key := r.key
+		r.key = func(password string) ([]byte, error) { return key(md5Digits(password)) }
+		return r, err
+	}
+}
+
+// drupalSHA512 reads the text after $S$: as phpass does, with SHA-512.
+func drupalSHA512(rest string) (recipe, error) {
+	digest, err := cryptDigest(rest[min(9, len(rest)):], drupalDigits, 6)
+	r, err := phpassHash(sha512.New(), rest, digest, err)
+	r.longest = min(r.longest, drupalLongest)
+	return r, err
+}
+
+// phpassHash returns the recipe of phpass for the text after the mark, whose digest was read already.
+func phpassHash(h hash.Hash, rest string, digest []byte, err error) (recipe, error) {
+	if err != nil {
+		return recipe{}, err
 	}
 	log2, salt := strings.IndexByte(crypt64, rest[0]), rest[1:9]
-	digest, err := cryptDigest(rest[9:], 22, 2)
 	switch {
 	case log2 < minPHPassLog2 || log2 > maxPHPassLog2:
 		return recipe{}, errCost
 	case !isCrypt64(salt):
 		return recipe{}, errSalt
-	case err != nil:
-		return recipe{}, err
 	}
 	return recipe{digest: digest, longest: maxCryptWork >> log2, key: func(password string) ([]byte, error) {
-		sum := md5.Sum([]byte(salt + password))
-		text := append(make([]byte, md5.Size, md5.Size+len(password)), password...)
+		text := []byte(password)
+		h.Write([]byte(salt))
+		h.Write(text)
+		sum := h.Sum(nil)
 		for range 1 << log2 {
-			copy(text, sum[:])
-			sum = md5.Sum(text)
+			h.Reset()
+			h.Write(sum)
+			h.Write(text)
+			sum = h.Sum(sum[:0])
 		}
-		key := make([]byte, 0, len(digest))
-		for i := 0; i < 15; i += 3 {
-			key = appendCrypt64(key, uint(sum[i])|uint(sum[i+1])<<8|uint(sum[i+2])<<16, 4)
+		key := make([]byte, 0, 2*len(sum))
+		for ; len(sum) >= 3; sum = sum[3:] {
+			key = appendCrypt64(key, uint(sum[0])|uint(sum[1])<<8|uint(sum[2])<<16, 4)
 		}
-		return appendCrypt64(key, uint(sum[15]), 2), nil
+		key = appendCrypt64(key, uint(sum[0]), 2) // both hash functions leave one byte
+		return key[:len(digest)], nil
 	}}, nil
 }
 

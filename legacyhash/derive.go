@@ -1,7 +1,7 @@
 package legacyhash
 
 import (
-	"crypto/pbkdf2"
+	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -17,9 +17,7 @@ import (
 
 // Bounds on the cost that a stored hash may ask for.
 const (
-	maxPBKDF2       = 10_000_000 // iterations
-	maxPBKDF2SHA512 = 4_000_000  // iterations, each of which takes more than twice as long as with SHA-256
-	maxSalt         = 128        // bytes
+	maxSalt = 128 // bytes
 
 	// With the greatest N and r, scrypt needs 128 MiB.
 	maxScryptLog2N = 17
@@ -37,29 +35,8 @@ var (
 	errEncoding = errors.New("the salt or the digest is not in canonical encoding")
 )
 
-// pbkdf2Hash returns the recipe of PBKDF2 (RFC 8018 section 5.2). The iterations are a text of the
-// hash. The digest must have size bytes: a shorter one would be the beginning of the right one, so
-// it would match, and a short digest can be guessed. See decision 0042.
-func pbkdf2Hash(newHash func() hash.Hash, iterations string, salt, digest []byte, size int) (recipe, error) {
-	most := maxPBKDF2
-	if newHash().Size() > sha256.Size {
-		most = maxPBKDF2SHA512
-	}
-	n, ok := phc.Number(iterations, most)
-	switch {
-	case !ok || n < 1:
-		return recipe{}, errCost
-	case len(salt) == 0 || len(salt) > maxSalt:
-		return recipe{}, errSalt
-	case len(digest) != size:
-		return recipe{}, errLength
-	}
-	return recipe{digest: digest, key: func(password string) ([]byte, error) {
-		return pbkdf2.Key(newHash, password, salt, n, size)
-	}}, nil
-}
-
-// scryptHash returns the recipe of scrypt (RFC 7914), with the same rule for the digest.
+// scryptHash returns the recipe of scrypt (RFC 7914). The digest must have size bytes, for the reason
+// that [pbkdf2Hash] names.
 func scryptHash(n, r, p int, salt, digest []byte, size int) (recipe, error) {
 	switch {
 	case n < 2 || n > maxScryptN || n&(n-1) != 0 || r < 1 || r > maxScryptR || p < 1 || p > maxScryptP || n*r*p > maxScryptWork:
@@ -92,6 +69,9 @@ func hashed(newHash func() hash.Hash, text string) []byte {
 	h.Write([]byte(text))
 	return h.Sum(nil)
 }
+
+// md5Digits returns the MD5 of text in hexadecimal digits.
+func md5Digits(text string) string { return hex.EncodeToString(hashed(md5.New, text)) }
 
 // numbers reads the numbers of an scrypt hash. It returns 0, which is out of bounds, for a text
 // that is not a number.
@@ -132,6 +112,8 @@ var (
 	rawBase64      = base64.RawStdEncoding.Strict()
 	// passlibBase64 is passlib's ab64: raw base64 with '.' in place of '+'.
 	passlibBase64 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./").WithPadding(base64.NoPadding).Strict()
+	// bcryptBase64 is that of bcrypt.
+	bcryptBase64 = base64.NewEncoding("./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789").WithPadding(base64.NoPadding).Strict()
 )
 
 // fromBase64 decodes the canonical encoding. It compares lengths because package base64 skips line

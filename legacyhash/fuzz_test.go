@@ -18,6 +18,9 @@ func FuzzParse(f *testing.F) {
 	for _, row := range foreignRows(f) {
 		f.Add(row.Hash, row.Password)
 	}
+	for _, row := range systemRows(f) {
+		f.Add(row.Hash, row.Password)
+	}
 	f.Add(firebaseHash, firebasePassword)
 	firebase, err := legacyhash.Firebase(firebaseKey, legacyhash.FirebaseConfig{})
 	if err != nil {
@@ -27,10 +30,11 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	hexadecimal := columns(f, legacyhash.PBKDF2Config{Size: 50, Salt: legacyhash.Hex, Digest: legacyhash.Base64})
 	ended, cancel := context.WithCancel(f.Context())
 	cancel()
 	f.Fuzz(func(t *testing.T, encoded, password string) {
-		for _, h := range []legacyhash.Hasher{legacyhash.All(), legacyhash.All().DangerouslyTruncating(), firebase, devise} {
+		for _, h := range []legacyhash.Hasher{legacyhash.All(), legacyhash.All().DangerouslyTruncating(), firebase, devise, hexadecimal} {
 			err := h.Verify(ended, encoded, password)
 			_, refused := errors.AsType[*passwords.Error](err)
 			if !refused && !errors.Is(err, auth.ErrUnknownHash) && !errors.Is(err, auth.ErrMalformedHash) && !errors.Is(err, context.Canceled) {

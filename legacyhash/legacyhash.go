@@ -22,16 +22,35 @@
 //	            their @SpringSecurity_v5_8, {sha256},
 //	            {MD5}, {SHA-1}, {SHA-256}, {ldap}{SSHA}
 //	ASPNET      ASP.NET Core Identity, versions 2 and 3        as above
-//	BetterAuth  scrypt                                         fixed
 //	Laravel     bcrypt, argon2i, argon2id                      as above
+//	WordPress   $wp$2y$ of 6.8, $P$, bcrypt, argon2i, argon2id as above, $wp$2y$ to cost 14
+//	Drupal      $S$, U$S$, $P$, $H$, U$P$, U$H$, bcrypt        as above
+//	MediaWiki   pbkdf2, pbkdf2-legacyA and -legacyB, B,        as above
+//	            bcrypt, argon2
+//	Magento     versions 0 to 3 and their layers               as above
+//	Nextcloud   1|, 2|, 3|                                     as above
+//	PHC         pbkdf2-sha1, -sha256, -sha512 with i and l,    as above, for each block of the digest
+//	            pbkdf2 with f, w and l; scrypt, bcrypt, argon2
+//	PBKDF2      salt and digest from columns                   as above, for each block of the digest
+//	BetterAuth  scrypt                                         fixed
+//	Lucia       scrypt, with and without s2:                   fixed
+//	AdonisJS    scrypt, bcrypt, argon2i, argon2id              as above
+//	LDAP        {SSHA}, {SSHA256}, {SSHA384}, {SSHA512},       as above
+//	            {SMD5}, {CRYPT}, {PBKDF2} and its relatives,
+//	            {ARGON2}; {BLF-CRYPT}, {SHA256-CRYPT},
+//	            {SHA512-CRYPT}, {ARGON2I}, {ARGON2ID}
 //	Firebase    scrypt                                         as above
 //	Devise      bcrypt, with a pepper                          as above
 //
-// The tests run passlib, Django, Werkzeug, PHP, Devise and Better Auth themselves. For Spring
-// Security, ASP.NET Identity and Firebase, testdata has hashes that the original software made.
+// PHC reads the hashes of Keycloak, Ory Kratos, RustCrypto, Mattermost and Discourse, and LDAP those of
+// OpenLDAP and Dovecot.
+//
+// The tests run passlib, Django, Werkzeug, PHP, Devise and Better Auth themselves. For the others,
+// testdata has hashes that the original software made.
 //
 // The mark of an account without a password (such as Django's "!"), a password in plain text and a
-// digest without a salt match no password: they are [passwords.ErrUnknownHash].
+// digest without a salt match no password: they are [passwords.ErrUnknownHash]. Spaces after a hash are
+// ignored, because a column of type CHAR pads with them.
 package legacyhash
 
 import (
@@ -50,6 +69,7 @@ const (
 	maxPassword    = 4096 // bytes; the systems accept no longer password
 	bcryptPassword = 72   // bytes; bcrypt reads no more of a password
 	minDigest      = 16   // bytes; a shorter digest could match by chance (decision 0042)
+	maxHash        = 2048 // bytes; a PBKDF2 digest of 512 bytes takes 1,024 digits
 )
 
 // Hasher is a [passwords.Hasher] that verifies hashes and makes none. Its zero value reads no
@@ -82,9 +102,11 @@ type format struct {
 // All returns a Hasher for every format of this package that needs no secret or setting: all except
 // those of [Firebase] and of [Devise] with a pepper. It includes Supabase's form of Firebase's
 // hashes, which contains the settings.
-func All() Hasher {
-	return Hasher{formats: slices.Concat(passlib(), django(), werkzeug(), spring(), aspnet(), betterAuth(), supabase())}
-}
+func All() Hasher { return Hasher{formats: allFormats} }
+
+// allFormats is made once, because it has about 100 formats. It is never changed.
+var allFormats = slices.Concat(passlib(), django(), longColumns(), werkzeug(), spring(), aspnet(), supabase(),
+	wordpress(), drupal(), mediawiki(), magento(), nextcloud(), lucia(), adonisJS(), ldap())
 
 // Passlib returns a Hasher for the hashes of Python's passlib, which FastAPI programs use.
 func Passlib() Hasher { return Hasher{formats: passlib()} }
@@ -112,6 +134,39 @@ func BetterAuth() Hasher { return Hasher{formats: betterAuth()} }
 // Laravel returns a Hasher for the hashes of Laravel and of PHP's password_hash.
 func Laravel() Hasher { return Hasher{formats: []format{bcrypt(""), argon2("")}} }
 
+// WordPress returns a Hasher for the hashes of WordPress: $wp$2y$ of version 6.8 and later, $P$ of
+// earlier ones, and the bcrypt and Argon2 hashes of plugins. WordPress hashes a password from a form
+// with a backslash before each quote and backslash, so both forms of such a password are tried.
+func WordPress() Hasher { return Hasher{formats: wordpress()} }
+
+// Drupal returns a Hasher for the hashes of Drupal 7 and later.
+func Drupal() Hasher { return Hasher{formats: drupal()} }
+
+// MediaWiki returns a Hasher for the column user_password of MediaWiki.
+func MediaWiki() Hasher { return Hasher{formats: mediawiki()} }
+
+// Magento returns a Hasher for the hashes of Magento 2 and Adobe Commerce.
+func Magento() Hasher { return Hasher{formats: magento()} }
+
+// Nextcloud returns a Hasher for the hashes of Nextcloud, and of ownCloud since version 8.
+func Nextcloud() Hasher { return Hasher{formats: nextcloud()} }
+
+// PHC returns a Hasher for PBKDF2, scrypt, bcrypt and Argon2 as PHC strings: those of Ory Kratos,
+// RustCrypto, Mattermost, Discourse and npm's @phc packages. Keycloak's hashes become such strings when
+// the query that exports them joins their parts: $pbkdf2-sha256$i=iterations,l=length$salt$digest.
+func PHC() Hasher { return Hasher{formats: append(phcStrings(), bcrypt(""), argon2(""))} }
+
+// Lucia returns a Hasher for the hashes of Lucia, versions 1 to 3. As Lucia does, it normalizes
+// passwords to Unicode's NFKC first.
+func Lucia() Hasher { return Hasher{formats: lucia()} }
+
+// AdonisJS returns a Hasher for the hashes of AdonisJS.
+func AdonisJS() Hasher { return Hasher{formats: adonisJS()} }
+
+// LDAP returns a Hasher for the attribute userPassword of OpenLDAP and other directories (RFC 2307
+// section 5.3), and for the hashes of Dovecot.
+func LDAP() Hasher { return Hasher{formats: ldap()} }
+
 // DangerouslyTruncating returns a copy of h that reads only the first 72 bytes of a password for
 // plain bcrypt, as most systems did. Without it, a user with a longer password cannot log in. With
 // it, every password with the same first 72 bytes matches. The whole password of their first login
@@ -136,13 +191,17 @@ func (h Hasher) NeedsRehash(string) bool { return true }
 // Verify implements [passwords.Hasher].
 func (h Hasher) Verify(ctx context.Context, encoded, password string) error {
 	result := passwords.ErrUnknownHash
+	length := len(encoded)
+	encoded, whiteSpace := phc.Unpad(encoded)
 	for _, f := range h.formats {
 		rest, own := f.own(encoded)
 		switch {
 		case !own:
 			continue
-		case len(encoded) > phc.MaxLength:
-			return fmt.Errorf("%w: more than %d bytes", passwords.ErrMalformedHash, phc.MaxLength)
+		case length > maxHash:
+			return fmt.Errorf("%w: more than %d bytes", passwords.ErrMalformedHash, maxHash)
+		case whiteSpace != nil:
+			return fmt.Errorf("%w: %w", passwords.ErrMalformedHash, whiteSpace)
 		case len(password) > maxPassword:
 			return &passwords.Error{Rule: passwords.TooLong, Limit: maxPassword}
 		case h.cut && f.plain && len(password) > bcryptPassword:

@@ -95,6 +95,44 @@ var makers = map[string]func(password string, salt []byte) (string, error){
 	"passlib scrypt": func(password string, salt []byte) (string, error) {
 		return "$scrypt$ln=2,r=8,p=1$" + raw(salt) + "$" + raw(scryptSum(password, salt, 4, 32)), nil
 	},
+	"PHC pbkdf2-sha256": func(password string, salt []byte) (string, error) {
+		return "$pbkdf2-sha256$i=7,l=40$" + raw(salt) + "$" + raw(pbkdf2Sum(sha256.New, password, salt, 7, 40)), nil
+	},
+	"PHC pbkdf2-sha1": func(password string, salt []byte) (string, error) {
+		return "$pbkdf2-sha1$i=7$" + raw(salt) + "$" + raw(pbkdf2Sum(sha1.New, password, salt, 7, 20)), nil
+	},
+	"Mattermost pbkdf2": func(password string, salt []byte) (string, error) {
+		return "$pbkdf2$f=SHA512,w=7,l=32$" + raw(salt) + "$" + raw(pbkdf2Sum(sha512.New, password, salt, 7, 32)), nil
+	},
+	"AdonisJS scrypt": func(password string, salt []byte) (string, error) {
+		return "$scrypt$n=4,r=8,p=1$" + raw(salt) + "$" + raw(scryptSum(password, salt, 4, 64)), nil
+	},
+	"MediaWiki pbkdf2": func(password string, salt []byte) (string, error) {
+		return ":pbkdf2:sha256:7:128:" + padded(salt) + ":" + padded(pbkdf2Sum(sha256.New, password, salt, 7, 128)), nil
+	},
+	"MediaWiki pbkdf2-legacyB": func(password string, salt []byte) (string, error) {
+		text := fmt.Sprintf("%x", md5.Sum([]byte("salt-"+fmt.Sprintf("%x", md5.Sum([]byte(password))))))
+		return ":pbkdf2-legacyB:!sha512:7:64!salt!" + padded(salt) + "!" + padded(pbkdf2Sum(sha512.New, text, salt, 7, 64)), nil
+	},
+	"MediaWiki B": func(password string, salt []byte) (string, error) {
+		text := hex.EncodeToString(salt)
+		return fmt.Sprintf(":B:%s:%x", text, md5.Sum([]byte(text+"-"+fmt.Sprintf("%x", md5.Sum([]byte(password)))))), nil
+	},
+	"Magento 0:1": func(password string, salt []byte) (string, error) {
+		text := hex.EncodeToString(salt)
+		return fmt.Sprintf("%x:%s:0:1", sha256.Sum256([]byte(text+fmt.Sprintf("%x", md5.Sum([]byte(text+password))))), text), nil
+	},
+	"LDAP SSHA256": func(password string, salt []byte) (string, error) {
+		sum := sha256.Sum256([]byte(password + string(salt)))
+		return "{SSHA256}" + padded(append(sum[:], salt...)), nil
+	},
+	"LDAP PBKDF2": func(password string, salt []byte) (string, error) {
+		return "{PBKDF2-SHA512}7$" + ab64(salt) + "$" + ab64(pbkdf2Sum(sha512.New, password, salt, 7, 64)), nil
+	},
+	"Dovecot PBKDF2": func(password string, salt []byte) (string, error) {
+		text := hex.EncodeToString(salt)
+		return fmt.Sprintf("{PBKDF2}$1$%s$7$%x", text, pbkdf2Sum(sha1.New, password, []byte(text), 7, 20)), nil
+	},
 	"Django pbkdf2_sha256": func(password string, salt []byte) (string, error) {
 		text := hex.EncodeToString(salt)
 		return "pbkdf2_sha256$7$" + text + "$" + padded(pbkdf2Sum(sha256.New, password, []byte(text), 7, 32)), nil
@@ -225,7 +263,7 @@ func TestBounds(t *testing.T) {
 		"$bcrypt-sha256$v=2,t=2b,r=16$hep7wcE/WMHUlY1Orl.vWu$AHsa8PxyCa1KlqhwsUXpatCYn3pBcde",
 		"$argon2id$v=19$m=1048577,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 		"argon2$argon2id$v=19$m=64,t=21,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
-		"{argon2}$argon2id$v=19$m=65536,t=1,p=17$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+		"{argon2}$argon2id$v=19$m=65536,t=1,p=256$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 		"{argon2@SpringSecurity_v5_8}$argon2i$v=19$m=4194304,t=1000000,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 		"$pbkdf2-sha256$10000001$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(32)),
 		"$pbkdf2-sha512$4000001$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(64)),
@@ -320,6 +358,95 @@ func TestBounds(t *testing.T) {
 		"$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=$AAAA$" + padded(digest(64)),
 		"$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=AAAA$AAAA$AAAA",
 		"$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=" + padded(digest(64)) + "$$" + padded(digest(64)),
+		"$wp$2y$15$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy", // two forms of a password may be tried
+		"$wp$2y$31$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		"$wp$2y$", "$wp$2y$10$",
+		"1|$2y$16$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		"3|$argon2id$v=19$m=1048576,t=4,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+		"{BLF-CRYPT}$2y$16$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		"{CRYPT}$6$rounds=1000001$saltstring$" + strings.Repeat("a", 85) + "1",
+		"{ARGON2}$argon2i$v=19$m=4194304,t=3,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+		"{PBKDF2}10000001$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(20)),
+		"{PBKDF2-SHA256}1000$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(20)),
+		"{PBKDF2}$1$salt$10000001$" + hex.EncodeToString(digest(20)),
+		"{PBKDF2}$1$salt$1000$" + hex.EncodeToString(digest(16)),
+		"{SSHA}" + padded(digest(23)), // three bytes of salt
+		"{SSHA}" + padded(digest(37)),
+		"{SSHA512}" + padded(digest(64)), // no salt
+		"{SMD5}" + raw(digest(20)),
+		"$pbkdf2-sha256$i=10000001,l=32$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$pbkdf2-sha256$i=5000001,l=64$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(64)), // two blocks
+		"$pbkdf2-sha256$5000001$AAAAAAAAAAAAAAAAAAAAAA$" + ab64(digest(64)),
+		"$pbkdf2-sha256$i=1000,l=32$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(64)), // not the length that it names
+		"$pbkdf2-sha256$i=1000,l=64$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$pbkdf2-sha256$i=1000$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(64)),
+		"$pbkdf2-sha256$i=1000,l=15$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(15)),
+		"$pbkdf2-sha256$l=32,i=1000$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$pbkdf2-sha256$i=,l=32$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$pbkdf2-sha256$v=1$i=1000,l=32$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$pbkdf2-sha256$f=SHA256,w=1000,l=32$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$pbkdf2$f=sha256,w=1000,l=32$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(32)),
+		"$pbkdf2$f=MD5,w=1000,l=16$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(16)),
+		"$pbkdf2$f=SHA512,w=4000001,l=64$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(64)),
+		"pbkdf2:sha256:625001$salt$" + hex.EncodeToString(digest(512)), // 16 blocks
+		"pbkdf2:sha512:1000$salt$" + hex.EncodeToString(digest(50)),
+		"pbkdf2:sha256:1000$salt$" + hex.EncodeToString(digest(49)),
+		"pbkdf2:sha256:1000$salt$" + hex.EncodeToString(digest(513)),
+		"$scrypt$n=262144,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(64)),
+		"$scrypt$n=16384,r=9,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(64)),
+		"$scrypt$n=1000,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(64)),
+		"$scrypt$n=16384,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(63)),
+		"$scrypt$n=16384,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(129)),
+		"$scrypt$v=1$n=16384,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(64)),
+		"$bcrypt$v=98$r=16$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(23)),
+		"$bcrypt$v=99$r=10$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(23)),
+		"$bcrypt$v=98$r=010$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(23)),
+		"$bcrypt$v=98$r=10$AAAAAAAAAAAAAAAAAAAAAA$" + raw(digest(22)),
+		"$bcrypt$v=98$r=10$AAAAAAAAAAAAAAAAAAAAAB$" + raw(digest(23)),
+		"s2:" + strings.Repeat("a", 15) + ":" + hex.EncodeToString(digest(64)),
+		"s2:" + strings.Repeat("a", 16) + ":" + hex.EncodeToString(digest(63)),
+		"s2:" + strings.Repeat("g", 32) + ":" + hex.EncodeToString(digest(64)),
+		"s2:", "s2::",
+		"$S$JieIDLzLM" + strings.Repeat("a", 43), // 2^21
+		"$S$4ieIDLzLM" + strings.Repeat("a", 43), // 2^6
+		"$S$DieIDLzL!" + strings.Repeat("a", 43),
+		"$S$DieIDLzLM" + strings.Repeat("a", 42),
+		"$S$DieIDLzLM" + strings.Repeat("a", 86), // all of the digest
+		"U$S$JieIDLzLM" + strings.Repeat("a", 43),
+		"U$P$JieIDLzLM1.casuzKLbobPfVWSJ1qb/",
+		"$S$", "U$S$", "U$P$5",
+		":pbkdf2:sha512:4000001:64:AAAA:" + padded(digest(64)),
+		":pbkdf2:sha256:2500001:128:AAAA:" + padded(digest(128)), // four blocks
+		":pbkdf2:sha256:10000:64:AAAA:" + padded(digest(128)),
+		":pbkdf2:whirlpool:10000:64:AAAA:" + padded(digest(64)),
+		":pbkdf2:sha512:30000:64::" + padded(digest(64)),
+		":pbkdf2:sha512:30000:8:AAAA:" + padded(digest(8)),
+		":pbkdf2-legacyA:!sha512:30000:64!salt!AAAA!" + padded(digest(64)), // a salt of the MD5
+		":pbkdf2-legacyB:!sha512:30000:64!!AAAA!" + padded(digest(64)),     // none
+		":pbkdf2-legacyB:!sha512:30000:64:salt:AAAA!" + padded(digest(64)),
+		":pbkdf2-legacyB:!",
+		":B::" + hex.EncodeToString(digest(16)),
+		":B:salt:" + hex.EncodeToString(digest(15)),
+		":bcrypt:16$corpusSaltCorpusSaltCu$Aa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		":bcrypt:09$corpusSaltCorpusSaltCu$Aa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		":bcrypt:9$corpusSaltCorpusSaltC$uAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		":argon2:$argon2id$v=19$m=1048576,t=4,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+		hex.EncodeToString(digest(32)) + ":salt:3_32_4_1073741824",
+		hex.EncodeToString(digest(32)) + ":salt:3_32_1000_67108864",
+		hex.EncodeToString(digest(32)) + ":salt:3_32_2_67108865",
+		hex.EncodeToString(digest(32)) + ":salt:3_16_2_67108864",
+		hex.EncodeToString(digest(16)) + ":salt:2",
+		hex.EncodeToString(digest(32)) + ":salt:2:3_32_2_67108864", // Argon2id twice
+		hex.EncodeToString(digest(32)) + ":salt:0:0:0:1",
+		hex.EncodeToString(digest(32)) + ":salt::1",
+		hex.EncodeToString(digest(32)) + ":salt:4",
+		hex.EncodeToString(digest(32)) + "::1", // no salt
+		hex.EncodeToString(digest(32)) + "::2",
+		hex.EncodeToString(digest(32)) + ":salt:0", // the length of the other function
+		hex.EncodeToString(digest(16)) + ":salt:1",
+		hex.EncodeToString(digest(32)) + ":" + strings.Repeat("s", 129) + ":1",
+		"$wp$2y$" + megabyte, "1|$2y$" + megabyte, "$S$" + megabyte, ":pbkdf2:" + megabyte, ":B:" + megabyte, "s2:" + megabyte, "{SSHA}" + megabyte,
+		"{PBKDF2}" + strings.Repeat("$", 1<<20), "$bcrypt$" + megabyte, hex.EncodeToString(digest(16)) + strings.Repeat(":", 1<<20),
 		"$2b$" + megabyte, "$argon2id$" + megabyte, "$pbkdf2$" + megabyte, "$scrypt$" + megabyte, "$6$rounds=" + megabyte,
 		"$P$" + megabyte, "pbkdf2_sha256$" + megabyte, "scrypt$" + strings.Repeat("$", 1<<20), "scrypt:" + strings.Repeat(":", 1<<20),
 		"{scrypt}" + megabyte, "{sha256}" + megabyte, "{SHA-1}{" + megabyte, "{ldap}{SSHA}" + megabyte, "sha256$" + megabyte, "AQAAAA" + megabyte, "$fbscrypt$" + megabyte,
@@ -351,7 +478,10 @@ func TestUnknown(t *testing.T) {
 	for _, encoded := range []string{
 		"", "!", "!" + strings.Repeat("a", 40), "*", "*0", "x", "password", "{noop}password", "{MD5}password", "{SHA-1}5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8",
 		"{SHA-256}" + strings.Repeat("0", 64), "{MD4}{c2FsdA==}" + strings.Repeat("0", 32), "{ldap}{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
-		"{SSHA}" + strings.Repeat("A", 38) + "==", "{BCRYPT}$2a$05$JJ6JL3CXvVqPKnW05V0Bw.utrZJzUG758UYfLyWImZ2MZ7Xj5y/S2", "{}password", "{bcrypt", "{SHA-1}",
+		"{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "{SHA256}XohImNooBHFR0OVvjcYpJ3NgPQ1qq73WKhHvch0VQtg=", "{MD5}X03MO1qnZdYdgyfeuILPmQ==", "{CRYPT}xyHashedByDES", "{CRYPT}$1$salt$qJH7.N4xYta3aEG/dfqo/0",
+		"{sSHA}7Hi/7Q/rqAlbDNMBhGDTfWWZkDVYpRcgqPSWXg==", "{CLEARTEXT}password", ":A:5f4dcc3b5aa765d61d8327deb882cf99", ":B", "$wp$P$BKabEE3pcFfjZ0bpl1HpaiBng6Mug6/", "$wp", "$wp$2b$10$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		"4|$2y$10$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy", "1|5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8", "1|", "$S", "U$", "U$2y$10$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
+		"67a1e09bb1f83f5007dc119c14d663aa:salt", "67A1E09BB1F83F5007DC119C14D663AA:salt:0", "$pbkdf2-sha384$i=1000,l=32$AAAAAAAAAAAAAAAAAAAAAA$AAAA", "pbkdf2", "s2", "{BCRYPT}$2a$05$JJ6JL3CXvVqPKnW05V0Bw.utrZJzUG758UYfLyWImZ2MZ7Xj5y/S2", "{}password", "{bcrypt", "{SHA-1}",
 		"5f4dcc3b5aa765d61d8327deb882cf99", "sha224$salt$" + strings.Repeat("0", 56), "plain$$password", "unsalted_md5$", "$1$salt$qJH7.N4xYta3aEG/dfqo/0", "$y$j9T$salt$digest",
 		"$2x$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e", "$argon2d$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 		"{bcrypt}{bcrypt}$2a$05$JJ6JL3CXvVqPKnW05V0Bw.utrZJzUG758UYfLyWImZ2MZ7Xj5y/S2", "bcrypt$$bcrypt-sha256$2b,5$STD3kG1bDkgaS1bxUiB9nu$jB1EIz5dR79FjiL6C0I1WZM97P43O0W",
@@ -437,6 +567,13 @@ func TestCryptPasswordLength(t *testing.T) {
 		{"$P$IieIDLzLM1.casuzKLbobPfVWSJ1qb/", 256},
 		{"$H$HieIDLzLM1.casuzKLbobPfVWSJ1qb/", 512},
 		{"$P$6ieIDLzLM1.casuzKLbobPfVWSJ1qb/", 4096},
+		{"$S$D" + strings.Repeat("a", 51), 512},
+		{"$S$I" + strings.Repeat("a", 51), 256},
+		{"U$S$I" + strings.Repeat("a", 51), 256},
+		{"{CRYPT}$6$rounds=656000" + sha512, 409},
+		{"{SHA512-CRYPT}$6$rounds=656000" + sha512, 409},
+		{"$pbkdf2-sha256$i=5000000,l=64$AAAAAAAAAAAAAAAAAAAAAA$" + base64.RawStdEncoding.EncodeToString(make([]byte, 64)), 4096},
+		{"$scrypt$n=16384,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + base64.RawStdEncoding.EncodeToString(make([]byte, 64)), 4096},
 		{"pbkdf2_sha256$10000000$salt$" + base64.StdEncoding.EncodeToString(make([]byte, 32)), 4096},
 	} {
 		if err := legacyhash.All().Verify(ctx, row.encoded, strings.Repeat("p", row.longest)); !errors.Is(err, context.Canceled) {

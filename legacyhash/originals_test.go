@@ -12,7 +12,7 @@ import (
 )
 
 // originals reads a file of hashes that the original software made: see testdata/README.md.
-func originals[Row any](t *testing.T, name string, least int) (rows []Row) {
+func originals[Row any](t testing.TB, name string, least int) (rows []Row) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/" + name)
 	if err != nil {

@@ -1,6 +1,8 @@
 package legacyhash_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -56,6 +58,47 @@ func TestFirebase(t *testing.T) {
 	}
 }
 
+// PBKDF2 reads digests of the length that the host names, with salts and digests in the encoding that
+// it names, and nothing else.
+func TestPBKDF2(t *testing.T) {
+	t.Parallel()
+	const password = "correct horse battery staple"
+	salt := []byte("sixteen bytes of")
+	sum := func(salt string, size int) []byte { return pbkdf2Sum(sha256.New, password, []byte(salt), 7, size) }
+	for name, row := range map[string]struct {
+		cfg    legacyhash.PBKDF2Config
+		joined string
+	}{
+		"the defaults":     {legacyhash.PBKDF2Config{}, fmt.Sprintf("%x$%x", salt, sum(hex.EncodeToString(salt), 32))},
+		"text, 50 bytes":   {legacyhash.PBKDF2Config{Size: 50, Salt: legacyhash.Text}, fmt.Sprintf("%x$%x", salt, sum(hex.EncodeToString(salt), 50))},
+		"hex, 16 bytes":    {legacyhash.PBKDF2Config{Size: 16, Salt: legacyhash.Hex}, fmt.Sprintf("%x$%x", salt, sum(string(salt), 16))},
+		"hex, 512 bytes":   {legacyhash.PBKDF2Config{Size: 512, Salt: legacyhash.Hex, Digest: legacyhash.Hex}, fmt.Sprintf("%x$%x", salt, sum(string(salt), 512))},
+		"base64, 50 bytes": {legacyhash.PBKDF2Config{Size: 50, Salt: legacyhash.Base64, Digest: legacyhash.Base64}, padded(salt) + "$" + padded(sum(string(salt), 50))},
+		"base64, 48 bytes": {legacyhash.PBKDF2Config{Size: 48, Salt: legacyhash.Base64, Digest: legacyhash.Base64}, padded(salt) + "$" + padded(sum(string(salt), 48))},
+	} {
+		h, encoded := columns(t, row.cfg), "pbkdf2:sha256:7$"+row.joined
+		if err := h.Verify(t.Context(), encoded, password); err != nil {
+			t.Errorf("%s: %s: %v", name, encoded, err)
+		}
+		if err := h.Verify(t.Context(), encoded, password+"x"); err != auth.ErrMismatch {
+			t.Errorf("%s: %s with another password: %v", name, encoded, err)
+		}
+		for i := range encoded {
+			if err := h.Verify(t.Context(), encoded[:i], password); !errors.Is(err, auth.ErrMalformedHash) && !errors.Is(err, auth.ErrUnknownHash) {
+				t.Errorf("%s: %s: %v, want ErrMalformedHash", name, encoded[:i], err)
+			}
+		}
+		for _, twin := range []string{encoded + "=", encoded + "00", strings.Replace(encoded, "sha256", "md5", 1), strings.Replace(encoded, ":7$", "$", 1), strings.Replace(encoded, "$", "$$", 1)} {
+			if err := h.Verify(t.Context(), twin, password); !errors.Is(err, auth.ErrMalformedHash) {
+				t.Errorf("%s: %s: %v, want ErrMalformedHash", name, twin, err)
+			}
+		}
+	}
+	if err := columns(t, legacyhash.PBKDF2Config{}).Verify(t.Context(), "$pbkdf2-sha256$7$salt$digest", password); err != auth.ErrUnknownHash {
+		t.Errorf("a hash of another form: %v, want ErrUnknownHash", err)
+	}
+}
+
 // Firebase reads the hashes of npm's firebase-scrypt, an independent implementation of Firebase's
 // scheme.
 func TestFirebaseScrypt(t *testing.T) {
@@ -92,6 +135,15 @@ func TestSettings(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "auth: legacyhash."+field) {
 			t.Errorf("the error does not name %s: %v", field, err)
 		}
+	}
+	_, columnsErr := legacyhash.PBKDF2(legacyhash.PBKDF2Config{Size: 15, Salt: "utf-8", Digest: legacyhash.Text})
+	for _, field := range []string{"Size", "Salt", "Digest"} {
+		if columnsErr == nil || !strings.Contains(columnsErr.Error(), "auth: legacyhash.PBKDF2Config."+field) {
+			t.Errorf("the error does not name PBKDF2Config.%s: %v", field, columnsErr)
+		}
+	}
+	if _, err := legacyhash.PBKDF2(legacyhash.PBKDF2Config{Size: 513}); err == nil {
+		t.Error("digests of 513 bytes are accepted")
 	}
 	var fault *auth.ConfigError
 	if !errors.As(err, &fault) || strings.Contains(err.Error(), firebaseKey[:20]) {

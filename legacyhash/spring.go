@@ -24,8 +24,8 @@ func spring() []format {
 		{own: after("{MD5}{"), verify: keyed(springDigest(md5.New))},
 		{own: after("{SHA-1}{"), verify: keyed(springDigest(sha1.New))},
 		{own: after("{SHA-256}{"), verify: keyed(springDigest(sha256.New))},
-		{own: after("{ldap}{SSHA}"), verify: keyed(springSSHA)},
-		{own: after("{ldap}{ssha}"), verify: keyed(springSSHA)},
+		{own: after("{ldap}{SSHA}"), verify: keyed(saltAtEnd(sha1.New))},
+		{own: after("{ldap}{ssha}"), verify: keyed(saltAtEnd(sha1.New))},
 	}
 }
 
@@ -122,19 +122,4 @@ func springDigest(newHash func() hash.Hash) func(string) (recipe, error) {
 		}
 		return saltedDigest(newHash().Size(), digest, salt, func(password string) []byte { return hashed(newHash, password+"{"+text+"}") })
 	}
-}
-
-// springSSHA reads digest and salt in base64, the hashes of LdapShaPasswordEncoder: SHA-1 of
-// password and salt, which RFC 2307 has without the salt. LDAP directories write salts of 4 to 16
-// bytes, and Spring of 8.
-func springSSHA(rest string) (recipe, error) {
-	b, err := fromBase64(standardBase64, rest)
-	if err != nil {
-		return recipe{}, err
-	}
-	if len(b) < sha1.Size+4 || len(b) > sha1.Size+16 {
-		return recipe{}, errLength
-	}
-	digest, salt := b[:sha1.Size], b[sha1.Size:]
-	return saltedDigest(sha1.Size, digest, salt, func(password string) []byte { return hashed(sha1.New, password+string(salt)) })
 }

@@ -28,7 +28,7 @@ const (
 	argon2Factor    = 8        // memory and work of a stored hash, in those of a new one
 	argon2MaxMemory = 1 << 21  // KiB: RFC 9106's first recommendation
 	argon2MaxPasses = 20       //
-	argon2MaxLanes  = 16       // threads
+	argon2MaxLanes  = 255      // threads; x/crypto takes no more
 	argon2MaxWork   = 4 << 20  // KiB times passes: libsodium's "sensitive", about 4 s
 	argon2MinMemory = 7168     // KiB: lowest that OWASP lists
 	argon2MinWork   = 5 * 7168 // KiB times passes: lowest that OWASP lists
@@ -48,6 +48,9 @@ const (
 // checked: [Limit] bounds how many there are at once. A mismatch with a hash of less work takes as
 // long as one with a hash of the current work, so that during an upgrade of a table the time does not
 // tell who has a new hash.
+//
+// Stored hashes may have their parameters in the order t, m, p, as AdonisJS wrote them. Spaces after a
+// stored hash are ignored, because a column of type CHAR pads with them. See decision 0112.
 type Argon2id struct {
 	params argon2Params // zero: Argon2idOWASP
 	memory int          // KiB that a stored hash may take, if that is more than argon2Factor allows
@@ -66,7 +69,7 @@ type argon2Params struct {
 // NewArgon2id returns an Argon2id whose new hashes have the given parameters: [Argon2idOWASP] (the same
 // as ""), [Argon2idRFC9106First], [Argon2idRFC9106Second], or others in the same notation, such as the
 // result of [Argon2id.Calibrate]. The lower bound is m=7168,t=5,p=1, or as much work with more memory.
-// The upper bound is m=2097152, t=20, p=16, and 4194304 for m times t.
+// The upper bound is m=2097152, t=20, p=255, and 4194304 for m times t.
 //
 // Stored hashes are read up to 8 times the memory and 8 times the work (m times t) of new ones, or of
 // [Argon2idOWASP] if that is more, within the same upper bounds: an attacker may have written to the
@@ -189,7 +192,11 @@ func parseArgon2(encoded string) (h argon2Hash, err error) {
 	if !h.id && !strings.HasPrefix(encoded, "$argon2i$") {
 		return argon2Hash{}, ErrUnknownHash
 	}
-	parsed, err := phc.Parse(encoded)
+	encoded, err = phc.Unpad(encoded)
+	var parsed phc.Hash
+	if err == nil {
+		parsed, err = phc.Parse(encoded)
+	}
 	switch {
 	case err != nil:
 	case parsed.Version == "" || parsed.Version == "16": // well-formed, but another algorithm
@@ -206,6 +213,9 @@ func parseArgon2(encoded string) (h argon2Hash, err error) {
 }
 
 func (h *argon2Hash) parse(parsed phc.Hash) (err error) {
+	if p := parsed.Params; len(p) == 3 && p[0].Name == "t" {
+		p[0], p[1] = p[1], p[0]
+	}
 	if h.argon2Params, err = newArgon2Params(parsed); err != nil {
 		return err
 	}
@@ -213,9 +223,9 @@ func (h *argon2Hash) parse(parsed phc.Hash) (err error) {
 		return err
 	}
 	h.digest, err = argon2Bytes(parsed.Digest, argon2MinDigest)
-	// All sizes in use are multiples of 4. So a digest with a byte more or less is found broken
-	// before any hashing.
-	if err == nil && len(h.digest)%4 != 0 {
+	// All sizes in use are even. So a digest with a byte more or less is found broken before any
+	// hashing.
+	if err == nil && len(h.digest)%2 != 0 {
 		err = errors.New("argon2 digest of an odd size")
 	}
 	return err

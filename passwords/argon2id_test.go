@@ -20,7 +20,7 @@ func TestNewArgon2id(t *testing.T) {
 	for _, params := range []string{
 		"", passwords.Argon2idOWASP, passwords.Argon2idRFC9106First, passwords.Argon2idRFC9106Second,
 		"m=47104,t=1,p=1", "m=12288,t=3,p=1", "m=9216,t=4,p=1", "m=7168,t=5,p=1", // what else OWASP lists
-		"m=1048576,t=4,p=16", "m=209715,t=20,p=1",
+		"m=1048576,t=4,p=16", "m=19456,t=2,p=255", "m=209715,t=20,p=1",
 	} {
 		if _, err := passwords.NewArgon2id(params); err != nil {
 			t.Errorf("NewArgon2id(%q): %v", params, err)
@@ -28,7 +28,7 @@ func TestNewArgon2id(t *testing.T) {
 	}
 	for _, params := range []string{
 		"m=7167,t=20,p=1", "m=7168,t=4,p=1", "m=35839,t=1,p=1", "m=64,t=1,p=1", // too weak
-		"m=2097153,t=1,p=1", "m=19456,t=21,p=1", "m=19456,t=2,p=17", "m=1048577,t=4,p=1", // too costly
+		"m=2097153,t=1,p=1", "m=19456,t=21,p=1", "m=19456,t=2,p=256", "m=1048577,t=4,p=1", // too costly
 		"m=19456,t=0,p=1", "m=19456,t=2,p=0", "m=19456,t=2,p=257", "m=0,t=2,p=1",
 		"m=4294986752,t=2,p=1", "m=-19456,t=2,p=1", "m=019456,t=2,p=1", "m=19456, t=2, p=1",
 		"m=19456", "m=19456,t=2", "t=2,m=19456,p=1", "m=19456,t=2,p=1,x=1", "m=19456,t=2,p=1$", "v=19$m=19456,t=2,p=1",
@@ -104,6 +104,7 @@ func TestArgon2idGrammar(t *testing.T) {
 		"digest of 65 bytes":    {change(argon2Digest, "$"+strings.Repeat("a", 86)+"A"), passwords.ErrMalformedHash},
 		"digest of 31 bytes":    {change(argon2Digest, "$"+strings.Repeat("a", 41)+"A"), passwords.ErrMalformedHash},
 		"digest of 33 bytes":    {change(argon2Digest, "$"+strings.Repeat("a", 44)), passwords.ErrMalformedHash},
+		"digest of 50 bytes":    {change(argon2Digest, "$"+strings.Repeat("a", 66)+"Q"), passwords.ErrMismatch}, // Gitea's
 		"digest of 16 bytes":    {change(argon2Digest, "$"+strings.Repeat("a", 21)+"Q"), passwords.ErrMismatch},
 		"digest of 64 bytes":    {change(argon2Digest, "$"+strings.Repeat("a", 85)+"Q"), passwords.ErrMismatch},
 		"a key ID":              {change("p=1", "p=1,keyid=x"), passwords.ErrMalformedHash},
@@ -118,7 +119,18 @@ func TestArgon2idGrammar(t *testing.T) {
 		"a megabyte of dollars": {"$argon2id$" + strings.Repeat("$", 1<<20), passwords.ErrMalformedHash},
 		"1 GiB and 1 KiB":       {change("m=64", "m=1048577"), passwords.ErrMalformedHash},
 		"t=21":                  {change("t=1", "t=21"), passwords.ErrMalformedHash},
-		"p=17":                  {change("p=1", "p=17"), passwords.ErrMalformedHash},
+		"p=8":                   {change("p=1", "p=8"), passwords.ErrMismatch},
+		"p=9":                   {change("p=1", "p=9"), passwords.ErrMalformedHash}, // 64 KiB are not 8 for each lane
+		"p=255":                 {change("m=64,t=1,p=1", "m=2040,t=1,p=255"), passwords.ErrMismatch},
+		"p=256":                 {change("m=64,t=1,p=1", "m=2048,t=1,p=256"), passwords.ErrMalformedHash},
+		"order t, m, p":         {change("m=64,t=1,p=1", "t=1,m=64,p=1"), nil},
+		"order p, m, t":         {change("m=64,t=1,p=1", "p=1,m=64,t=1"), passwords.ErrMalformedHash},
+		"order t, p, m":         {change("m=64,t=1,p=1", "t=1,p=1,m=64"), passwords.ErrMalformedHash},
+		"t and t":               {change("m=64,t=1,p=1", "t=1,t=1,p=1"), passwords.ErrMalformedHash},
+		"padded by CHAR(128)":   {argon2Text + strings.Repeat(" ", 128-len(argon2Text)), nil},
+		"padded, other digest":  {change("CVIZ", "CVIA") + " ", passwords.ErrMismatch},
+		"a line break":          {argon2Text + "\n", passwords.ErrMalformedHash},
+		"padding, a line break": {argon2Text + " \r\n", passwords.ErrMalformedHash},
 		"m=15,p=2":              {change("m=64,t=1,p=1", "m=15,t=1,p=2"), passwords.ErrMalformedHash},
 		"1 GiB, five passes":    {change("m=64,t=1", "m=1048576,t=5"), passwords.ErrMalformedHash},
 		"t=1000000":             {change("t=1", "t=1000000"), passwords.ErrMalformedHash},
@@ -160,7 +172,7 @@ func TestArgon2idBounds(t *testing.T) {
 		want   error
 	}{
 		{"default", passwords.Argon2id{}, "m=8,t=1,p=1", context.Canceled},
-		{"default", passwords.Argon2id{}, "m=155648,t=2,p=16", context.Canceled}, // 8 times memory and work
+		{"default", passwords.Argon2id{}, "m=155648,t=2,p=255", context.Canceled}, // 8 times memory and work
 		{"default", passwords.Argon2id{}, "m=155649,t=1,p=1", passwords.ErrMalformedHash},
 		{"default", passwords.Argon2id{}, "m=155648,t=3,p=1", passwords.ErrMalformedHash},
 		{"default", passwords.Argon2id{}, "m=15564,t=20,p=1", context.Canceled},
@@ -189,7 +201,7 @@ func TestArgon2idBounds(t *testing.T) {
 	if _, err := fastArgon2id.Hash(ctx, "password"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Hash: %v", err)
 	}
-	for _, stored := range []string{"", "x", "m=2097153,t=1,p=1", "m=64,t=21,p=1", "m=64,t=1,p=17"} {
+	for _, stored := range []string{"", "x", "m=2097153,t=1,p=1", "m=64,t=21,p=1", "m=2048,t=1,p=256"} {
 		_, err := passwords.NewArgon2id("", "m=64,t=1,p=1", stored)
 		if fault, ok := errors.AsType[*cfgerr.Error](err); !ok || fault.Field != "passwords.NewArgon2id.stored" {
 			t.Errorf("stored %q: %v, want a fault of it", stored, err)
@@ -201,19 +213,22 @@ func TestArgon2idNeedsRehash(t *testing.T) {
 	t.Parallel()
 	with := func(params string) string { return testkit.Replaced(argon2Text, "m=64,t=1,p=1", params) }
 	for encoded, want := range map[string]bool{
-		with("m=19456,t=2,p=1"):               false,
-		with("m=19456,t=2,p=4"):               false, // lanes are threads, not strength
-		with("m=19456,t=1,p=1"):               true,
-		with("m=19455,t=2,p=1"):               true,
-		with("m=9728,t=4,p=1"):                true, // as much work in half the memory
-		with("m=12288,t=3,p=1"):               true,
-		with("m=19456,t=3,p=1"):               false,
-		with(passwords.Argon2idRFC9106Second): false,
-		with(passwords.Argon2idRFC9106First):  false, // fewer passes, and a hundred times the memory
-		with("m=38911,t=1,p=1"):               true,
-		with("m=38912,t=1,p=1"):               false,
-		with("m=4194304,t=1000000,p=1"):       false, // absurd, but not weaker
-		with("m=4294967296,t=1,p=1"):          true,  // no hash at all
+		with("m=19456,t=2,p=1"):                                               false,
+		with("m=19456,t=2,p=4"):                                               false, // lanes are threads, not strength
+		with("m=19456,t=2,p=255"):                                             false,
+		with("t=2,m=19456,p=1"):                                               false,
+		with("m=19456,t=2,p=1") + "   ":                                       false, // or each login would write it anew
+		with("m=19456,t=1,p=1"):                                               true,
+		with("m=19455,t=2,p=1"):                                               true,
+		with("m=9728,t=4,p=1"):                                                true, // as much work in half the memory
+		with("m=12288,t=3,p=1"):                                               true,
+		with("m=19456,t=3,p=1"):                                               false,
+		with(passwords.Argon2idRFC9106Second):                                 false,
+		with(passwords.Argon2idRFC9106First):                                  false, // fewer passes, and a hundred times the memory
+		with("m=38911,t=1,p=1"):                                               true,
+		with("m=38912,t=1,p=1"):                                               false,
+		with("m=4194304,t=1000000,p=1"):                                       false, // absurd, but not weaker
+		with("m=4294967296,t=1,p=1"):                                          true,  // no hash at all
 		testkit.Replaced(with("m=19456,t=2,p=1"), "argon2id", "argon2i"):      true,
 		testkit.Replaced(with("m=19456,t=2,p=1"), "v=19", "v=16"):             true,
 		testkit.Replaced(with("m=19456,t=2,p=1"), argon2Salt, "$c29tZXNhbHQ"): true, // 8 bytes

@@ -32,6 +32,8 @@ const (
 // passlib's $bcrypt-sha256$: bcrypt of the password's HMAC-SHA256 under the salt. Its zero value has
 // cost 12.
 //
+// Spaces after a stored hash are ignored, because a column of type CHAR pads with them.
+//
 // No password is ever cut. Verify returns an [*Error] if the password has more than 72 bytes and the
 // hash is plain bcrypt. Hash and Verify return one if the password contains a NUL, which bcrypt cannot
 // distinguish from the end. A mismatch with a hash of lower cost takes as long as one with a hash of
@@ -150,13 +152,16 @@ type bcryptHash struct {
 }
 
 func parseBcrypt(encoded string) (h bcryptHash, err error) {
+	encoded, err = phc.Unpad(encoded)
+	plain := len(encoded) >= 4 && encoded[:2] == "$2" && strings.IndexByte("aby", encoded[2]) >= 0 && encoded[3] == '$'
 	switch {
-	case len(encoded) >= 4 && encoded[:2] == "$2" && strings.IndexByte("aby", encoded[2]) >= 0 && encoded[3] == '$':
-		err = h.parsePlain(encoded)
-	case strings.HasPrefix(encoded, bcryptSHA256Prefix):
-		err = h.parseSHA256(encoded)
-	default:
+	case !plain && !strings.HasPrefix(encoded, bcryptSHA256Prefix):
 		return bcryptHash{}, ErrUnknownHash
+	case err != nil:
+	case plain:
+		err = h.parsePlain(encoded)
+	default:
+		err = h.parseSHA256(encoded)
 	}
 	// Strict decoding requires the spare bits of the last character to be zero. It skips line breaks,
 	// but then too few bytes result.

@@ -171,6 +171,9 @@ func TestBcryptGrammar(t *testing.T) {
 		"sha256: spare bits, digest":  change(sha256Text, "PbS", "PbT"),
 		"sha256: short digest":        sha256Text[:len(sha256Text)-1],
 		"sha256: trailing newline":    sha256Text + "\n",
+		"a line break after padding":  plainText + "  \r\n",
+		"a tab":                       plainText + "\t",
+		"a space and a byte":          plainText + " x",
 		"sha256: a megabyte":          sha256Text + strings.Repeat("x", 1<<20),
 		"version 1: variant 2y":       change(sha256Old, "2b", "2y"),
 		"version 1: rounds 05":        change(sha256Old, ",5", ",05"),
@@ -195,9 +198,19 @@ func TestBcryptGrammar(t *testing.T) {
 			}
 		}
 	}
-	for _, encoded := range []string{plainText, change(plainText, "2b", "2a"), change(plainText, "2b", "2y"), sha256Text, sha256Old} {
+	for _, encoded := range []string{
+		plainText, change(plainText, "2b", "2a"), change(plainText, "2b", "2y"), sha256Text, sha256Old,
+		plainText + strings.Repeat(" ", 12), sha256Text + " ", // padded by a column of type CHAR
+	} {
 		if err := fast.Verify(t.Context(), encoded, "not it"); err != passwords.ErrMismatch {
 			t.Errorf("%q: %v, want ErrMismatch", encoded, err)
+		}
+		password := "password"
+		if strings.HasPrefix(encoded, "$2") {
+			password = corpusPassword
+		}
+		if err := fast.Verify(t.Context(), encoded, password); err != nil {
+			t.Errorf("%q with its password: %v", encoded, err)
 		}
 	}
 }
@@ -214,8 +227,10 @@ func TestBcryptNeedsRehash(t *testing.T) {
 		plain("04"): true, plain("10"): true, plain("11"): false, plain("12"): false, plain("15"): false, plain("31"): false,
 		long("4"): true, long("10"): true, long("11"): false, long("15"): false,
 		strings.Replace(sha256Old, ",5", ",15", 1): true,
-		"":        true,
-		"unknown": true,
+		plain("11") + "   ":                        false, // or each login would write the hash anew
+		plain("10") + "   ":                        true,
+		"":                                         true,
+		"unknown":                                  true,
 	} {
 		if got := eleven.NeedsRehash(encoded); got != want {
 			t.Errorf("NeedsRehash(%q) = %v", encoded, got)

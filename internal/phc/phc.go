@@ -76,6 +76,19 @@ func Parse(encoded string) (h Hash, err error) {
 	return h, nil
 }
 
+// ErrWhiteSpace is the error of [Unpad].
+var ErrWhiteSpace = errors.New("the hash ends in a line break or a tab; trim it before you load it")
+
+// Unpad returns an encoded hash without the spaces with which a database pads a column of type CHAR.
+// If the rest ends in a line break or a tab, it also returns [ErrWhiteSpace].
+func Unpad(encoded string) (string, error) {
+	encoded = strings.TrimRight(encoded, " ")
+	if strings.TrimRight(encoded, "\t\n\r") != encoded {
+		return encoded, ErrWhiteSpace
+	}
+	return encoded, nil
+}
+
 // String returns the encoded form.
 func (h Hash) String() string {
 	var b strings.Builder
