@@ -22,6 +22,7 @@ var (
 	errMalformed = fmt.Errorf("%w: not a compact JWS in canonical base64url", ErrInvalidToken)
 	errHeader    = fmt.Errorf("%w: header refused", ErrInvalidToken)
 	errSignature = fmt.Errorf("%w: signature", ErrInvalidToken)
+	errNoMatch   = fmt.Errorf("%w: the header names none of the keys, and the only one for its algorithm did not sign", ErrUnknownKey)
 	errType      = fmt.Errorf("%w: type", ErrInvalidToken)
 	errClaims    = fmt.Errorf("%w: malformed claims", ErrInvalidToken)
 	errBound     = fmt.Errorf("%w: bound to a key, not a bearer token", ErrInvalidToken)

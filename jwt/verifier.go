@@ -224,7 +224,7 @@ func (v *Verifier) genuine(token string) (*Principal, error) {
 
 	p, id := table.find(token)
 	if p == nil {
-		opened, err := snap.ring.Open(token)
+		opened, err := snap.ring.Open(token, false)
 		if err != nil {
 			return nil, tokenError(err)
 		}
@@ -284,6 +284,8 @@ func tokenError(err error) error {
 		return errHeader
 	case jose.ErrUnknownKey:
 		return ErrUnknownKey
+	case jose.ErrNoMatch:
+		return errNoMatch
 	case jose.ErrSignature:
 		return errSignature
 	}
