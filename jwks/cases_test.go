@@ -180,7 +180,13 @@ func TestNoIssuer(t *testing.T) {
 			cfg.Tokens.IssuerFunc = func(p *jwt.Principal, keyID string) bool { return p.Issuer() == "" && keyID == "1" }
 		},
 	} {
+		before := i.requests()
 		v := i.verifier(t, change)
+		if name != "a function" { // which decides when the token was verified
+			if _, err := v.Verify(t.Context(), key.token(t, "https://other.test")); !errors.Is(err, auth.ErrInvalidToken) || i.requests() != before {
+				t.Errorf("%s, token of another issuer: got %v after %d requests, want ErrInvalidToken after none", name, err, i.requests()-before)
+			}
+		}
 		accepted(t, v, token)
 		if p, err := v.Verify(t.Context(), key.token(t, "https://other.test")); !errors.Is(err, auth.ErrInvalidToken) {
 			t.Errorf("%s, token of another issuer: got %v, %v, want ErrInvalidToken", name, p, err)

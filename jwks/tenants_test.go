@@ -124,6 +124,18 @@ func TestEntraTenants(t *testing.T) {
 			}
 		}
 	}
+	all := jwks.EntraTenants("client", func(string) bool { return true })
+	all.Transport = i
+	everybody, err := jwks.New(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted(t, everybody, tenantToken(t, shared, tenantB))
+	for _, id := range []string{"{tenantid}", "common", "", "x/" + tenantA, strings.ToUpper(tenantA), tenantA[:35], tenantA + "0", strings.ReplaceAll(tenantA, "-", ""), strings.Replace(tenantA, "-", "0", 1)} {
+		if p, err := everybody.Verify(t.Context(), tenantToken(t, shared, id)); !errors.Is(err, auth.ErrInvalidToken) {
+			t.Errorf("the tenant %q: got %v, %v, want ErrInvalidToken", id, p, err)
+		}
+	}
 	token := tenantToken(t, shared, tenantA)
 	accepted(t, v, token)
 	banned.Store(tenantA)
