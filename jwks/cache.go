@@ -1,10 +1,12 @@
 package jwks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -40,6 +42,11 @@ type cache struct {
 	logger   *slog.Logger
 
 	held atomic.Pointer[held] // nil before the first successful fetch
+
+	// keyIssuer has the member issuer of each JWK, by the ID of the key: of the keys in the ring, and
+	// of those that they replaced, because a request may still use the ring as it was.
+	keyIssuer  atomic.Pointer[map[string]string]
+	lastIssuer map[string]string // of the keys in the ring alone; only a fetch uses it
 
 	// prints identifies the keys of the ring; only a fetch uses it. If a fetched set is equal, the
 	// ring is not replaced, so that its table of verified tokens stays.
@@ -91,7 +98,7 @@ const (
 
 func newCache(cfg *Config, s *source, ring *jwt.KeyRing) *cache {
 	return &cache{
-		source: s, issuer: cfg.Tokens.Issuer, ring: ring, refresh: cfg.Refresh,
+		source: s, issuer: cmp.Or(cfg.Tokens.Issuer, cfg.KeysURL), ring: ring, refresh: cfg.Refresh,
 		cooldown: cfg.Cooldown, maxStale: cfg.MaxStale, timeout: cfg.Timeout, logger: cfg.Logger,
 	}
 }
@@ -130,6 +137,14 @@ func (c *cache) run(f *fetch) {
 	set, err := c.source.fetch(ctx)
 	changed := err == nil && !slices.Equal(c.prints, set.prints)
 	if changed {
+		issuers := maps.Clone(set.issuer)
+		for id, issuer := range c.lastIssuer {
+			if _, again := issuers[id]; !again {
+				issuers[id] = issuer
+			}
+		}
+		c.lastIssuer = set.issuer
+		c.keyIssuer.Store(&issuers)
 		err = c.ring.Replace(set.keys[0], set.keys[1:]...)
 	}
 	if err == nil {
@@ -221,6 +236,14 @@ func (c *cache) failure() error {
 		Err:   fmt.Errorf("%w: %w", jwt.ErrKeysUnavailable, c.err),
 		After: max(time.Until(c.retryAt), time.Second),
 	}
+}
+
+// issuerOf returns the member issuer of the JWK of a key, or "" if it has none.
+func (c *cache) issuerOf(keyID string) string {
+	if issuers := c.keyIssuer.Load(); issuers != nil {
+		return (*issuers)[keyID]
+	}
+	return ""
 }
 
 func (c *cache) log(level slog.Level, message string, attrs ...slog.Attr) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"os"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/jwks"
@@ -29,22 +30,64 @@ func ExampleNew() {
 	// Output: https://id.example.com/realms/acme
 }
 
-// Sign in with Google: the tokens are ID tokens for the application that requested them, and
-// another host than the issuer publishes the keys.
+// A product without a function of its own, here SAP XSUAA: its tokens bring the address of a key in
+// their header, which is ignored, and have the client ID among their audiences. Its ID tokens differ
+// in their scopes alone, so routes ask for a scope.
 func ExampleConfig() {
-	google, err := jwks.New(jwks.Config{
+	xsuaa, err := jwks.New(jwks.Config{
 		Tokens: jwt.VerifierConfig{
-			Issuer:   "https://accounts.google.com",
-			Audience: "1234567890-web.apps.googleusercontent.com",
-			Types:    []string{"JWT"},
+			Issuer:           "https://acme.authentication.eu10.hana.ondemand.com/oauth/token",
+			Audience:         "sb-my-api!t1234",
+			Types:            []string{"JWT"},
+			IgnoreKeyHeaders: true,
 		},
-		KeyHosts: []string{"www.googleapis.com"},
+		KeysURL: "https://acme.authentication.eu10.hana.ondemand.com/token_keys",
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(google.Issuer())
-	// Output: https://accounts.google.com
+	guard, err := auth.NewMiddleware(xsuaa, auth.MiddlewareConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("GET /xsuaa", guard.RequireScope("my-api!t1234.Read")(http.NotFoundHandler()))
+	fmt.Println(xsuaa.Issuer())
+	// Output: https://acme.authentication.eu10.hana.ondemand.com/oauth/token
+}
+
+// A project of Supabase that has moved from its legacy secret to an asymmetric key. Tokens of both
+// kinds have the same iss.
+func ExampleSupabase() {
+	supabase := jwks.Supabase("https://abcdefghijkl.supabase.co")
+	after, err := jwks.New(supabase)
+	if err != nil {
+		log.Fatal(err)
+	}
+	legacy := os.Getenv("SUPABASE_JWT_SECRET")
+	if legacy == "" {
+		legacy = "jL8x2QmVt5nRkYw0pHcZsGd7BfUeA3iO" // for this example
+	}
+	secret, err := jwt.NewSecretKey([]byte(legacy))
+	if err != nil {
+		log.Fatal(err)
+	}
+	rules := supabase.Tokens
+	if rules.Keys, err = jwt.NewVerifyingKeyRing(secret); err != nil {
+		log.Fatal(err)
+	}
+	before, err := jwt.NewVerifier(rules)
+	if err != nil {
+		log.Fatal(err)
+	}
+	verifier, err := jwt.Either(before, after) // the one that fetches keys is second
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := auth.NewMiddleware(verifier, auth.MiddlewareConfig{}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("tokens under the secret and under the key")
+	// Output: tokens under the secret and under the key
 }
 
 // A service that accepts its own tokens and those of two tenants. Each token is verified only by

@@ -3,6 +3,7 @@ package jwks
 import (
 	"strings"
 
+	"github.com/seed-e36e2130/auth/cfgerr"
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
@@ -10,7 +11,7 @@ import (
 // documentation and refuse its other tokens, as far as their claims differ. See decision 0031.
 //
 // The result is an ordinary Config, which a host may change where its issuer is configured
-// otherwise. No setting says whether the caller is a person: [jwt.Principal.Kind] is KindUser for
+// otherwise. New reports a parameter that cannot be right. No setting says whether the caller is a person: [jwt.Principal.Kind] is KindUser for
 // all of them. A host that distinguishes services reads the product's own claims.
 
 // Keycloak returns the settings for a realm, whose URL is like
@@ -39,11 +40,15 @@ func Keycloak(realmURL, audience string) Config {
 // RBAC as roles, or to the name of a claim that an Action writes.
 // https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
 func Auth0(domain, audience string) Config {
-	return Config{Tokens: jwt.VerifierConfig{
+	cfg := Config{Tokens: jwt.VerifierConfig{
 		Issuer:   "https://" + domain + "/",
 		Audience: audience,
 		Types:    []string{"JWT", "at+jwt"},
 	}}
+	if _, ok := parseHost(domain); !ok {
+		cfg.refuse("Auth0", domain, "must be the domain of the tenant alone, as in acme.eu.auth0.com, without https:// and /")
+	}
+	return cfg
 }
 
 // Entra returns the settings for an API that is registered in one tenant of Microsoft Entra ID, by
@@ -51,10 +56,39 @@ func Auth0(domain, audience string) Config {
 // tokens (requestedAccessTokenVersion). Scopes come from scp and roles from the app roles. ID
 // tokens, which may have the same client ID as audience, are refused because they lack azp.
 //
-// The tenants "common", "organizations" and "consumers" stand for many issuers and do not work
-// here. Use one verifier for each tenant, and [jwt.AnyOf].
+// The tenants "common", "organizations" and "consumers" stand for many issuers: see [EntraTenants].
 // https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
 func Entra(tenantID, clientID string) Config {
+	tenantID = strings.ToLower(tenantID)
+	cfg := entra(tenantID, clientID)
+	if !isGUID(tenantID) {
+		cfg.refuse("Entra", tenantID, "must be the ID of one tenant, a GUID, which its tokens have in iss; for many tenants use jwks.EntraTenants")
+	}
+	return cfg
+}
+
+// EntraTenants returns the settings for an API that accepts the tokens of many tenants of Microsoft
+// Entra ID. allow says whether a tenant is allowed, by its ID, a GUID in lower case. It is called on
+// each use of a token, also before the token is verified, from many goroutines: let it look at
+// memory. What [Entra] says of tokens holds here.
+//
+// The iss of a token must be that of the tenant in its claim tid, and a key that is published for
+// one tenant verifies no token of another. A subject is unique only within its tenant: store
+// [jwt.Principal.Issuer] beside [jwt.Principal.Subject]. Personal Microsoft accounts are the tenant
+// 9188040d-6c67-4c5b-b112-36a304b66dad. For another cloud than the public one change the hosts in
+// Tokens.Issuer, which keeps its {tenantid}, and in KeysURL.
+// https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-issuer
+func EntraTenants(clientID string, allow func(tenantID string) bool) Config {
+	cfg := entra(tenantID, clientID)
+	cfg.KeysURL = "https://login.microsoftonline.com/common/discovery/v2.0/keys"
+	cfg.Tokens.RequiredClaims["tid"] = ""
+	if cfg.tenants = allow; allow == nil {
+		cfg.refuse("EntraTenants", "", "allow is nil: it says which tenants are allowed")
+	}
+	return cfg
+}
+
+func entra(tenantID, clientID string) Config {
 	return Config{Tokens: jwt.VerifierConfig{
 		Issuer:         "https://login.microsoftonline.com/" + tenantID + "/v2.0",
 		Audience:       clientID,
@@ -73,8 +107,8 @@ func Entra(tenantID, clientID string) Config {
 // resource and Tokens.AudienceClaim to "".
 // https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
 func Cognito(userPoolID, clientID string, otherClientIDs ...string) Config {
-	region, _, _ := strings.Cut(userPoolID, "_")
-	return Config{Tokens: jwt.VerifierConfig{
+	region, _, ok := strings.Cut(userPoolID, "_")
+	cfg := Config{Tokens: jwt.VerifierConfig{
 		Issuer:         "https://cognito-idp." + region + ".amazonaws.com/" + userPoolID,
 		Audience:       clientID,
 		OtherAudiences: otherClientIDs,
@@ -83,6 +117,10 @@ func Cognito(userPoolID, clientID string, otherClientIDs ...string) Config {
 		RolesClaim:     []string{"cognito:groups"},
 		RequiredClaims: map[string]string{"token_use": "access"},
 	}}
+	if !ok {
+		cfg.refuse("Cognito", userPoolID, "must be the ID of a user pool, as in eu-central-1_Ab1Cd2Ef3")
+	}
+	return cfg
 }
 
 // Supabase returns the settings for the users of a project, whose URL is like
@@ -101,4 +139,76 @@ func Supabase(projectURL string) Config {
 			RequiredClaims: map[string]string{"role": "authenticated", "session_id": ""},
 		},
 	}
+}
+
+// Clerk returns the settings for the session tokens of an instance, by its Frontend API URL, like
+// "https://clerk.example.com" or "https://verb-noun-00.clerk.accounts.dev". Session tokens have no
+// aud. Their azp is the origin of the page that asked for them, and must be origin or one of
+// otherOrigins, like "https://app.example.com". Requests that browsers send without an Origin, and
+// native apps, get tokens without azp: set Tokens.DangerouslyNoAudience to accept those.
+//
+// Tokens have version 2, and sessions with a pending task, such as choosing an organisation, are
+// refused by their sts. The role is that in the active organisation, without the prefix "org:". For
+// tokens of version 1, which have no sts, remove it from Tokens.RequiredClaims and set
+// Tokens.RolesClaim to {"org_role"}.
+// https://clerk.com/docs/guides/sessions/session-tokens
+// https://clerk.com/docs/guides/sessions/manual-jwt-verification
+func Clerk(frontendAPI, origin string, otherOrigins ...string) Config {
+	issuer := strings.TrimSuffix(frontendAPI, "/")
+	return Config{
+		KeysURL: issuer + "/.well-known/jwks.json",
+		Tokens: jwt.VerifierConfig{
+			Issuer:         issuer,
+			Audience:       origin,
+			OtherAudiences: otherOrigins,
+			AudienceClaim:  "azp",
+			Types:          []string{"JWT"},
+			RolesClaim:     []string{"o", "rol"},
+			RequiredClaims: map[string]string{"sid": "", "sts": "active"},
+		},
+	}
+}
+
+// Zitadel returns the settings for an instance, whose URL is like "https://acme.zitadel.cloud". The
+// audience is the ID of the project, if clients ask for it by scope, or the client ID of the API.
+// The application must have the access token type JWT. ID tokens are refused because they lack jti.
+//
+// Roles are those of the project, whatever organisation granted them, if the project asserts them.
+// For the roles of one project, set Tokens.RolesClaim to {"urn:zitadel:iam:org:project:ID:roles"}.
+// https://zitadel.com/docs/apis/openidoauth/claims
+func Zitadel(instanceURL, audience string) Config {
+	return Config{Tokens: jwt.VerifierConfig{
+		Issuer:         strings.TrimSuffix(instanceURL, "/"),
+		Audience:       audience,
+		Types:          []string{"JWT", "at+jwt"},
+		RolesClaim:     []string{"urn:zitadel:iam:org:project:roles"},
+		RequiredClaims: map[string]string{"jti": ""},
+	}}
+}
+
+// Okta returns the settings for a custom authorization server, whose URL is like
+// "https://acme.okta.com/oauth2/default". The audience is the one of the server, as in
+// "api://default". Tokens of the org authorization server, whose URL ends with the domain, are for
+// Okta alone: the URL is refused. Scopes come from scp. ID tokens are refused because they lack cid.
+//
+// The subject of a user is the login name, which can change; the claim uid is the user's ID. Groups
+// are in the token if a claim for them is configured: set Tokens.RolesClaim to its name.
+// https://developer.okta.com/docs/guides/validate-access-tokens
+func Okta(serverURL, audience string) Config {
+	cfg := Config{Tokens: jwt.VerifierConfig{
+		Issuer:         strings.TrimSuffix(serverURL, "/"),
+		Audience:       audience,
+		Types:          []string{jwt.NoType, "JWT", "at+jwt"}, // custom servers write none
+		ScopeClaim:     "scp",
+		RequiredClaims: map[string]string{"cid": ""},
+	}}
+	if !strings.Contains(serverURL, "/oauth2/") {
+		cfg.refuse("Okta", serverURL, "must be the URL of a custom authorization server, as in https://acme.okta.com/oauth2/default")
+	}
+	return cfg
+}
+
+// refuse has New report a parameter of the function that made the Config.
+func (cfg *Config) refuse(function, value, reason string) {
+	cfg.fault = &cfgerr.Error{Field: "jwks." + function, Value: value, Reason: reason}
 }

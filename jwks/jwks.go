@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seed-e36e2130/auth/cfgerr"
@@ -23,7 +24,7 @@ type Config struct {
 
 	// KeysURL is where the issuer publishes its JWK set. If it is empty, the URL comes from the
 	// issuer's metadata (OpenID Connect Discovery 1.0 section 4). Issuer must then be an https URL,
-	// and the metadata must repeat it byte for byte.
+	// and the metadata must repeat it byte for byte. Tokens without one Issuer need KeysURL.
 	KeysURL string
 
 	// KeyHosts are further hosts, as in "keys.example.com" or "10.0.0.1:8443", that the metadata
@@ -66,15 +67,22 @@ type Config struct {
 	// Logger gets a message when keys have changed, could not be fetched, or are refused. nil:
 	// [slog.Default].
 	Logger *slog.Logger
+
+	tenants func(id string) bool // of EntraTenants
+	fault   *cfgerr.Error        // of a parameter of a function named after a product; nil: none
 }
 
 // Verifier is a [jwt.TokenVerifier] for the tokens of one issuer, whose keys it fetches. It is safe
 // for concurrent use. It needs no Close: only a fetch outlives a request, and it ends within
 // Timeout.
 type Verifier struct {
-	issuer string
-	tokens *jwt.Verifier
-	keys   *cache
+	issuer    string
+	noIssuer  bool     // whether a token without iss is accepted
+	anyIssuer bool     // whether a function of the host decides about iss
+	tenants   *tenants // nil: there is one issuer
+	isEntra   bool
+	tokens    *jwt.Verifier
+	keys      *cache
 }
 
 // New returns a verifier, or every fault of cfg, joined, each an [*cfgerr.Error]. It does not fetch
@@ -90,26 +98,46 @@ func New(cfg Config) (*Verifier, error) {
 	default:
 		faults.Add("RSAAlgorithm", alg, "must be one of RS256 to PS512")
 	}
-
+	if cfg.fault != nil {
+		faults.Join(cfg.fault)
+	}
+	v := &Verifier{
+		issuer: cfg.Tokens.Issuer, noIssuer: cfg.Tokens.DangerouslyNoIssuer, anyIssuer: cfg.Tokens.IssuerFunc != nil,
+		isEntra: strings.HasPrefix(cfg.Tokens.Issuer, "https://login.microsoftonline."),
+	}
+	if (v.noIssuer || v.anyIssuer) && v.issuer == "" {
+		faults.Require("KeysURL", cfg.KeysURL != "")
+	}
+	if v.isEntra && cfg.fault == nil && isManyTenants(v.issuer) {
+		faults.Add("Tokens.Issuer", v.issuer, "stands for many tenants, whose tokens have other names in iss: use jwks.EntraTenants")
+	}
 	ring := new(jwt.KeyRing)
 	if cfg.Tokens.Keys != nil {
 		faults.Add("Tokens.Keys", "", "must be nil: the keys are fetched")
 	}
-	cfg.Tokens.Keys = ring
-	if cfg.Tokens.ScopeClaim == "" {
-		cfg.Tokens.ScopeClaim = "scope" // other issuers write an array there, too
+	rules := cfg.Tokens
+	rules.Keys = ring
+	if rules.ScopeClaim == "" {
+		rules.ScopeClaim = "scope" // other issuers write an array there, too
 	}
-	tokens, err := jwt.NewVerifier(cfg.Tokens)
+	if cfg.tenants != nil {
+		v.tenants = &tenants{issuer: v.issuer, allow: cfg.tenants}
+		if !strings.Contains(v.issuer, tenantID) || v.anyIssuer {
+			faults.Add("Tokens.Issuer", v.issuer, "must have "+tenantID+" in the place of the tenant's ID, without IssuerFunc")
+		}
+		rules.Issuer = ""
+		rules.IssuerFunc = func(p *jwt.Principal, keyID string) bool { return v.tenants.isIssuer(p, v.keys.issuerOf(keyID)) }
+		rules.Check = v.tenants.check(rules.Check)
+	}
+	tokens, err := jwt.NewVerifier(rules)
 	faults.Join(err)
 	source := newSource(&cfg, &faults)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	return &Verifier{
-		issuer: cfg.Tokens.Issuer,
-		tokens: tokens,
-		keys:   newCache(&cfg, source, ring),
-	}, nil
+	v.keys = newCache(&cfg, source, ring)
+	v.tokens = tokens
+	return v, nil
 }
 
 // Verify returns the principal of a token that is genuine and valid now.
@@ -133,7 +161,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*jwt.Principal, er
 	p, err := v.tokens.Verify(ctx, token)
 	due, unknown := held.isDue(now), errors.Is(err, jwt.ErrUnknownKey)
 	if !due && !unknown {
-		return p, err
+		return p, v.explained(err, token)
 	}
 	if err != nil {
 		if foreign := v.checkIssuer(token); foreign != nil {
@@ -179,10 +207,30 @@ func (v *Verifier) checkIssuer(token string) error {
 	switch {
 	case err != nil:
 		return errMalformed
-	case unverified != v.issuer:
-		return errIssuer
+	case v.anyIssuer, v.noIssuer && unverified == "":
+		return nil
+	case v.tenants != nil && v.tenants.of(unverified) != "":
+		if !v.tenants.allow(v.tenants.of(unverified)) {
+			return errTenant
+		}
+		return nil
+	case unverified == v.issuer && v.tenants == nil:
+		return nil
+	case v.isEntra && isEntraV1(unverified):
+		return errEntraV1
 	}
-	return nil
+	return errIssuer
+}
+
+// explained returns err, or a better reason for it if the token is one of Entra's version 1, which
+// lacks other claims as well.
+func (v *Verifier) explained(err error, token string) error {
+	if v.isEntra && errors.Is(err, jwt.ErrInvalidToken) {
+		if unverified, _ := jose.UnverifiedText(token, "iss"); isEntraV1(unverified) {
+			return errEntraV1
+		}
+	}
+	return err
 }
 
 var (
@@ -190,5 +238,6 @@ var (
 	errMalformed = fmt.Errorf("%w: malformed", jwt.ErrInvalidToken)
 )
 
-// Issuer returns the issuer whose tokens v verifies: the key for v in the map of [jwt.AnyOf].
+// Issuer returns the issuer whose tokens v verifies: the key for v in the map of [jwt.AnyOf]. The
+// verifier of [EntraTenants] has no one issuer, and cannot be in that map: see [jwt.Either].
 func (v *Verifier) Issuer() string { return v.issuer }

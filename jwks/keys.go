@@ -19,10 +19,11 @@ const maxKeys = 100
 
 // keySet holds the usable keys of a set that an issuer published.
 type keySet struct {
-	keys   []jwt.Key     // never empty
-	prints []string      // fingerprint, algorithm and ID of each key, sorted: equal for equal keys in any order
-	faults []error       // one for each key that was refused
-	maxAge time.Duration // how long the response may be cached; -1 if it does not say
+	keys   []jwt.Key         // never empty
+	issuer map[string]string // member issuer of each JWK that has one, by the ID of the key (Microsoft Entra)
+	prints []string          // fingerprint, algorithm, ID and issuer of each key, sorted: equal for equal keys in any order
+	faults []error           // one for each key that was refused
+	maxAge time.Duration     // how long the response may be cached; -1 if it does not say
 }
 
 // parseKeySet reads the JWK set of another issuer. See decision 0022.
@@ -36,7 +37,7 @@ type keySet struct {
 // rsaAlgorithm applies to RSA keys whose JWK names no algorithm. The error is errNoKeys if the set is
 // well-formed and no key is left.
 func parseKeySet(text, rsaAlgorithm string) (keySet, error) {
-	text, faults, err := withoutSecrets(text)
+	text, issuer, faults, err := withoutSecrets(text)
 	if err != nil {
 		return keySet{}, err
 	}
@@ -67,7 +68,7 @@ func parseKeySet(text, rsaAlgorithm string) (keySet, error) {
 		}
 		faults = append(faults, fmt.Errorf("key %q: the set has the same key for another algorithm than %s", refused.ID(), refused.Algorithm()))
 	}
-	set := keySet{faults: faults, maxAge: -1}
+	set := keySet{issuer: issuer, faults: faults, maxAge: -1}
 	for _, k := range usable {
 		key, err := verifyingKey(k)
 		if err != nil {
@@ -75,7 +76,7 @@ func parseKeySet(text, rsaAlgorithm string) (keySet, error) {
 			continue
 		}
 		set.keys = append(set.keys, key)
-		set.prints = append(set.prints, strings.Join([]string{k.Fingerprint(), k.Algorithm(), k.ID()}, " "))
+		set.prints = append(set.prints, strings.Join([]string{k.Fingerprint(), k.Algorithm(), k.ID(), issuer[k.ID()]}, " "))
 	}
 	if len(set.keys) == 0 {
 		return keySet{}, fmt.Errorf("%w: %w", errNoKeys, errors.Join(set.faults...))
@@ -89,9 +90,10 @@ var errNoKeys = errors.New("the JWK set has no usable key")
 
 // withoutSecrets returns the set without the keys that have a private member, and an error for each
 // of them: anybody who can fetch such a key can sign with it. The numbers of the other keys get their
-// one spelling: see canonicalNumbers.
-func withoutSecrets(text string) (public string, faults []error, err error) {
+// one spelling: see canonicalNumbers. issuer has the members issuer by the IDs of the keys.
+func withoutSecrets(text string) (public string, issuer map[string]string, faults []error, err error) {
 	var keep []string
+	issuer = map[string]string{}
 	count, hasKeys := 0, false
 	err = strictjson.Object(text, func(name, value string) error {
 		if name != "keys" {
@@ -102,12 +104,21 @@ func withoutSecrets(text string) (public string, faults []error, err error) {
 			if count++; count > maxKeys {
 				return fmt.Errorf("more than %d keys", maxKeys)
 			}
-			private := false
+			private, id, its := false, "", ""
 			// ParseSet reports an element that is not an object.
-			_ = strictjson.Object(element, func(name, _ string) error {
+			_ = strictjson.Object(element, func(name, value string) error {
 				private = private || slices.Contains(privateMembers, name)
+				switch name {
+				case "kid":
+					id, _ = strictjson.Text(value)
+				case "issuer":
+					its, _ = strictjson.Text(value)
+				}
 				return nil
 			})
+			if its != "" {
+				issuer[id] = its
+			}
 			if private {
 				faults = append(faults, fmt.Errorf("key %d: a secret or private key is published; its issuer must replace it", count-1))
 				element = `{"kty":"withheld"}` // an unknown type, which is skipped; the other keys keep their numbers
@@ -117,15 +128,15 @@ func withoutSecrets(text string) (public string, faults []error, err error) {
 		})
 	})
 	if err != nil {
-		return "", nil, fmt.Errorf("not a JWK set: %w", err)
+		return "", nil, nil, fmt.Errorf("not a JWK set: %w", err)
 	}
 	switch {
 	case !hasKeys:
-		return "", nil, errors.New("not a JWK set: it has no keys")
+		return "", nil, nil, errors.New("not a JWK set: it has no keys")
 	case count == 0:
-		return "", nil, fmt.Errorf("%w: it has no keys", errNoKeys)
+		return "", nil, nil, fmt.Errorf("%w: it has no keys", errNoKeys)
 	}
-	return `{"keys":[` + strings.Join(keep, ",") + `]}`, faults, nil
+	return `{"keys":[` + strings.Join(keep, ",") + `]}`, issuer, faults, nil
 }
 
 // canonicalNumbers returns a JWK in which the numbers of the key have no padding, and those of an RSA
@@ -176,13 +187,14 @@ var numberMembers = []string{"n", "e", "x", "y"}
 // 2 that make a JWK private or secret.
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
-// verifyingKey returns k as the key of package jwt that can only verify.
+// verifyingKey returns k as the key of package jwt that can only verify. A JWK without kid stays a key
+// without an ID of its own.
 func verifyingKey(k *jose.Key) (jwt.Key, error) {
 	key, err := jwt.NewVerifyingKey(k.Public())
 	if err == nil {
 		key, err = key.WithAlgorithm(k.Algorithm())
 	}
-	if err == nil {
+	if err == nil && k.HasID() {
 		key, err = key.WithID(k.ID())
 	}
 	return key, err

@@ -57,8 +57,8 @@ func newSource(cfg *Config, faults *cfgerr.Faults) *source {
 		}
 	}
 	for _, host := range cfg.KeyHosts {
-		u, err := url.Parse("https://" + host)
-		if err != nil || u.Host != host || host == "" {
+		u, ok := parseHost(host)
+		if !ok {
 			faults.Add("KeyHosts", host, "must be a host or host:port")
 			continue
 		}
@@ -71,7 +71,7 @@ func newSource(cfg *Config, faults *cfgerr.Faults) *source {
 		return s
 	}
 	if s.issuer == "" {
-		return s // jwt.NewVerifier reports it
+		return s // New or jwt.NewVerifier reports it
 	}
 	u, err := s.check(s.issuer)
 	switch {
@@ -101,6 +101,12 @@ func (s *source) check(text string) (*url.URL, error) {
 		return u, nil
 	}
 	return nil, errors.New("must be https, or http on this machine")
+}
+
+// parseHost returns the URL of a host, which may have a port.
+func parseHost(host string) (u *url.URL, ok bool) {
+	u, err := url.Parse("https://" + host)
+	return u, err == nil && u.Host == host && host != ""
 }
 
 // hostOf returns the host of u in the form in which hosts are compared: in lower case, and without

@@ -17,6 +17,8 @@ import (
 // A subject is unique only within its issuer: callers of two issuers may have the same
 // [Principal.Subject]. Store [Principal.Issuer] beside it.
 //
+// For two verifiers of one issuer, and for tokens without iss, see [Either].
+//
 // It returns a [*cfgerr.Error] if there is no issuer, an empty one, or one without a verifier, and if
 // a secret in the ring of a [Verifier] or [Issuer] is a public key of another's at this time. Verify
 // refuses tokens of other issuers with [ErrInvalidToken].
@@ -33,34 +35,48 @@ func AnyOf(byIssuer map[string]TokenVerifier) (TokenVerifier, error) {
 			faults.Add("jwt.AnyOf", issuer, "has no verifier")
 		}
 	}
-	checkSecrets(&faults, byIssuer)
+	checkSecrets(&faults, "jwt.AnyOf", byIssuer)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	return anyOf(maps.Clone(byIssuer)), nil
 }
 
-// checkSecrets adds a fault for each issuer that has a public key of any issuer as a secret: then
-// anybody who has the public key could sign tokens of that issuer (CVE-2015-9235).
-func checkSecrets(faults *cfgerr.Faults, byIssuer map[string]TokenVerifier) {
-	keys := make(map[string][]*jose.Key)
+// checkSecrets adds a fault for each verifier that has a public key of any of them as a secret: then
+// anybody who has the public key could sign tokens for it (CVE-2015-9235).
+func checkSecrets(faults *cfgerr.Faults, field string, byName map[string]TokenVerifier) {
 	var all []*jose.Key
-	for issuer, v := range byIssuer {
-		if own, ok := v.(*Issuer); ok && own != nil {
-			v = own.verifier
+	for _, v := range byName {
+		all = append(all, keysOf(v)...)
+	}
+	for name, v := range byName {
+		if slices.ContainsFunc(keysOf(v), func(secret *jose.Key) bool { return slices.ContainsFunc(all, secret.Spells) }) {
+			faults.Add(field, name, "has a secret that is a public key")
 		}
-		if v, ok := v.(*Verifier); ok && v != nil {
+	}
+}
+
+// keysOf returns the keys that v has at this time, as far as v is a verifier of this package.
+func keysOf(v TokenVerifier) (keys []*jose.Key) {
+	switch v := v.(type) {
+	case *Issuer:
+		if v != nil {
+			return keysOf(v.verifier)
+		}
+	case *Verifier:
+		if v != nil {
 			if s := v.keys.snapshot(); s != nil {
-				keys[issuer] = s.keys
-				all = append(all, s.keys...)
+				return s.keys
 			}
 		}
-	}
-	for issuer, secrets := range keys {
-		if slices.ContainsFunc(secrets, func(secret *jose.Key) bool { return slices.ContainsFunc(all, secret.Spells) }) {
-			faults.Add("jwt.AnyOf", issuer, "has a secret that is a public key")
+	case *either:
+		return append(slices.Clone(keysOf(v.first)), keysOf(v.second)...)
+	case anyOf:
+		for _, v := range v {
+			keys = append(keys, keysOf(v)...)
 		}
 	}
+	return keys
 }
 
 type anyOf map[string]TokenVerifier

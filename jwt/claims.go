@@ -1,11 +1,11 @@
 package jwt
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/seed-e36e2130/auth/internal/clock"
 	"github.com/seed-e36e2130/auth/internal/strictjson"
@@ -27,21 +27,43 @@ func shadows(name string) bool {
 	return slices.ContainsFunc(registeredClaims, func(r string) bool { return strings.EqualFold(r, name) })
 }
 
-// claimNames says where an issuer puts the claims whose place can be set, and which claims it must
-// set.
+// claimNames says where an issuer puts the claims whose place can be set, which forms of them are
+// read, and which claims it must set.
 type claimNames struct {
-	audience string
-	scope    string
-	scopes   bool              // whether scope may be an array
-	roles    []string          // names that lead through objects to the array
-	required map[string]string // value by name; "": any text but the empty one
+	subject       string
+	numberSubject bool // whether subject may be a number
+	audience      string
+	scope         string
+	scopes        bool              // whether scope may be an array
+	roles         []string          // names that lead through objects to the roles
+	rolesNamed    bool              // whether the host named them: then malformed roles are not passed over
+	required      map[string]string // value by name; "": any text but the empty one
+
+	errSubject, errNumericSubject, errAudience, errScope, errRoles error // the claim is malformed
 }
 
-var defaultClaimNames = claimNames{audience: "aud", scope: "scope", roles: []string{"roles"}}
+var defaultClaimNames = newClaimNames(VerifierConfig{})
+
+func newClaimNames(cfg VerifierConfig) *claimNames {
+	n := &claimNames{
+		subject: cmp.Or(cfg.SubjectClaim, "sub"), numberSubject: cfg.NumericSubject,
+		audience: cmp.Or(cfg.AudienceClaim, "aud"),
+		scope:    cmp.Or(cfg.ScopeClaim, "scope"), scopes: cfg.ScopeClaim != "",
+		roles: []string{"roles"}, rolesNamed: len(cfg.RolesClaim) > 0,
+		required: maps.Clone(cfg.RequiredClaims),
+	}
+	if n.rolesNamed {
+		n.roles = slices.Clone(cfg.RolesClaim)
+	}
+	n.errSubject, n.errAudience, n.errScope = malformed(n.subject), malformed(n.audience), malformed(n.scope)
+	n.errNumericSubject = malformed(n.subject + " is a number, which NumericSubject accepts")
+	n.errRoles = malformed(strings.Join(n.roles, "."))
+	return n
+}
 
 // parsePrincipal reads claims whose signature was verified. Which of them are required, and what they
 // must say, is decided by the verifier: see accept.
-func parsePrincipal(payload string, names claimNames) (*Principal, error) {
+func parsePrincipal(payload string, names *claimNames) (*Principal, error) {
 	payload = strings.Trim(payload, " \t\r\n") // white space of JSON
 	r := claimsReader{names: names, p: &Principal{
 		payload: payload, expiry: clock.Absent, notBefore: clock.Absent, issuedAt: clock.Absent, authTime: clock.Absent,
@@ -60,17 +82,19 @@ func parsePrincipal(payload string, names claimNames) (*Principal, error) {
 	return r.p, nil
 }
 
-// claimsReader reads the members of a payload into a principal.
+// claimsReader reads the members of a payload into a principal. An optional claim of another form
+// than the specified one, such as null, counts as absent, because an issuer may give its name another
+// meaning. See decision 0113.
 type claimsReader struct {
-	names    claimNames
+	names    *claimNames
 	p        *Principal
 	required int // required claims that were found
 }
 
 // read reads one member.
 func (r *claimsReader) read(name, value string) error {
-	if !r.readNamed(name, value) {
-		return errClaims
+	if err := r.readNamed(name, value); err != nil {
+		return err
 	}
 	if want, is := r.names.required[name]; is {
 		if text, _ := strictjson.Text(value); text == "" || want != "" && text != want {
@@ -79,153 +103,82 @@ func (r *claimsReader) read(name, value string) error {
 		r.required++
 	}
 	switch {
-	case name == "cnf":
+	case name == "cnf" && value != null: // whatever it is: the token is bound to it
 		return errBound
-	case name == "aud" && r.names.audience != "aud": // a reader of aud would have to refuse it
+	case name == "aud" && r.names.audience != "aud" && value != null: // a reader of aud would have to refuse it
 		return errAudience
-	case !r.readRegistered(name, value):
-		return errClaims
+	case name == "sub" && r.names.subject != "sub" && value != null: // a reader of sub would see another subject
+		return errTwoSubjects
+	}
+	return r.readRegistered(name, value)
+}
+
+// readNamed reads a claim whose place can be set.
+func (r *claimsReader) readNamed(name, value string) error {
+	ok := true
+	if name == r.names.subject && value != null {
+		if r.p.subject, ok = strictjson.Text(value); !ok {
+			if r.p.subject, ok = numericSubject(value); !ok {
+				return r.names.errSubject
+			}
+			if !r.names.numberSubject {
+				return r.names.errNumericSubject
+			}
+		}
+	}
+	if name == r.names.scope && value != null {
+		if r.p.scope, ok = scopeText(value, r.names.scopes); !ok {
+			return r.names.errScope
+		}
+	}
+	if name == r.names.roles[0] {
+		if r.p.roles, ok = rolesAt(value, r.names.roles[1:]); !ok && r.names.rolesNamed {
+			return r.names.errRoles
+		}
+	}
+	if name == r.names.audience && value != null {
+		if r.p.audience = value; !isText(value) && !isTexts(value) {
+			return r.names.errAudience
+		}
 	}
 	return nil
 }
 
-// readNamed reads a claim whose place can be set. It returns false if the claim is malformed.
-func (r *claimsReader) readNamed(name, value string) bool {
-	ok := true
-	if name == r.names.scope {
-		r.p.scope, ok = scopeText(value, r.names.scopes)
-	}
-	if name == r.names.roles[0] && ok {
-		r.p.roles, ok = rolesAt(value, r.names.roles[1:])
-	}
-	if name == r.names.audience && ok {
-		r.p.audience, ok = value, isText(value) || isTexts(value)
-	}
-	return ok
-}
-
-// readRegistered reads a claim that has one place. It returns false if the claim is malformed.
-func (r *claimsReader) readRegistered(name, value string) (ok bool) {
-	p := r.p
+// readRegistered reads a claim that has one place.
+func (r *claimsReader) readRegistered(name, value string) error {
+	p, ok := r.p, true
 	switch name {
-	case "sub":
-		p.subject, ok = strictjson.Text(value)
 	case "iss":
 		p.issuer, ok = strictjson.Text(value)
+		ok = ok || value == null
 	case "exp":
 		p.expiry, ok = parseInstant(value)
 	case "nbf":
 		p.notBefore, ok = parseInstant(value)
 	case "iat":
 		p.issuedAt, ok = parseInstant(value)
+	case "act":
+		p.actor, ok = actorOf(value)
 	case "auth_time":
-		p.authTime, ok = parseInstant(value)
+		if at, ok := parseInstant(value); ok {
+			p.authTime = at
+		}
 	case "jti":
-		p.tokenID, ok = strictjson.Text(value)
+		p.tokenID, _ = strictjson.Text(value)
 	case "sid":
-		p.sessionID, ok = strictjson.Text(value)
+		p.sessionID, _ = strictjson.Text(value)
 	case "acr":
-		p.acr, ok = strictjson.Text(value)
+		p.acr, _ = strictjson.Text(value)
 	case "amr":
 		if isTexts(value) { // some issuers write objects, which prove no method that AMR could name
 			p.amr = value
 		}
-		ok = true
-	case "act":
-		p.actor, ok = actorOf(value)
 	case "sub_profile":
-		var kind string
-		kind, ok = strictjson.Text(value)
+		kind, _ := strictjson.Text(value)
 		p.kind = Kind(kind)
-	default:
-		ok = true
 	}
-	return ok
-}
-
-func isText(value string) bool { _, ok := strictjson.Text(value); return ok }
-
-func isTexts(value string) bool {
-	return strictjson.Array(value, func(element string) error {
-		if !isText(element) {
-			return errClaims
-		}
-		return nil
-	}) == nil
-}
-
-// IsScope reports whether s is a scope-token of RFC 6749 section 3.3.
-func IsScope(s string) bool {
-	for _, c := range []byte(s) {
-		if c <= ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf-1 {
-			return false
-		}
+	if !ok {
+		return errMalformedClaim[name]
 	}
-	return s != ""
-}
-
-// scopeText reads the string of RFC 8693 section 4.2 or, if allowed, the array of strings that some
-// issuers write.
-func scopeText(value string, mayBeArray bool) (string, bool) {
-	if s, ok := strictjson.Text(value); ok {
-		return s, true
-	}
-	if !mayBeArray || !isTexts(value) {
-		return "", false
-	}
-	words := texts(value)
-	if slices.ContainsFunc(words, func(w string) bool { return !IsScope(w) }) {
-		return "", false // an element with a space must not count as two scopes
-	}
-	return strings.Join(words, " "), true
-}
-
-// rolesAt returns the array of strings that path leads to. If the path ends early there are no roles;
-// if it ends at something else, ok is false and the token is refused.
-func rolesAt(value string, path []string) (array string, ok bool) {
-	if len(path) == 0 {
-		return value, isTexts(value)
-	}
-	ok = true
-	err := strictjson.Object(value, func(name, inner string) error {
-		if name == path[0] {
-			array, ok = rolesAt(inner, path[1:])
-		}
-		return nil
-	})
-	return array, ok && err == nil
-}
-
-// actorOf reads the act claim of RFC 8693 section 4.1. An actor without a sub would look like no
-// actor at all, so it is refused.
-func actorOf(value string) (sub string, ok bool) {
-	err := strictjson.Object(value, func(name, inner string) error {
-		if name == "sub" {
-			sub, ok = strictjson.Text(inner)
-		}
-		return nil
-	})
-	return sub, ok && err == nil && sub != ""
-}
-
-// parseInstant reads a JSON number, integer or not, of the years 1 to 9999.
-func parseInstant(value string) (clock.Instant, bool) {
-	if len(value) <= 12 { // whole seconds, as nearly all are
-		n, whole := clock.Instant(0), true
-		for _, c := range []byte(value) {
-			whole = whole && '0' <= c && c <= '9'
-			n = n*10 + clock.Instant(c-'0')
-		}
-		if whole {
-			return n * clock.Second, n <= clock.Max/clock.Second
-		}
-	}
-	if c := value[0]; c != '-' && (c < '0' || c > '9') {
-		return 0, false // a string, a literal, an array or an object
-	}
-	f, err := strconv.ParseFloat(value, 64)
-	if err != nil || f < float64(clock.Min/clock.Second) || f > float64(clock.Max/clock.Second) {
-		return 0, false
-	}
-	return clock.Instant(f * float64(clock.Second)), true
+	return nil
 }

@@ -18,17 +18,27 @@ var (
 // Reasons for a refusal, for logs. All are ErrInvalidToken. They are created once, so that a refusal
 // costs nothing, and none contains a part of the token.
 var (
-	errTooLong   = fmt.Errorf("%w: longer than 8192 bytes", ErrInvalidToken)
-	errMalformed = fmt.Errorf("%w: not a compact JWS in canonical base64url", ErrInvalidToken)
-	errHeader    = fmt.Errorf("%w: header refused", ErrInvalidToken)
-	errSignature = fmt.Errorf("%w: signature", ErrInvalidToken)
-	errType      = fmt.Errorf("%w: type", ErrInvalidToken)
-	errClaims    = fmt.Errorf("%w: malformed claims", ErrInvalidToken)
-	errBound     = fmt.Errorf("%w: bound to a key, not a bearer token", ErrInvalidToken)
-	errSubject   = fmt.Errorf("%w: no subject", ErrInvalidToken)
-	errIssuer    = fmt.Errorf("%w: issuer", ErrInvalidToken)
-	errRequired  = fmt.Errorf("%w: required claim", ErrInvalidToken)
-	errAudience  = fmt.Errorf("%w: audience", ErrInvalidToken)
-	errNoExpiry  = fmt.Errorf("%w: no expiry", ErrInvalidToken)
-	errNotYet    = fmt.Errorf("%w: not valid yet", ErrInvalidToken)
+	errTooLong     = fmt.Errorf("%w: longer than 8192 bytes", ErrInvalidToken)
+	errMalformed   = fmt.Errorf("%w: not a compact JWS in canonical base64url", ErrInvalidToken)
+	errHeader      = fmt.Errorf("%w: header refused", ErrInvalidToken)
+	errSignature   = fmt.Errorf("%w: signature", ErrInvalidToken)
+	errNoMatch     = fmt.Errorf("%w: the header names none of the keys, and the only one for its algorithm did not sign", ErrUnknownKey)
+	errType        = fmt.Errorf("%w: type", ErrInvalidToken)
+	errClaims      = fmt.Errorf("%w: malformed claims", ErrInvalidToken)
+	errTwoSubjects = fmt.Errorf("%w: a sub beside the claim that is read in its place", ErrInvalidToken)
+	errBound       = fmt.Errorf("%w: bound to a key, not a bearer token", ErrInvalidToken)
+	errSubject     = fmt.Errorf("%w: no subject", ErrInvalidToken)
+	errIssuer      = fmt.Errorf("%w: issuer", ErrInvalidToken)
+	errRequired    = fmt.Errorf("%w: required claim", ErrInvalidToken)
+	errAudience    = fmt.Errorf("%w: audience", ErrInvalidToken)
+	errNoExpiry    = fmt.Errorf("%w: no expiry", ErrInvalidToken)
+	errNotYet      = fmt.Errorf("%w: not valid yet", ErrInvalidToken)
 )
+
+// malformed returns the error for a claim of a form that is not accepted.
+func malformed(claim string) error { return fmt.Errorf("%w: %s", errClaims, claim) }
+
+// errMalformedClaim has the errors for claims whose place cannot be set.
+var errMalformedClaim = map[string]error{
+	"iss": malformed("iss"), "exp": malformed("exp"), "nbf": malformed("nbf"), "iat": malformed("iat"), "act": malformed("act"),
+}

@@ -182,5 +182,5 @@ func ExampleVerifierConfig_verifiedTokens() {
 	// Output:
 	// <nil>
 	// <nil>
-	// auth: invalid token: signature
+	// auth: invalid token: unknown key: the header names none of the keys, and the only one for its algorithm did not sign
 }

@@ -91,7 +91,7 @@ func TestLeeway(t *testing.T) {
 	for _, tt := range []struct {
 		leeway  time.Duration
 		expired time.Duration // after exp
-	}{{jwt.NoLeeway, 0}, {0, 30 * time.Second}, {time.Minute, time.Minute}} {
+	}{{jwt.NoLeeway, 0}, {0, 30 * time.Second}, {time.Minute, time.Minute}, {5 * time.Minute, 5 * time.Minute}} {
 		t.Run(tt.leeway.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -170,7 +170,8 @@ func TestJWTConfigBounds(t *testing.T) {
 		"less than a second":     {jwt.IssuerConfig{Lifetime: time.Second - 1}, true},
 		"a lifetime below zero":  {jwt.IssuerConfig{Lifetime: -time.Hour}, true},
 		"more than a day":        {jwt.IssuerConfig{Lifetime: 24*time.Hour + 1}, true},
-		"a leeway over a minute": {jwt.IssuerConfig{Leeway: time.Minute + 1}, true},
+		"a leeway of 5 minutes":  {jwt.IssuerConfig{Leeway: 5 * time.Minute}, false},
+		"a longer leeway":        {jwt.IssuerConfig{Leeway: 5*time.Minute + 1}, true},
 		"an issuer not in UTF-8": {jwt.IssuerConfig{Issuer: "https://issuer.test/\xff"}, true},
 		"an audience too long":   {jwt.IssuerConfig{Audience: strings.Repeat("a", 8192)}, true},
 	} {

@@ -86,7 +86,8 @@ func TestLoadKeyFileRefuses(t *testing.T) {
 	}{
 		"private, owner":        {private, 0o600, ""},
 		"private, owner reads":  {private, 0o400, ""},
-		"private, group reads":  {private, 0o640, "mode 0640"},
+		"private, group reads":  {private, 0o640, ""}, // the process owns the file: see internal/keyfile
+		"private, all read":     {private, 0o644, "mode 0644"},
 		"private, others read":  {private, 0o604, "mode 0604"},
 		"private, group writes": {private, 0o620, "mode 0620"},
 		"public, all read":      {public, 0o644, ""},
@@ -161,9 +162,30 @@ func TestLoadKeySetFile(t *testing.T) {
 			t.Errorf("%v signs", k)
 		}
 	}
-	write(t, path, `{"keys":[{"kty":"oct","k":"gw84-lfLyQyQ9KEbISynCO3UZ3zZEg15l8ohR-v8_3U"}]}`, 0o640)
+	write(t, path, `{"keys":[{"kty":"oct","k":"gw84-lfLyQyQ9KEbISynCO3UZ3zZEg15l8ohR-v8_3U"}]}`, 0o644)
 	if _, err := jwt.LoadKeySetFile(path); runtime.GOOS != "windows" && !testkit.IsConfigError(err) {
-		t.Errorf("secrets that the group can read: %v", err)
+		t.Errorf("secrets that others can read: %v", err)
+	}
+}
+
+func TestLoadKeyEnv(t *testing.T) {
+	private := testkit.Read(t, "testdata/vectors/keys/es-1.private.pem")
+	want := mustKey(jwt.ParseKey([]byte(private)))(t)
+	for name, value := range map[string]string{"as it is": private, `line breaks as \n`: strings.ReplaceAll(private, "\n", `\n`)} {
+		t.Setenv("AUTH_TEST_KEY", value)
+		if k, err := jwt.LoadKeyEnv("AUTH_TEST_KEY"); err != nil || k.ID() != want.ID() || !k.CanSign() {
+			t.Errorf("%s: got %v, %v", name, k, err)
+		}
+	}
+	for name, value := range map[string]string{"empty": "", "no key": "hunter2-hunter2-hunter2-hunter2"} {
+		t.Setenv("AUTH_TEST_KEY", value)
+		k, err := jwt.LoadKeyEnv("AUTH_TEST_KEY")
+		if !testkit.IsConfigError(err) || !strings.Contains(err.Error(), "AUTH_TEST_KEY") || strings.Contains(err.Error(), "hunter2") || k != (jwt.Key{}) {
+			t.Errorf("%s: got %v, %v, want a ConfigError that names the variable and not its value", name, k, err)
+		}
+	}
+	if _, err := jwt.LoadKeyEnv("AUTH_TEST_KEY_NOT_SET"); !testkit.IsConfigError(err) || !strings.Contains(err.Error(), "is not set") {
+		t.Errorf("not set: %v", err)
 	}
 }
 

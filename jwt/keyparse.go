@@ -15,10 +15,12 @@ func GenerateKey(alg string) (Key, error) {
 
 // ParseKey returns the key in text: one PEM block (PKCS #8, PKCS #1, SEC 1 or SubjectPublicKeyInfo) or
 // one JWK (RFC 7517). The alg and kid of a JWK become the key's; its use and key_ops must allow
-// signatures.
+// signatures. A text is also read as environment variables hold it: in quotes, with line breaks that
+// are spelled \n or became spaces, or encoded once more in base64.
 //
 // It returns a [*cfgerr.Error] if the key is encrypted, weak, broken or unsupported, if it is a
-// certificate, if there is more than one key, or if the parts of a JWK contradict each other.
+// certificate, if there is more than one key, or if the parts of a JWK contradict each other. The error
+// says how to convert a key in OpenSSH's format or in DER.
 func ParseKey(text []byte) (Key, error) {
 	return newKey("jwt.ParseKey", func() (*jose.Key, error) { return jose.Parse(text) })
 }

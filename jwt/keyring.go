@@ -153,7 +153,7 @@ func newKeySnapshot(signs bool, keys []Key) (*keySnapshot, error) {
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	s.ring = jose.NewRing(s.keys)
+	s.ring = jose.NewRing(s.keys, signs)
 	s.asymmetric = slices.ContainsFunc(s.keys, func(k *jose.Key) bool { return !k.Symmetric() })
 	if s.signing != nil {
 		s.header = jose.HeaderSegment(s.signing, jose.AccessTokenType)

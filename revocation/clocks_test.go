@@ -110,7 +110,7 @@ func (r *replica) stop(t *testing.T) {
 
 const (
 	tokenLife = 15 * time.Minute
-	leeway    = time.Minute // the most that a jwt.Verifier allows
+	leeway    = 5 * time.Minute // the most that a jwt.Verifier allows
 )
 
 // login begins a session and returns an access token of it. The times are by the replica's clock.

@@ -15,7 +15,7 @@
 //
 // A revocation of a user, as by Disable or by a new password, ends tokens that may have been issued
 // a moment ago, so it is kept as long as the longest token may live: for the MaxLifetime of the
-// [auth.TokenIssuer], which is 24 hours for a jwt.Issuer, and for 5 minutes more, because clocks
+// [auth.TokenIssuer], which is 24 hours for a jwt.Issuer, and for 10 minutes more, because clocks
 // differ and verifiers allow a leeway. A store keeps it for one more day, in case its clock differs
 // by more. A replica that starts later still reads it. A host that writes a TokenIssuer of its own
 // must return the longest life of any token there, also of tokens issued before a change of

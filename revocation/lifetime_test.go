@@ -21,7 +21,7 @@ import (
 
 // margin is how much longer a store keeps a revocation than the longest token may live: for the leeway
 // of verifiers and for clocks that differ.
-const margin = 5*time.Minute + clock.Slack
+const margin = 10*time.Minute + clock.Slack
 
 // newAccounts returns accounts in store whose tokens come from issuer.
 func newAccounts(t *testing.T, store *memstore.Store, issuer auth.TokenIssuer) *auth.Authenticator {

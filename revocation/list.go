@@ -23,8 +23,8 @@ const (
 	pruneEvery = 30 * time.Second
 	readLimit  = time.Minute // bounds a read from the beginning, which returns every revocation that the store keeps
 
-	// maxStep is how far the wall clock may go back unnoticed. A revocation is kept in memory five
-	// minutes longer than its tokens, and verifiers allow at most one minute for skew.
+	// maxStep is how far the wall clock may go back unnoticed. A revocation is kept in memory ten
+	// minutes longer than its tokens, and verifiers allow at most five minutes for skew.
 	maxStep = 30 * time.Second
 )
 

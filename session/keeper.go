@@ -26,9 +26,9 @@ type Config struct {
 	TokenLife time.Duration
 }
 
-// revocationMargin is how much longer a revocation is kept than the tokens that it ends: for the
-// leeway of verifiers and for clocks that differ.
-const revocationMargin = 5 * time.Minute
+// revocationMargin is how much longer a revocation is kept than the tokens that it ends: 5 minutes for
+// the leeway of verifiers, and 5 for clocks that differ.
+const revocationMargin = 10 * time.Minute
 
 // clockSkew is how far the clock of a replica that issues tokens may be ahead of the clock of one
 // that revokes them: as far as verifiers allow by default. See decision 0102.

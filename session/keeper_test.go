@@ -117,6 +117,52 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// expiries is a store that keeps until when each revocation is recorded.
+type expiries struct {
+	*memstore.Store
+	until []time.Time
+}
+
+func (e *expiries) DeleteSession(ctx context.Context, id string, until time.Time) error {
+	e.until = append(e.until, until)
+	return e.Store.DeleteSession(ctx, id, until)
+}
+
+func (e *expiries) DeleteUserSessions(ctx context.Context, userID, except string, issued, until time.Time) error {
+	e.until = append(e.until, until)
+	return e.Store.DeleteUserSessions(ctx, userID, except, issued, until)
+}
+
+// A revocation is kept until no verifier accepts the token any more: with the longest leeway, which is
+// 5 minutes, and for a minute of clocks that step back.
+func TestRevocationOutlivesLeeway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const tokenLife, leeway, step = time.Hour, 5 * time.Minute, time.Minute
+		store := &expiries{Store: memstore.New()}
+		k, err := session.New(session.Config{Store: store, Keys: testkit.Secrets(t), TokenLife: tokenLife})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := time.Now().Add(20 * time.Minute) // of the access token
+		draft := k.Draft("ada", session.Device{})
+		if _, err := k.Create(t.Context(), &draft, nil, end); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.DeleteOf(t.Context(), "ada", draft.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.DeleteAll(t.Context(), "ada", ""); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []time.Time{end, time.Now().Add(tokenLife)} {
+			if want = want.Add(leeway + step); store.until[i].Before(want) {
+				t.Errorf("revocation %d is kept until %v, want %v", i, store.until[i], want)
+			}
+		}
+	})
+}
+
 // With a negative window a token is good for one use (RFC 9700 section 4.14.2).
 func TestStrictRotation(t *testing.T) {
 	t.Parallel()

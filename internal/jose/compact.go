@@ -21,6 +21,7 @@ var (
 	ErrHeader     = errors.New("jose: protected header refused")
 	ErrUnknownKey = errors.New("jose: no key for this header")
 	ErrSignature  = errors.New("jose: wrong signature")
+	ErrNoMatch    = errors.New("jose: the header names no key, and the only one of its algorithm did not sign")
 )
 
 // canonical is base64url without padding (RFC 7515 section 2). Strict refuses unused bits that are
@@ -52,7 +53,10 @@ type Opened struct {
 // Open checks the form and the signature of a compact JWS (RFC 7515 section 7.1) against the ring
 // and returns the signed payload. The protected header selects one of the ring's keys and cannot
 // bring its own: see decision 0011. The key alone determines the algorithm (RFC 8725 section 3.1).
-func (r *Ring) Open(token string) (Opened, error) {
+//
+// A header that brings a key, or the address of one, is refused. With ignoreKeys it is accepted, and
+// what it brings is ignored.
+func (r *Ring) Open(token string, ignoreKeys bool) (Opened, error) {
 	if len(token) > MaxTokenBytes {
 		return Opened{}, ErrTooLong
 	}
@@ -69,10 +73,13 @@ func (r *Ring) Open(token string) (Opened, error) {
 			return Opened{}, err
 		}
 	}
+	if h.holdsKey && !ignoreKeys {
+		return Opened{}, ErrHeader
+	}
 	// Each algorithm has signatures of one length (RFC 7518 sections 3.2 to 3.5, RFC 8032 section
 	// 5.1.6), so another length is refused before any decoding.
 	if len(signature) != canonical.EncodedLen(h.key.SignatureLen()) {
-		return Opened{}, ErrSignature
+		return Opened{}, h.mismatch()
 	}
 
 	buf := scratches.Get().(*scratch)
@@ -83,7 +90,7 @@ func (r *Ring) Open(token string) (Opened, error) {
 		return Opened{}, ErrMalformed
 	}
 	if !h.key.Verify(text[:dot2], buf.decoded[:n]) {
-		return Opened{}, ErrSignature
+		return Opened{}, h.mismatch()
 	}
 	if n, err = canonical.Decode(buf.decoded[:], text[dot1+1:dot2]); err != nil {
 		return Opened{}, ErrMalformed
@@ -92,6 +99,15 @@ func (r *Ring) Open(token string) (Opened, error) {
 		r.learn(segment, h) // only after the signature was verified: see Ring.headers
 	}
 	return Opened{Payload: string(buf.decoded[:n]), Type: h.typ, Key: h.key}, nil
+}
+
+// mismatch returns why a signature does not verify. If the header does not name the key, another key
+// may have signed: the issuer may have replaced a key that has no ID.
+func (h header) mismatch() error {
+	if !h.named {
+		return ErrNoMatch
+	}
+	return ErrSignature
 }
 
 // Seal returns the compact JWS of payload, signed by key. The segment is the protected header,

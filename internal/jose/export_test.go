@@ -8,16 +8,20 @@ func NewUncheckedSecret(secret []byte, alg, id string) (*Key, error) {
 
 // Header is the meaning of a protected header.
 type Header struct {
-	Key  *Key
-	Type string
+	Key             *Key
+	Type            string
+	Named, HoldsKey bool
 }
+
+func exported(h header) Header { return Header{h.key, h.typ, h.named, h.holdsKey} }
 
 // Headers returns the meaning of a header segment from the table, or nil if the table does not have
 // it, and the meaning that parsing it yields.
 func (r *Ring) Headers(segment string) (fast *Header, slow Header, err error) {
 	if h, ok := r.lookup(segment); ok {
-		fast = &Header{h.key, h.typ}
+		known := exported(h)
+		fast = &known
 	}
 	h, err := r.parse(segment)
-	return fast, Header{h.key, h.typ}, err
+	return fast, exported(h), err
 }

@@ -26,7 +26,7 @@ func (k *Key) setID(id string) error {
 		sum := sha256.Sum256([]byte(thumbprintInput(k.public)))
 		k.fingerprint = base64.RawURLEncoding.EncodeToString(sum[:])
 	}
-	if id == "" {
+	if k.hasID = id != ""; !k.hasID {
 		id = k.fingerprint
 	}
 	if len(id) > maxID || !utf8.ValidString(id) {

@@ -21,6 +21,7 @@ type Key struct {
 	fingerprint string
 	alg         *algorithm
 	named       bool                  // whether the algorithm was named; false: it is the default
+	hasID       bool                  // whether the ID was given; false: it is the fingerprint
 	verifyOnly  bool                  // whether the JWK of a secret forbids signing
 	size        int                   // length of a signature in bytes
 	public      crypto.PublicKey      // nil for a symmetric key
@@ -133,7 +134,7 @@ func (k *Key) With(alg, id string) (*Key, error) {
 	case alg == "" && k.named:
 		alg = k.alg.name
 	}
-	if id == "" {
+	if id == "" && k.hasID {
 		id = k.id
 	}
 	switch {
@@ -151,6 +152,10 @@ func (k *Key) With(alg, id string) (*Key, error) {
 
 // ID returns the key ID (kid), which is never empty.
 func (k *Key) ID() string { return k.id }
+
+// HasID reports whether the key was given its ID, as by the kid of a JWK. The ID of any other key is
+// its fingerprint, which its issuer may not know.
+func (k *Key) HasID() bool { return k.hasID }
 
 // Algorithm returns the algorithm of the key, by its name in RFC 7518 section 3.1 or RFC 8037
 // section 3.1.

@@ -12,7 +12,7 @@ import (
 //
 // The payload is read as strictly as that of a verified token, so that both see the same claim: of
 // a duplicate member, two parsers may see different values. UnverifiedText returns "" if there is
-// no such claim, and [ErrTooLong] or [ErrMalformed] if the text is not a token.
+// no such claim or it is null, and [ErrTooLong] or [ErrMalformed] if the text is not a token.
 func UnverifiedText(token, claim string) (text string, err error) {
 	if len(token) > MaxTokenBytes {
 		return "", ErrTooLong
@@ -31,6 +31,7 @@ func UnverifiedText(token, claim string) (text string, err error) {
 	err = strictjson.Object(string(buf.decoded[:n]), func(name, value string) error {
 		if name == claim {
 			text, ok = strictjson.Text(value)
+			ok = ok || value == "null"
 		}
 		return nil
 	})

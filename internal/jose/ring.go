@@ -12,8 +12,9 @@ import (
 // Ring is a fixed set of keys, with a table of the protected headers that name them. It is safe for
 // concurrent use.
 type Ring struct {
-	byID  map[string]*Key
-	byAlg map[string]*Key // the only key of an algorithm; nil if there are several
+	byID   map[string]*Key
+	byAlg  map[string]*Key // the only key of an algorithm; nil if there are several
+	issues bool            // whether the tokens are made with these keys and so name them by their IDs
 
 	// headers maps a raw header segment (the text before the first dot) to its meaning. At first it
 	// has the headers that this library writes. Then it learns the spellings of other issuers, up
@@ -26,8 +27,10 @@ type Ring struct {
 
 // header is the meaning of one protected header.
 type header struct {
-	key *Key
-	typ string // result of MediaType
+	key      *Key
+	typ      string // result of MediaType
+	named    bool   // whether the header names the key by its ID; false: it is the only one of its algorithm
+	holdsKey bool   // whether the header has a parameter that brings a key or the address of one
 }
 
 // AccessTokenType is the typ of access tokens (RFC 9068 section 2.1). A new ring knows the headers
@@ -37,12 +40,14 @@ const AccessTokenType = "at+jwt"
 // maxLearnedBytes bounds a header segment in the table.
 const maxLearnedBytes = 512
 
-// NewRing returns a ring of keys, whose IDs must differ.
-func NewRing(keys []*Key) *Ring {
+// NewRing returns a ring of keys, whose IDs must differ. issues says that whoever has the ring also
+// issues the tokens, so that every key has an ID that the tokens know: see Ring.parse.
+func NewRing(keys []*Key, issues bool) *Ring {
 	r := &Ring{
-		byID:  make(map[string]*Key, len(keys)),
-		byAlg: make(map[string]*Key),
-		room:  16 + len(keys),
+		byID:   make(map[string]*Key, len(keys)),
+		byAlg:  make(map[string]*Key),
+		issues: issues,
+		room:   16 + len(keys),
 	}
 	table := make(map[string]header, len(keys))
 	for _, k := range keys {
@@ -52,7 +57,7 @@ func NewRing(keys []*Key) *Ring {
 		} else {
 			r.byAlg[k.Algorithm()] = k
 		}
-		table[HeaderSegment(k, AccessTokenType)] = header{k, AccessTokenType}
+		table[HeaderSegment(k, AccessTokenType)] = header{key: k, typ: AccessTokenType, named: true}
 	}
 	r.headers.Store(&table)
 	return r
@@ -89,7 +94,7 @@ func (r *Ring) parse(segment string) (header, error) {
 		return header{}, ErrMalformed
 	}
 	var alg, kid, typ string
-	var hasAlg, hasKid bool
+	var hasAlg, hasKid, holdsKey bool
 	err = strictjson.Object(string(text), func(name, value string) error {
 		ok := true
 		switch name {
@@ -106,8 +111,8 @@ func (r *Ring) parse(segment string) (header, error) {
 		case "jwk", "jku", "x5u", "x5c":
 			// They bring a key, or an address of one: with a key of the token's own, any signature
 			// verifies (RFC 8725 section 3.10, CVE-2018-0114), and an address makes the server send
-			// a request (CWE-918). See decision 0011.
-			ok = false
+			// a request (CWE-918). They are never read: see Open and decision 0011.
+			holdsKey = true
 		case "crit", "b64":
 			// No extension is supported (RFC 7515 section 4.1.11), nor an unencoded payload (RFC
 			// 7797).
@@ -124,10 +129,15 @@ func (r *Ring) parse(segment string) (header, error) {
 	if err != nil || !hasAlg {
 		return header{}, ErrHeader
 	}
-	// A header without kid means the only key of its algorithm. See decision 0010.
-	key := r.byAlg[alg]
+	// A header without kid means the only key of its algorithm. So does a kid, if that key was given
+	// no ID that it could be compared with. See decision 0010.
+	key, named := r.byAlg[alg], false
 	if hasKid {
-		key = r.byID[kid]
+		if k := r.byID[kid]; k != nil {
+			key, named = k, true
+		} else if key != nil && (key.hasID || r.issues) {
+			key = nil
+		}
 	}
 	if key == nil {
 		return header{}, ErrUnknownKey
@@ -137,7 +147,7 @@ func (r *Ring) parse(segment string) (header, error) {
 	if key.Algorithm() != alg {
 		return header{}, ErrHeader
 	}
-	return header{key, typ}, nil
+	return header{key: key, typ: typ, named: named, holdsKey: holdsKey}, nil
 }
 
 // MediaType returns typ in the form in which types are compared: with A-Z in lower case, and

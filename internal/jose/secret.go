@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -27,23 +26,6 @@ const maxSecret = 4096
 // minDistinct is the least number of different bytes of a secret. Even 32 random hexadecimal digits
 // have fewer with a probability of only 10^-12.
 const minDistinct = 6
-
-// published holds secrets from documentation that programs copy (CWE-798). A secret that is another
-// spelling of one of them, or a part of it, is refused as well: see isPublished.
-var published = []string{
-	"a-string-secret-at-least-256-bits-long",                                                 // jwt.io, HS256
-	"a-valid-string-secret-that-is-at-least-384-bits-long",                                   // jwt.io, HS384
-	"a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",                // jwt.io, HS512
-	"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",                       // FastAPI's tutorial
-	"super-secret-jwt-token-with-at-least-32-characters-long",                                // Supabase, local development
-	"your-super-secret-jwt-token-with-at-least-32-characters-long",                           // Supabase, self-hosting
-	"reallyreallyreallyreallyverysafe",                                                       // PostgREST's tutorial
-	"404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",                       // a tutorial for Spring Boot
-	"GQDstcKsx0NHjPOuXOYg5MbeJ1XT0uFiwDVvVBrk",                                               // jwt-dotnet's README
-	"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow", // RFC 7515 appendix A.1
-	"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg",                                            // RFC 7520 section 3.5
-	"AAPapAv4LbFbiVawEjagUBluYqN5rhna-8nuldDvOx8",                                            // RFC 7520 section 3.6
-}
 
 // checkSecret refuses a secret that is shorter than the hash (RFC 7518 section 3.2) or evidently
 // not random (RFC 8725 section 3.5). The error never contains the secret. See decision 0021.
@@ -64,6 +46,9 @@ func checkSecret(secret []byte, size int) error {
 	}
 	if isPublished(secret, size) {
 		return errors.New("the secret is a published sample: use random bytes")
+	}
+	if madeOfWords(secret) {
+		return errors.New("the secret is made of words, as published samples are: use random bytes")
 	}
 	return nil
 }
@@ -90,41 +75,6 @@ func looksRandom(secret []byte) bool {
 	return true
 }
 
-// isPublished reports whether the secret is a published one: in whole or repeated, in another
-// encoding, or as a part that is at least as long as the hash.
-func isPublished(secret []byte, size int) bool {
-	known := publishedReadings()
-	for _, reading := range readings(secret, 2) {
-		for _, unit := range [][]byte{reading, trimmed(reading[:period(reading)])} {
-			for _, p := range known {
-				if bytes.Equal(p, unit) || len(unit) >= size && bytes.Contains(p, unit) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// publishedReadings returns the published secrets, as texts and decoded.
-var publishedReadings = sync.OnceValue(func() (all [][]byte) {
-	for _, p := range published {
-		all = append(all, []byte(p))
-		all = append(all, decodedText([]byte(p))...)
-	}
-	return all
-})
-
-// period returns the length of the shortest block that text repeats, the last time perhaps in part.
-func period(text []byte) int {
-	for n := 1; n < len(text); n++ {
-		if bytes.Equal(text[n:], text[:len(text)-n]) {
-			return n
-		}
-	}
-	return len(text)
-}
-
 // keyText returns what kind of key the secret is the text of, or "". With the text of a public key
 // as the secret, anybody who has the public key could sign tokens (CVE-2015-9235). The text may be
 // encoded up to three times, as a PEM file in base64 is.
@@ -137,21 +87,29 @@ func keyText(secret []byte) string {
 	return ""
 }
 
+// What a secret may be the text of.
+const (
+	keyInPEM = "the text of a PEM file"
+	keyInSSH = "an SSH key"
+	keyInDER = "a key in DER"
+	keyInJWK = "a JSON text, such as a JWK"
+)
+
 // keyKind returns what kind of key text is, or "".
 func keyKind(text []byte) string {
 	switch {
-	case bytes.Contains(text, []byte("-----BEGIN ")):
-		return "the text of a PEM file"
+	case bytes.Contains(text, []byte(pemBegin)):
+		return keyInPEM
 	case bytes.Contains(text, []byte("---- BEGIN SSH2 ")): // RFC 4716 section 3.3
-		return "an SSH key"
+		return keyInSSH
 	case bytes.HasPrefix(text, []byte("ssh-")), bytes.HasPrefix(text, []byte("ecdsa-sha2-")), bytes.HasPrefix(text, []byte("sk-")) && bytes.Contains(text, []byte("@openssh.com ")):
-		return "an SSH key"
+		return keyInSSH
 	case len(text) > 0 && text[0] == '{' && json.Valid(text):
-		return "a JSON text, such as a JWK"
+		return keyInJWK
 	case isDER(text):
-		return "a key in DER"
+		return keyInDER
 	case isSSH(text): // also the second field of a line in authorized_keys, once it is decoded
-		return "an SSH key"
+		return keyInSSH
 	}
 	return ""
 }

@@ -162,6 +162,21 @@ func TestSecretsRefused(t *testing.T) {
 		"RFC 7515 A.1, cut":            {decoded(a1, base64.RawURLEncoding)[:32], "published"},
 		"RFC 7520 3.5":                 {decoded("hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg", base64.RawURLEncoding), "published"},
 		"RFC 7520 3.5, text in base64": {"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG+Onbc6mxCcYg=", "published"},
+		"NestJS":                       {"DO NOT USE THIS VALUE. INSTEAD, CREATE A COMPLEX SECRET AND KEEP IT SAFE OUTSIDE OF THE SOURCE CODE.", "published"},
+		"Spring, another":              {"5367566B59703373367639792F423F4528482B4D6251655468576D5A71347437", "published"},
+		"Spring, another, as base64":   {decoded("3cfa76ef14937c1c0ea519f8fc057a80fcd04a7420f8e8bcd0a7567c272e007b", base64.StdEncoding), "published"},
+		"Hasura, cut":                  {"3EK6FD+o0+c7tzBNVfjpMkNDi2yARAAKzQ", "published"},
+		"Nacos, longer":                {"SecretKey0123456789012345678901234567890123456789012345678901234567890123456789", "published"},
+		"words":                        {"your-jwt-secret-key-change-this-in-production", "published"},
+		"words without hyphens":        {"ThisIsAVeryLongSecretKeyForJwtTokens123!", "published"},
+		"words in capitals":            {"CHANGE_ME_TO_A_COMPLEX_RANDOM_SECRET", "published"},
+		"words in base64":              {"bXktc2VjcmV0LXRva2VuLXRvLWNoYW5nZS1pbi1wcm9kdWN0aW9u", "published"},
+		"words and a year":             {"my-super-secret-jwt-key-2026-min-32-chars", "published"},
+		"words that name no secret":    {"correct horse battery staple long enough", ""},
+		"words and a name":             {"your-secret-key-for-Rumpelstiltskin-app", ""},
+		"words and random letters":     {"prod-secret-key-xqzvjkwpfhgbtm-rnlsdy", ""},
+		"words and random digits":      {"secret-key-83920174650918273645091827", ""},
+		"words and random signs":       {"secret-key-!~$&*%()+<>?{}[]|^@#;:-=", ""},
 		"random beside a sample":       {supabase + hex.EncodeToString([]byte(random(32))), ""},
 	} {
 		rows["spelling: "+name] = struct{ secret, alg, want string }{row.secret, "HS256", row.want}
@@ -175,5 +190,35 @@ func TestSecretsRefused(t *testing.T) {
 				t.Errorf("the error contains the secret: %v", err)
 			}
 		})
+	}
+}
+
+// Secrets that people copied from documentation. Each stands in at least ten public repositories.
+func TestPublishedCases(t *testing.T) {
+	t.Parallel()
+	secrets := strings.Fields(caseText(t, "43-published-secrets.txt"))
+	if len(secrets) < 5 {
+		t.Fatalf("%d secrets", len(secrets))
+	}
+	for _, secret := range secrets {
+		k, err := jose.NewSecret([]byte(secret), "", "")
+		check(t, k, err, "published sample")
+	}
+}
+
+// A random secret is never taken for words, in the spellings in which secrets are made.
+func TestRandomIsNoSample(t *testing.T) {
+	t.Parallel()
+	for range 500 {
+		b := make([]byte, 32)
+		rand.Read(b)
+		for _, secret := range []string{
+			string(b), hex.EncodeToString(b), base64.StdEncoding.EncodeToString(b), base64.RawURLEncoding.EncodeToString(b),
+			"my-secret-key-" + hex.EncodeToString(b), "jwt_" + base64.RawURLEncoding.EncodeToString(b),
+		} {
+			if _, err := jose.NewSecret([]byte(secret), "", ""); err != nil {
+				t.Fatalf("%q: %v", secret, err)
+			}
+		}
 	}
 }

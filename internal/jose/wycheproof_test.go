@@ -42,7 +42,7 @@ func TestWycheproof(t *testing.T) {
 		got := "reject"
 		ring, err := wycheproofRing(t, v.Settings, keys)
 		if err == nil {
-			if _, err = ring.Open(v.Token); err == nil {
+			if _, err = ring.Open(v.Token, false); err == nil {
 				got = "accept"
 			}
 		}
@@ -72,7 +72,7 @@ func wycheproofRing(t *testing.T, setting string, keys map[string]json.RawMessag
 		if err != nil {
 			t.Fatal(err)
 		}
-		return jose.NewRing([]*jose.Key{k}), nil
+		return jose.NewRing([]*jose.Key{k}, false), nil
 	}
 	text, ok := keys[setting]
 	if !ok {
@@ -86,7 +86,7 @@ func wycheproofRing(t *testing.T, setting string, keys map[string]json.RawMessag
 		if err != nil {
 			return nil, err
 		}
-		return jose.NewRing(set), nil
+		return jose.NewRing(set, false), nil
 	}
 	k, err := jose.ParseJWK(string(text))
 	switch setting {
@@ -110,5 +110,5 @@ func wycheproofRing(t *testing.T, setting string, keys map[string]json.RawMessag
 			return nil, err
 		}
 	}
-	return jose.NewRing([]*jose.Key{k}), nil
+	return jose.NewRing([]*jose.Key{k}, false), nil
 }

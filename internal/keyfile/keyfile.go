@@ -35,6 +35,19 @@ func Load(path string) (*jose.Key, error) {
 	return key, nil
 }
 
+// LoadEnv returns the key in an environment variable: see [jose.Parse]. It returns a [cfgerr.Error] if
+// the variable is not set or holds no such key.
+func LoadEnv(name string) (*jose.Key, error) {
+	key, err := jose.Parse([]byte(os.Getenv(name)))
+	switch {
+	case os.Getenv(name) == "":
+		err = errors.New("is not set, or empty")
+	case err == nil:
+		return key, nil
+	}
+	return nil, &cfgerr.Error{Field: "environment variable", Value: name, Reason: err.Error()}
+}
+
 // LoadSet returns the keys of the JWK set in a file, all or none. Its errors are those of [Load].
 func LoadSet(path string) ([]*jose.Key, error) {
 	text, info, err := read(path)
@@ -157,8 +170,11 @@ func checkAccess(path string, info fs.FileInfo, keys ...*jose.Key) error {
 			forbidden = 0o077
 		}
 	}
+	if forbidden&0o040 != 0 && groupMayRead(info) {
+		forbidden &^= 0o040
+	}
 	if mode := info.Mode(); mode&forbidden != 0 {
-		return fault(path, fmt.Sprintf("mode %04o gives group or others access; run chmod 600, or read the file yourself and parse its bytes", mode.Perm()))
+		return fault(path, fmt.Sprintf("mode %04o gives group or others access; run chmod 600, or read the file and pass its bytes to jwt.ParseKey", mode.Perm()))
 	}
 	return nil
 }
