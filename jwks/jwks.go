@@ -219,8 +219,17 @@ func (v *Verifier) checkIssuer(token string) error {
 	case v.isEntra && isEntraV1(unverified):
 		return errEntraV1
 	}
-	return errIssuer
+	return &otherIssuer{unverified, v.issuer}
 }
+
+// otherIssuer says which issuer a token names, that anybody may have made. Its text is made when it is
+// needed.
+type otherIssuer struct{ got, want string }
+
+func (e *otherIssuer) Error() string {
+	return fmt.Sprintf("%v %.200q, want %q", errIssuer, e.got, e.want)
+}
+func (e *otherIssuer) Unwrap() error { return errIssuer }
 
 // explained returns err, or a better reason for it if the token is one of Entra's version 1, which
 // lacks other claims as well.

@@ -85,11 +85,11 @@ type anyOf map[string]TokenVerifier
 func (byIssuer anyOf) Verify(ctx context.Context, token string) (*Principal, error) {
 	unverified, err := jose.UnverifiedText(token, "iss")
 	if err != nil {
-		return nil, tokenError(err)
+		return nil, tokenError(token, err)
 	}
 	v := byIssuer[unverified]
 	if v == nil {
-		return nil, errIssuer
+		return nil, &refused{errIssuer, unverified, "one that AnyOf has a verifier for"}
 	}
 	p, err := v.Verify(ctx, token)
 	switch {

@@ -74,8 +74,8 @@ func ExampleVerifierConfig_types() {
 		fmt.Println(use, "|", refused, "|", err)
 	}
 	// Output:
-	// access | auth: invalid token: type | <nil>
-	// id | auth: invalid token: type | auth: invalid token: required claim
+	// access | auth: invalid token: type absent, want "at+jwt" | <nil>
+	// id | auth: invalid token: type absent, want "at+jwt" | auth: invalid token: required claim
 }
 
 // Scopes and roles where Entra and Keycloak put them.
@@ -127,7 +127,7 @@ func ExampleVerifierConfig_otherAudiences() {
 	// Output:
 	// https://example.com/api <nil>
 	// https://old.example.com/api <nil>
-	// https://example.com/shop auth: invalid token: audience
+	// https://example.com/shop auth: invalid token: audience "https://example.com/shop", want "https://example.com/api" or "https://old.example.com/api"
 }
 
 // Check has the last word on each request: a refusal is a 401; what it cannot decide

@@ -3,6 +3,7 @@ package jwt
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/seed-e36e2130/auth/cfgerr"
@@ -71,7 +72,7 @@ func (v *Verifier) genuine(token string) (*Principal, error) {
 	if p == nil {
 		opened, err := snap.ring.Open(token, v.ignoreKeys)
 		if err != nil {
-			return nil, tokenError(err)
+			return nil, tokenError(token, err)
 		}
 		if p, err = v.accept(opened); err != nil {
 			return nil, err
@@ -89,22 +90,30 @@ func (v *Verifier) genuine(token string) (*Principal, error) {
 // accept checks everything about a genuine token but its times.
 func (v *Verifier) accept(t jose.Opened) (*Principal, error) {
 	if v.types != nil && !slices.Contains(v.types, t.Type) {
-		return nil, errType
+		return nil, &refused{errType, t.Type, oneOf(v.types)}
 	}
 	p, err := parsePrincipal(t.Payload, v.names)
 	if err != nil {
 		return nil, err
 	}
 	if !v.isIssuer(p, t.Key.ID()) {
-		return nil, errIssuer
+		return nil, v.wrongIssuer(p)
 	}
 	if !p.isFor(v.audiences) && !(v.noAudience && p.audience == "") {
-		return nil, errAudience
+		return nil, &refused{errAudience, strings.Join(p.Audience(), ", "), oneOf(v.audiences)}
 	}
 	if p.expiry == clock.Absent {
 		return nil, errNoExpiry
 	}
 	return p, nil
+}
+
+// wrongIssuer says which issuer was expected.
+func (v *Verifier) wrongIssuer(p *Principal) error {
+	if v.issuerFunc != nil {
+		return &refused{errIssuer, p.issuer, "another, or another key of the set"}
+	}
+	return &refused{errIssuer, p.issuer, brief(v.issuer)}
 }
 
 // isIssuer reports whether the issuer of p is the one whose tokens v accepts.
@@ -132,14 +141,14 @@ func (v *Verifier) inTime(p *Principal, now clock.Instant) error {
 }
 
 // tokenError translates an error of package jose.
-func tokenError(err error) error {
+func tokenError(token string, err error) error {
 	switch err {
 	case jose.ErrTooLong:
 		return errTooLong
 	case jose.ErrHeader:
 		return errHeader
 	case jose.ErrUnknownKey:
-		return ErrUnknownKey
+		return newUnknownKey(token)
 	case jose.ErrNoMatch:
 		return errNoMatch
 	case jose.ErrSignature:
