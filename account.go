@@ -86,7 +86,7 @@ func (a *Authenticator) confirm(ctx context.Context, userID, password string, pr
 }
 
 // ChangePassword gives the account another password, ends all its sessions, and returns the tokens
-// of a new one. It returns a [*passwords.Error] if replacement breaks a rule, [ErrInvalidCredentials]
+// of a new one. With [Config].DangerouslyKeepSessions it ends none. It returns a [*passwords.Error] if replacement breaks a rule, [ErrInvalidCredentials]
 // if current is not the password or the account cannot log in, and [ErrConflict] if others keep
 // changing it at the same time. If the account has a second factor, it returns a
 // [*MFARequiredError], as Login does, once the password has been changed.
@@ -94,6 +94,7 @@ func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, rep
 	if err := a.passwords.Check(replacement); err != nil {
 		return Tokens{}, err
 	}
+	end := func(ctx context.Context, userID string) error { return a.EndOtherSessions(ctx, userID, "") }
 	return a.confirm(ctx, userID, current, func(u User) (Tokens, error) {
 		if err := a.prove(ctx, u, current); err != nil {
 			return Tokens{}, err
@@ -105,7 +106,7 @@ func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, rep
 		if err != nil {
 			return Tokens{}, err
 		}
-		err = a.setHash(ctx, u, encoded)
+		err = a.setHash(ctx, u, encoded, end)
 		if errors.Is(err, ErrConflict) { // a login may have upgraded the hash: prove and try once more
 			if u, err = a.userByID(ctx, userID); err != nil {
 				return Tokens{}, err
@@ -113,7 +114,7 @@ func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, rep
 			if err := a.prove(ctx, u, current); err != nil {
 				return Tokens{}, err
 			}
-			err = a.setHash(ctx, u, encoded)
+			err = a.setHash(ctx, u, encoded, end)
 		}
 		switch {
 		case errors.Is(err, ErrUserNotFound):
@@ -164,18 +165,18 @@ func (a *Authenticator) setPassword(ctx context.Context, userID, replacement str
 				return err
 			}
 		}
-		if err := a.setHash(ctx, u, encoded); !errors.Is(err, ErrConflict) {
+		if err := a.setHash(ctx, u, encoded, a.endAll); !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}
 	return ErrConflict
 }
 
-// setHash replaces u's password hash and ends the sessions of u. Sessions are ended twice: before the
+// setHash replaces u's password hash and ends the sessions of u by end. Sessions are ended twice: before the
 // write, so that a failure cannot leave old sessions beside a new password; after it, to catch
 // sessions that began in between.
-func (a *Authenticator) setHash(ctx context.Context, u User, encoded string) error {
-	if err := a.endAll(ctx, u.ID); err != nil {
+func (a *Authenticator) setHash(ctx context.Context, u User, encoded string, end func(ctx context.Context, userID string) error) error {
+	if err := end(ctx, u.ID); err != nil {
 		return err
 	}
 	switch err := a.users.ReplacePasswordHash(ctx, u.ID, u.PasswordHash, encoded); {
@@ -188,7 +189,7 @@ func (a *Authenticator) setHash(ctx context.Context, u User, encoded string) err
 	}
 	after, cancel := detached(ctx)
 	defer cancel()
-	err := a.endAll(after, u.ID)
+	err := end(after, u.ID)
 	a.emit(ctx, EventNewPassword, u.ID, "")
 	return err
 }

@@ -40,6 +40,8 @@ type Authenticator struct {
 	sessions *session.Keeper             // nil: there are no sessions
 	revoked  func(context.Context) error // nil: nothing to call
 	events   func(context.Context, Event)
+
+	keepSessions bool // Config.DangerouslyKeepSessions
 }
 
 // Capabilities says what an [Authenticator] was configured with.

@@ -88,6 +88,12 @@ type Config struct {
 	// 0: 100; from 1 to 1,000.
 	SessionsPerUser int
 
+	// DangerouslyKeepSessions leaves the other sessions of a user as they are when the user changes the
+	// password or the address, or adds or removes a second factor: see
+	// [Authenticator.EndOtherSessions]. A thief who has one of them keeps it. A password that is reset
+	// ends all sessions, whatever this says.
+	DangerouslyKeepSessions bool
+
 	// Revoked, if not nil, is called when sessions have ended, before the call that ended them
 	// returns. With the Sync of a revocation.List their access tokens end at once in this process.
 	// Its error is logged.
@@ -111,7 +117,7 @@ func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error
 	a := &Authenticator{
 		users: users, tokens: tokens, usernames: usernames.NewRule(cfg.NormalizeUsername), claims: cfg.Claims,
 		throttle: cfg.Throttle, second: cfg.SecondFactor, records: cfg.Records, accounts: cfg.Accounts, revoked: cfg.Revoked,
-		hasher: cfg.Hasher, newID: cfg.NewUserID, events: cfg.Events, log: cfg.Logger,
+		hasher: cfg.Hasher, newID: cfg.NewUserID, events: cfg.Events, log: cfg.Logger, keepSessions: cfg.DangerouslyKeepSessions,
 	}
 	if users != nil {
 		a.detachStores(&cfg.Sessions)
@@ -166,6 +172,7 @@ func refuseSessionSettings(faults *cfgerr.Faults, cfg Config) {
 		given bool
 	}{
 		{"RefreshKeys", cfg.RefreshKeys != nil}, {"RefreshWindow", cfg.RefreshWindow != 0}, {"Revoked", cfg.Revoked != nil},
+		{"DangerouslyKeepSessions", cfg.DangerouslyKeepSessions},
 		{"SessionIdle", cfg.SessionIdle != 0}, {"SessionLifetime", cfg.SessionLifetime != 0}, {"SessionsPerUser", cfg.SessionsPerUser != 0},
 	} {
 		if setting.given {

@@ -245,6 +245,7 @@ func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tok
 	switch {
 	case err == nil:
 		t.DeviceToken, failed = a.throttle.Succeed(after, at)
+		t.NewDevice = isNew(at.Device, t.DeviceToken)
 	case !errors.Is(err, ErrInvalidCredentials):
 		failed = a.throttle.Undo(after, at)
 	}
@@ -259,6 +260,9 @@ func (a *Authenticator) attempt(ctx context.Context, at Attempt, try func() (Tok
 	}
 	return t, err
 }
+
+// isNew reports whether a throttle did not know a device, for which it returned known.
+func isNew(d Device, known DeviceToken) bool { return known == "" || known != d.Known }
 
 // markDeviceKnown records the device after a login by an unguessable secret (a link, a passkey). No
 // throttle refuses that, whoever guesses: it is the way in that strangers cannot use up. See

@@ -68,8 +68,9 @@ func (a *Authenticator) LoginUser(ctx context.Context, userID string, amr ...str
 		return Tokens{}, err
 	}
 	t, err := a.admitUser(ctx, u, amr)
-	if err == nil {
+	if err == nil && a.throttle != nil {
 		t.DeviceToken = a.markDeviceKnown(ctx, u)
+		t.NewDevice = isNew(knownDevice(ctx), t.DeviceToken)
 	}
 	return t, err
 }

@@ -230,6 +230,17 @@ func (a *Authenticator) EndSessions(ctx context.Context, userID, except string) 
 	return nil
 }
 
+// EndOtherSessions ends all sessions of a user except the one whose ID is keep, because another
+// password, address or second factor now proves who the user is: a thief may have a session from
+// before. Package authhttp and package recovery call it after such changes. It does nothing where
+// there are no sessions, or with [Config].DangerouslyKeepSessions.
+func (a *Authenticator) EndOtherSessions(ctx context.Context, userID, keep string) error {
+	if a.sessions == nil || a.keepSessions {
+		return nil
+	}
+	return a.EndSessions(ctx, userID, keep)
+}
+
 // endAll is EndSessions for every session, also where there are no sessions to end.
 func (a *Authenticator) endAll(ctx context.Context, userID string) error {
 	if a.sessions == nil {

@@ -43,6 +43,10 @@ func TestSessionConfig(t *testing.T) {
 		{"Config.Revoked", with(func(c *auth.Config) {
 			c.Sessions, c.RefreshKeys, c.Revoked = nil, nil, func(context.Context) error { return nil }
 		})},
+		{"", with(func(c *auth.Config) { c.DangerouslyKeepSessions = true })},
+		{"Config.DangerouslyKeepSessions", with(func(c *auth.Config) {
+			c.Sessions, c.RefreshKeys, c.DangerouslyKeepSessions = nil, nil, true
+		})},
 		{"", with(func(c *auth.Config) { c.RefreshWindow = -1 })},
 		{"", with(func(c *auth.Config) { c.RefreshWindow = 10 * time.Minute })},
 		{"Config.RefreshWindow", with(func(c *auth.Config) { c.RefreshWindow = 10*time.Minute + 1 })},
@@ -86,6 +90,9 @@ func TestNoSessions(t *testing.T) {
 		if err == nil || auth.HTTPStatus(err) != 500 {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if err := a.EndOtherSessions(ctx, u.ID, ""); err != nil {
+		t.Errorf("EndOtherSessions: %v, want nil: there are none", err)
 	}
 }
 
@@ -333,6 +340,44 @@ func TestChangePasswordEndsSessions(t *testing.T) {
 			t.Errorf("with the password that was not changed: %v", err)
 		}
 	})
+}
+
+// The sessions of a user end with a change, except the one that it was made in, unless the host keeps
+// them. A new password that nobody gave the old one for ends them in any case.
+func TestKeepSessions(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		keep   bool
+		change func(h *house, mine string) error
+		left   int // of three sessions
+	}{
+		"other sessions": {false, func(h *house, mine string) error { return h.EndOtherSessions(t.Context(), h.user.ID, mine) }, 1},
+		"kept":           {true, func(h *house, mine string) error { return h.EndOtherSessions(t.Context(), h.user.ID, mine) }, 3},
+		"password, kept": {true, func(h *house, _ string) error {
+			_, err := h.ChangePassword(t.Context(), h.user.ID, password, "battery staple")
+			return err
+		}, 4},
+		"SetPassword": {true, func(h *house, _ string) error { return h.SetPassword(t.Context(), h.user.ID, "battery staple") }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, auth.Config{DangerouslyKeepSessions: row.keep})
+				mine := h.login(t)
+				h.login(t)
+				h.login(t)
+				if err := row.change(h, mine.Principal.SessionID()); err != nil {
+					t.Fatal(err)
+				}
+				if left := h.open(t); left != row.left {
+					t.Errorf("%d sessions, want %d", left, row.left)
+				}
+				if row.left == 1 {
+					h.refresh(t, mine.RefreshToken)
+				}
+			})
+		})
+	}
 }
 
 // A login that began before a password changed, or an account was disabled, must

@@ -24,6 +24,10 @@ type Tokens struct {
 	// DeviceToken is for [Device].Known at a later login: the client keeps it, for instance in a
 	// cookie of long life. Empty: there is no [Throttle] that would use it.
 	DeviceToken DeviceToken
+
+	// NewDevice says that the [Throttle] did not know the device of the call for this account. It is
+	// false where there is no Throttle.
+	NewDevice bool
 }
 
 // MarshalJSON returns access_token, token_type and expires_in; refresh_token and device_token if

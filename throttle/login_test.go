@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,6 +169,36 @@ func TestWayInOfTheOwner(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Tokens say whether the throttle knew the device of the login, however the user logged in.
+func TestNewDevice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, a, u := withSecondFactor(t)
+		logins := map[string]func(context.Context) (auth.Tokens, error){
+			"second factor": func(ctx context.Context) (auth.Tokens, error) {
+				return a.LoginMFA(ctx, login(ctx, t, a), "right")
+			},
+			"unguessable secret": func(ctx context.Context) (auth.Tokens, error) { return a.LoginUser(ctx, u.ID, "hwk", "mfa") },
+			"code": func(ctx context.Context) (auth.Tokens, error) {
+				return a.LoginUserIf(ctx, u.ID, "code", func(context.Context) error { return nil }, "otp", "mfa")
+			},
+		}
+		for name, in := range logins {
+			other := auth.Device{Known: auth.DeviceToken(strings.Repeat("A", 32))} // of nobody
+			first, err := in(auth.WithDevice(t.Context(), other))
+			if err != nil || !first.NewDevice || first.DeviceToken == "" {
+				t.Errorf("%s from a new device: %v, NewDevice %t", name, err, first.NewDevice)
+			}
+			for again, in := range logins {
+				known := auth.WithDevice(t.Context(), auth.Device{Known: first.DeviceToken})
+				if next, err := in(known); err != nil || next.NewDevice {
+					t.Errorf("%s, then %s from the same device: %v, NewDevice %t", name, again, err, next.NewDevice)
+				}
+			}
+		}
+	})
 }
 
 // The success at the second factor ends the delays of the password, too, on a device as on a network.
