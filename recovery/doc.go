@@ -24,8 +24,14 @@
 // client's device in the context ([auth.WithDevice]), because requests are counted by network.
 // [Config].Events tells the host what came of a request.
 //
-// Notices inform the owner of what happened to the account. They are sent again, for a day, if the mail
-// server is down. They wait in memory: call Close before the process ends.
+// Notices inform the owner of what happened to the account: what this package did, and what the host
+// passes to [Recovery.Inform], as Mount of package authhttp does. They go to verified addresses alone, so
+// that nobody who registers with somebody else's address fills that mailbox. They are sent again, for a
+// day, if the mail server is down. They wait in memory: call Close before the process ends.
+//
+// A login by mail ([Recovery.RequestLogin]) succeeds only in the browser that requested it. A link that is
+// opened in another browser logs nobody in there: not a thief of the link, and not a victim whom an
+// attacker sends a link to the attacker's own account.
 //
 // A link holds 256 random bits, of which the store keeps only a SHA-256. It is for one account and one
 // purpose, and works once. It becomes invalid when the same network requests a newer one, when the

@@ -102,7 +102,7 @@ func (r *Recovery) setPassword(ctx context.Context, kind Kind, token, password s
 		return "", err
 	}
 	r.emit(ctx, auth.EventResetUsed, a.user, nil)
-	r.notifyLater(ctx, KindPasswordReset, a.user, a.address)
+	r.inform(ctx, KindPasswordReset, a.user, a.address)
 	if a.verified {
 		return a.user, nil
 	}
@@ -151,7 +151,8 @@ func (r *Recovery) AddAddress(ctx context.Context, userID, address string) error
 }
 
 // RequestAddressChange sends a link for [Recovery.ChangeAddress] to the new address of a user, unless
-// that belongs to an account already, and informs the present address. It returns
+// that belongs to an account already, and informs the present address, if it is verified. The session of
+// the call, which is that of the [auth.Principal] in ctx, outlives the change. It returns
 // [auth.ErrInvalidCredentials] if password is not the user's, and otherwise what
 // [Recovery.RequestReset] returns, whether the new address is free or not.
 func (r *Recovery) RequestAddressChange(ctx context.Context, userID, password, address string) error {
@@ -162,39 +163,50 @@ func (r *Recovery) RequestAddressChange(ctx context.Context, userID, password, a
 	if err := r.accounts.ConfirmPassword(ctx, userID, password); err != nil {
 		return err
 	}
-	return r.ask(ctx, func(ctx context.Context) delivery { return r.respondChange(ctx, userID, canonical) })
+	w := wanted{kind: KindChange, address: canonical}
+	if p, ok := auth.FromContext(ctx); ok {
+		w.session = p.SessionID()
+	}
+	return r.ask(ctx, func(ctx context.Context) delivery { return r.respondChange(ctx, userID, w) })
 }
 
 // respondChange informs the present address of a user, and prepares a link to the new one if it is free.
-func (r *Recovery) respondChange(ctx context.Context, userID, address string) delivery {
+func (r *Recovery) respondChange(ctx context.Context, userID string, w wanted) delivery {
 	refuse := func(err error) delivery { return delivery{kind: KindChange, userID: userID, err: err} }
 	a, err := r.account(ctx, userID)
 	if err != nil {
 		return refuse(err)
 	}
-	if sendable(a.address) && r.countMessage(ctx, KindChangeAsked, a.address, counterOwner(a, a.address)) == nil {
-		// A failure here does not stop the change: perhaps the old mailbox no longer exists.
-		r.notifyLater(ctx, KindChangeAsked, userID, a.address)
+	if a.verified { // a failure does not stop the change: perhaps the old mailbox no longer exists
+		r.inform(ctx, KindChangeAsked, userID, a.address)
 	}
-	switch _, err := r.addresses.UserByAddress(ctx, address); {
+	switch _, err := r.addresses.UserByAddress(ctx, w.address); {
 	case err == nil:
-		return r.decline(ctx, KindChange, userID, address, token{}, auth.ErrUserExists)
+		return r.decline(ctx, w, userID, auth.ErrUserExists)
 	case !errors.Is(err, auth.ErrUserNotFound):
 		return refuse(fmt.Errorf("recovery: look up address: %w", err))
 	}
-	return r.prepare(ctx, KindChange, a, address, token{})
+	return r.prepare(ctx, w, a, w.address)
 }
 
-// ChangeAddress makes the address that a link was sent to the address of the user, verified, and
-// informs the old address. The prover must give the current password of the account: the owner of the
-// new address may be another person, whom the link reached by mistake or by an attacker's request.
+// ChangeAddress makes the address that a link was sent to the address of the user, verified, ends the
+// user's sessions except the one that requested the change (see [auth.Authenticator.EndOtherSessions]),
+// and informs the old address, if it was verified. The prover must give the current password of the
+// account: the owner of the new address may be another person, whom the link reached by mistake or by an
+// attacker's request.
 //
 // It returns [ErrInvalidToken] if the link is not valid, [ErrPasswordNeeded] if the password is missing
 // or wrong, the errors of [auth.Authenticator.ConfirmPassword], and [auth.ErrUserExists] if the address
-// has become another user's.
+// has become another user's. After another error the link can be used again.
 func (r *Recovery) ChangeAddress(ctx context.Context, token, currentPassword string) error {
 	a, e, giveBack, err := r.claim(ctx, KindChange, token, r.knows(ctx, currentPassword))
 	if err != nil {
+		return err
+	}
+	// Sessions end twice, as with a new password: before the write, so that a failure changes nothing;
+	// after it, to catch those that began in between.
+	if err := r.accounts.EndOtherSessions(ctx, a.user, e.Session); err != nil {
+		giveBack()
 		return err
 	}
 	switch err := r.addresses.ReplaceAddress(ctx, a.user, a.address, e.Address, true); {
@@ -206,8 +218,14 @@ func (r *Recovery) ChangeAddress(ctx context.Context, token, currentPassword str
 		giveBack()
 		return fmt.Errorf("recovery: change address: %w", err)
 	}
+	after := context.WithoutCancel(ctx)
+	if err := r.accounts.EndOtherSessions(after, a.user, e.Session); err != nil {
+		r.config.Logger.WarnContext(ctx, "recovery: after a change of address, sessions were not ended again", "user", a.user, "error", err)
+	}
 	r.emit(ctx, auth.EventAddressChanged, a.user, nil)
-	r.notifyLater(ctx, KindChanged, a.user, a.address)
+	if a.verified {
+		r.inform(ctx, KindChanged, a.user, a.address)
+	}
 	return nil
 }
 
@@ -217,14 +235,16 @@ func (r *Recovery) DeleteAccount(ctx context.Context, userID, password string) e
 	if err := r.accounts.ConfirmPassword(ctx, userID, password); err != nil {
 		return err
 	}
-	address, _, err := r.addresses.Address(ctx, userID)
+	address, verified, err := r.addresses.Address(ctx, userID)
 	if err != nil && !errors.Is(err, auth.ErrUserNotFound) {
 		return fmt.Errorf("recovery: load address: %w", err)
 	}
 	if err := r.accounts.Delete(ctx, userID); err != nil {
 		return err
 	}
-	r.notifyLater(ctx, KindDeleted, userID, address)
+	if verified {
+		r.inform(ctx, KindDeleted, userID, address)
+	}
 	if address == "" {
 		return nil
 	}

@@ -122,6 +122,24 @@ func TestOneUse(t *testing.T) {
 			link := token(f.t, f.asks(recovery.KindLogin, ada))
 			return func(int) error { _, err := f.recovery.LoginByLink(f.t.Context(), link); return err }
 		},
+		"LoginByRequestedLink": func(f *fixture) func(int) error {
+			_, link, _ := f.requestLogin(browser)
+			return func(int) error {
+				_, err := f.recovery.LoginByRequestedLink(f.t.Context(), browser, link)
+				return err
+			}
+		},
+		"LoginByRequestedLink and LoginByCode": func(f *fixture) func(int) error {
+			challenge, link, code := f.requestLogin(browser)
+			return func(i int) (err error) {
+				if i%2 == 0 {
+					_, err = f.recovery.LoginByRequestedLink(f.t.Context(), browser, link)
+				} else {
+					_, err = f.recovery.LoginByCode(f.t.Context(), challenge, code)
+				}
+				return err
+			}
+		},
 		"ChangeAddress": func(f *fixture) func(int) error {
 			link := f.change(ada, "new@example.com")
 			return func(int) error { return f.recovery.ChangeAddress(f.t.Context(), link, password) }
@@ -161,7 +179,8 @@ func TestOneUse(t *testing.T) {
 	}
 }
 
-// change requests a change of address and returns the token of its link.
+// change requests a change of address and returns the token of its link. The present address is
+// informed if it is verified.
 func (f *fixture) change(from, to string) string {
 	f.t.Helper()
 	id, err := f.addresses.UserByAddress(f.t.Context(), from)
@@ -172,6 +191,12 @@ func (f *fixture) change(from, to string) string {
 		f.t.Fatal(err)
 	}
 	sent := f.outbox.take()
+	if _, verified, _ := f.addresses.Address(f.t.Context(), id); !verified {
+		if len(sent) != 1 || sent[0].Kind != recovery.KindChange || sent[0].To != to {
+			f.t.Fatalf("sent %v, want a link to %s alone", sent, to)
+		}
+		return token(f.t, sent[0])
+	}
 	if len(sent) != 2 || sent[0].Kind != recovery.KindChangeAsked || sent[0].To != from ||
 		sent[1].Kind != recovery.KindChange || sent[1].To != to {
 		f.t.Fatalf("sent %v, want a message to %s and a link to %s", sent, from, to)
@@ -206,6 +231,14 @@ func TestLinksBecomeInvalid(t *testing.T) {
 		"login": {15 * time.Minute, false, func(f *fixture) func() error {
 			link := token(f.t, f.asks(recovery.KindLogin, ada))
 			return func() error { _, err := f.recovery.LoginByLink(f.t.Context(), link); return err }
+		}},
+		"requested link": {10 * time.Minute, false, func(f *fixture) func() error {
+			_, link, _ := f.requestLogin(browser)
+			return func() error { _, err := f.recovery.LoginByRequestedLink(f.t.Context(), browser, link); return err }
+		}},
+		"requested code": {10 * time.Minute, false, func(f *fixture) func() error {
+			challenge, _, code := f.requestLogin(browser)
+			return func() error { _, err := f.recovery.LoginByCode(f.t.Context(), challenge, code); return err }
 		}},
 		"code": {10 * time.Minute, false, func(f *fixture) func() error {
 			challenge, code := f.code(ada)

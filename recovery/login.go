@@ -16,14 +16,57 @@ const maxTries = 5
 // amr is the authentication method (RFC 8176) of a login by a link or a code: a one-time password.
 const amr = "otp"
 
-// LoginByLink returns the tokens of the account that a link was sent to. It returns [ErrInvalidToken]
-// if the link is not valid, and the errors of [auth.Authenticator.LoginUser].
+// ErrOtherBrowser is returned for a login link that another browser requested. It wraps
+// [auth.ErrInvalidCredentials].
+var ErrOtherBrowser = fmt.Errorf("recovery: the link was requested in another browser: %w", auth.ErrInvalidCredentials)
+
+// LoginByRequestedLink returns the tokens of the account that a link of [Recovery.RequestLogin] was sent
+// to, in the browser that requested it: browser is what it was there, or the challenge. It returns
+// [ErrOtherBrowser] in every other browser, where the page should say that the user must open the link,
+// or type the code of the same message, in the browser that requested it. The link can still be used
+// there. It returns [ErrInvalidToken] if the link is not valid, and the errors of
+// [auth.Authenticator.LoginUser].
+func (r *Recovery) LoginByRequestedLink(ctx context.Context, browser, link string) (auth.Tokens, error) {
+	t, err := parseToken(link)
+	if err != nil {
+		return auth.Tokens{}, err
+	}
+	record, _, err := r.load(ctx, key(KindCode, t.id))
+	if err != nil {
+		return auth.Tokens{}, err
+	}
+	e := readEntry(record)
+	if subtle.ConstantTimeCompare(e.Link, t.proof(KindLogin, "")) != 1 {
+		return auth.Tokens{}, ErrInvalidToken
+	}
+	a, err := r.stillValid(ctx, e)
+	if err != nil {
+		return auth.Tokens{}, err
+	}
+	if subtle.ConstantTimeCompare(e.Browser, browserProof(browser)) != 1 {
+		return auth.Tokens{}, ErrOtherBrowser
+	}
+	giveBack, err := r.consume(ctx, record)
+	if err != nil {
+		return auth.Tokens{}, err
+	}
+	return r.login(ctx, a.user, giveBack)
+}
+
+// LoginByLink returns the tokens of the account that a link of [Recovery.RequestLoginLink] was sent to,
+// in any browser. It returns [ErrInvalidToken] if the link is not valid, and the errors of
+// [auth.Authenticator.LoginUser].
 func (r *Recovery) LoginByLink(ctx context.Context, token string) (auth.Tokens, error) {
 	a, _, giveBack, err := r.claim(ctx, KindLogin, token, nil)
 	if err != nil {
 		return auth.Tokens{}, err
 	}
-	tokens, err := r.accounts.LoginUser(ctx, a.user, amr)
+	return r.login(ctx, a.user, giveBack)
+}
+
+// login logs a user in whose link has been used up. If that is not decided, the link is given back.
+func (r *Recovery) login(ctx context.Context, userID string, giveBack func()) (auth.Tokens, error) {
+	tokens, err := r.accounts.LoginUser(ctx, userID, amr)
 	if undecided(err) {
 		giveBack()
 	}
@@ -37,7 +80,8 @@ func undecided(err error) bool {
 	return err != nil && !pending && !errors.Is(err, auth.ErrInvalidCredentials)
 }
 
-// LoginByCode returns the tokens of the account that a code was sent to, for its challenge. A
+// LoginByCode returns the tokens of the account that a code was sent to, for the challenge of
+// [Recovery.RequestLoginCode] or [Recovery.RequestLogin]. A
 // challenge allows five tries, and each is counted before the code is compared. With an
 // [auth.Throttle], wrong codes also count as failed logins, for all codes that are sent to the address.
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -44,6 +45,83 @@ func TestLoginByLink(t *testing.T) {
 	})
 }
 
+// browser is the secret of a browser.
+const browser = "0123456789abcdefghijkl"
+
+// requestLogin requests a login for ada, and returns the challenge, and link and code of the message.
+func (f *fixture) requestLogin(browser string) (challenge, link, code string) {
+	f.t.Helper()
+	challenge, err := f.recovery.RequestLogin(f.t.Context(), browser, ada)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	m := f.onlyMessage(recovery.KindLogin, ada)
+	if len(m.Code) != 6 || len(challenge) != 64 || m.Life != 10*time.Minute {
+		f.t.Fatalf("sent the code %q for the challenge %q and %v", m.Code, challenge, m.Life)
+	}
+	return challenge, token(f.t, m), m.Code
+}
+
+// TestOtherBrowser: a link logs in where it was requested, and nowhere else, whoever sent it there. The
+// code of the same message logs in there, too, and each ends the other.
+func TestOtherBrowser(t *testing.T) {
+	otherBrowser := strings.Repeat("x", 22)
+	byLink := func(f *fixture, browser, link string) error {
+		f.t.Helper()
+		_, err := f.recovery.LoginByRequestedLink(f.t.Context(), browser, link)
+		return err
+	}
+	run(t, recovery.Config{}, func(t *testing.T, f *fixture) {
+		f.user(ada, true)
+		challenge, link, code := f.requestLogin(browser)
+		for _, other := range []string{"", otherBrowser, browser + "x", challenge} {
+			is(t, byLink(f, other, link), recovery.ErrOtherBrowser, "in another browser")
+		}
+		_, err := f.recovery.LoginByLink(t.Context(), link)
+		is(t, err, recovery.ErrInvalidToken, "without a browser")
+		is(t, byLink(f, browser, "x"), recovery.ErrInvalidToken, "a malformed link")
+		is(t, byLink(f, browser, flip(link)), recovery.ErrInvalidToken, "an unknown link")
+		is(t, byLink(f, browser, link[:22]+flip(link[22:])), recovery.ErrInvalidToken, "a forged link")
+		is(t, byLink(f, browser, challenge), recovery.ErrInvalidToken, "the challenge as a link")
+		is(t, byLink(f, browser, link), nil, "in the browser that requested it")
+		is(t, byLink(f, browser, link), recovery.ErrInvalidToken, "a second time")
+		_, err = f.recovery.LoginByCode(t.Context(), challenge, code)
+		is(t, err, recovery.ErrInvalidToken, "the code after the link")
+
+		time.Sleep(time.Hour)
+		challenge, link, code = f.requestLogin(browser)
+		_, err = f.recovery.LoginByCode(t.Context(), challenge, code)
+		is(t, err, nil, "the code")
+		is(t, byLink(f, browser, link), recovery.ErrInvalidToken, "the link after the code")
+
+		// A client without cookies keeps the challenge.
+		time.Sleep(time.Hour)
+		challenge, link, _ = f.requestLogin("")
+		is(t, byLink(f, "", link), recovery.ErrOtherBrowser, "without the challenge")
+		is(t, byLink(f, challenge, link), nil, "with the challenge")
+
+		// Links that were requested in one browser stay good beside each other, and used-up codes
+		// leave the link as it is.
+		time.Sleep(time.Hour)
+		challenge, first, _ := f.requestLogin(browser)
+		time.Sleep(time.Minute)
+		_, second, _ := f.requestLogin(browser)
+		for range 6 {
+			_, err := f.recovery.LoginByCode(t.Context(), challenge, "wrong")
+			is(t, err, recovery.ErrInvalidToken, "a wrong code")
+		}
+		is(t, byLink(f, browser, first), nil, "the first link")
+		is(t, byLink(f, browser, second), nil, "the second link")
+
+		for _, weak := range []string{"x", browser[1:]} {
+			if _, err := f.recovery.RequestLogin(t.Context(), weak, ada); err == nil || auth.HTTPStatus(err) != 500 {
+				t.Errorf("a browser known by %d characters: %v, want an error of the host", len(weak), err)
+			}
+		}
+		f.sentNothing("for a weak secret")
+	})
+}
+
 // TestUnverifiedAddress: no link or code logs a user in to an account that somebody else may have
 // registered with the user's address.
 func TestUnverifiedAddress(t *testing.T) {
@@ -52,6 +130,8 @@ func TestUnverifiedAddress(t *testing.T) {
 		is(t, f.recovery.RequestLoginLink(t.Context(), ada), nil, "a link")
 		_, err := f.recovery.RequestLoginCode(t.Context(), ada)
 		is(t, err, nil, "a code")
+		_, err = f.recovery.RequestLogin(t.Context(), browser, ada)
+		is(t, err, nil, "a link and a code")
 		f.sentNothing("to an address that is not verified")
 	})
 }

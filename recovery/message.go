@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 )
 
@@ -13,18 +14,23 @@ import (
 type Kind string
 
 // The kinds of message. The first five were requested and hold a secret. The others inform the owner
-// of an account about what happened to it.
+// of an account about what happened to it, and go to verified addresses alone.
 const (
 	KindReset  Kind = "reset"  // Link: reset the password
 	KindVerify Kind = "verify" // Link: verify the address of the account
 	KindChange Kind = "change" // Link: make this the address of the account
-	KindLogin  Kind = "login"  // Link: log in
+	KindLogin  Kind = "login"  // Link: log in; by RequestLogin also Code
 	KindCode   Kind = "code"   // Code: log in
 
-	KindPasswordReset Kind = "password_reset"  // the password was reset by a link
-	KindChangeAsked   Kind = "change_asked"    // sent to the present address: a change of address was requested
-	KindChanged       Kind = "address_changed" // sent to the old address: another address has replaced it
-	KindDeleted       Kind = "deleted"         // the account was deleted
+	KindPasswordReset   Kind = "password_reset"   // the password was reset by a link
+	KindPasswordChanged Kind = "password_changed" // the password was changed by somebody who knew it
+	KindFactorAdded     Kind = "factor_added"     // a second factor was added
+	KindFactorRemoved   Kind = "factor_removed"   // the second factor was removed
+	KindRecoveryCodes   Kind = "recovery_codes"   // the recovery codes were replaced
+	KindChangeAsked     Kind = "change_asked"     // sent to the present address: a change of address was requested
+	KindChanged         Kind = "address_changed"  // sent to the old address: another address has replaced it
+	KindDeleted         Kind = "deleted"          // the account was deleted
+	KindNewDevice       Kind = "new_device"       // a device logged in that the account had not logged in from
 )
 
 // Message is what a [Notifier] sends. Printed, logged or written as JSON it shows neither its secrets
@@ -36,6 +42,9 @@ type Message struct {
 	Link   string        // secret; empty: none
 	Code   string        // secret, six digits; empty: none
 	Life   time.Duration // how long Link or Code is valid
+
+	Time time.Time  // notices: when it happened
+	IP   netip.Addr // notices: address of the client that did it; the zero Addr: unknown
 }
 
 // Notifier sends messages. It is called from several goroutines at once, and must honour ctx. Its

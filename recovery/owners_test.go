@@ -40,9 +40,13 @@ func TestRecordsOfUser(t *testing.T) {
 		login := token(t, f.asks(recovery.KindLogin, ada))
 		challenge, code := f.code(ada)
 		change := f.change(ada, "new@example.com")
+		for range 2 {
+			is(t, f.recovery.Inform(t.Context(), id, recovery.KindNewDevice), nil, "a notice")
+		}
+		f.outbox.take()
 		verify := token(t, f.asks(recovery.KindVerify, eve))
 
-		want := []string{"change", "code", "from.change_asked", "from.code", "from.login", "from.reset", "login", "reset", "sent.change_asked", "sent.code", "sent.login", "sent.reset"}
+		want := []string{"change", "code", "from.code", "from.login", "from.reset", "login", "reset", "sent.code", "sent.login", "sent.reset", "told.change_asked", "told.new_device"}
 		if got := f.kindsOf(id); !slices.Equal(got, want) {
 			t.Errorf("the records of a user with a verified address are %q, want %q", got, want)
 		}

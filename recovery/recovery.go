@@ -34,8 +34,8 @@ type Config struct {
 	// 24 h.
 	VerifyLife time.Duration
 
-	// LinkLife and CodeLife are how long a link and a code to log in are valid. 0: 15 min and 10 min;
-	// from 1 min to 1 h and to 10 min.
+	// LinkLife and CodeLife are how long a link and a code to log in are valid; where one message has
+	// both, the shorter. 0: 15 min and 10 min; from 1 min to 1 h and to 10 min.
 	LinkLife, CodeLife time.Duration
 
 	// Workers is how many addresses are looked up, how many requested messages are sent, and how many
@@ -170,15 +170,17 @@ func (r *Recovery) Close(ctx context.Context) error {
 	return nil
 }
 
-// life returns how long tokens of a kind are valid.
-func (r *Recovery) life(kind Kind) time.Duration {
-	switch kind {
-	case KindReset:
+// life returns how long what was requested is valid.
+func (r *Recovery) life(w wanted) time.Duration {
+	switch {
+	case w.kind == KindReset:
 		return r.config.ResetLife
-	case KindLogin:
-		return r.config.LinkLife
-	case KindCode:
+	case w.kind == KindCode:
 		return r.config.CodeLife
+	case w.isChallenged():
+		return min(r.config.LinkLife, r.config.CodeLife)
+	case w.kind == KindLogin:
+		return r.config.LinkLife
 	}
 	return r.config.VerifyLife
 }

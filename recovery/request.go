@@ -54,9 +54,38 @@ func (r *Recovery) RequestVerification(ctx context.Context, address string) erro
 	return r.request(ctx, KindVerify, address)
 }
 
-// RequestLoginLink sends a link for [Recovery.LoginByLink] if the address belongs to an account and is
-// verified. Without that condition, an attacker who registers with the address of somebody else could
-// share an account with its owner. Limits and errors are those of [Recovery.RequestReset].
+// RequestLogin sends a message with a link for [Recovery.LoginByRequestedLink] and a code for
+// [Recovery.LoginByCode], if the address belongs to an account and is verified. Without that condition,
+// an attacker who registers with the address of somebody else could share an account with its owner.
+// The link and the code work once together, and for the shorter of [Config].LinkLife and CodeLife.
+//
+// The link logs in only where browser is given again: a secret of the host's that only this browser has,
+// in a cookie, of at least 22 random characters. The store keeps a digest of it. With an empty browser
+// the challenge stands in for it, for clients without cookies, which keep that. The code needs the
+// challenge. Limits and further errors are those of [Recovery.RequestReset].
+func (r *Recovery) RequestLogin(ctx context.Context, browser, address string) (challenge string, err error) {
+	if browser != "" && len(browser) < minBrowser {
+		return "", errBrowser
+	}
+	canonical, err := r.canonical(address)
+	if err != nil {
+		return "", err
+	}
+	t := newToken(addressDigest(canonical))
+	if browser == "" {
+		browser = t.text()
+	}
+	return r.askChallenge(ctx, wanted{kind: KindLogin, address: canonical, challenge: t, browser: browserProof(browser)})
+}
+
+// minBrowser is the least length of a secret that identifies a browser: 128 bits in base64url.
+const minBrowser = 22
+
+var errBrowser = errors.New("recovery: RequestLogin: browser must be a random secret of 22 characters or more, or empty")
+
+// RequestLoginLink sends a link for [Recovery.LoginByLink]. The link logs in whatever browser opens it,
+// also that of a thief of the link, or of a victim whom an attacker sends a link to the attacker's own
+// account: prefer [Recovery.RequestLogin]. Conditions, limits and errors are those of RequestLogin.
 func (r *Recovery) RequestLoginLink(ctx context.Context, address string) error {
 	return r.request(ctx, KindLogin, address)
 }
@@ -64,18 +93,23 @@ func (r *Recovery) RequestLoginLink(ctx context.Context, address string) error {
 // RequestLoginCode sends a code of six digits and returns its challenge, for [Recovery.LoginByCode].
 // Keep the challenge only where the user will enter the code, for example in a cookie of the browser.
 // Offer to send another code after a minute: before that none would be sent, and its challenge would
-// have no code. A code that was sent stays valid when another is requested. Conditions, limits and errors are those of [Recovery.RequestLoginLink].
+// have no code. A code that was sent stays valid when another is requested. Conditions, limits and
+// errors are those of [Recovery.RequestLogin].
 func (r *Recovery) RequestLoginCode(ctx context.Context, address string) (challenge string, err error) {
 	canonical, err := r.canonical(address)
 	if err != nil {
 		return "", err
 	}
 	t := newToken(addressDigest(canonical))
-	err = r.ask(ctx, func(ctx context.Context) delivery { return r.respond(ctx, KindCode, canonical, t) })
-	if err != nil {
+	return r.askChallenge(ctx, wanted{kind: KindCode, address: canonical, challenge: t})
+}
+
+// askChallenge queues the answer to a request with a challenge, and returns that.
+func (r *Recovery) askChallenge(ctx context.Context, w wanted) (challenge string, err error) {
+	if err := r.ask(ctx, func(ctx context.Context) delivery { return r.respond(ctx, w) }); err != nil {
 		return "", err
 	}
-	return t.text(), nil
+	return w.challenge.text(), nil
 }
 
 // request queues the answer to a request for a link.
@@ -84,8 +118,20 @@ func (r *Recovery) request(ctx context.Context, kind Kind, address string) error
 	if err != nil {
 		return err
 	}
-	return r.ask(ctx, func(ctx context.Context) delivery { return r.respond(ctx, kind, canonical, token{}) })
+	return r.ask(ctx, func(ctx context.Context) delivery { return r.respond(ctx, wanted{kind: kind, address: canonical}) })
 }
+
+// wanted is a message that was requested.
+type wanted struct {
+	kind      Kind
+	address   string // canonical form of what was requested
+	challenge token  // of a login by RequestLogin or RequestLoginCode
+	browser   []byte // RequestLogin: proof of the browser
+	session   string // KindChange: ID of the session that requested it
+}
+
+// isChallenged reports whether the message has a code for a challenge.
+func (w wanted) isChallenged() bool { return w.challenge != (token{}) }
 
 // delivery is the outcome of a look-up: a message to be sent, or why none is sent.
 type delivery struct {
@@ -136,15 +182,15 @@ func (r *Recovery) deliver(ctx context.Context, d delivery) {
 
 // respond prepares what was requested for an address, if its account allows that. Known and unknown
 // addresses take the same calls to the stores.
-func (r *Recovery) respond(ctx context.Context, kind Kind, address string, challenge token) delivery {
-	a, declined, err := r.recipient(ctx, kind, address)
+func (r *Recovery) respond(ctx context.Context, w wanted) delivery {
+	a, declined, err := r.recipient(ctx, w.kind, w.address)
 	if err != nil {
-		return delivery{kind: kind, userID: a.user, err: err}
+		return delivery{kind: w.kind, userID: a.user, err: err}
 	}
 	if declined != nil {
-		return r.decline(ctx, kind, a.user, address, challenge, declined)
+		return r.decline(ctx, w, a.user, declined)
 	}
-	return r.prepare(ctx, kind, a, a.address, challenge)
+	return r.prepare(ctx, w, a, a.address)
 }
 
 // recipient returns the account with an address, and why it gets no message of this kind, if so.
@@ -178,25 +224,29 @@ func (r *Recovery) recipient(ctx context.Context, kind Kind, address string) (a 
 // decline does the work of prepare for a message that is not sent. A challenge gets a record: tries at
 // it are counted, throttled and refused in the same time as tries at the challenge of a known address,
 // so that they do not reveal which addresses are known.
-func (r *Recovery) decline(ctx context.Context, kind Kind, userID, address string, challenge token, why error) delivery {
-	err := r.countMessage(ctx, kind, address, "")
+func (r *Recovery) decline(ctx context.Context, w wanted, userID string, why error) delivery {
+	err := r.countMessage(ctx, w.kind, w.address, "")
 	switch {
 	case err != nil:
-	case kind == KindCode:
-		unguessable := challenge.proof("nothing", rand.Text())
+	case w.isChallenged():
+		unguessable := w.challenge.proof("nothing", rand.Text())
 		noUser := []byte(rand.Text()) // has the length of an ID that package auth makes
-		err = r.issue(ctx, kind, challenge, entry{User: noUser, Nobody: true, State: unguessable, Code: unguessable})
+		e := entry{User: noUser, Nobody: true, State: unguessable, Code: unguessable}
+		if w.kind == KindLogin {
+			e.Link, e.Browser = unguessable, w.browser
+		}
+		err = r.issue(ctx, w, w.challenge, e)
 	default:
-		err = r.writeSpareLink(ctx, kind, address)
+		err = r.writeSpareLink(ctx, w)
 	}
 	if err != nil && !errors.Is(err, errTooMany) {
 		r.config.Logger.ErrorContext(ctx, "recovery: the record of a request without a message was not written", "error", err)
 	}
-	return delivery{kind: kind, userID: userID, err: why}
+	return delivery{kind: w.kind, userID: userID, err: why}
 }
 
 // writeSpareLink writes one of 256 spare records, as long as that of a link. No link matches them.
-func (r *Recovery) writeSpareLink(ctx context.Context, kind Kind, address string) error {
+func (r *Recovery) writeSpareLink(ctx context.Context, w wanted) error {
 	t := newToken([16]byte{})
 	record, now, err := r.load(ctx, key("spare.link", [16]byte{t.secret[0]}))
 	if err != nil {
@@ -204,8 +254,8 @@ func (r *Recovery) writeSpareLink(ctx context.Context, kind Kind, address string
 	}
 	unused := t.proof("spare", "")
 	e := entry{User: []byte(rand.Text()), Proof: unused, State: unused}
-	if kind == KindChange {
-		e.Address = address
+	if w.kind == KindChange {
+		e.Address, e.Session = w.address, w.session
 	}
 	_, err = r.write(ctx, record, e, now.Add(spareLife))
 	if errors.Is(err, auth.ErrConflict) { // another request has just written it
@@ -229,34 +279,41 @@ func (r *Recovery) report(ctx context.Context, kind Kind, userID string, err err
 
 // prepare issues a link or code and returns the message with it. The address must be one that is
 // stored, or that its user asked for, never the text by which the user was found.
-func (r *Recovery) prepare(ctx context.Context, kind Kind, a account, to string, challenge token) delivery {
-	refuse := func(err error) delivery { return delivery{kind: kind, userID: a.user, err: err} }
+func (r *Recovery) prepare(ctx context.Context, w wanted, a account, to string) delivery {
+	refuse := func(err error) delivery { return delivery{kind: w.kind, userID: a.user, err: err} }
 	if !sendable(to) {
 		return refuse(fmt.Errorf("recovery: a message cannot be sent to the address of user %q", a.user))
 	}
-	if err := r.countMessage(ctx, kind, to, counterOwner(a, to)); err != nil {
+	if err := r.countMessage(ctx, w.kind, to, counterOwner(a, to)); err != nil {
 		return refuse(err)
 	}
-	m := Message{Kind: kind, UserID: a.user, To: to, Life: r.life(kind)}
-	e := entry{User: []byte(a.user), State: a.state}
-	t := challenge
-	if kind == KindCode {
+	m := Message{Kind: w.kind, UserID: a.user, To: to, Life: r.life(w)}
+	e := entry{User: []byte(a.user), State: a.state, Browser: w.browser, Session: w.session}
+	t := w.challenge
+	if w.isChallenged() {
 		var err error
 		if m.Code, err = newCode(); err != nil {
 			return refuse(err)
 		}
-		e.Code = t.proof(kind, m.Code)
-	} else {
-		t = newToken(linkDigest(a.user, kind, networkOf(ctx)))
-		m.Link = r.config.BaseURL + "/" + string(kind) + "?token=" + t.text()
+		e.Code = t.proof(KindCode, m.Code)
 	}
-	if kind == KindChange {
+	if w.kind != KindCode {
+		link := newToken(linkDigest(a.user, w.kind, networkOf(ctx)))
+		if w.isChallenged() { // the link is kept in the record of the challenge
+			link.id = t.recordID()
+			e.Link = link.proof(w.kind, "")
+		} else {
+			t = link
+		}
+		m.Link = r.config.BaseURL + "/" + string(w.kind) + "?token=" + link.text()
+	}
+	if w.kind == KindChange {
 		e.Address = to
 	}
-	if err := r.issue(ctx, kind, t, e); err != nil {
+	if err := r.issue(ctx, w, t, e); err != nil {
 		return refuse(err)
 	}
-	return delivery{kind: kind, userID: a.user, message: m}
+	return delivery{kind: w.kind, userID: a.user, message: m}
 }
 
 // notify sends a message.
@@ -265,35 +322,6 @@ func (r *Recovery) notify(ctx context.Context, m Message) error {
 		return fmt.Errorf("recovery: notify: %w", err)
 	}
 	return nil
-}
-
-// Bounds of the notices, which inform owners of what happened to their accounts.
-const (
-	firstRetry = time.Second // delay after the first failure; each further failure doubles it
-	lastRetry  = time.Hour   // greatest delay
-	noticeLife = 24 * time.Hour
-)
-
-// notifyLater queues a notice. What it is about is done already, so a notice that cannot be sent is no
-// error of the caller: it is sent again for a day. Requests for messages take no places of this queue.
-func (r *Recovery) notifyLater(ctx context.Context, kind Kind, userID, to string) {
-	if !sendable(to) {
-		return
-	}
-	end := time.Now().Add(noticeLife)
-	var try func(ctx context.Context, delay time.Duration)
-	try = func(ctx context.Context, delay time.Duration) {
-		err := r.notify(ctx, Message{Kind: kind, UserID: userID, To: to})
-		again := func(ctx context.Context) { try(ctx, min(2*delay, lastRetry)) }
-		if err != nil && time.Now().Add(delay).Before(end) && r.notices.addAfter(ctx, delay, again) == nil {
-			r.config.Logger.WarnContext(ctx, "recovery: a notice was not sent yet", "kind", kind, "user", userID, "error", err)
-			return
-		}
-		r.report(ctx, kind, userID, err)
-	}
-	if err := r.notices.add(ctx, func(ctx context.Context) { try(ctx, firstRetry) }); err != nil {
-		r.report(ctx, kind, userID, err)
-	}
 }
 
 // counterOwner returns the Owner of the count of messages to an address: the user if it is the user's

@@ -399,18 +399,19 @@ func TestRecordsHoldNoSecret(t *testing.T) {
 		id := f.user(ada, true)
 		challenge, code := f.code(ada)
 		link := token(t, f.asks(recovery.KindReset, ada))
+		other, login, _ := f.requestLogin(browser)
 		u, err := f.store.UserByID(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range []string{code, challenge[22:], link[22:], ada, id, u.PasswordHash} {
+		for _, secret := range []string{code, challenge[22:], link[22:], other[22:], login[22:], browser, ada, id, u.PasswordHash} {
 			for _, key := range store.keys {
 				if strings.Contains(key, secret) {
 					t.Errorf("the key %s holds %q", key, secret)
 				}
 			}
 		}
-		for _, secret := range []string{`"` + code + `"`, challenge[22:], link[22:], u.PasswordHash} {
+		for _, secret := range []string{`"` + code + `"`, challenge[22:], link[22:], other[22:], login[22:], browser, u.PasswordHash} {
 			if strings.Contains(store.values.String(), secret) {
 				t.Errorf("the records hold %q: %s", secret, &store.values)
 			}
@@ -422,7 +423,10 @@ func TestRecordsHoldNoSecret(t *testing.T) {
 			if json.Unmarshal([]byte(field), &stored) != nil {
 				continue
 			}
-			for _, text := range []string{challenge, link} {
+			if bytes.Contains(stored, []byte(browser)) {
+				t.Errorf("the records hold the secret of a browser: %s", values)
+			}
+			for _, text := range []string{challenge, link, other, login} {
 				secret, err := base64.RawURLEncoding.DecodeString(text)
 				if err != nil {
 					t.Fatal(err)

@@ -80,14 +80,25 @@ func key(kind Kind, id [16]byte) string {
 // somebody else does not replace the code that is being typed.
 func (t token) key(kind Kind) string {
 	if kind == KindCode {
-		return key(kind, digest("challenge", string(t.id[:])+string(t.secret[:])))
+		return key(kind, t.recordID())
 	}
 	return key(kind, t.id)
+}
+
+// recordID returns the id in the key of a challenge's record, which is also that of its link.
+func (t token) recordID() [16]byte {
+	return digest("challenge", string(t.id[:])+string(t.secret[:]))
 }
 
 // proof returns the digest that is stored of a token, or of a challenge and its code.
 func (t token) proof(kind Kind, code string) []byte {
 	sum := sha256.Sum256([]byte(string(kind) + "\x00" + string(t.secret[:]) + code))
+	return sum[:]
+}
+
+// browserProof returns the digest that is stored of the secret of a browser.
+func browserProof(secret string) []byte {
+	sum := sha256.Sum256([]byte("browser\x00" + secret))
 	return sum[:]
 }
 
@@ -103,12 +114,15 @@ func newCode() (string, error) {
 // entry is the value of a token's record.
 type entry struct {
 	User    []byte // user ID; bytes, because JSON would replace what is not UTF-8
-	Nobody  bool   `json:",omitempty"` // KindCode: no code was sent, and User is the ID of no user
+	Nobody  bool   `json:",omitempty"` // of a challenge: no code was sent, and User is the ID of no user
 	Proof   []byte // proof of the token
 	State   []byte // account.state when the token was issued
 	Address string `json:",omitempty"` // KindChange: the new address
-	Code    []byte `json:",omitempty"` // KindCode: the proof of challenge and code
-	Tries   int    `json:",omitempty"` // KindCode: the number of tries so far
+	Session string `json:",omitempty"` // KindChange: the session that requested the change
+	Code    []byte `json:",omitempty"` // of a challenge: the proof of challenge and code
+	Tries   int    `json:",omitempty"` // of a challenge: the number of tries so far
+	Link    []byte `json:",omitempty"` // of a challenge: the proof of the link in the same message
+	Browser []byte `json:",omitempty"` // of a challenge with a link: the proof of the browser that requested it
 }
 
 // matches reports whether the entry was issued for t.
@@ -168,7 +182,11 @@ func (r *Recovery) write(ctx context.Context, record auth.Record, v any, end tim
 
 // issue stores the entry of a new token, which replaces a link that the same network requested. The
 // record belongs to the user of the entry.
-func (r *Recovery) issue(ctx context.Context, kind Kind, t token, e entry) error {
+func (r *Recovery) issue(ctx context.Context, w wanted, t token, e entry) error {
+	kind := w.kind
+	if w.isChallenged() {
+		kind = KindCode
+	}
 	e.Proof = t.proof(kind, "")
 	for range 4 { // a conflict means that a concurrent request has issued a token
 		record, now, err := r.load(ctx, t.key(kind))
@@ -176,7 +194,7 @@ func (r *Recovery) issue(ctx context.Context, kind Kind, t token, e entry) error
 			return err
 		}
 		record.Owner = string(e.User)
-		_, err = r.write(ctx, record, e, now.Add(r.life(kind)))
+		_, err = r.write(ctx, record, e, now.Add(r.life(w)))
 		if !errors.Is(err, auth.ErrConflict) {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"mime/quotedprintable"
 	"net"
 	"net/mail"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -318,7 +319,8 @@ func TestEveryKind(t *testing.T) {
 	s := serve(t, true, false)
 	for _, kind := range []recovery.Kind{
 		recovery.KindReset, recovery.KindVerify, recovery.KindChange, recovery.KindLogin, recovery.KindCode,
-		recovery.KindPasswordReset, recovery.KindChangeAsked, recovery.KindChanged, recovery.KindDeleted,
+		recovery.KindPasswordReset, recovery.KindPasswordChanged, recovery.KindFactorAdded, recovery.KindFactorRemoved,
+		recovery.KindRecoveryCodes, recovery.KindChangeAsked, recovery.KindChanged, recovery.KindDeleted, recovery.KindNewDevice,
 	} {
 		m := recovery.Message{Kind: kind, To: "ada@example.com", Life: time.Hour}
 		want := "contact us at once"
@@ -335,6 +337,22 @@ func TestEveryKind(t *testing.T) {
 		header, body := read(t, s.take()[0])
 		if !strings.Contains(body, want) || strings.Contains(header.Get("Subject"), "012345") {
 			t.Errorf("%s: %q, %q", kind, header.Get("Subject"), body)
+		}
+	}
+
+	// A notice says when and from where, and a message with a link and a code has both.
+	for want, m := range map[string]recovery.Message{
+		"Time: 2 January 2026, 03:04 UTC\nNetwork address: 192.0.2.1\n": {
+			Kind: recovery.KindNewDevice, Time: time.Date(2026, 1, 2, 4, 4, 0, 0, time.FixedZone("", 3600)), IP: netip.MustParseAddr("192.0.2.1"),
+		},
+		link + "\n\nOr enter this code there, and only there:\n\n012345\n": {Kind: recovery.KindLogin, Link: link, Code: "012345"},
+	} {
+		m.To = "ada@example.com"
+		if err := send(t, s.config(), m); err != nil {
+			t.Fatal(err)
+		}
+		if _, body := read(t, s.take()[0]); !strings.Contains(strings.ReplaceAll(body, "\r\n", "\n"), want) {
+			t.Errorf("%s: got %q, want %q in it", m.Kind, body, want)
 		}
 	}
 	if err := send(t, s.config(), recovery.Message{Kind: "other", To: "ada@example.com"}); err == nil {

@@ -12,7 +12,8 @@ import (
 )
 
 // Text is the plain text of one kind of message, as templates of package text/template. They can use
-// .Link, .Code, .UserID and .Minutes, which is how long the link or code is valid.
+// .Link, .Code, .UserID and .Minutes, which is how long the link or code is valid. In notices .Time is
+// when it happened, in UTC, and .IP the address of the client that did it, or empty.
 type Text struct {
 	Subject string // one line without a secret, because it is shown on locked screens
 	Body    string
@@ -22,6 +23,7 @@ type Text struct {
 type values struct {
 	Link, Code, UserID string
 	Minutes            int
+	Time, IP           string
 }
 
 type parsed struct{ subject, body *template.Template }
@@ -29,7 +31,8 @@ type parsed struct{ subject, body *template.Template }
 // Endings of the default texts.
 const (
 	ignore = "\n\nIf you did not ask for this, ignore this message. Nothing will change.\n"
-	alarm  = "\n\nIf this was not you, someone else has access to your account: contact us at once.\n"
+	alarm  = "{{if .Time}}\n\nTime: {{.Time}}{{if .IP}}\nNetwork address: {{.IP}}{{end}}{{end}}" +
+		"\n\nIf this was not you, someone else has access to your account: contact us at once.\n"
 )
 
 // defaultTexts are used for the kinds that a host does not replace.
@@ -48,7 +51,9 @@ var defaultTexts = map[recovery.Kind]Text{
 	},
 	recovery.KindLogin: {
 		"Log in",
-		"To log in, open this link within {{.Minutes}} minutes:\n\n{{.Link}}" + ignore,
+		"To log in, open this link within {{.Minutes}} minutes{{if .Code}}, in the browser where you asked for it{{end}}:" +
+			"\n\n{{.Link}}{{if .Code}}\n\nOr enter this code there, and only there:\n\n{{.Code}}\n\n" +
+			"We will never ask you for it.{{end}}" + ignore,
 	},
 	recovery.KindCode: {
 		"Your code",
@@ -58,6 +63,26 @@ var defaultTexts = map[recovery.Kind]Text{
 	recovery.KindPasswordReset: {
 		"Your password was changed",
 		"A link was used to choose a new password. You have been logged out everywhere." + alarm,
+	},
+	recovery.KindPasswordChanged: {
+		"Your password was changed",
+		"Someone who knew the password of your account has changed it." + alarm,
+	},
+	recovery.KindFactorAdded: {
+		"A second factor was added to your account",
+		"From now on a code is needed to log in, beside the password." + alarm,
+	},
+	recovery.KindFactorRemoved: {
+		"The second factor of your account was removed",
+		"From now on the password is enough to log in." + alarm,
+	},
+	recovery.KindRecoveryCodes: {
+		"Your recovery codes were replaced",
+		"The earlier recovery codes of your account are no longer valid." + alarm,
+	},
+	recovery.KindNewDevice: {
+		"A new device logged in to your account",
+		"Someone logged in to your account from a device that has not been used for that before." + alarm,
 	},
 	recovery.KindChangeAsked: {
 		"Another address for your account",
@@ -133,7 +158,13 @@ func (p parsed) fill(m recovery.Message) (subject, body string, err error) {
 	if p.subject == nil {
 		return "", "", fmt.Errorf("smtpnotify: there is no text for messages of kind %q", m.Kind)
 	}
-	v := values{m.Link, m.Code, m.UserID, int(m.Life.Minutes())}
+	v := values{Link: m.Link, Code: m.Code, UserID: m.UserID, Minutes: int(m.Life.Minutes())}
+	if !m.Time.IsZero() {
+		v.Time = m.Time.UTC().Format("2 January 2006, 15:04 UTC")
+	}
+	if m.IP.IsValid() {
+		v.IP = m.IP.String()
+	}
 	var s, b strings.Builder
 	if err := errors.Join(p.subject.Execute(&s, v), p.body.Execute(&b, v)); err != nil {
 		return "", "", fmt.Errorf("smtpnotify: text of kind %q: %w", m.Kind, err)
