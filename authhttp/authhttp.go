@@ -37,7 +37,7 @@
 //	recovery   POST   /password/reset     Reset the password with a link
 //	recovery   POST   /verify/request     Send a link that verifies an address
 //	recovery   POST   /verify             Verify an address with a link
-//	login-link POST   /login/link/request Send a link that logs in
+//	login-link POST   /login/link/request Send a link and a code that log in
 //	login-link POST   /login/link         Log in with a link
 //	login-code POST   /login/code/request Send a code that logs in
 //	login-code POST   /login/code         Log in with a code

@@ -1,6 +1,7 @@
 package authhttp
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -51,7 +52,7 @@ type CookieConfig struct {
 
 // Cookies keeps tokens in a browser where no script can read them: the access token in the cookie
 // __Host-access, the refresh token in __Secure-refresh and, if there is a throttle, the device
-// token in __Host-device. All are HttpOnly and Secure. If [Config].Cookies is set, the endpoints
+// token in __Host-device; __Host-login identifies, for an hour, a browser that requested a login link. All are HttpOnly and Secure. If [Config].Cookies is set, the endpoints
 // that log in give tokens as cookies and never in a body. Cookies is immutable and safe for
 // concurrent use.
 //
@@ -60,22 +61,22 @@ type CookieConfig struct {
 // token, and [Refresh] ignores every refresh token that has another digest: nobody can log a browser
 // in, or switch it to another account, by planting a cookie. The next login removes planted cookies.
 type Cookies struct {
-	access, refresh, refreshID, device string // names of the cookies
-	refreshPath                        string
-	sameSite                           http.SameSite // SameSite attribute of the access token's cookie
-	insecure                           bool
-	origins                            *http.CrossOriginProtection
+	access, refresh, refreshID, device, login string // names of the cookies
+	refreshPath                               string
+	sameSite                                  http.SameSite // SameSite attribute of the access token's cookie
+	insecure                                  bool
+	origins                                   *http.CrossOriginProtection
 }
 
 // NewCookies returns Cookies, or every fault of cfg as a [*cfgerr.Error].
 func NewCookies(cfg CookieConfig) (*Cookies, error) {
 	faults := cfgerr.Faults{Prefix: "authhttp.CookieConfig."}
 	c := &Cookies{
-		access: "__Host-access", refresh: "__Secure-refresh", refreshID: "__Host-refresh-id", device: "__Host-device",
+		access: "__Host-access", refresh: "__Secure-refresh", refreshID: "__Host-refresh-id", device: "__Host-device", login: "__Host-login",
 		refreshPath: cfg.RefreshPath, sameSite: cfg.SameSite, insecure: cfg.DangerouslyInsecureLocalhost,
 	}
 	if c.insecure {
-		c.access, c.refresh, c.refreshID, c.device = "access", "refresh", "refresh-id", "device"
+		c.access, c.refresh, c.refreshID, c.device, c.login = "access", "refresh", "refresh-id", "device", "login"
 	}
 	if !isCookiePath(c.refreshPath) {
 		faults.Add("RefreshPath", c.refreshPath, "must be the path of Refresh, like /auth/refresh, in its shortest form")
@@ -307,6 +308,33 @@ func (c *Cookies) clear(w http.ResponseWriter) {
 		cookie := c.cookie(name, "", 0)
 		cookie.MaxAge = -1
 		http.SetCookie(w, cookie)
+	}
+}
+
+// browserLife is how long a browser that requested a login link is identified: the longest life of a link.
+const browserLife = time.Hour
+
+// browserSecret matches what browser returns.
+var browserSecret = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+
+// browser returns the secret that identifies the browser of r for login links: that of its cookie, so
+// that links stay good which it requested before, or a new one. It returns "" if c is nil.
+func (c *Cookies) browser(r *http.Request) string {
+	if c == nil {
+		return ""
+	}
+	if secret, err := auth.Cookie(c.login).Extract(r); err == nil && browserSecret.MatchString(secret) {
+		return secret
+	}
+	var secret [32]byte
+	rand.Read(secret[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(secret[:])
+}
+
+// setBrowser has the browser keep its secret. A nil c does nothing.
+func (c *Cookies) setBrowser(w http.ResponseWriter, secret string) {
+	if c != nil {
+		http.SetCookie(w, c.cookie(c.login, secret, browserLife))
 	}
 }
 

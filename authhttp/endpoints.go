@@ -69,6 +69,7 @@ const (
 	accessToken                     // in the header or, with cookies, in the cookie
 	accessOrRefreshToken            // an access token, unless the body has a refresh token
 	refreshToken                    // in the body or, with cookies, in the cookie
+	askingBrowser                   // challenge in the body or, with cookies, the cookie of the browser that requested a link
 	resourceServer                  // name and secret of a resource server
 )
 
@@ -96,14 +97,14 @@ var table = []endpoint{
 	},
 	{
 		name: EndpointLogin, method: "POST", path: "/login", summary: "Log in",
-		handler: func(m *mount) http.Handler { return Login(m.a, m.cfg.Config) },
+		handler: func(m *mount) http.Handler { return Login(m.accounts(), m.cfg.Config) },
 		body:    loginBody, cookies: true, status: 200, schema: "Tokens",
 		refusals: codes{400: {"invalid_credentials"}, 401: {"invalid_credentials"}, 403: {"mfa_required"}, 429: {""}},
 	},
 	{
 		name: EndpointMFA, method: "POST", path: "/login/mfa", summary: "Complete a login that was answered mfa_required",
 		needs:   []requirement{needsSecondFactor},
-		handler: func(m *mount) http.Handler { return LoginMFA(m.a, m.cfg.Config) },
+		handler: func(m *mount) http.Handler { return LoginMFA(m.accounts(), m.cfg.Config) },
 		body:    loginMFABody, cookies: true, status: 200, schema: "Tokens",
 		refusals: codes{401: {"invalid_credentials"}, 429: {""}},
 	},
@@ -126,7 +127,7 @@ var table = []endpoint{
 		name: EndpointEnrol, method: "POST", path: "/mfa/confirm",
 		summary:    "Activate the second factor with its first code",
 		needs:      []requirement{needsSecondFactor, needsEnroller, needsUsers},
-		handler:    func(m *mount) http.Handler { return ConfirmFactor(m.a, m.cfg.Factor, m.guard, m.cfg.Config) },
+		handler:    func(m *mount) http.Handler { return ConfirmFactor(m.a, m.factor(), m.guard, m.cfg.Config) },
 		credential: accessToken, body: bothFactorsBody, cookies: true, status: 200, schema: "RecoveryCodes",
 		refusals: codes{403: {"invalid_credentials"}, 409: {"mfa_not_begun"}, 429: {""}},
 	},
@@ -134,7 +135,7 @@ var table = []endpoint{
 		name: EndpointEnrol, method: "POST", path: "/mfa/recovery-codes", summary: "Replace all recovery codes",
 		needs: []requirement{needsSecondFactor, needsEnroller, needsUsers},
 		handler: func(m *mount) http.Handler {
-			return RenewRecoveryCodes(m.a, m.cfg.Factor, m.guard, m.cfg.Config)
+			return RenewRecoveryCodes(m.a, m.factor(), m.guard, m.cfg.Config)
 		},
 		credential: accessToken, body: bothFactorsBody, cookies: true, status: 200, schema: "RecoveryCodes",
 		refusals: codes{403: {"invalid_credentials"}, 409: {""}, 429: {""}},
@@ -142,14 +143,14 @@ var table = []endpoint{
 	{
 		name: EndpointEnrol, method: "POST", path: "/mfa/remove", summary: "Remove the second factor",
 		needs:      []requirement{needsSecondFactor, needsEnroller, needsUsers},
-		handler:    func(m *mount) http.Handler { return RemoveFactor(m.a, m.cfg.Factor, m.guard, m.cfg.Config) },
+		handler:    func(m *mount) http.Handler { return RemoveFactor(m.a, m.factor(), m.guard, m.cfg.Config) },
 		credential: accessToken, body: bothFactorsBody, cookies: true, status: 204,
 		refusals: codes{403: {"invalid_credentials"}, 429: {""}},
 	},
 	{
 		name: EndpointToken, method: "POST", path: "/token", summary: "OAuth 2.0 token endpoint",
 		needs:   []requirement{needsSessions},
-		handler: func(m *mount) http.Handler { return Token(m.a, m.cfg.Config) },
+		handler: func(m *mount) http.Handler { return Token(m.accounts(), m.cfg.Config) },
 		body:    tokenBody, status: 200, schema: "Tokens",
 		refusals: codes{400: {"invalid_grant", "unsupported_grant_type"}, 403: {"mfa_required"}, 429: {""}},
 	},
@@ -196,7 +197,7 @@ var table = []endpoint{
 	{
 		name: EndpointPassword, method: "POST", path: "/password",
 		summary:    "Change the password, end all sessions and begin a new one",
-		handler:    func(m *mount) http.Handler { return ChangePassword(m.a, m.guardChanges(), m.cfg.Config) },
+		handler:    func(m *mount) http.Handler { return ChangePassword(m.accounts(), m.guardChanges(), m.cfg.Config) },
 		credential: accessToken, body: changePasswordBody, cookies: true, status: 200, schema: "Tokens",
 		refusals: codes{401: {"insufficient_user_authentication"}, 403: {"invalid_credentials", "mfa_required"}, 409: {""}, 422: passwordCodes(), 429: {""}},
 	},
@@ -229,18 +230,18 @@ var table = []endpoint{
 		refusals: codes{400: {"invalid_link"}, 403: {"invalid_credentials"}, 409: {""}, 422: passwordCodes(), 429: {""}},
 	},
 	{
-		name: EndpointLoginLink, method: "POST", path: "/login/link/request", summary: "Send a link that logs in",
+		name: EndpointLoginLink, method: "POST", path: "/login/link/request", summary: "Send a link and a code that log in",
 		needs:   []requirement{needsRecovery},
 		handler: func(m *mount) http.Handler { return RequestLoginLink(m.cfg.Recovery, m.cfg.Config) },
-		body:    addressBody, status: 202,
+		body:    addressBody, cookies: true, status: 202, schema: "Challenge",
 		refusals: codes{422: {"invalid_address"}, 429: {""}},
 	},
 	{
 		name: EndpointLoginLink, method: "POST", path: "/login/link", summary: "Log in with a link",
-		needs:   []requirement{needsRecovery},
-		handler: func(m *mount) http.Handler { return LoginByLink(m.cfg.Recovery, m.cfg.Config) },
-		body:    loginLinkBody, cookies: true, status: 200, schema: "Tokens",
-		refusals: codes{400: {"invalid_link"}, 403: {"mfa_required"}},
+		needs:      []requirement{needsRecovery},
+		handler:    func(m *mount) http.Handler { return LoginByLink(m.mail(), m.cfg.Config) },
+		credential: askingBrowser, body: loginLinkBody, cookies: true, status: 200, schema: "Tokens",
+		refusals: codes{400: {"invalid_link"}, 403: {"mfa_required", "other_browser"}},
 	},
 	{
 		name: EndpointLoginCode, method: "POST", path: "/login/code/request", summary: "Send a code that logs in",
@@ -252,7 +253,7 @@ var table = []endpoint{
 	{
 		name: EndpointLoginCode, method: "POST", path: "/login/code", summary: "Log in with a code",
 		needs:   []requirement{needsRecovery},
-		handler: func(m *mount) http.Handler { return LoginByCode(m.cfg.Recovery, m.cfg.Config) },
+		handler: func(m *mount) http.Handler { return LoginByCode(m.mail(), m.cfg.Config) },
 		body:    loginCodeBody, cookies: true, status: 200, schema: "Tokens",
 		refusals: codes{401: {"invalid_credentials"}, 403: {"mfa_required"}, 429: {""}},
 	},

@@ -8,7 +8,10 @@ import (
 	"github.com/seed-e36e2130/auth"
 )
 
-// Enroller gives users a second factor and removes it. totp.Factor implements it. Begin returns an
+// Enroller gives users a second factor and removes it. totp.Factor implements it. [Mount] adds to it that
+// a change ends the other sessions of the user and sends a notice: a host that mounts [ConfirmFactor],
+// [RenewRecoveryCodes] and [RemoveFactor] one by one does so in an Enroller of its own, by
+// [auth.Authenticator.EndOtherSessions] and [recovery.Recovery.Inform]. Begin returns an
 // [auth.ErrConflict] if the user already has one. Confirm and RecoveryCodes return it if there is
 // no second factor to confirm or to make codes for.
 type Enroller interface {

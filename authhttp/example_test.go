@@ -35,8 +35,10 @@ func ExampleLoginByLink() {
 	accounts := must(auth.New(store, tokens, auth.Config{Throttle: must(throttle.New(store, throttle.Config{})), Hasher: must(passwords.NewBcrypt(10))}))
 	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	flows := must(recovery.New(accounts, addresses, store, mails, recovery.Config{BaseURL: "https://example.com/account"}))
+	cookies := must(authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/auth/refresh"}))
 	mux := http.NewServeMux()
-	if err := authhttp.Mount(mux, "/auth", accounts, guard, authhttp.MountConfig{Recovery: flows}, authhttp.EndpointLoginLink); err != nil {
+	cfg := authhttp.MountConfig{Config: authhttp.Config{Cookies: cookies}, Recovery: flows}
+	if err := authhttp.Mount(mux, "/auth", accounts, guard, cfg, authhttp.EndpointLoginLink); err != nil {
 		log.Fatal(err)
 	}
 
@@ -45,22 +47,27 @@ func ExampleLoginByLink() {
 	if err := addresses.ReplaceAddress(ctx, ada.ID, "", "ada@example.com", true); err != nil { // stands in for VerifyAddress
 		log.Fatal(err)
 	}
-	post := func(path, body string) *httptest.ResponseRecorder {
+	post := func(path, body, cookie string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest("POST", path, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Cookie", cookie)
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, r)
 		return w
 	}
-	fmt.Println(post("/auth/login/link/request", `{"address":"ada@example.com"}`).Code)
+	asked := post("/auth/login/link/request", `{"address":"ada@example.com"}`, "")
+	cookie, _, _ := strings.Cut(asked.Header().Get("Set-Cookie"), ";") // identifies the browser that asked
+	fmt.Println(asked.Code)
 	mail := <-mails
 	link := must(url.Parse(mail.Link))
 	fmt.Println("to", mail.To, "a link to", link.Host+link.Path)
 
 	body := `{"token":"` + link.Query().Get("token") + `"}`
-	in := post("/auth/login/link", body)
-	fmt.Println(in.Code, strings.Contains(in.Body.String(), `"access_token":`))
-	again := post("/auth/login/link", body)
+	other := post("/auth/login/link", body, "")
+	fmt.Print(other.Code, " ", other.Body)
+	in := post("/auth/login/link", body, cookie)
+	fmt.Println(in.Code, strings.HasPrefix(in.Header().Get("Set-Cookie"), "__Host-access="))
+	again := post("/auth/login/link", body, cookie)
 	fmt.Print(again.Code, " ", again.Body)
 	if err := flows.Close(ctx); err != nil {
 		log.Fatal(err)
@@ -68,6 +75,7 @@ func ExampleLoginByLink() {
 	// Output:
 	// 202
 	// to ada@example.com a link to example.com/account/login
+	// 403 {"title":"Forbidden","status":403,"code":"other_browser","detail":"the login was requested in another browser: open the link there, or enter the code of the same mail there"}
 	// 200 true
 	// 400 {"title":"Bad Request","status":400,"code":"invalid_link","detail":"the link is invalid, has been used or has expired"}
 }

@@ -2,33 +2,61 @@ package authhttp
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/recovery"
 )
 
 // LinkAuthenticator logs users in with links in mails. recovery.Recovery implements it.
 type LinkAuthenticator interface {
-	RequestLoginLink(ctx context.Context, address string) error
-	LoginByLink(ctx context.Context, token string) (auth.Tokens, error)
+	RequestLogin(ctx context.Context, browser, address string) (challenge string, err error)
+	LoginByRequestedLink(ctx context.Context, browser, link string) (auth.Tokens, error)
 }
 
-// RequestLoginLink returns the endpoint that sends a link that logs in. It takes and answers what
-// [ForgotPassword] does.
+// RequestLoginLink returns the endpoint that sends a link that logs in, and with it a code. It takes and
+// answers what [RequestLoginCode] does. The code is for [LoginByCode]. The link logs in only the client
+// that requested it: with [Config].Cookies this answer sets a cookie that identifies the browser, for an
+// hour; other clients send the challenge with the link.
 func RequestLoginLink(a LinkAuthenticator, cfg Config) http.Handler {
-	return cfg.accept(addressBody, http.StatusAccepted, func(ctx context.Context, in input) error {
-		return a.RequestLoginLink(ctx, in.values["address"])
+	cfg = cfg.shared()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		in, err := cfg.readChecked(w, r, addressBody)
+		browser, challenge := cfg.Cookies.browser(r), ""
+		if err == nil {
+			challenge, err = a.RequestLogin(cfg.withDevice(r, in, cfg.Cookies), browser, in.values["address"])
+		}
+		if err != nil {
+			cfg.refuse(w, r, refuseInvalidAddress(err))
+			return
+		}
+		cfg.Cookies.setBrowser(w, browser)
+		write(w, http.StatusAccepted, loginChallenge{challenge})
 	})
 }
 
-// LoginByLink returns the endpoint that logs in with a link. It takes the JSON object {"token": …}
-// with the token of the link, and may take a device_token. It gives tokens, or asks for a second
-// factor, as [Login] does. An invalid link is answered 400 with the code invalid_link. The page
-// that the link leads to must show a form that sends the token: programs that scan mails open every
-// link.
+// LoginByLink returns the endpoint that logs in with a link of [RequestLoginLink]. It takes the JSON
+// object {"token": …, "challenge": …} with the token of the link, and may take a device_token. With
+// [Config].Cookies the cookie of RequestLoginLink takes the place of the challenge. It gives tokens, or
+// asks for a second factor, as [Login] does. An invalid link is answered 400 with the code invalid_link,
+// and one that another client requested 403 with the code other_browser: it is still good there. The
+// page that the link leads to must show a form that sends the token, because programs that scan mails
+// open every link. On other_browser it should ask the user to open the link, or to enter the code of the
+// same mail, where the login was requested.
 func LoginByLink(a LinkAuthenticator, cfg Config) http.Handler {
-	return cfg.loginWith(loginLinkBody, func(ctx context.Context, in input) (auth.Tokens, error) {
-		return a.LoginByLink(ctx, in.values["token"])
+	otherBrowser := &refusal{http.StatusForbidden, "other_browser", "",
+		"the login was requested in another browser: open the link there, or enter the code of the same mail there"}
+	return cfg.loginWith(loginLinkBody, func(ctx context.Context, r *http.Request, in input) (auth.Tokens, error) {
+		browser := in.values["challenge"]
+		if cfg.Cookies != nil {
+			browser = cfg.Cookies.browser(r) // one that is new has requested nothing
+		}
+		t, err := a.LoginByRequestedLink(ctx, browser, in.values["token"])
+		if errors.Is(err, recovery.ErrOtherBrowser) {
+			err = otherBrowser
+		}
+		return t, err
 	}, invalidLink)
 }
 
@@ -69,7 +97,7 @@ func RequestLoginCode(a CodeAuthenticator, cfg Config) http.Handler {
 func LoginByCode(a CodeAuthenticator, cfg Config) http.Handler {
 	wrongCode := &refusal{http.StatusUnauthorized, "invalid_credentials", "",
 		"the code is wrong, or the login has expired: request another code"}
-	return cfg.loginWith(loginCodeBody, func(ctx context.Context, in input) (auth.Tokens, error) {
+	return cfg.loginWith(loginCodeBody, func(ctx context.Context, _ *http.Request, in input) (auth.Tokens, error) {
 		return a.LoginByCode(ctx, in.values["challenge"], in.values["code"])
 	}, wrongCode)
 }

@@ -57,15 +57,15 @@ func TestLoginByLink(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
 	c := s.Client()
-	s.requestMail("/auth/login/link/request")
+	known, _ := s.requestMail("/auth/login/link/request")
 	m, link := s.mail(recovery.KindLogin)
-	if m.To != adaMail || link == "" {
-		t.Errorf("got a mail to %s with token %q, want one to %s", m.To, link, adaMail)
+	if m.To != adaMail || link == "" || len(m.Code) != 6 {
+		t.Errorf("got a mail to %s with token %q and code %q, want one to %s", m.To, link, m.Code, adaMail)
 	}
 	s.requestMail("/auth/password/forgot")
 	_, reset := s.mail(recovery.KindReset)
 	loginByLink := func(token string) answer {
-		return s.call(c, "POST", "/auth/login/link", object("token", token), nil)
+		return s.call(c, "POST", "/auth/login/link", object("token", token, "challenge", known.Challenge), nil)
 	}
 	loginByLink("x").want(t, "an invalid link", 400, "invalid_link")
 	loginByLink(reset).want(t, "a link of another kind", 400, "invalid_link")
@@ -100,6 +100,98 @@ func TestLoginByLink(t *testing.T) {
 	}
 }
 
+// A login link logs in the client that requested it, and no other: a browser by its cookie, another
+// client by its challenge. The code of the same mail logs in there, too. The tests with two browsers
+// stand for a thief of the link, and for a victim whom an attacker sends the link to the attacker's own
+// account.
+func TestOtherBrowser(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]authhttp.Config{"cookies": cookies(t, authhttp.CookieConfig{}), "no cookies": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, cfg)
+			asking, other := s.browser(), s.browser()
+			s.register("bob")
+			requested := func(address string) (challenge, link, code string) {
+				t.Helper()
+				a := s.call(asking, "POST", "/auth/login/link/request", object("address", address), nil).want(t, "request", 202, "")
+				m, link := s.mail(recovery.KindLogin)
+				return a.Challenge, link, m.Code
+			}
+			// Clients without cookies send the challenge.
+			byLink := func(c *http.Client, link, challenge string) answer {
+				t.Helper()
+				if cfg.Cookies != nil {
+					return s.call(c, "POST", "/auth/login/link", object("token", link), nil)
+				}
+				return s.call(c, "POST", "/auth/login/link", object("token", link, "challenge", challenge), nil)
+			}
+			challenge, link, code := requested(adaMail)
+			s.call(other, "POST", "/auth/login/link/request", object("address", noMail), nil).want(t, "another request", 202, "")
+			for _, wrong := range []string{"", "x", strings.Repeat("A", 64)} {
+				refused := byLink(other, link, wrong).want(t, "another browser", 403, "other_browser")
+				if refused.header["Set-Cookie"] != nil || !strings.Contains(refused.Detail, "another browser") {
+					t.Errorf("another browser: got %v %s", refused.header, refused.text)
+				}
+			}
+			if cfg.Cookies != nil { // a stolen challenge is no cookie
+				s.call(other, "POST", "/auth/login/link", object("token", link, "challenge", challenge), nil).want(t, "the challenge without the cookie", 403, "other_browser")
+			}
+			s.call(other, "GET", "/auth/me", "", nil).want(t, "the other browser", 401, "no_credentials")
+			byLink(asking, link, challenge).want(t, "the browser that asked", 200, "")
+			byLink(asking, link, challenge).want(t, "the link again", 400, "invalid_link")
+			s.call(asking, "POST", "/auth/login/code", object("challenge", challenge, "code", code), nil).want(t, "the code of a used mail", 401, "invalid_credentials")
+
+			// The code of the mail logs in instead, where the challenge is.
+			challenge, link, code = requested("bob@example.com")
+			byLink(other, link, "").want(t, "another browser", 403, "other_browser")
+			s.call(asking, "POST", "/auth/login/code", object("challenge", challenge, "code", code), nil).want(t, "the code", 200, "")
+			byLink(asking, link, challenge).want(t, "the link of a used mail", 400, "invalid_link")
+		})
+	}
+}
+
+// A browser keeps its secret for login links in a cookie that no sibling subdomain can plant, and the
+// same one as long as it requests links, so that every link works that it requested.
+func TestLoginCookie(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"__Host-login": "; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Strict", "login": "; Path=/; Max-Age=3600; HttpOnly; SameSite=Strict",
+	} {
+		s := newServer(t, cookies(t, authhttp.CookieConfig{DangerouslyInsecureLocalhost: name == "login"}))
+		ask := func(cookie string) (value string) {
+			t.Helper()
+			r := httptest.NewRequest("POST", "/auth/login/link/request", strings.NewReader(object("address", noMail)))
+			r.Host = "localhost"
+			r.Header.Set("Content-Type", asJSON)
+			r.Header.Set("Cookie", cookie)
+			w := httptest.NewRecorder()
+			s.Config.Handler.ServeHTTP(w, r)
+			set := w.Header()["Set-Cookie"]
+			if w.Code != 202 || len(set) != 1 || !strings.HasPrefix(set[0], name+"=") || !strings.HasSuffix(set[0], want) {
+				t.Fatalf("with the cookie %q: got %d %v, want 202 and %s=…%s", cookie, w.Code, set, name, want)
+			}
+			if value = must(http.ParseSetCookie(set[0])).Value; len(value) != 43 || strings.Contains(w.Body.String(), value) {
+				t.Errorf("with the cookie %q: got the secret %q and the body %s", cookie, value, w.Body)
+			}
+			return value
+		}
+		first := ask("")
+		if again := ask(name + "=" + first); again != first {
+			t.Errorf("the browser's second request: got the secret %s, want %s", again, first)
+		}
+		for _, unusable := range []string{"", name + "=x", name + "=" + first[1:] + "!", name + "=" + first + "; " + name + "=" + first[1:] + "A"} {
+			if ask(unusable) == first {
+				t.Errorf("the cookie %q was taken for %s", unusable, first)
+			}
+		}
+		evil := header{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"}
+		if name != "login" {
+			s.call(s.Client(), "POST", "/auth/login/link/request", object("address", adaMail), evil).want(t, "another origin", 403, "cross_origin")
+		}
+	}
+}
+
 // A code logs in only with the challenge that it was requested with.
 func TestLoginByCode(t *testing.T) {
 	t.Parallel()
@@ -131,9 +223,9 @@ func TestMailLoginsAreLogins(t *testing.T) {
 		path string
 		body func(s *server, requested answer) string // body with the secret of the mail
 	}{
-		"link": {recovery.KindLogin, "/auth/login/link", func(s *server, _ answer) string {
+		"link": {recovery.KindLogin, "/auth/login/link", func(s *server, requested answer) string {
 			_, token := s.mail(recovery.KindLogin)
-			return object("token", token)
+			return object("token", token, "challenge", requested.Challenge)
 		}},
 		"code": {recovery.KindCode, "/auth/login/code", func(s *server, requested answer) string {
 			m, _ := s.mail(recovery.KindCode)
@@ -142,17 +234,18 @@ func TestMailLoginsAreLogins(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			requestMail := func(s *server) (body string) {
-				requested := s.call(s.Client(), "POST", row.path+"/request", object("address", adaMail), nil).want(t, "request", 202, "")
+			requestMail := func(s *server, c *http.Client) (body string) {
+				requested := s.call(c, "POST", row.path+"/request", object("address", adaMail), nil).want(t, "request", 202, "")
 				return row.body(s, requested)
 			}
 			s := newServer(t, authhttp.Config{})
 			s.codes.set("1")
-			first := s.call(s.Client(), "POST", row.path, requestMail(s), nil).want(t, "one factor", 403, "mfa_required")
+			first := s.call(s.Client(), "POST", row.path, requestMail(s, s.Client()), nil).want(t, "one factor", 403, "mfa_required")
 			s.call(s.Client(), "POST", "/auth/login/mfa", object("mfa_token", first.MFA, "code", "1"), nil).want(t, "both", 200, "")
 
 			s = newServerWith(t, cookies(t, authhttp.CookieConfig{}), throttled)
-			body, c := requestMail(s), s.browser()
+			c := s.browser()
+			body := requestMail(s, c)
 			evil := header{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"}
 			s.call(c, "POST", row.path, body, evil).want(t, "another origin", 403, "cross_origin")
 			in := s.call(c, "POST", row.path, body, header{"Sec-Fetch-Site": "same-origin", "Origin": s.URL}).want(t, "login", 200, "")
@@ -162,7 +255,7 @@ func TestMailLoginsAreLogins(t *testing.T) {
 			s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
 
 			s = newServerWith(t, authhttp.Config{}, throttled)
-			if in := s.call(s.Client(), "POST", row.path, requestMail(s), nil).want(t, "login", 200, ""); len(in.Device) != 32 {
+			if in := s.call(s.Client(), "POST", row.path, requestMail(s, s.Client()), nil).want(t, "login", 200, ""); len(in.Device) != 32 {
 				t.Errorf("with a throttle: got device token %q, want one of 32 characters", in.Device)
 			}
 		})
@@ -327,8 +420,8 @@ func TestMailErrors(t *testing.T) {
 		body string
 		said string
 	}{
-		"ask link":    {authhttp.RequestLoginLink(m, authhttp.Config{}), object("address", secret), "link " + secret},
-		"link":        {authhttp.LoginByLink(m, authhttp.Config{}), object("token", secret), "by link " + secret},
+		"ask link":    {authhttp.RequestLoginLink(m, authhttp.Config{}), object("address", secret), "link  " + secret},
+		"link":        {authhttp.LoginByLink(m, authhttp.Config{}), object("token", secret, "challenge", "c"), "by link c " + secret},
 		"ask code":    {authhttp.RequestLoginCode(m, authhttp.Config{}), object("address", secret), "code " + secret},
 		"code":        {authhttp.LoginByCode(m, authhttp.Config{}), object("challenge", "c", "code", secret), "by code c " + secret},
 		"ask address": {authhttp.RequestAddressChange(m, s.guard, authhttp.Config{}), object("current_password", "p", "address", secret), "change p " + secret},
@@ -340,9 +433,10 @@ func TestMailErrors(t *testing.T) {
 		want map[string]string // status and code, by handler; "": of all handlers
 	}{
 		{auth.ErrInvalidCredentials, map[string]string{
-			"ask link": "400 invalid_link", "link": "400 invalid_link", "address": "400 invalid_link", "ask code": "401 invalid_credentials",
+			"ask link": "401 invalid_credentials", "link": "400 invalid_link", "address": "400 invalid_link", "ask code": "401 invalid_credentials",
 			"code": "401 invalid_credentials", "ask address": "403 invalid_credentials", "delete": "403 invalid_credentials",
 		}},
+		{recovery.ErrOtherBrowser, map[string]string{"link": "403 other_browser"}},
 		{recovery.ErrInvalidAddress, map[string]string{"ask link": "422 invalid_address", "ask code": "422 invalid_address", "ask address": "422 invalid_address"}},
 		{auth.ErrUserExists, map[string]string{"address": "409 address_taken"}},
 		{auth.ErrUserNotFound, map[string]string{"delete": "204 "}},
@@ -436,7 +530,8 @@ func TestMailsAndFailingStores(t *testing.T) {
 		f.Store, cfg.Sessions, cfg.Accounts = s.store, f, f
 		cfg.Throttle = must(throttle.New(s.store, throttle.Config{FreePerNetwork: 1})) // so that a counted failure would be noticed
 	})
-	s.call(s.Client(), "POST", "/auth/login/link/request", object("address", adaMail), nil)
+	asked := s.call(s.Client(), "POST", "/auth/login/link/request", object("address", adaMail), nil)
+	browser, _, _ := strings.Cut(asked.header.Get("Set-Cookie"), ";")
 	_, link := s.mail(recovery.KindLogin)
 	requested := s.call(s.Client(), "POST", "/auth/login/code/request", object("address", adaMail), nil)
 	m, _ := s.mail(recovery.KindCode)
@@ -451,6 +546,7 @@ func TestMailsAndFailingStores(t *testing.T) {
 		try := func(ctx context.Context) *httptest.ResponseRecorder {
 			r := httptest.NewRequest("POST", row.path, strings.NewReader(row.body)).WithContext(ctx)
 			r.Header.Set("Content-Type", asJSON)
+			r.Header.Set("Cookie", browser)
 			if row.want == 204 { // the failed deletion has ended all sessions
 				fail := f.fail
 				f.fail = nil

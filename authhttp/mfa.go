@@ -22,7 +22,7 @@ type MFAAuthenticator interface {
 func LoginMFA(a MFAAuthenticator, cfg Config) http.Handler {
 	wrongCode := &refusal{http.StatusUnauthorized, "invalid_credentials", "",
 		"the code is wrong, or the login has expired: log in again"}
-	return cfg.loginWith(loginMFABody, func(ctx context.Context, in input) (auth.Tokens, error) {
+	return cfg.loginWith(loginMFABody, func(ctx context.Context, _ *http.Request, in input) (auth.Tokens, error) {
 		return a.LoginMFA(ctx, in.values["mfa_token"], in.values["code"])
 	}, wrongCode)
 }
@@ -31,14 +31,14 @@ func LoginMFA(a MFAAuthenticator, cfg Config) http.Handler {
 // client's device in ctx, and gives tokens as [Login] does. It answers [auth.ErrInvalidCredentials]
 // with wrong.
 func (cfg Config) loginWith(
-	b body, login func(ctx context.Context, in input) (auth.Tokens, error), wrong *refusal,
+	b body, login func(ctx context.Context, r *http.Request, in input) (auth.Tokens, error), wrong *refusal,
 ) http.Handler {
 	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.readChecked(w, r, b)
 		var t auth.Tokens
 		if err == nil {
-			t, err = login(cfg.withDevice(r, in, cfg.Cookies), in)
+			t, err = login(cfg.withDevice(r, in, cfg.Cookies), r, in)
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrong

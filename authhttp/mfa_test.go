@@ -162,12 +162,12 @@ func (m *mails) ClaimAddress(_ context.Context, token, password string) error {
 	return m.note("claim", token, password)
 }
 
-func (m *mails) RequestLoginLink(_ context.Context, address string) error {
-	return m.note("link", address)
+func (m *mails) RequestLogin(_ context.Context, browser, address string) (string, error) {
+	return "challenge", m.note("link", browser, address)
 }
 
-func (m *mails) LoginByLink(_ context.Context, token string) (auth.Tokens, error) {
-	return auth.Tokens{AccessToken: "eyJ"}, m.note("by link", token)
+func (m *mails) LoginByRequestedLink(_ context.Context, browser, token string) (auth.Tokens, error) {
+	return auth.Tokens{AccessToken: "eyJ"}, m.note("by link", browser, token)
 }
 
 func (m *mails) RequestLoginCode(_ context.Context, address string) (string, error) {

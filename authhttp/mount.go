@@ -64,6 +64,11 @@ type MountConfig struct {
 	// hours.
 	RecentProof time.Duration
 
+	// NoticeNewDevices sends a notice to the owner when a device logs in that the account's throttle
+	// does not know. It needs Recovery, and an [auth.Config].Throttle that knows devices, such as that
+	// of package throttle.
+	NoticeNewDevices bool
+
 	// DangerouslyWithoutThrottle mounts the endpoints of an Authenticator that has no
 	// [auth.Config].Throttle: nothing but the cost of a hash then limits how many passwords a client
 	// guesses, unless the host limits the requests itself.
@@ -75,6 +80,12 @@ type MountConfig struct {
 // read them: see [Cookies.Extractor].
 //
 // a must have an [auth.Config].Throttle, such as that of package throttle.
+//
+// The endpoints that change how an account is proven or reached (password, second factor, recovery
+// codes, address) end the other sessions of the user, as [auth.Authenticator.EndOtherSessions] does. With
+// MountConfig.Recovery they also send a notice to the verified address of the account. Handlers that a
+// host mounts one by one do so for the password and the address alone, and send the notices that their
+// recovery.Recovery sends.
 //
 // It returns every fault as a [*cfgerr.Error]. Then nothing is mounted, unless the fault is that a
 // pattern collides with one that is on mux.
@@ -109,6 +120,18 @@ type mount struct {
 
 	recentProof time.Duration // MountConfig.RecentProof, or its default
 }
+
+// notices returns what informs owners.
+func (m *mount) notices() notices { return notices{m.cfg.Recovery, m.cfg.NoticeNewDevices} }
+
+// accounts returns m.a as endpoints call it.
+func (m *mount) accounts() informing { return informing{m.a, m.notices()} }
+
+// mail returns m.cfg.Recovery as endpoints call it.
+func (m *mount) mail() informingMail { return informingMail{m.cfg.Recovery, m.notices()} }
+
+// factor returns m.cfg.Factor as endpoints call it.
+func (m *mount) factor() Enroller { return informingFactor{m.cfg.Factor, m.a, m.notices()} }
 
 // guardOthers returns a guard for the endpoints of sessions: a caller who ends sessions other than
 // their own must have proven their identity recently, so that a stolen access token cannot log out
@@ -177,6 +200,9 @@ func (m *mount) check(faults *cfgerr.Faults) {
 	if !m.a.Capabilities().Throttle && !m.cfg.DangerouslyWithoutThrottle {
 		faults.Add("Mount.a", "", "has no auth.Config.Throttle, so passwords can be guessed without limit: "+
 			"set it to the result of throttle.New, or set MountConfig.DangerouslyWithoutThrottle")
+	}
+	if m.cfg.NoticeNewDevices && (m.cfg.Recovery == nil || !m.a.Capabilities().Throttle) {
+		faults.Add("MountConfig.NoticeNewDevices", "", "needs MountConfig.Recovery, which sends notices, and auth.Config.Throttle, which knows devices")
 	}
 	if c := m.cfg.Cookies; c != nil {
 		if refresh := m.prefix + "/refresh"; !strings.HasSuffix(c.refreshPath, refresh) {

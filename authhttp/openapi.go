@@ -59,6 +59,10 @@ func (m *mount) securitySchemes() node {
 			"type": "apiKey", "in": "cookie", "name": c.refreshID,
 			"description": "digest of the refresh token; without it, the refresh token is ignored",
 		}
+		schemes["loginCookie"] = node{
+			"type": "apiKey", "in": "cookie", "name": c.login,
+			"description": "identifies the browser that requested a login link; without it, the link does not log in",
+		}
 	} else if m.mounts(EndpointLogin) {
 		// For tools that ask for username and password, such as Swagger UI. With cookies the answer
 		// to a login has no token.
@@ -86,6 +90,8 @@ func (c credential) security(schemes node) []any {
 		if schemes["refreshCookie"] != nil { // both are needed
 			requirements = append(requirements, node{"refreshCookie": []string{}, "refreshIDCookie": []string{}})
 		}
+	case askingBrowser:
+		add("loginCookie")
 	case accessToken, accessOrRefreshToken:
 		add("bearer", "password", "accessCookie")
 		if c == accessOrRefreshToken && schemes["accessCookie"] == nil {
@@ -167,8 +173,11 @@ func (b body) schema(minLength int) node {
 func (e endpoint) success(cfg Config) node {
 	response := node{"description": http.StatusText(e.status)}
 	schema := ref(e.schema)
-	if e.cookies && cfg.Cookies != nil && e.schema == "Tokens" {
+	setsCookies := e.cookies && cfg.Cookies != nil && (e.schema == "Tokens" || e.schema == "Challenge")
+	if setsCookies {
 		response["headers"] = node{"Set-Cookie": node{"schema": node{"type": "string"}}}
+	}
+	if setsCookies && e.schema == "Tokens" {
 		schema = ref("TokenLifetimes")
 		if e.credential == accessToken { // tokens go back the way that the access token came
 			schema = node{"anyOf": []any{ref("Tokens"), ref("TokenLifetimes")}}

@@ -39,7 +39,7 @@ var (
 		json: true, form: true, multipart: true, required: []string{"username", "password"}, optional: deviceToken,
 	}
 	loginMFABody  = body{json: true, required: []string{"mfa_token", "code"}, optional: deviceToken}
-	loginLinkBody = body{json: true, required: []string{"token"}, optional: deviceToken}
+	loginLinkBody = body{json: true, required: []string{"token"}, optional: []string{"challenge", "device_token"}}
 	loginCodeBody = body{json: true, required: []string{"challenge", "code"}, optional: deviceToken}
 	stepUpBody    = body{json: true, optional: []string{"password", "code", "device_token"}}
 

@@ -58,6 +58,12 @@ func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *
 // newServerWith returns a server whose accounts have a changed configuration.
 func newServerWith(t *testing.T, cfg authhttp.Config, change func(*server, *auth.Config), choose ...authhttp.Endpoint) *server {
 	t.Helper()
+	return newMountedServer(t, authhttp.MountConfig{Config: cfg}, change, choose...)
+}
+
+// newMountedServer is newServerWith for a configuration of Mount.
+func newMountedServer(t *testing.T, cfg authhttp.MountConfig, change func(*server, *auth.Config), choose ...authhttp.Endpoint) *server {
+	t.Helper()
 	s := &server{t: t, store: memstore.New(), addresses: recovery.NewMemoryAddresses(), sent: make(outbox, 256), codes: new(codes)}
 	s.keys = must(jwt.NewKeyRing(must(jwt.GenerateKey("EdDSA"))))
 	list, err := revocation.Follow(s.store, revocation.Config{})
@@ -88,11 +94,9 @@ func newServerWith(t *testing.T, cfg authhttp.Config, change func(*server, *auth
 		choose = append(choose, authhttp.EndpointOpenAPI)
 	}
 	mux := http.NewServeMux()
-	err = authhttp.Mount(mux, "/auth", s.accounts, s.guard, authhttp.MountConfig{
-		Config: cfg, Users: s.store, Factor: s.codes, Keys: s.keys, Recovery: s.flows, Issuer: "https://id.test/tenant", BaseURL: "https://api.test",
-		ResourceServers: must(authhttp.NewResourceServers(map[string]string{rsName: rsSecret})),
-	}, choose...)
-	if err != nil {
+	cfg.Users, cfg.Factor, cfg.Keys, cfg.Recovery, cfg.Issuer, cfg.BaseURL = s.store, s.codes, s.keys, s.flows, "https://id.test/tenant", "https://api.test"
+	cfg.ResourceServers = must(authhttp.NewResourceServers(map[string]string{rsName: rsSecret}))
+	if err := authhttp.Mount(mux, "/auth", s.accounts, s.guard, cfg, choose...); err != nil {
 		t.Fatal(err)
 	}
 	s.Server = httptest.NewTLSServer(checkedByDocument(t, mux))

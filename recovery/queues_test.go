@@ -111,7 +111,7 @@ func TestPlacesRevealNothing(t *testing.T) {
 		}
 		for kind, request := range requests {
 			time.Sleep(time.Hour) // links count alike, with and without a code
-			for n := range 2 { // the second request comes within a minute, and nothing is sent
+			for n := range 2 {    // the second request comes within a minute, and nothing is sent
 				course := map[string][]string{}
 				for name, address := range addresses {
 					calls.take()
