@@ -23,6 +23,7 @@ import (
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testenv"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
@@ -37,7 +38,35 @@ type site struct {
 	url       string
 	refreshes atomic.Int32 // number of refreshes that succeeded
 	key       jwt.Key
+	mails     postbox
+	transport http.RoundTripper
 	sibling   http.HandlerFunc // answers as evil.site.test, if it is set before the first request
+}
+
+// postbox keeps the mails of a site, and drops those that nobody reads.
+type postbox chan recovery.Message
+
+func (p postbox) Notify(_ context.Context, m recovery.Message) error {
+	select {
+	case p <- m:
+	default:
+	}
+	return nil
+}
+
+// next returns the next mail of a kind, and the path and query of its link.
+func (p postbox) next(t *testing.T, kind recovery.Kind) (m recovery.Message, path string) {
+	t.Helper()
+	for {
+		select {
+		case m := <-p:
+			if m.Kind == kind {
+				return m, strings.TrimPrefix(m.Link, "https://site.example")
+			}
+		case <-time.After(patience):
+			t.Fatalf("no mail of the kind %s came", kind)
+		}
+	}
 }
 
 // serveTest serves over https with Secure cookies, or over http with insecure ones.
@@ -58,11 +87,16 @@ func serveTest(t *testing.T, https bool) *site {
 		t.Fatal(err)
 	}
 	cfg := auth.Config{Hasher: authtest.FastHasher(t), Logger: slog.New(slog.DiscardHandler)}
-	handler, err := newHandler(store, revoked, key, secrets.Generate(), cfg, !https)
+	s := &site{key: key, mails: make(postbox, 64)}
+	handler, flows, err := newHandler(store, revoked, key, secrets.Generate(), cfg, s.mails, "https://site.example", !https)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{key: key}
+	t.Cleanup(func() {
+		if err := flows.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.Host, "evil.site.test:") && s.sibling != nil {
 			s.sibling(w, r)
@@ -81,7 +115,7 @@ func serveTest(t *testing.T, https bool) *site {
 		srv.Start()
 	}
 	t.Cleanup(srv.Close)
-	s.url = srv.URL
+	s.url, s.transport = srv.URL, srv.Client().Transport
 	return s
 }
 

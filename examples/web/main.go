@@ -1,12 +1,15 @@
 // Command web is a site with accounts. Its pages let users register, log in and out, see their
-// profile, list and end their sessions, change the password and delete the account. The browser
-// keeps the tokens in cookies that no script can read. Users, sessions and keys are kept in a
-// folder, so a restart loses nothing.
+// profile, list and end their sessions, change the password and delete the account. Users whose name
+// is an e-mail address confirm it and can log in by mail. The browser keeps the tokens in cookies that
+// no script can read. Users, sessions and keys are kept in a folder, so a restart loses nothing.
+//
+// Mails are written to the log instead of being sent: give newHandler a Notifier of package smtpnotify
+// in the place of [recovery.DangerouslyLog].
 //
 // By default it listens on a loopback address, for browsers on this machine, and its cookies lack
 // Secure, because not every browser keeps Secure cookies of http://localhost. On any other address
-// the cookies are Secure, so a proxy that speaks https must stand in front. Then set
-// authhttp.Config.ClientIP to the result of [authhttp.TrustProxies], or the throttle counts no
+// the cookies are Secure, so a proxy that speaks https must stand in front, and -url says what the
+// site is called there. Then set authhttp.Config.ClientIP to the result of [authhttp.TrustProxies], or the throttle counts no
 // visitor's network.
 package main
 
@@ -22,12 +25,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
@@ -38,16 +43,17 @@ import (
 func main() {
 	addr := flag.String("addr", "localhost:8080", "address to listen on")
 	data := flag.String("data", filepath.Join("data", "web"), "folder of the database and the keys, created if it is missing")
+	site := flag.String("url", "", "URL of the site as browsers see it, for links in mails; not needed on a loopback address")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, *addr, *data); err != nil {
+	if err := run(ctx, *addr, *data, *site); err != nil {
 		fmt.Fprintln(os.Stderr, "web:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, addr, data string) error {
+func run(ctx context.Context, addr, data, site string) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
@@ -77,7 +83,11 @@ func run(ctx context.Context, addr, data string) error {
 		return err
 	}
 	bound := listener.Addr().(*net.TCPAddr)
-	handler, err := newHandler(store, revoked, key, refreshKey, auth.Config{Logger: slog.Default()}, bound.IP.IsLoopback())
+	if site == "" && bound.IP.IsLoopback() {
+		site = fmt.Sprintf("http://localhost:%d", bound.Port)
+	}
+	mails := recovery.DangerouslyLog(slog.Default())
+	handler, flows, err := newHandler(store, revoked, key, refreshKey, auth.Config{Logger: slog.Default()}, mails, site, bound.IP.IsLoopback())
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -87,7 +97,10 @@ func run(ctx context.Context, addr, data string) error {
 		fmt.Printf("Ready on %s. Cookies are Secure: put a proxy that speaks https in front.\n", bound)
 	}
 	go prune(ctx, store)
-	return serve(ctx, listener, handler)
+	err = serve(ctx, listener, handler)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return errors.Join(err, flows.Close(closing)) // sends the mails that wait
 }
 
 // prune deletes expired entries each hour. Nothing else does: without it, a client that never stops
@@ -106,67 +119,88 @@ func prune(ctx context.Context, store *sqlite.Store) {
 	}
 }
 
-// newHandler returns the pages and the endpoints behind them. With insecure cookies, requests for
-// another host than localhost are refused.
-func newHandler(store *sqlite.Store, revoked *revocation.List, key jwt.Key, refreshKey secrets.Key, cfg auth.Config, insecure bool) (http.Handler, error) {
+// newHandler returns the pages and the endpoints behind them, and the flows that send mails, which the
+// caller closes. With insecure cookies, requests for another host than localhost are refused.
+func newHandler(
+	store *sqlite.Store, revoked *revocation.List, key jwt.Key, refreshKey secrets.Key, cfg auth.Config,
+	mails recovery.Notifier, site string, insecure bool,
+) (http.Handler, *recovery.Recovery, error) {
 	keys, err := jwt.NewKeyRing(key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	refreshKeys, err := secrets.NewRing(refreshKey)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://web.example", Audience: "web", Keys: keys, Check: revoked.Check})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	attempts, err := throttle.New(store, throttle.Config{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cfg.Accounts, cfg.Sessions, cfg.RefreshKeys, cfg.Revoked, cfg.Throttle = store, store, refreshKeys, revoked.Sync, attempts
+	cfg.Records = store // deleted with the account
 	accounts, err := auth.New(store, tokens, cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cookies, err := authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/auth/refresh", DangerouslyInsecureLocalhost: insecure})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	guard, err := auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{cookies.Extractor()}, Logger: cfg.Logger})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	flows, err := recovery.New(accounts, store, store, mails, recovery.Config{BaseURL: site + "/mail", Logger: cfg.Logger})
+	if err != nil {
+		return nil, nil, err
 	}
 	mux, endpoints := http.NewServeMux(), authhttp.Config{Cookies: cookies, Logger: cfg.Logger}
-	mux.Handle("/auth/account/delete", authhttp.DeleteAccount(deleter{accounts}, guard, endpoints))
-	err = authhttp.Mount(mux, "/auth", accounts, guard, authhttp.MountConfig{Config: endpoints, Users: store},
-		authhttp.EndpointRegister, authhttp.EndpointLogin, authhttp.EndpointRefresh, authhttp.EndpointLogout,
-		authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword, authhttp.EndpointStepUp)
+	mux.Handle("/auth/register", authhttp.Register(members{accounts, flows}, endpoints))
+	mux.Handle("/auth/verify", authhttp.VerifyAddress(flows, endpoints))
+	mounted := authhttp.MountConfig{Config: endpoints, Users: store, Recovery: flows, NoticeNewDevices: true}
+	err = authhttp.Mount(mux, "/auth", accounts, guard, mounted,
+		authhttp.EndpointLogin, authhttp.EndpointLoginLink, authhttp.EndpointLoginCode, authhttp.EndpointRefresh,
+		authhttp.EndpointLogout, authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword,
+		authhttp.EndpointStepUp, authhttp.EndpointDelete)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for path, file := range map[string]string{
 		"/{$}": "account.html", "/login": "login.html", "/register": "register.html", "/style.css": "style.css", "/icon.svg": "icon.svg",
-		"/auth.js": "auth.js", "/enter.js": "enter.js", "/account.js": "account.js",
+		"/mail": "mail.html", "/mail/login": "link.html", "/mail/verify": "verify.html",
+		"/auth.js": "auth.js", "/enter.js": "enter.js", "/account.js": "account.js", "/mail.js": "mail.js",
 	} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
 			http.ServeFileFS(w, r, pages, "pages/"+file)
 		})
 	}
-	return protect(mux), nil
+	return protect(mux), flows, nil
 }
 
-// deleter deletes accounts that have no address. Package recovery deletes those that have one.
-type deleter struct{ *auth.Authenticator }
+// members registers accounts. A username that is an address becomes the address of the account, and a
+// link is sent there that confirms it.
+type members struct {
+	*auth.Authenticator
+	flows *recovery.Recovery
+}
 
-// DeleteAccount deletes the account if the password is right.
-func (d deleter) DeleteAccount(ctx context.Context, userID, password string) error {
-	if err := d.ConfirmPassword(ctx, userID, password); err != nil {
-		return err
+// Register registers an account.
+func (m members) Register(ctx context.Context, username, password string) (auth.User, error) {
+	u, err := m.Authenticator.Register(ctx, username, password)
+	if _, none := recovery.Canonical(u.Username); err != nil || none != nil {
+		return u, err
 	}
-	return d.Delete(ctx, userID)
+	err = m.flows.AddAddress(ctx, u.ID, u.Username)
+	if _, busy := errors.AsType[*auth.RetryError](err); busy || errors.Is(err, auth.ErrUserExists) {
+		err = nil // the account exists all the same
+	}
+	return u, err
 }
 
 //go:embed pages
@@ -185,6 +219,9 @@ func protect(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "same-origin")
+		if strings.HasPrefix(r.URL.Path, "/mail/") {
+			h.Set("Referrer-Policy", "no-referrer") // the URL holds the token of a link
+		}
 		h.Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r)
 	})

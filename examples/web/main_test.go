@@ -70,7 +70,7 @@ func TestPrune(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, "127.0.0.1:0", data) }()
+	go func() { ended <- run(ctx, "127.0.0.1:0", data, "") }()
 	defer func() {
 		stop()
 		if err := <-ended; err != nil {

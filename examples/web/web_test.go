@@ -262,6 +262,20 @@ func TestLooks(t *testing.T) {
 			b.enter("#username", "bob", "#password", otherPassword)
 			b.wantError("#error", "Wrong", "password")
 		}},
+		{"mail", func() {
+			b.visit("/mail")
+			b.enter("#address", "bob@example.com")
+			b.at("/mail", "enter its code here")
+		}},
+		{"link", func() { b.visit("/mail/login?token=x") }},
+		{"other-browser", func() {
+			b.visit("/mail/login?token=x")
+			evaluate[any](b, `document.querySelector("#link").hidden = true; document.querySelector("#other-browser").hidden = false`)
+		}},
+		{"verify", func() {
+			b.visit("/mail/verify?token=x")
+			b.click("summary")
+		}},
 		{"account", func() {
 			b.visit("/login")
 			b.enter("#username", "ada", "#password", password)

@@ -87,7 +87,7 @@ export function onSubmit(form, errors, focus, action) {
       const field = form.elements[focus(problem)];
       field.setAttribute("aria-invalid", "true");
       field.focus();
-      field.select();
+      field.select?.();
     } finally {
       busy = false;
       form.removeAttribute("aria-busy");

@@ -8,6 +8,7 @@ const notice = {
   "#ended": "Your session has ended. Please log in again.",
   "#out": "You are logged out.",
   "#deleted": "Your account has been deleted.",
+  "#verified": "Your address is confirmed. You can log in by mail, too.",
 }[location.hash];
 if (login && notice) {
   history.replaceState(null, "", "/login");
