@@ -90,6 +90,7 @@ func TestDeletedUserLeavesNothing(t *testing.T) {
 var kept = []string{
 	// Messages to an address that was not the user's then, of all and of one network.
 	"recovery.sent.change", "recovery.sent.verify", "recovery.from.change", "recovery.from.verify",
+	"recovery.network", // requests of a network for messages to whatever address
 	"throttle:network", // failures of a network at whatever account
 	"throttle:target.account",
 }
@@ -150,6 +151,7 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	}
 	type remains struct {
 		refresh, reset, login, change string
+		challenge, requested          string // a login by mail, and its link
 		known                         auth.DeviceToken
 	}
 	// use has a new user use everything.
@@ -193,6 +195,11 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 		r.reset, _ = token(recovery.KindReset)
 		must(flows.RequestLoginLink(ctx, address))
 		r.login, _ = token(recovery.KindLogin)
+		r.challenge, err = flows.RequestLogin(from(ip, ""), "", address)
+		must(err)
+		r.requested, _ = token(recovery.KindLogin)
+		must(flows.Inform(ctx, id, recovery.KindFactorAdded))
+		token(recovery.KindFactorAdded)
 		challenge, err := flows.RequestLoginCode(ctx, address)
 		must(err)
 		_, code := token(recovery.KindCode)
@@ -274,6 +281,7 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 		"refresh token": second(a.Refresh(ctx, ada.refresh)),
 		"reset link":    second(flows.Reset(ctx, ada.reset, "another password")),
 		"login link":    second(flows.LoginByLink(ctx, ada.login)),
+		"requested one": second(flows.LoginByRequestedLink(ctx, ada.challenge, ada.requested)),
 		"change link":   flows.ChangeAddress(ctx, ada.change, "another password"),
 	} {
 		if !errors.Is(err, auth.ErrInvalidGrant) && !errors.Is(err, recovery.ErrInvalidToken) {
