@@ -66,8 +66,9 @@ type Config struct {
 	Skew int
 
 	// Events receives [auth.EventMFAEnabled], [auth.EventMFADisabled] and [auth.EventMFARecovery],
-	// under the rules of [auth.Config].Events. Use it to notify the user by another channel. nil:
-	// there are no events.
+	// under the rules of [auth.Config].Events. The endpoints of package authhttp's Mount notify the user;
+	// where you call the methods yourself, do so by the method Inform of a recovery.Recovery. nil: there
+	// are no events.
 	Events func(ctx context.Context, e auth.Event)
 }
 
