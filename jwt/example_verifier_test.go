@@ -75,7 +75,7 @@ func ExampleVerifierConfig_types() {
 	}
 	// Output:
 	// access | auth: invalid token: type | <nil>
-	// id | auth: invalid token: type | auth: invalid token: required claim
+	// id | auth: invalid token: type | auth: invalid token: required claim token_use
 }
 
 // Scopes and roles where Entra and Keycloak put them.
