@@ -1,12 +1,13 @@
-// Package jwks verifies the tokens of other issuers (Keycloak, Auth0, Microsoft Entra, Amazon
-// Cognito, Supabase, and any other that supports OpenID Connect) by the keys that they publish:
+// Package jwks verifies the tokens of other issuers by the keys that they publish: of Keycloak,
+// Auth0, Microsoft Entra, Amazon Cognito, Okta, Zitadel, Clerk, Supabase, Firebase, Google, Apple,
+// GitHub Actions, and of any other that supports OpenID Connect.
 //
 //	keycloak, err := jwks.New(jwks.Keycloak("https://id.example.com/realms/acme", "my-api"))
 //	guard, err := auth.NewMiddleware(keycloak, auth.MiddlewareConfig{})
 //
 // A [Verifier] only fetches and caches the keys. It is built on [jwt.NewVerifier], which checks the
 // signature and the claims. For several issuers, make one Verifier for each and combine them with
-// [jwt.AnyOf].
+// [jwt.AnyOf], or with [jwt.Either] where iss does not tell them apart.
 //
 // Keys are fetched when the first token of the issuer arrives, so a service starts while its issuer
 // is down. They are fetched again when they have grown old, without delay for the request that

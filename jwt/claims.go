@@ -3,6 +3,7 @@ package jwt
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -38,6 +39,7 @@ type claimNames struct {
 	roles         []string          // names that lead through objects to the roles
 	rolesNamed    bool              // whether the host named them: then malformed roles are not passed over
 	required      map[string]string // value by name; "": any text but the empty one
+	errRequired   map[string]error  // by name
 
 	errSubject, errNumericSubject, errAudience, errScope, errRoles error // the claim is malformed
 }
@@ -57,6 +59,10 @@ func newClaimNames(cfg VerifierConfig) *claimNames {
 	}
 	n.errSubject, n.errAudience, n.errScope = malformed(n.subject), malformed(n.audience), malformed(n.scope)
 	n.errNumericSubject = malformed(n.subject + " is a number, which NumericSubject accepts")
+	n.errRequired = make(map[string]error, len(n.required))
+	for name := range n.required {
+		n.errRequired[name] = fmt.Errorf("%w: required claim %s", ErrInvalidToken, name)
+	}
 	n.errRoles = malformed(strings.Join(n.roles, "."))
 	return n
 }
@@ -75,11 +81,26 @@ func parsePrincipal(payload string, names *claimNames) (*Principal, error) {
 	case err != nil:
 		return nil, errClaims
 	case r.required != len(names.required):
-		return nil, errRequired
+		return nil, names.missing(payload)
 	case r.p.subject == "":
 		return nil, errSubject
 	}
 	return r.p, nil
+}
+
+// missing returns the error for the first required claim, by name, that payload does not have.
+func (n *claimNames) missing(payload string) error {
+	has := map[string]bool{}
+	_ = strictjson.Object(payload, func(name, _ string) error { // cannot fail: it was read before
+		has[name] = true
+		return nil
+	})
+	for _, name := range slices.Sorted(maps.Keys(n.required)) {
+		if !has[name] {
+			return n.errRequired[name]
+		}
+	}
+	return errClaims // impossible
 }
 
 // claimsReader reads the members of a payload into a principal. An optional claim of another form
@@ -98,7 +119,7 @@ func (r *claimsReader) read(name, value string) error {
 	}
 	if want, is := r.names.required[name]; is {
 		if text, _ := strictjson.Text(value); text == "" || want != "" && text != want {
-			return errRequired
+			return r.names.errRequired[name]
 		}
 		r.required++
 	}

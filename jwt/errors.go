@@ -29,7 +29,6 @@ var (
 	errBound       = fmt.Errorf("%w: bound to a key, not a bearer token", ErrInvalidToken)
 	errSubject     = fmt.Errorf("%w: no subject", ErrInvalidToken)
 	errIssuer      = fmt.Errorf("%w: issuer", ErrInvalidToken)
-	errRequired    = fmt.Errorf("%w: required claim", ErrInvalidToken)
 	errAudience    = fmt.Errorf("%w: audience", ErrInvalidToken)
 	errNoExpiry    = fmt.Errorf("%w: no expiry", ErrInvalidToken)
 	errNotYet      = fmt.Errorf("%w: not valid yet", ErrInvalidToken)

@@ -73,5 +73,5 @@ func ExampleEither() {
 	// Output:
 	// jwt.Principal(17) <nil>
 	// jwt.Principal(17) <nil>
-	// jwt.Principal(none) auth: invalid token: required claim
+	// jwt.Principal(none) auth: invalid token: required claim token_type
 }

@@ -75,7 +75,7 @@ func ExampleVerifierConfig_types() {
 	}
 	// Output:
 	// access | auth: invalid token: type absent, want "at+jwt" | <nil>
-	// id | auth: invalid token: type absent, want "at+jwt" | auth: invalid token: required claim
+	// id | auth: invalid token: type absent, want "at+jwt" | auth: invalid token: required claim token_use
 }
 
 // Scopes and roles where Entra and Keycloak put them.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,9 @@ func TestForeignShapes(t *testing.T) {
 				p, err := v.Verify(t.Context(), token)
 				if row.accepted != (err == nil) || err != nil && !errors.Is(err, jwt.ErrInvalidToken) {
 					t.Fatalf("%v, %v, accepted should be %t", p, err, row.accepted)
+				}
+				if name == "a required claim missing" && !strings.HasSuffix(err.Error(), ": required claim jti") {
+					t.Errorf("%v does not name the claim", err)
 				}
 				if err == nil && len(p.AMR()) != 0 {
 					t.Errorf("AMR %q", p.AMR())

@@ -44,8 +44,8 @@ func Generate() Key {
 // the Key and all get it.
 //
 // It returns a [*cfgerr.Error] if the file holds another kind of key, if group or others can read or
-// write it, or if it belongs neither to the user of the process nor to root. What the file system
-// returns is wrapped.
+// write it, or if it belongs neither to the user of the process nor to root. The group may read it if
+// the process is in the group or owns the file. What the file system returns is wrapped.
 func OpenFile(path string) (Key, error) {
 	key, err := keyfile.Open(path, jose.HS256)
 	if err != nil {

@@ -236,11 +236,11 @@ func TestOpenFileRefuses(t *testing.T) {
 	if _, err := secrets.OpenFile(path("good.key")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(path("good.key"), 0o640); err != nil {
+	if err := os.Chmod(path("good.key"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := secrets.OpenFile(path("good.key")); !testkit.IsConfigError(err) {
-		t.Errorf("readable by the group: %v", err)
+		t.Errorf("readable by others: %v", err)
 	}
 }
 
