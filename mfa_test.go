@@ -82,6 +82,30 @@ func login(t *testing.T, a *auth.Authenticator) string {
 	return mfaToken(t, tokens, err)
 }
 
+// A login by the password alone that began before a second factor was enrolled leaves no session when
+// the others were ended while it ran: it waits for the factor.
+func TestLoginOvertakenByEnrolment(t *testing.T) {
+	t.Parallel()
+	second := &codes{users: map[string][]string{}}
+	h := newHouse(t, auth.Config{SecondFactor: second, Records: memstore.New(), Throttle: new(noted)})
+	h.sessions.before = func(method string) error {
+		if method == "CreateSession" {
+			h.sessions.before = nil
+			second.mu.Lock()
+			second.users[h.user.ID] = []string{"1"}
+			second.mu.Unlock()
+			return h.EndOtherSessions(t.Context(), h.user.ID, "")
+		}
+		return nil
+	}
+	tokens, err := h.Login(t.Context(), "ada", password)
+	if token := mfaToken(t, tokens, err); h.open(t) != 0 {
+		t.Errorf("%d sessions before the second factor", h.open(t))
+	} else if _, err := h.LoginMFA(t.Context(), token, "1"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMFA(t *testing.T) {
 	t.Parallel()
 	a, _, u := withCodes(t, auth.Config{}, "1", "2")

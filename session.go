@@ -36,9 +36,9 @@ func (a *Authenticator) begin(ctx context.Context, u User, amr []string) (Tokens
 	if err != nil {
 		return Tokens{}, err
 	}
-	// A concurrent password change, or a concurrent Disable, either happened before this check or
-	// will end the new session.
-	if _, err := a.recheck(ctx, u); err != nil {
+	// A concurrent password change, enrolment of a second factor, or Disable either happened before
+	// this check or will end the new session.
+	if err := a.recheckLogin(ctx, u, amr); err != nil {
 		after, cancel := detached(ctx)
 		defer cancel()
 		_, _ = a.sessions.Delete(after, &s) // nobody has its tokens
@@ -48,6 +48,18 @@ func (a *Authenticator) begin(ctx context.Context, u User, amr []string) (Tokens
 	a.endSurplus(ctx, u.ID, s.ID)
 	a.emit(ctx, EventLogin, u.ID, s.ID)
 	return t, nil
+}
+
+// recheckLogin returns errChanged if what a login by amr has proven of u is no longer enough.
+func (a *Authenticator) recheckLogin(ctx context.Context, u User, amr []string) error {
+	if _, err := a.recheck(ctx, u); err != nil {
+		return err
+	}
+	due, err := a.factorDue(ctx, u.ID, amr)
+	if err == nil && due {
+		err = errChanged
+	}
+	return err
 }
 
 // endSurplus ends the sessions of a user that are beyond the limit, the least recently used first,
