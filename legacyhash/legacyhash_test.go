@@ -153,6 +153,10 @@ var makers = map[string]func(password string, salt []byte) (string, error){
 		text := hex.EncodeToString(salt)
 		return fmt.Sprintf("pbkdf2:sha512:7$%s$%x", text, pbkdf2Sum(sha512.New, password, []byte(text), 7, 64)), nil
 	},
+	"Werkzeug pbkdf2 of SHA-256": func(password string, salt []byte) (string, error) { // beside the longer digests of columns
+		text := hex.EncodeToString(salt)
+		return fmt.Sprintf("pbkdf2:sha256:7$%s$%x", text, pbkdf2Sum(sha256.New, password, []byte(text), 7, 32)), nil
+	},
 	"Werkzeug scrypt": func(password string, salt []byte) (string, error) {
 		text := hex.EncodeToString(salt)
 		return fmt.Sprintf("scrypt:4:8:1$%s$%x", text, scryptSum(password, []byte(text), 4, 64)), nil
@@ -481,7 +485,7 @@ func TestUnknown(t *testing.T) {
 		"{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "{SHA256}XohImNooBHFR0OVvjcYpJ3NgPQ1qq73WKhHvch0VQtg=", "{MD5}X03MO1qnZdYdgyfeuILPmQ==", "{CRYPT}xyHashedByDES", "{CRYPT}$1$salt$qJH7.N4xYta3aEG/dfqo/0",
 		"{sSHA}7Hi/7Q/rqAlbDNMBhGDTfWWZkDVYpRcgqPSWXg==", "{CLEARTEXT}password", ":A:5f4dcc3b5aa765d61d8327deb882cf99", ":B", "$wp$P$BKabEE3pcFfjZ0bpl1HpaiBng6Mug6/", "$wp", "$wp$2b$10$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
 		"4|$2y$10$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy", "1|5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8", "1|", "$S", "U$", "U$2y$10$corpusSaltCorpusSaltCuAa63N6ORy2M7Sf33JFpnzphOpfBZLZy",
-		"67a1e09bb1f83f5007dc119c14d663aa:salt", "67A1E09BB1F83F5007DC119C14D663AA:salt:0", "$pbkdf2-sha384$i=1000,l=32$AAAAAAAAAAAAAAAAAAAAAA$AAAA", "pbkdf2", "s2", "{BCRYPT}$2a$05$JJ6JL3CXvVqPKnW05V0Bw.utrZJzUG758UYfLyWImZ2MZ7Xj5y/S2", "{}password", "{bcrypt", "{SHA-1}",
+		"67a1e09bb1f83f5007dc119c14d663aa:salt", "67a1e09b:salt:0", "67A1E09BB1F83F5007DC119C14D663AA:salt:0", "$pbkdf2-sha384$i=1000,l=32$AAAAAAAAAAAAAAAAAAAAAA$AAAA", "pbkdf2", "s2", "{BCRYPT}$2a$05$JJ6JL3CXvVqPKnW05V0Bw.utrZJzUG758UYfLyWImZ2MZ7Xj5y/S2", "{}password", "{bcrypt", "{SHA-1}",
 		"5f4dcc3b5aa765d61d8327deb882cf99", "sha224$salt$" + strings.Repeat("0", 56), "plain$$password", "unsalted_md5$", "$1$salt$qJH7.N4xYta3aEG/dfqo/0", "$y$j9T$salt$digest",
 		"$2x$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e", "$argon2d$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
 		"{bcrypt}{bcrypt}$2a$05$JJ6JL3CXvVqPKnW05V0Bw.utrZJzUG758UYfLyWImZ2MZ7Xj5y/S2", "bcrypt$$bcrypt-sha256$2b,5$STD3kG1bDkgaS1bxUiB9nu$jB1EIz5dR79FjiL6C0I1WZM97P43O0W",

@@ -92,6 +92,13 @@ func TestSystems(t *testing.T) {
 		if err := current.Verify(t.Context(), row.Hash, row.Password); err != nil {
 			t.Errorf("%s, %s, verified by All: %s: %v", row.System, row.Source, row.Hash, err)
 		}
+		if err := all.Verify(t.Context(), row.Hash+"   ", row.Password); row.Cheap && err != nil {
+			t.Errorf("%s in a column that pads with spaces: %v", row.Hash, err)
+		}
+		if err := all.Verify(t.Context(), row.Hash+"\r\n", row.Password); (row.Scheme != "Scrypt" || err != passwords.ErrUnknownHash) && // known by its length alone
+			(!errors.Is(err, passwords.ErrMalformedHash) || !strings.Contains(err.Error(), "trim it")) {
+			t.Errorf("%s with a line break: %v, want ErrMalformedHash and what to do", row.Hash, err)
+		}
 		for _, h := range []passwords.Hasher{named, all} {
 			for _, other := range []string{row.Password + "x", row.Password + " ", " " + row.Password, ""} {
 				if len(row.Password) == 512 {

@@ -193,6 +193,9 @@ func TestBcryptGrammar(t *testing.T) {
 			if !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", name, err, want)
 			}
+			if strings.HasSuffix(encoded, "\n") && !strings.Contains(err.Error(), "trim it") {
+				t.Errorf("%s: %v, want what to do", name, err)
+			}
 			if len(encoded) > 10 && strings.Contains(err.Error(), encoded[len(encoded)-10:]) {
 				t.Errorf("%s: the error %q holds the hash", name, err)
 			}
