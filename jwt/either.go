@@ -39,7 +39,7 @@ func Either(first, second TokenVerifier) (TokenVerifier, error) {
 
 type either struct{ first, second TokenVerifier }
 
-// Verify asks one or both verifiers. See decision 0114.
+// Verify asks one or both verifiers. See decision 0111.
 func (e *either) Verify(ctx context.Context, token string) (*Principal, error) {
 	p, err := e.first.Verify(ctx, token)
 	switch {
