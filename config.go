@@ -26,14 +26,15 @@ type Config struct {
 	Passwords passwords.Policy
 
 	// NormalizeUsername returns the canonical form of a username, which is stored and looked up, or
-	// an error if the username is not allowed. The form must have 1 to 255 bytes.
-	//
-	// nil: UsernameCaseMapped of RFC 8265, which folds case and width and allows e-mail addresses.
-	// Register then rejects new usernames that are confusable with others (UTS 39): names that mix
-	// scripts, that look like an ASCII name, also in capitals, or that contain other digits than 0
-	// to 9. Accounts that have such a name can log in. A function of your own switches this rule off:
-	// use it to keep the names of a table that already exists.
+	// an error if the username is not allowed. It gets the username without the white space around it.
+	// The form must have 1 to 255 bytes. nil: [CanonicalUsername].
 	NormalizeUsername func(username string) (string, error)
+
+	// DangerouslyAllowConfusableUsernames lets Register accept new usernames that are confusable with
+	// others (UTS 39): names that mix scripts, that look like an ASCII name, also in capitals, or that
+	// contain other digits than 0 to 9. False: it rejects them, whatever NormalizeUsername is. Accounts
+	// that have such a name can log in either way.
+	DangerouslyAllowConfusableUsernames bool
 
 	// NewUserID returns the ID of the account that [Authenticator.Register] adds, for tables whose
 	// IDs have a form of their own, such as a UUID or the next value of a sequence. It must not be
@@ -110,12 +111,19 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// CanonicalUsername is the default of [Config].NormalizeUsername: UsernameCaseMapped of RFC 8265, which
+// folds case and width and allows e-mail addresses, without the white space around the username. A
+// function of the host's own can begin with it. It returns a [*UsernameError] if there is no such form.
+func CanonicalUsername(username string) (string, error) {
+	return usernames.NewRule(nil, false).Canonical(username)
+}
+
 // New returns an Authenticator for the accounts in users and the tokens of tokens. It makes one
 // password hash (a quarter of a second with the default), and issues and verifies one token. It
 // returns every fault as a [*ConfigError], or the error with which the hasher or the issuer failed.
 func New(users UserStore, tokens TokenIssuer, cfg Config) (*Authenticator, error) {
 	a := &Authenticator{
-		users: users, tokens: tokens, usernames: usernames.NewRule(cfg.NormalizeUsername), claims: cfg.Claims,
+		users: users, tokens: tokens, usernames: usernames.NewRule(cfg.NormalizeUsername, cfg.DangerouslyAllowConfusableUsernames), claims: cfg.Claims,
 		throttle: cfg.Throttle, second: cfg.SecondFactor, records: cfg.Records, accounts: cfg.Accounts, revoked: cfg.Revoked,
 		hasher: cfg.Hasher, newID: cfg.NewUserID, events: cfg.Events, log: cfg.Logger, keepSessions: cfg.DangerouslyKeepSessions,
 	}

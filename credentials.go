@@ -12,21 +12,25 @@ import (
 
 // userByID returns an account, or the zero User if there is none.
 func (a *Authenticator) userByID(ctx context.Context, id string) (User, error) {
-	return orNobody(a.users.UserByID(ctx, id))
+	return a.orNobody(a.users.UserByID(ctx, id))
 }
 
 // userByName returns an account by its canonical username, or the zero User if there is none.
 func (a *Authenticator) userByName(ctx context.Context, name string) (User, error) {
-	return orNobody(a.users.UserByUsername(ctx, name))
+	return a.orNobody(a.users.UserByUsername(ctx, name))
 }
 
-// orNobody turns [ErrUserNotFound] into the zero User.
-func orNobody(u User, err error) (User, error) {
+// orNobody turns [ErrUserNotFound] into the zero User. It puts the username into its canonical form: a
+// table may keep names as people typed them, and an account must be one to the throttle.
+func (a *Authenticator) orNobody(u User, err error) (User, error) {
 	switch {
 	case errors.Is(err, ErrUserNotFound):
 		return User{}, nil
 	case err != nil:
 		return User{}, fmt.Errorf("auth: load user: %w", err)
+	}
+	if name, err := a.usernames.Canonical(u.Username); err == nil {
+		u.Username = name
 	}
 	return u, nil
 }

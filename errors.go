@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/usernames"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/passwords"
 	"github.com/seed-e36e2130/auth/session"
@@ -11,6 +12,10 @@ import (
 
 // ConfigError is one fault in what a host configured: see [cfgerr.Error].
 type ConfigError = cfgerr.Error
+
+// UsernameError says which rule a username breaks, and by which character. It comes with
+// [ErrInvalidUsername], and its text may be shown to the user.
+type UsernameError = usernames.Error
 
 // The errors that a caller's input can cause, for use with [errors.Is]. Any other error that a method
 // returns means an infrastructure failure, such as a store that is down or a context that ended. It

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -31,18 +32,15 @@ func (a *Authenticator) Login(ctx context.Context, username, password string) (T
 	if !a.passwords.Possible(password) {
 		return Tokens{}, a.failed(ctx, "", ErrMismatch)
 	}
-	name, nameErr := a.usernames.Canonical(username)
-	if nameErr != nil {
+	var u User
+	name, err := a.usernames.Canonical(username)
+	if err != nil {
 		name = username // no account has it
+	} else if u, err = a.userByName(ctx, name); err != nil {
+		return Tokens{}, err
 	}
-	return a.attempt(ctx, Attempt{Username: name}, func() (Tokens, error) {
-		var u User
-		if nameErr == nil {
-			var err error
-			if u, err = a.userByName(ctx, name); err != nil {
-				return Tokens{}, err
-			}
-		}
+	// A store may take several names for one account: its own is the one to count attempts at.
+	return a.attempt(ctx, Attempt{Username: cmp.Or(u.Username, name)}, func() (Tokens, error) {
 		return a.authenticate(ctx, u, password, func(u User) (Tokens, error) {
 			u, err := a.recheck(ctx, u)
 			if err != nil {

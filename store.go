@@ -49,14 +49,17 @@ type UserStore interface {
 	// CreateUser adds u and returns the ID that it is kept under: u.ID, or the table's own if the
 	// table makes the IDs. It returns [ErrUserExists] if the ID or the Username is taken, decided
 	// by the store's own unique index (of concurrent calls for one name exactly one succeeds), and
-	// then nothing has changed.
+	// then nothing has changed. ctx has the values of the context that [Authenticator.Register] was
+	// called with, for columns that User does not have.
 	CreateUser(ctx context.Context, u User) (id string, err error)
 
 	// UserByID returns the user, or [ErrUserNotFound].
 	UserByID(ctx context.Context, id string) (User, error)
 
-	// UserByUsername returns the user with exactly this canonical username (the store neither folds
-	// case nor trims), or [ErrUserNotFound].
+	// UserByUsername returns the user with exactly this canonical username, or [ErrUserNotFound]. A
+	// table that keeps names as people typed them returns the user whose name has this canonical
+	// form. Where a host wants the collation of a column to decide, the user may even have another
+	// name: attempts are then counted at that name, [User].Username.
 	UserByUsername(ctx context.Context, username string) (User, error)
 
 	// ReplacePasswordHash sets the password hash of user id to replacement if it is old, in one

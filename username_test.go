@@ -37,9 +37,11 @@ func TestUsernames(t *testing.T) {
 		"":                                     "",
 		" ":                                    "",
 		"a b":                                  "",
-		"alice ":                               "",
-		" alice":                               "",
-		"alice\n":                              "",
+		" \t\n":                                "",
+		"alice\u200b ":                         "", // a zero width space is no white space
+		"alice ":                               "alice",
+		"\u3000\u00a0 alice":                   "alice", // an ideographic and a no-break space
+		"alice\r\n":                            "alice",
 		"al\x00ice":                            "",
 		"alice\u200b":                          "", // zero width space
 		"al\u00adice":                          "", // soft hyphen
@@ -113,6 +115,76 @@ func FuzzUsername(f *testing.F) {
 			t.Errorf("%+q looks like a name in ASCII", u.Username)
 		}
 	})
+}
+
+// TestUsernameWhiteSpace: a keyboard that adds a space locks nobody out, by any rule.
+func TestUsernameWhiteSpace(t *testing.T) {
+	t.Parallel()
+	for name, rule := range map[string]func(string) (string, error){"default": nil, "of the host": asGiven} {
+		a := newAuthenticator(t, nil, auth.Config{NormalizeUsername: rule})
+		if u, err := a.Register(t.Context(), "\u00a0ada@example.com ", "correct horse"); err != nil || u.Username != "ada@example.com" {
+			t.Errorf("%s: Register = %q, %v", name, u.Username, err)
+		}
+		for _, typed := range []string{"ada@example.com", "ada@example.com ", "\tada@example.com\n"} {
+			if _, err := a.Login(t.Context(), typed, "correct horse"); err != nil {
+				t.Errorf("%s: Login(%q): %v", name, typed, err)
+			}
+		}
+	}
+}
+
+// TestUsernameErrors: the error says which character is to blame, in words of this library.
+func TestUsernameErrors(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, nil, auth.Config{})
+	for name, want := range map[string]string{
+		"weiß":         `"ß" (U+00DF)`,
+		"straße":       `"ß" (U+00DF)`,
+		"İbrahim":      "\"i\u0307\" (U+0069 U+0307)",
+		"yıldız":       `"ı" (U+0131)`,
+		"κώςτας":       `"ς" (U+03C2)`,
+		"ada lovelace": `" " (U+0020)`,
+		"ada\u200b":    `"\u200b" (U+200B)`,
+		"user\u0661":   "\"\u0661\" (U+0661)",
+		"ade\u0332":    "\"e\u0332\" (U+0065 U+0332)",
+		"ɡina":         `"ɡ" (U+0261)`,
+		"аlice":        "Cyrillic, Latin",
+		" ":            "empty",
+		"a\xff":        "UTF-8",
+	} {
+		_, err := a.Register(t.Context(), name, "correct horse")
+		reason, ok := errors.AsType[*auth.UsernameError](err)
+		if !ok || !errors.Is(err, auth.ErrInvalidUsername) || !strings.Contains(reason.Reason, want) {
+			t.Errorf("Register(%+q): %v, want an error that names %s", name, err, want)
+		}
+	}
+}
+
+// TestTwinsByARuleOfTheHost: the rule about confusable names holds for new names of any form, until the
+// host says otherwise. Names that are no twins pass.
+func TestTwinsByARuleOfTheHost(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, nil, auth.Config{NormalizeUsername: asGiven})
+	all := newAuthenticator(t, nil, auth.Config{NormalizeUsername: asGiven, DangerouslyAllowConfusableUsernames: true})
+	for _, name := range []string{
+		"аре", "Ада Lovelаce", "Раураl", "weiß", "WEIß", "Ada yıldız", "ΚΏΣΤΑΣ", "user\u0661", "kær", "ⅳan",
+		"ａda", "\u212aate", "Zoe\u0308", // other ways to write ada, kate, Zoë
+	} {
+		if u, err := a.Register(t.Context(), name, "correct horse"); !errors.Is(err, auth.ErrInvalidUsername) {
+			t.Errorf("Register(%+q) = %+q, %v", name, u.Username, err)
+		}
+		if u, err := all.Register(t.Context(), name, "correct horse"); err != nil || u.Username != name {
+			t.Errorf("Register(%+q) = %+q, %v where confusable names are allowed", name, u.Username, err)
+		}
+		if _, err := all.Login(t.Context(), name, "correct horse"); err != nil {
+			t.Errorf("Login(%+q): %v", name, err)
+		}
+	}
+	for _, name := range []string{"Ada Lovelace", "Zoë", "ZOË", "José María", "Дарья Иванова", "日本 太郎", "O'Brien", "Ada™", "Łukasz@Example.com"} {
+		if u, err := a.Register(t.Context(), name, "correct horse"); err != nil || u.Username != name {
+			t.Errorf("Register(%+q) = %+q, %v", name, u.Username, err)
+		}
+	}
 }
 
 // TestUsernameRuleOfTheHost: its form is taken, within the bounds.

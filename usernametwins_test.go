@@ -73,11 +73,6 @@ func TestTwinsOfStoredNames(t *testing.T) {
 			t.Errorf("SetPassword of %q: %v", name, err)
 		}
 	}
-	// A host's own form is all that is asked.
-	a = newAuthenticator(t, users, auth.Config{NormalizeUsername: func(name string) (string, error) { return name, nil }})
-	if _, err := a.Register(t.Context(), "аре", "correct horse"); err != nil {
-		t.Errorf("by a form of the host: %v", err)
-	}
 }
 
 // looksASCII reports whether all of a name that is not ASCII is twin of what is.

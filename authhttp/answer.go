@@ -78,9 +78,13 @@ func explain(err error) *refusal {
 		return &refusal{status, "", "server_error", ""}
 	}
 	for _, row := range refusals {
-		if errors.Is(err, row.cause) {
-			return &refusal{status, row.code, row.oauth, row.detail}
+		if !errors.Is(err, row.cause) {
+			continue
 		}
+		if name, ok := errors.AsType[*auth.UsernameError](err); ok {
+			row.detail = "this username is not allowed: " + name.Reason
+		}
+		return &refusal{status, row.code, row.oauth, row.detail}
 	}
 	if password, ok := errors.AsType[*passwords.Error](err); ok {
 		return &refusal{status, passwordCode(password.Rule), "", strings.TrimPrefix(password.Error(), "auth: ")}

@@ -88,6 +88,36 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// A name that is refused is answered with the letter that is to blame. The words of a host's own rule
+// stay with the host.
+func TestRegisterSaysWhichLetter(t *testing.T) {
+	t.Parallel()
+	detail := func(cfg auth.Config, name string) string {
+		t.Helper()
+		s := newServerWith(t, authhttp.Config{}, func(_ *server, c *auth.Config) { c.NormalizeUsername = cfg.NormalizeUsername })
+		w := post(s.Config.Handler, "/auth/register", asJSON, object("username", name, "password", "correct horse battery"))
+		var answer struct{ Code, Detail string }
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != 422 || answer.Code != "invalid_username" {
+			t.Errorf("%s: got %d %s, want 422 invalid_username", name, w.Code, w.Body)
+		}
+		return answer.Detail
+	}
+	for name, letter := range map[string]string{"weiß": "ß", "straße": "ß", "İbrahim": "i\u0307", "a b": `" "`} {
+		if got := detail(auth.Config{}, name); !strings.Contains(got, letter) {
+			t.Errorf("%s: the answer says %q, want the letter %q in it", name, got, letter)
+		}
+	}
+	rule := func(name string) (string, error) {
+		if name == "eve" {
+			return "", errors.New("blocked by rule 7")
+		}
+		return name, nil
+	}
+	if got := detail(auth.Config{NormalizeUsername: rule}, "eve"); strings.Contains(got, "rule 7") {
+		t.Errorf("the answer says %q", got)
+	}
+}
+
 // multipartBody returns a body of type asData. Its arguments are names and values, in turn.
 func multipartBody(parts ...string) string {
 	var body strings.Builder

@@ -1,8 +1,6 @@
 package usernames
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -61,26 +59,53 @@ const maxMarks = 4
 
 // distinct returns an error if a canonical name outside ASCII is confusable with another name. That is
 // checked in full against ASCII names, in any case, and against other names as far as no language
-// loses a letter. The two sides of an "@" are checked separately. See decision 0081.
+// loses a letter. The words of a name and the two sides of an "@" are checked separately. A host's own
+// rule may keep capitals and more characters than RFC 8265, so each word is folded first. See decision
+// 0081.
 func distinct(name string) error {
 	if !strings.ContainsFunc(name, outsideASCII) {
 		return nil
 	}
-	if again, err := fromCapitals(name); err != nil || again != name {
-		return errors.New("in capitals it is another name")
-	}
-	for part := range strings.SplitSeq(name, "@") {
-		if err := distinctPart(part); err != nil {
-			return err
+	for word := range strings.FieldsSeq(name) {
+		folded, err := Precis(word)
+		twin := capitalTwin(folded)
+		switch {
+		case err != nil:
+			folded = strings.ToLower(word)
+		case !strings.EqualFold(folded, word) || !strings.ContainsFunc(folded, outsideASCII) && strings.ContainsFunc(word, outsideASCII):
+			return because("%q looks like %q", word, folded)
+		case twin != "":
+			return because("in capitals, %s is another letter, so that another name looks the same", describe(twin))
+		}
+		for part := range strings.SplitSeq(folded, "@") {
+			if err := distinctPart(part); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
+// capitalTwin returns the first letter of a name that the name does not get back when it is written in
+// capitals and folded again, or "".
+func capitalTwin(name string) string {
+	again, err := fromCapitals(name)
+	if err == nil && again == name {
+		return ""
+	}
+	letters, twin := []rune(name), []rune(again)
+	for i, c := range letters {
+		if i >= len(twin) || twin[i] != c {
+			return string(c)
+		}
+	}
+	return name
+}
+
 // fromCapitals returns the canonical form of a name in capitals, where ß becomes SS. RFC 8265 has no
 // rule for the final sigma (section 3.5), so it is restored here at the end of a word.
 func fromCapitals(name string) (string, error) {
-	again, err := precisUsername(strings.ToUpper(strings.ReplaceAll(name, "ß", "ss")))
+	again, err := Precis(strings.ToUpper(strings.ReplaceAll(name, "ß", "ss")))
 	letters := []rune(again)
 	inWord := func(i int) bool {
 		return i >= 0 && i < len(letters) && unicode.In(letters[i], unicode.L, unicode.M)
@@ -99,11 +124,14 @@ func distinctPart(part string) error {
 		return !slices.ContainsFunc(in, func(s string) bool { return !slices.Contains(of, s) })
 	}
 	if len(in) > 1 && !slices.ContainsFunc(mixed, within) {
-		return errors.New("it mixes scripts")
+		return because("it mixes letters of the scripts %s", strings.Join(slices.Sorted(slices.Values(in)), ", "))
 	}
 	latin := slices.Contains(in, "Latin")
-	outside, twins := 0, 0
-	for _, c := range part {
+	outside, twins, start := 0, 0, 0
+	for i, c := range part {
+		if !unicode.Is(unicode.Mn, c) {
+			start = i // the letter that marks stand on
+		}
 		if !outsideASCII(c) {
 			continue
 		}
@@ -112,11 +140,14 @@ func distinctPart(part string) error {
 			twins++
 		}
 		if strange(c, latin) {
-			return fmt.Errorf("%U is easily taken for another character", c)
+			if unicode.Is(unicode.Mn, c) {
+				return because("the mark on %s is easily taken for another", describe(part[start:i]+string(c)))
+			}
+			return because("%s is easily taken for another character", describe(string(c)))
 		}
 	}
 	if outside > 0 && twins == outside {
-		return errors.New("it is easily taken for a name in ASCII letters")
+		return because("it is easily taken for a name in ASCII letters")
 	}
 	run, last := 0, rune(0)
 	for _, c := range norm.NFD.String(part) {
@@ -125,7 +156,7 @@ func distinctPart(part string) error {
 			continue
 		}
 		if run++; c == last || run > maxMarks {
-			return errors.New("marks stand on one another")
+			return because("marks stand on one another")
 		}
 		last = c
 	}
