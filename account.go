@@ -15,31 +15,63 @@ import (
 // [ErrInvalidUsername] or a [*passwords.Error] if name or password break a rule, and [ErrUserExists]
 // if the name is taken: of concurrent calls for one name exactly one succeeds.
 //
+// The values of ctx reach CreateUser of the [UserStore]: put there what the host's table wants to know
+// of a new account, such as a full name.
+//
 // A [Throttle] counts each call, whatever becomes of it, for the network of the device alone. It
 // returns a [*RetryError] of [ErrTooManyAttempts] if there were too many. However many
 // calls wait for a hash, logins do not wait for them: see [passwords.Limit].
 func (a *Authenticator) Register(ctx context.Context, username, password string) (User, error) {
+	name, encoded, err := a.CheckNewAccount(ctx, username, password)
+	if err != nil {
+		return User{}, err
+	}
+	return a.create(ctx, name, encoded)
+}
+
+// CheckNewAccount does what [Authenticator.Register] does, except that it adds no account: it is for
+// hosts that insert the row themselves, together with others. It returns the canonical username and the
+// password hash to insert. The unique index of the host's table decides between concurrent calls for
+// one name.
+func (a *Authenticator) CheckNewAccount(ctx context.Context, username, password string) (canonical, hash string, err error) {
+	name, err := a.usernames.Accept(username)
+	if err != nil {
+		return "", "", fmt.Errorf("%w: %w", ErrInvalidUsername, err)
+	}
+	if err := a.passwords.Check(password); err != nil {
+		return "", "", err
+	}
+	if err := a.countRegistration(ctx); err != nil {
+		return "", "", err
+	}
+	// Refuse a taken name before it costs a hash: the answer tells that it is taken anyway.
+	if u, err := a.userByName(ctx, name); err != nil || u.ID != "" {
+		return "", "", cmp.Or(err, ErrUserExists)
+	}
+	if err := a.passwords.Accept(ctx, name, password); err != nil {
+		return "", "", err
+	}
+	hash, err = a.hash(anonymous(ctx), password)
+	return name, hash, err
+}
+
+// Create adds an account without a password, and returns it: for users who prove their identity in
+// another way, as to another issuer, and for callers who may add accounts. LoginUser logs such a user
+// in, and SetPassword gives them a password. It returns [ErrInvalidUsername] if the name breaks a rule,
+// and [ErrUserExists] if it is taken. No [Throttle] counts it. See Register for the values of ctx.
+func (a *Authenticator) Create(ctx context.Context, username string) (User, error) {
 	name, err := a.usernames.Accept(username)
 	if err != nil {
 		return User{}, fmt.Errorf("%w: %w", ErrInvalidUsername, err)
 	}
-	if err := a.passwords.Check(password); err != nil {
-		return User{}, err
-	}
-	if err := a.countRegistration(ctx); err != nil {
-		return User{}, err
-	}
-	// Refuse a taken name before it costs a hash: the answer tells that it is taken anyway.
 	if u, err := a.userByName(ctx, name); err != nil || u.ID != "" {
 		return User{}, cmp.Or(err, ErrUserExists)
 	}
-	if err := a.passwords.Accept(ctx, name, password); err != nil {
-		return User{}, err
-	}
-	encoded, err := a.hash(anonymous(ctx), password)
-	if err != nil {
-		return User{}, err
-	}
+	return a.create(ctx, name, "")
+}
+
+// create adds an account under a canonical username.
+func (a *Authenticator) create(ctx context.Context, name, hash string) (User, error) {
 	id, err := a.newID(ctx)
 	switch {
 	case err != nil:
@@ -47,7 +79,7 @@ func (a *Authenticator) Register(ctx context.Context, username, password string)
 	case id == "":
 		return User{}, errors.New("auth: Config.NewUserID returned an empty ID")
 	}
-	u := User{ID: id, Username: name, PasswordHash: encoded, CreatedAt: clock.Microseconds(time.Now())}
+	u := User{ID: id, Username: name, PasswordHash: hash, CreatedAt: clock.Microseconds(time.Now())}
 	u.ID, err = a.users.CreateUser(ctx, u)
 	switch {
 	case errors.Is(err, ErrUserExists):
