@@ -16,15 +16,22 @@ type Accounts interface {
 }
 
 // TestAccountStore checks that the stores of a factory keep the contract of [auth.AccountStore].
-// Each rule calls factory for an empty store of its own.
-func TestAccountStore(t *testing.T, factory func(t *testing.T) Accounts) {
+// Each rule calls factory for an empty store of its own. See [TestUserStore] for ids.
+func TestAccountStore(t *testing.T, factory func(t *testing.T) Accounts, ids ...func(n int) string) {
 	t.Helper()
-	testRules(t, accountStoreRules(), factory)
+	makers := makersOf(t, ids)
+	testRules(t, accountStoreRules(), with(factory, func(s Accounts) accounts { return accounts{s, makers} }))
+}
+
+// accounts is a store under test, with the IDs of its users.
+type accounts struct {
+	Accounts
+	idMaker
 }
 
 // accountStoreRules returns the contract as rules.
-func accountStoreRules() []rule[Accounts] {
-	return []rule[Accounts]{
+func accountStoreRules() []rule[accounts] {
+	return []rule[accounts]{
 		{name: "Disable", holds: "SetDisabled disables and enables one account, any number of times, and no other.", check: checkDisable},
 		{name: "DeleteUser", holds: "DeleteUser removes one account and no other, and its username and ID are free then.", check: checkDeleteAccount},
 		{name: "UnknownAccount", holds: "Both methods return ErrUserNotFound for an account that does not exist.", check: checkUnknownAccount},
@@ -33,10 +40,10 @@ func accountStoreRules() []rule[Accounts] {
 	}
 }
 
-func checkDisable(s Accounts) error {
+func checkDisable(s accounts) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice, bob := account(1, "alice"), account(2, "bob")
+	alice, bob := s.account(1, "alice"), s.account(2, "bob")
 	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
@@ -52,10 +59,10 @@ func checkDisable(s Accounts) error {
 	return nil
 }
 
-func checkDeleteAccount(s Accounts) error {
+func checkDeleteAccount(s accounts) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice, bob := account(1, "alice"), account(2, "bob")
+	alice, bob := s.account(1, "alice"), s.account(2, "bob")
 	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
@@ -79,14 +86,14 @@ func checkDeleteAccount(s Accounts) error {
 	return kept(ctx, s, alice, bob)
 }
 
-func checkUnknownAccount(s Accounts) error {
+func checkUnknownAccount(s accounts) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice := account(1, "alice")
+	alice := s.account(1, "alice")
 	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
-	for _, id := range []string{account(2, "").ID, ""} {
+	for _, id := range []string{s.account(2, "").ID, ""} {
 		for _, disabled := range []bool{false, true} {
 			if err := answers("SetDisabled of "+name(id), s.SetDisabled(ctx, id, disabled), auth.ErrUserNotFound); err != nil {
 				return err
@@ -110,10 +117,10 @@ func misspelled(id string) (spellings []string) {
 	return spellings
 }
 
-func checkAccountSpelling(s Accounts) error {
+func checkAccountSpelling(s accounts) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice := account(1, "alice")
+	alice := s.account(1, "alice")
 	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
@@ -129,10 +136,10 @@ func checkAccountSpelling(s Accounts) error {
 	return nil
 }
 
-func checkAccountContext(s Accounts) error {
+func checkAccountContext(s accounts) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice := account(1, "alice")
+	alice := s.account(1, "alice")
 	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}

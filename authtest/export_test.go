@@ -14,7 +14,12 @@ var started = time.Now()
 // the suite would print.
 
 func BrokenUserStoreRules(t *testing.T, factory func(*testing.T) auth.UserStore) map[string]error {
-	return brokenRules(t, userStoreRules(), factory)
+	return BrokenUserStoreRulesBy(t, factory)
+}
+
+func BrokenUserStoreRulesBy(t *testing.T, factory func(*testing.T) auth.UserStore, ids ...func(int) string) map[string]error {
+	makers := makersOf(t, ids)
+	return brokenRules(t, userStoreRules(makers), with(factory, func(s auth.UserStore) users { return users{s, makers} }))
 }
 
 func BrokenHasherRules(t *testing.T, factory func(*testing.T) auth.Hasher) map[string]error {
@@ -42,7 +47,7 @@ func brokenRules[T any](t *testing.T, rules []rule[T], factory func(*testing.T) 
 	return broken
 }
 
-func UserStoreRules() []string { return ruleNames(userStoreRules()) }
+func UserStoreRules() []string { return ruleNames(userStoreRules(idMaker{anyText: true})) }
 
 func HasherRules() []string { return ruleNames(hasherRules()) }
 
@@ -68,7 +73,8 @@ func BrokenRecordStoreRules(t *testing.T, factory func(*testing.T) auth.RecordSt
 func RecordStoreRules() []string { return ruleNames(recordStoreRules()) }
 
 func BrokenAccountStoreRules(t *testing.T, factory func(*testing.T) Accounts) map[string]error {
-	return brokenRules(t, accountStoreRules(), factory)
+	makers := makersOf(t, nil)
+	return brokenRules(t, accountStoreRules(), with(factory, func(s Accounts) accounts { return accounts{s, makers} }))
 }
 
 func AccountStoreRules() []string { return ruleNames(accountStoreRules()) }

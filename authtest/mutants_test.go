@@ -40,6 +40,22 @@ var mutants = map[string]map[string]func() auth.UserStore{
 		"calls an unknown user a conflict": func() auth.UserStore { return &scan{unknownIs: auth.ErrConflict} },
 		"calls an unknown user a failure":  func() auth.UserStore { return &scan{unknownIs: errDown} },
 	},
+	"ForeignID": {
+		"passes on the database's refusal of an ID": wrong(patched{userByID: func(s auth.UserStore, ctx context.Context, id string) (auth.User, error) {
+			u, err := s.UserByID(ctx, id)
+			if errors.Is(err, auth.ErrUserNotFound) && len(id) != 36 {
+				return u, errDown
+			}
+			return u, err
+		}}),
+		"passes it on in updates": wrong(patched{replacePasswordHash: func(s auth.UserStore, ctx context.Context, id, old, replacement string) error {
+			err := s.ReplacePasswordHash(ctx, id, old, replacement)
+			if errors.Is(err, auth.ErrUserNotFound) && len(id) != 36 {
+				return errDown
+			}
+			return err
+		}}),
+	},
 	"Namespaces": {
 		"WHERE id = ? OR username = ?": func() auth.UserStore { return &scan{either: true} },
 	},
@@ -293,15 +309,64 @@ func (s tableIDs) CreateUser(ctx context.Context, u auth.User) (string, error) {
 	return s.UserStore.CreateUser(ctx, u)
 }
 
-// A store whose table makes the IDs keeps all rules but those about an ID that is taken: see the
-// documentation of TestUserStore.
+// A store whose table makes the IDs keeps the whole contract, if the suite is told.
 func TestUserStoreWithIDsOfItsOwn(t *testing.T) {
 	t.Parallel()
-	broken := authtest.BrokenUserStoreRules(t, func(*testing.T) auth.UserStore {
-		return tableIDs{memstore.New(), new(atomic.Int64)}
-	})
+	factory := func(*testing.T) auth.UserStore { return tableIDs{memstore.New(), new(atomic.Int64)} }
+	for rule, err := range authtest.BrokenUserStoreRulesBy(t, factory, authtest.TableIDs) {
+		t.Errorf("with TableIDs the suite reports %s: %v", rule, err)
+	}
+	broken := authtest.BrokenUserStoreRules(t, factory)
 	want := []string{"Bytes/ID", "RaceID", "RefusedCreate", "UniqueID"}
 	if got := slices.Sorted(maps.Keys(broken)); !slices.Equal(got, want) {
-		t.Errorf("the suite reports %q, want %q: %v", got, want, broken)
+		t.Errorf("without it the suite reports %q, want %q: %v", got, want, broken)
 	}
+}
+
+// A table whose IDs are integers or UUIDs keeps the contract with such IDs, and refuses others.
+func TestUserStoreWithIDsOfAType(t *testing.T) {
+	t.Parallel()
+	typed := func(holds func(id string) bool) func(*testing.T) auth.UserStore {
+		return wrongFor(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
+			if !holds(u.ID) {
+				return "", errDown
+			}
+			return s.CreateUser(ctx, u)
+		}})
+	}
+	integers := typed(func(id string) bool { _, err := strconv.ParseInt(id, 10, 64); return err == nil })
+	uuids := typed(func(id string) bool { return len(id) == 36 })
+	for _, tt := range []struct {
+		name    string
+		factory func(*testing.T) auth.UserStore
+		ids     func(int) string
+	}{{"integers", integers, authtest.IntegerIDs}, {"UUIDs", uuids, authtest.UUIDs}} {
+		for rule, err := range authtest.BrokenUserStoreRulesBy(t, tt.factory, tt.ids) {
+			t.Errorf("%s: the suite reports %s: %v", tt.name, rule, err)
+		}
+	}
+	if broken := authtest.BrokenUserStoreRules(t, integers); broken["Create"] == nil {
+		t.Error("a table of integers takes UUIDs")
+	}
+	loose := wrongFor(patched{userByID: func(s auth.UserStore, ctx context.Context, id string) (auth.User, error) {
+		return s.UserByID(ctx, strings.TrimLeft(id, "0"))
+	}})
+	if broken := authtest.BrokenUserStoreRulesBy(t, loose, authtest.IntegerIDs); len(broken) != 1 || broken["ForeignID"] == nil {
+		t.Errorf("an integer column that takes 02 for 2: the suite reports %q, want ForeignID", slices.Sorted(maps.Keys(broken)))
+	}
+	// The rules about IDs are checked with integers, too.
+	missing := wrongFor(patched{createUser: func(s auth.UserStore, ctx context.Context, u auth.User) (string, error) {
+		if _, err := s.UserByID(ctx, u.ID); err == nil {
+			u.ID += "0" // as a table that ignores the ID
+		}
+		return s.CreateUser(ctx, u)
+	}})
+	if broken := authtest.BrokenUserStoreRulesBy(t, missing, authtest.IntegerIDs); broken["UniqueID"] == nil || broken["RefusedCreate"] == nil {
+		t.Errorf("the suite reports %q, want UniqueID and RefusedCreate among them", slices.Sorted(maps.Keys(broken)))
+	}
+}
+
+// wrongFor is wrong as a factory of a suite.
+func wrongFor(p patched) func(*testing.T) auth.UserStore {
+	return func(*testing.T) auth.UserStore { return wrong(p)() }
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -15,18 +16,67 @@ import (
 // TestUserStore checks that the stores of a factory keep the contract of [auth.UserStore]. Each
 // rule calls factory for an empty store of its own.
 //
-// The users of the suite have IDs in the form of UUIDs. A store whose table makes the IDs itself
-// has to leave out the rules about an ID that is taken, as in
-//
-//	go test -skip 'TestStore/(UniqueID|RefusedCreate|RaceID|Bytes/ID)$'
-func TestUserStore(t *testing.T, factory func(t *testing.T) auth.UserStore) {
+// ids, if it is given, returns the ID of the n-th user of a check, where n begins at 0: for tables whose
+// IDs have a form of their own. [UUIDs], [IntegerIDs] and [TableIDs] are such functions. A function
+// that returns an empty ID means that the table makes the IDs. Without ids, the users have UUIDs, and
+// one rule tries any text as an ID.
+func TestUserStore(t *testing.T, factory func(t *testing.T) auth.UserStore, ids ...func(n int) string) {
 	t.Helper()
-	testRules(t, userStoreRules(), factory)
+	makers := makersOf(t, ids)
+	testRules(t, userStoreRules(makers), with(factory, func(s auth.UserStore) users { return users{s, makers} }))
 }
 
-// userStoreRules returns the contract as rules.
-func userStoreRules() []rule[auth.UserStore] {
-	return slices.Concat(accountRules(), byteRules(), replaceRules(), raceRules(), contextRules())
+// UUIDs returns the n-th of some UUIDs, in lower case.
+func UUIDs(n int) string { return fmt.Sprintf("018f3c5e-7a10-7cc0-9000-%012x", n) }
+
+// IntegerIDs returns the n-th positive integer.
+func IntegerIDs(n int) string { return strconv.Itoa(n + 1) }
+
+// TableIDs returns no ID: the table makes the IDs.
+func TableIDs(int) string { return "" }
+
+// idMaker makes the IDs of a suite.
+type idMaker struct {
+	id      func(n int) string
+	anyText bool // any text may be an ID
+	byTable bool // the table makes the IDs
+}
+
+// makersOf returns the maker of the IDs that a test was called with.
+func makersOf(t *testing.T, ids []func(n int) string) idMaker {
+	t.Helper()
+	switch {
+	case len(ids) > 1:
+		t.Fatal("authtest: more than one function that makes IDs")
+	case len(ids) == 0 || ids[0] == nil:
+		return idMaker{id: UUIDs, anyText: true}
+	case ids[0](0) == "":
+		return idMaker{id: UUIDs, byTable: true} // the store ignores them
+	}
+	return idMaker{id: ids[0]}
+}
+
+// users is a store under test, with the IDs of its users.
+type users struct {
+	auth.UserStore
+	idMaker
+}
+
+// with returns a factory of what is made from the values of another.
+func with[S, T any](factory func(*testing.T) S, from func(S) T) func(*testing.T) T {
+	if factory == nil {
+		return nil
+	}
+	return func(t *testing.T) T { return from(factory(t)) }
+}
+
+// userStoreRules returns the contract as rules. Where the table makes the IDs, no caller can choose one
+// that is taken.
+func userStoreRules(ids idMaker) []rule[users] {
+	rules := slices.Concat(accountRules(), byteRules(), replaceRules(), raceRules(), contextRules())
+	return slices.DeleteFunc(rules, func(r rule[users]) bool {
+		return ids.byTable && (r.name == "UniqueID" || r.name == "RaceID") || !ids.anyText && r.name == "Bytes/ID"
+	})
 }
 
 // sentinels are the errors of stores that are not failures.
@@ -64,11 +114,10 @@ func background() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), 5*time.Minute)
 }
 
-// account returns the n-th user of a check. The ID has the form of a UUID, so that tables with a
-// typed column can be tested, too.
-func account(n int, username string) auth.User {
+// account returns the n-th user of a check.
+func (ids idMaker) account(n int, username string) auth.User {
 	return auth.User{
-		ID:           fmt.Sprintf("018f3c5e-7a10-7cc0-9000-%012x", n),
+		ID:           ids.id(n),
 		Username:     username,
 		PasswordHash: fmt.Sprintf("$hash$of-user-%d", n),
 		CreatedAt:    time.Date(2031, time.March, 14, 15, 9, 26, 0, time.UTC),

@@ -11,11 +11,12 @@ import (
 )
 
 // accountRules are the rules for creating and finding users.
-func accountRules() []rule[auth.UserStore] {
-	return []rule[auth.UserStore]{
+func accountRules() []rule[users] {
+	return []rule[users]{
 		{name: "Create", holds: "A user who was created is found by ID and by username.", check: checkCreate},
 		{name: "CreatedID", holds: "CreateUser returns the ID that the user is kept under.", check: checkCreatedID},
 		{name: "UnknownUser", holds: "Every method returns ErrUserNotFound for a user who does not exist.", check: checkUnknownUser},
+		{name: "ForeignID", holds: "An ID in another form than the table's, which a column may not even hold, is nobody's: ErrUserNotFound.", check: checkForeignID},
 		{name: "Namespaces", holds: "IDs and usernames are different things: no look-up by one finds the other.", check: checkNamespaces},
 		{name: "UniqueUsername", holds: "CreateUser returns ErrUserExists for a username that is taken, even by a disabled user.", check: checkUniqueUsername},
 		{name: "UniqueID", holds: "CreateUser returns ErrUserExists for an ID that is taken, even by a disabled user.", check: checkUniqueID},
@@ -26,17 +27,17 @@ func accountRules() []rule[auth.UserStore] {
 	}
 }
 
-func checkCreate(s auth.UserStore) error {
+func checkCreate(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice, bob := account(1, "alice"), account(2, "bob@example.com")
+	alice, bob := s.account(1, "alice"), s.account(2, "bob@example.com")
 	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	return kept(ctx, s, alice, bob)
 }
 
-func checkCreatedID(s auth.UserStore) error {
+func checkCreatedID(s users) error {
 	ctx, cancel := background()
 	defer cancel()
 	createAndFind := func(u auth.User) error {
@@ -51,27 +52,27 @@ func checkCreatedID(s auth.UserStore) error {
 		}
 		return nil
 	}
-	disabled := account(1, "disabled")
+	disabled := s.account(1, "disabled")
 	disabled.Disabled = true
-	for _, u := range []auth.User{account(0, "alice"), disabled, account(2, "bob")} {
+	for _, u := range []auth.User{s.account(0, "alice"), disabled, s.account(2, "bob")} {
 		if err := createAndFind(u); err != nil {
 			return err
 		}
 	}
 	// The ID of the last row is that of another call, if it is asked for over another connection.
 	return errors.Join(together(func(i int) error {
-		return createAndFind(account(3+i, fmt.Sprintf("user-%d", i)))
+		return createAndFind(s.account(3+i, fmt.Sprintf("user-%d", i)))
 	})...)
 }
 
-func checkUnknownUser(s auth.UserStore) error {
+func checkUnknownUser(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice := account(1, "alice")
+	alice := s.account(1, "alice")
 	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
-	nobody := account(2, "bob")
+	nobody := s.account(2, "bob")
 	if err := absent(ctx, s, nobody); err != nil {
 		return err
 	}
@@ -84,12 +85,45 @@ func checkUnknownUser(s auth.UserStore) error {
 	return absent(ctx, s, nobody)
 }
 
-func checkNamespaces(s auth.UserStore) error {
+func checkForeignID(s users) error {
+	ctx, cancel := background()
+	defer cancel()
+	alice := s.account(1, "alice")
+	if err := create(ctx, s, &alice); err != nil {
+		return err
+	}
+	// A subject of another issuer may have any form.
+	foreign := []string{
+		"", "two", "-1", "2e0", "0x2", "92233720368547758080", "google-oauth2|1234", "ada@example.com",
+		"018f3c5e-7a10-7cc0-9000", strings.Repeat("9", 255), "\u00e9", "\t",
+	}
+	if !s.anyText {
+		foreign = append(foreign, misspelled(alice.ID)...) // otherwise the rule Bytes/ID says it
+	}
+	for _, id := range foreign {
+		_, err := s.UserByID(ctx, id)
+		if err := answers("UserByID of "+name(id), err, auth.ErrUserNotFound); err != nil {
+			return err
+		}
+	}
+	replace := func(id string) error { return s.ReplacePasswordHash(ctx, id, alice.PasswordHash, "$hash$new") }
+	if !errors.Is(replace(s.account(2, "").ID), auth.ErrUserNotFound) {
+		return nil // the rule UnknownUser says it
+	}
+	for _, id := range foreign {
+		if err := answers("ReplacePasswordHash of "+name(id), replace(id), auth.ErrUserNotFound); err != nil {
+			return err
+		}
+	}
+	return kept(ctx, s, alice)
+}
+
+func checkNamespaces(s users) error {
 	ctx, cancel := background()
 	defer cancel()
 	// The username of each is the ID of another user.
-	alice := account(1, account(2, "").ID)
-	bob := account(2, account(3, "").ID)
+	alice := s.account(1, s.account(2, "").ID)
+	bob := s.account(2, s.account(3, "").ID)
 	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
@@ -110,57 +144,61 @@ func createRefused(ctx context.Context, s auth.UserStore, call string, u auth.Us
 	return answers(call, err, auth.ErrUserExists)
 }
 
-func checkUniqueUsername(s auth.UserStore) error {
+func checkUniqueUsername(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice, bob := account(1, "alice"), account(2, "bob")
+	alice, bob := s.account(1, "alice"), s.account(2, "bob")
 	bob.Disabled = true
 	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	for i, taken := range []string{alice.Username, bob.Username} {
-		if err := createRefused(ctx, s, "CreateUser with a username that is taken", account(3+i, taken)); err != nil {
+		if err := createRefused(ctx, s, "CreateUser with a username that is taken", s.account(3+i, taken)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkUniqueID(s auth.UserStore) error {
+func checkUniqueID(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice, bob := account(1, "alice"), account(2, "bob")
+	alice, bob := s.account(1, "alice"), s.account(2, "bob")
 	bob.Disabled = true
 	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	for i, name := range []string{"carol", "dave"} {
-		if err := createRefused(ctx, s, "CreateUser with an ID that is taken", account(1+i, name)); err != nil {
+		if err := createRefused(ctx, s, "CreateUser with an ID that is taken", s.account(1+i, name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkRefusedCreate(s auth.UserStore) error {
+func checkRefusedCreate(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice, bob := account(1, "alice"), account(2, "bob")
+	alice, bob := s.account(1, "alice"), s.account(2, "bob")
 	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
 	clash := func(id int, username string) auth.User {
-		u := account(id, username)
+		u := s.account(id, username)
 		u.PasswordHash, u.Disabled = "$hash$of-an-intruder", true
 		u.CreatedAt = u.CreatedAt.Add(time.Hour)
 		return u
 	}
-	for _, u := range []auth.User{
-		clash(1, "alice"), // ID and username of alice
+	clashes := []auth.User{
 		clash(3, "alice"), // username of alice
+		clash(1, "alice"), // ID and username of alice
 		clash(1, "carol"), // ID of alice
 		clash(1, "bob"),   // ID of alice and username of bob
-	} {
+	}
+	if s.byTable {
+		clashes = clashes[:1]
+	}
+	for _, u := range clashes {
 		if err := createRefused(ctx, s, "CreateUser of a user who exists", u); err != nil {
 			return err
 		}
@@ -168,13 +206,13 @@ func checkRefusedCreate(s auth.UserStore) error {
 			return err
 		}
 	}
-	return absent(ctx, s, account(3, "carol"))
+	return absent(ctx, s, s.account(3, "carol"))
 }
 
-func checkEmptyHash(s auth.UserStore) error {
+func checkEmptyHash(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice := account(1, "alice")
+	alice := s.account(1, "alice")
 	alice.PasswordHash = ""
 	if err := create(ctx, s, &alice); err != nil {
 		return err
@@ -182,10 +220,10 @@ func checkEmptyHash(s auth.UserStore) error {
 	return kept(ctx, s, alice)
 }
 
-func checkDisabled(s auth.UserStore) error {
+func checkDisabled(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice, bob := account(1, "alice"), account(2, "bob")
+	alice, bob := s.account(1, "alice"), s.account(2, "bob")
 	alice.Disabled = true
 	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
@@ -200,7 +238,7 @@ func checkDisabled(s auth.UserStore) error {
 	return kept(ctx, s, alice, bob)
 }
 
-func checkCreatedAt(s auth.UserStore) error {
+func checkCreatedAt(s users) error {
 	ctx, cancel := background()
 	defer cancel()
 	for i, createdAt := range []time.Time{
@@ -209,7 +247,7 @@ func checkCreatedAt(s auth.UserStore) error {
 		time.Date(2028, time.February, 29, 0, 0, 0, 0, time.UTC),
 		time.Date(2038, time.January, 19, 3, 14, 8, 123456000, time.UTC), // one second past 32 bits
 	} {
-		u := account(i, "user-"+strings.Repeat("x", i))
+		u := s.account(i, "user-"+strings.Repeat("x", i))
 		u.CreatedAt = createdAt
 		if err := create(ctx, s, &u); err != nil {
 			return err

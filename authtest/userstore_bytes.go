@@ -38,22 +38,22 @@ var twins = []struct {
 }
 
 // byteRules are the rules that strings are kept and compared byte for byte.
-func byteRules() []rule[auth.UserStore] {
-	var rules []rule[auth.UserStore]
+func byteRules() []rule[users] {
+	var rules []rule[users]
 	for _, t := range twins {
-		rules = append(rules, rule[auth.UserStore]{name: "Bytes/" + t.name, holds: t.holds,
-			check: func(s auth.UserStore) error { return checkTwins(s, t.strings) }})
+		rules = append(rules, rule[users]{name: "Bytes/" + t.name, holds: t.holds,
+			check: func(s users) error { return checkTwins(s, t.strings) }})
 	}
 	return append(rules,
-		rule[auth.UserStore]{name: "Bytes/ID", holds: "IDs are compared byte for byte.", check: checkIDTwins},
-		rule[auth.UserStore]{name: "Bytes/NUL", holds: "A NUL character is kept or refused, and does not end a string.",
-			check: func(s auth.UserStore) error { return checkHostile(s, "dave", "dave\x00", "dave\x00admin", "\x00dave") }},
-		rule[auth.UserStore]{name: "Bytes/InvalidUTF8", holds: "Invalid UTF-8 is kept or refused, and never changed.",
-			check: func(s auth.UserStore) error {
+		rule[users]{name: "Bytes/ID", holds: "IDs are compared byte for byte.", check: checkIDTwins},
+		rule[users]{name: "Bytes/NUL", holds: "A NUL character is kept or refused, and does not end a string.",
+			check: func(s users) error { return checkHostile(s, "dave", "dave\x00", "dave\x00admin", "\x00dave") }},
+		rule[users]{name: "Bytes/InvalidUTF8", holds: "Invalid UTF-8 is kept or refused, and never changed.",
+			check: func(s users) error {
 				return checkHostile(s, "eve\ufffd", "eve\xff", "eve\xfe", "eve\xc0\xaf", "eve\xed\xa0\x80")
 			}},
-		rule[auth.UserStore]{name: "Bytes/Oversized", holds: "A username that is too long is refused, never cut.",
-			check: func(s auth.UserStore) error {
+		rule[users]{name: "Bytes/Oversized", holds: "A username that is too long is refused, never cut.",
+			check: func(s users) error {
 				long := strings.Repeat("y", 1<<20)
 				return checkHostile(s, long[:8], long[:256], long[:1<<16], long)
 			}},
@@ -62,12 +62,12 @@ func byteRules() []rule[auth.UserStore] {
 
 // checkTwins creates users with these strings as usernames and hashes, and expects that the store
 // distinguishes each from the others.
-func checkTwins(s auth.UserStore, words []string) error {
+func checkTwins(s users, words []string) error {
 	ctx, cancel := background()
 	defer cancel()
 	var users []auth.User
 	for i, w := range words {
-		u := account(i, w)
+		u := s.account(i, w)
 		u.PasswordHash = w
 		users = append(users, u)
 	}
@@ -95,7 +95,7 @@ func checkTwins(s auth.UserStore, words []string) error {
 	return kept(ctx, s, users...)
 }
 
-func checkIDTwins(s auth.UserStore) error {
+func checkIDTwins(s users) error {
 	ctx, cancel := background()
 	defer cancel()
 	var users []auth.User
@@ -103,7 +103,7 @@ func checkIDTwins(s auth.UserStore) error {
 		"id", "ID", "id ", " id", "i%", "i_", "1", "01", "1.0", "jos\u00e9", "jose\u0301", "jose",
 		"\U0001f600", "\U0001f603", "id'; DROP TABLE users; --", `i\d`, strings.Repeat("z", 63) + "a", strings.Repeat("z", 63) + "b",
 	} {
-		u := account(i, fmt.Sprintf("user-%d", i))
+		u := s.account(i, fmt.Sprintf("user-%d", i))
 		u.ID = id
 		users = append(users, u)
 	}
@@ -124,13 +124,13 @@ func checkIDTwins(s auth.UserStore) error {
 
 // checkHostile creates users with usernames that a store may refuse, and one with a plain username that
 // it must accept. It expects that each username is kept exactly or refused.
-func checkHostile(s auth.UserStore, plain string, hostile ...string) error {
+func checkHostile(s users, plain string, hostile ...string) error {
 	ctx, cancel := background()
 	defer cancel()
 	var accepted []auth.User
 	ids := make(map[string]string) // ID of each user, keyed by username
 	for i, w := range hostile {
-		u := account(1+i, w)
+		u := s.account(1+i, w)
 		if err := createOne(ctx, s, &u); err == nil {
 			accepted = append(accepted, u)
 		} else if err := fails("CreateUser of "+name(w), err); err != nil {
@@ -138,7 +138,7 @@ func checkHostile(s auth.UserStore, plain string, hostile ...string) error {
 		}
 		ids[w] = u.ID
 	}
-	ordinary := account(0, plain)
+	ordinary := s.account(0, plain)
 	if err := absent(ctx, s, ordinary); err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // replaceRules are the rules for the compare-and-swap of a password hash.
-func replaceRules() []rule[auth.UserStore] {
-	return []rule[auth.UserStore]{
+func replaceRules() []rule[users] {
+	return []rule[users]{
 		{name: "Replace", holds: "ReplacePasswordHash sets the hash of one user and nothing else.", check: checkReplace},
 		{name: "ReplaceConflict", holds: "ReplacePasswordHash returns ErrConflict if the stored hash is another, and then nothing has changed.", check: checkReplaceConflict},
 		{name: "ReplaceItself", holds: "A hash can be replaced by itself.", check: checkReplaceItself},
@@ -18,10 +18,10 @@ func replaceRules() []rule[auth.UserStore] {
 	}
 }
 
-func checkReplace(s auth.UserStore) error {
+func checkReplace(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice, bob := account(1, "alice"), account(2, "bob")
+	alice, bob := s.account(1, "alice"), s.account(2, "bob")
 	alice.PasswordHash, bob.PasswordHash = "$hash$same", "$hash$same"
 	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
@@ -38,10 +38,10 @@ func checkReplace(s auth.UserStore) error {
 	return nil
 }
 
-func checkReplaceConflict(s auth.UserStore) error {
+func checkReplaceConflict(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice, bob := account(1, "alice"), account(2, "bob")
+	alice, bob := s.account(1, "alice"), s.account(2, "bob")
 	if err := create(ctx, s, &alice, &bob); err != nil {
 		return err
 	}
@@ -63,10 +63,10 @@ func checkReplaceConflict(s auth.UserStore) error {
 	return nil
 }
 
-func checkReplaceItself(s auth.UserStore) error {
+func checkReplaceItself(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice := account(1, "alice")
+	alice := s.account(1, "alice")
 	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
@@ -77,10 +77,10 @@ func checkReplaceItself(s auth.UserStore) error {
 	return kept(ctx, s, alice)
 }
 
-func checkReplaceEmpty(s auth.UserStore) error {
+func checkReplaceEmpty(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice := account(1, "alice")
+	alice := s.account(1, "alice")
 	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
@@ -111,20 +111,20 @@ func checkReplaceEmpty(s auth.UserStore) error {
 }
 
 // raceRules are the rules for concurrent calls.
-func raceRules() []rule[auth.UserStore] {
-	return []rule[auth.UserStore]{
+func raceRules() []rule[users] {
+	return []rule[users]{
 		{name: "RaceUsername", holds: "Of concurrent calls of CreateUser with one username, exactly one succeeds and the others return ErrUserExists.", check: checkRaceUsername},
 		{name: "RaceID", holds: "Of concurrent calls of CreateUser with one ID, exactly one succeeds and the others return ErrUserExists.", check: checkRaceID},
 		{name: "RaceReplace", holds: "Of concurrent calls that replace one hash, exactly one succeeds and the others return ErrConflict.", check: checkRaceReplace},
 	}
 }
 
-func checkRaceUsername(s auth.UserStore) error {
+func checkRaceUsername(s users) error {
 	ctx, cancel := background()
 	defer cancel()
 	var users [crowd]auth.User
 	winner, err := oneWins("CreateUser", together(func(i int) error {
-		users[i] = account(i, "alice")
+		users[i] = s.account(i, "alice")
 		return createOne(ctx, s, &users[i])
 	}), auth.ErrUserExists)
 	if err != nil {
@@ -142,11 +142,11 @@ func checkRaceUsername(s auth.UserStore) error {
 	return kept(ctx, s, users[winner])
 }
 
-func checkRaceID(s auth.UserStore) error {
+func checkRaceID(s users) error {
 	ctx, cancel := background()
 	defer cancel()
 	user := func(i int) auth.User {
-		u := account(1, fmt.Sprintf("user-%d", i))
+		u := s.account(1, fmt.Sprintf("user-%d", i))
 		u.PasswordHash = fmt.Sprintf("$hash$%d", i)
 		return u
 	}
@@ -169,10 +169,10 @@ func checkRaceID(s auth.UserStore) error {
 	return kept(ctx, s, user(winner))
 }
 
-func checkRaceReplace(s auth.UserStore) error {
+func checkRaceReplace(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice := account(1, "alice")
+	alice := s.account(1, "alice")
 	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
@@ -193,8 +193,8 @@ func checkRaceReplace(s auth.UserStore) error {
 }
 
 // contextRules are the rules for calls with a context that has ended.
-func contextRules() []rule[auth.UserStore] {
-	return []rule[auth.UserStore]{
+func contextRules() []rule[users] {
+	return []rule[users]{
 		{name: "Context/Create", holds: "CreateUser with a context that has ended returns the context's error and creates no user.", check: checkContextCreate},
 		{name: "Context/Lookup", holds: "A look-up with a context that has ended returns the context's error.", check: checkContextLookup},
 		{name: "Context/Replace", holds: "ReplacePasswordHash with a context that has ended returns the context's error and replaces nothing.", check: checkContextReplace},
@@ -220,10 +220,10 @@ func ended(call string, f func(context.Context) error) error {
 	return nil
 }
 
-func checkContextCreate(s auth.UserStore) error {
+func checkContextCreate(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice := account(1, "alice")
+	alice := s.account(1, "alice")
 	if err := ended("CreateUser", func(ctx context.Context) error { return createOne(ctx, s, &alice) }); err != nil {
 		return err
 	}
@@ -237,10 +237,10 @@ func checkContextCreate(s auth.UserStore) error {
 	return ended("CreateUser", func(ctx context.Context) error { return createOne(ctx, s, &alice) })
 }
 
-func checkContextLookup(s auth.UserStore) error {
+func checkContextLookup(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice, nobody := account(1, "alice"), account(2, "bob")
+	alice, nobody := s.account(1, "alice"), s.account(2, "bob")
 	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
@@ -261,10 +261,10 @@ func checkContextLookup(s auth.UserStore) error {
 	return nil
 }
 
-func checkContextReplace(s auth.UserStore) error {
+func checkContextReplace(s users) error {
 	ctx, cancel := background()
 	defer cancel()
-	alice, nobody := account(1, "alice"), account(2, "bob")
+	alice, nobody := s.account(1, "alice"), s.account(2, "bob")
 	if err := create(ctx, s, &alice); err != nil {
 		return err
 	}
