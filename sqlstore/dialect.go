@@ -99,6 +99,8 @@ const (
 	errDeadlock        = 1213
 	errTruncatedValue  = 1292
 	errWrongValue      = 1366
+	errOutOfRange      = 1264
+	errDecimalOverflow = 1916 // MariaDB: a number of more than 65 digits
 	errRecordChanged   = 1020 // MariaDB under innodb_snapshot_isolation
 )
 
@@ -117,9 +119,18 @@ func mysqlError(err error) (number int) {
 	return 0
 }
 
-// duplicate reports whether an INSERT failed because a key is taken.
+// duplicate reports whether an INSERT failed because a key is taken. PostgreSQL and SQLite report an
+// error for an INSERT without ON CONFLICT, such as one by a trigger of a view.
 func (d Dialect) duplicate(err error) bool {
-	return d == MySQL && mysqlError(err) == errDuplicateEntry
+	switch {
+	case err == nil:
+		return false
+	case d == MySQL:
+		return mysqlError(err) == errDuplicateEntry
+	case d == PostgreSQL:
+		return sqlState(err) == "23505"
+	}
+	return strings.Contains(err.Error(), "UNIQUE constraint failed")
 }
 
 // columnExists reports whether an ALTER TABLE failed because the column that it adds exists. MySQL
@@ -134,8 +145,10 @@ func (d Dialect) columnExists(err error) bool {
 func (d Dialect) notOfType(err error) bool {
 	switch d {
 	case MySQL:
-		number := mysqlError(err)
-		return number == errTruncatedValue || number == errWrongValue
+		switch mysqlError(err) {
+		case errTruncatedValue, errWrongValue, errOutOfRange, errDecimalOverflow:
+			return true
+		}
 	case PostgreSQL:
 		state := sqlState(err)
 		return state == "22P02" || state == "22003" // invalid text representation; out of range

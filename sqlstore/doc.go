@@ -13,8 +13,13 @@
 // sqlstore/pglisten listens there, so that a logout takes effect on every replica at once. A
 // notification that nobody receives does no harm: replicas also read the feed of revocations.
 //
-// [Config].Users replaces the store's table of users by one that the program already has.
+// [Config].Users replaces the store's table of users by one that the program already has, or a view.
+// Call [Store.Check] when the program starts: it finds what would fail at the first login.
 //
 // Text is compared byte for byte on every dialect, whatever the collation of the database or of the
-// connection, because the columns have a collation of their own.
+// connection, because the columns have a collation of their own. See [Names] for a table of the host's.
+//
+// Behind PgBouncer in transaction mode, add default_query_exec_mode=exec to the URL of pgx, or
+// binary_parameters=yes to the URL of lib/pq: statements that these drivers prepare belong to another
+// connection otherwise.
 package sqlstore

@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // Users in PostgreSQL. The program imports the driver, here github.com/jackc/pgx/v5/stdlib, and each
-// replica calls Migrate when it starts.
+// replica calls Migrate and Check when it starts.
 func ExampleNew() {
 	db, err := sql.Open("pgx", "postgres://app@db.example/app")
 	if err != nil {
@@ -23,7 +24,8 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := users.Migrate(context.Background()); err != nil {
+	ctx := context.Background()
+	if err := errors.Join(users.Migrate(ctx), users.Check(ctx)); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -46,9 +48,11 @@ func ExampleMigrations() {
 	// );
 }
 
-// A table of users that the program already has, with integer IDs from a sequence:
+// A table of users that the program already has. The database makes the IDs, and addresses are stored as
+// people typed them:
 //
-//	CREATE TABLE app.people (id bigserial PRIMARY KEY, email varchar(255) NOT NULL UNIQUE, pw text)
+//	CREATE TABLE app.people (id bigserial PRIMARY KEY, email text NOT NULL UNIQUE, pw text, full_name text NOT NULL)
+//	CREATE INDEX ON app.people (lower(email))
 func ExampleUserTable() {
 	db, err := sql.Open("pgx", "postgres://app@db.example/app")
 	if err != nil {
@@ -56,20 +60,33 @@ func ExampleUserTable() {
 	}
 	defer db.Close()
 	users, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{
-		Users: sqlstore.UserTable{Table: "app.people", Username: "email", PasswordHash: "pw"},
+		Users:   sqlstore.UserTable{Table: "app.people", Username: "email", PasswordHash: "pw", GeneratedIDs: true, Names: sqlstore.TypedNames},
+		Columns: []sqlstore.Column{{Name: "full_name", Value: fullName}},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	cfg := auth.Config{NewUserID: func(ctx context.Context) (id string, err error) {
-		err = db.QueryRowContext(ctx, "SELECT nextval('app.people_id_seq')").Scan(&id)
-		return id, err
-	}}
-	accounts, err := auth.New(users, newTokens(), cfg)
+	accounts, err := auth.New(users, newTokens(), auth.Config{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	_ = accounts // used like accounts on any other store
+	ctx := context.WithValue(context.Background(), fullNameKey{}, "Ada Lovelace")
+	ada, err := accounts.Register(ctx, "Ada@example.com", "correct horse battery")
+	if err != nil {
+		log.Print(err) // there is no such database here
+	}
+	_ = ada.ID // made by the database
+}
+
+type fullNameKey struct{}
+
+// fullName returns the full name that the context of Register has.
+func fullName(ctx context.Context, _ auth.User) (any, error) {
+	name, ok := ctx.Value(fullNameKey{}).(string)
+	if !ok {
+		return nil, errors.New("no full name")
+	}
+	return name, nil
 }
 
 // newTokens returns an issuer whose key lasts as long as the example.

@@ -20,6 +20,14 @@ type Config struct {
 	// Users names a table of users that the program already has. Its zero value means the table that
 	// [Store.Migrate] creates; otherwise that table stays empty.
 	Users UserTable
+
+	// Columns are further columns of Users.Table that CreateUser fills. A unique index on one of them
+	// makes CreateUser return [auth.ErrUserExists], too.
+	Columns []Column
+
+	// NormalizeUsername is the function that [auth.Config] has under this name, for names that Users
+	// stores in another form. nil: [auth.CanonicalUsername].
+	NormalizeUsername func(username string) (string, error)
 }
 
 // Store is an [auth.UserStore], [auth.AccountStore], [auth.SessionStore] and [auth.RecordStore] on a
@@ -38,6 +46,7 @@ type Store struct {
 	records   recordStatements
 	addresses addressStatements
 	prune     pruneStatements
+	ownRule   func(username string) (string, error) // nil: auth.CanonicalUsername
 
 	// writer is held by the call that writes. SQLite has one writer at a time and makes the others
 	// poll; the calls of one Store queue here instead, which makes the slowest of 64 ten times as
@@ -70,13 +79,14 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 	if !isPrefix(prefix) {
 		faults.Add("Config.TablePrefix", prefix, prefixRule)
 	}
-	cfg.Users.check(&faults)
+	cfg.Users.check(&faults, cfg.Columns)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	s := &Store{
 		db: db, dialect: dialect, prefix: prefix,
-		users:     newUserStatements(dialect, cfg.Users.withDefaults(prefix)),
+		ownRule:   cfg.NormalizeUsername,
+		users:     newUserStatements(dialect, cfg.Users.withDefaults(prefix), cfg.Columns, cfg.Users.Table != ""),
 		sessions:  newSessionStatements(dialect, prefix),
 		feed:      newFeedStatements(dialect, prefix),
 		records:   newRecordStatements(dialect, prefix),

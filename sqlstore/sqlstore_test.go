@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -90,10 +91,43 @@ func TestUserTableFaults(t *testing.T) {
 		"too long":        {sqlstore.UserTable{Table: strings.Repeat("a", 64)}, "sqlstore.Config.Users.Table"},
 		"a column twice":  {sqlstore.UserTable{Table: "a", ID: "email", Username: "Email"}, "sqlstore.Config.Users.Username"},
 		"a default twice": {sqlstore.UserTable{Table: "a", CreatedAt: "id"}, "sqlstore.Config.Users.CreatedAt"},
+		"a name as key":   {sqlstore.UserTable{Table: "a", ID: "email", Username: "email", GeneratedIDs: true}, ""},
+		"names":           {sqlstore.UserTable{Table: "a", Names: sqlstore.TypedNames}, ""},
+		"other names":     {sqlstore.UserTable{Table: "a", Names: "upper"}, "sqlstore.Config.Users.Names"},
+		"IDs of no table": {sqlstore.UserTable{GeneratedIDs: true}, "sqlstore.Config.Users.Table"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, err := sqlstore.New(new(sql.DB), sqlstore.PostgreSQL, sqlstore.Config{Users: tt.table})
+			if got := strings.Join(fields(err), " "); got != tt.fields {
+				t.Errorf("faults in %q, want %q: %v", got, tt.fields, err)
+			}
+			if (s == nil) != (err != nil) {
+				t.Errorf("New returned %v and %v", s, err)
+			}
+		})
+	}
+}
+
+func TestColumnFaults(t *testing.T) {
+	t.Parallel()
+	value := func(context.Context, auth.User) (any, error) { return "", nil }
+	for name, tt := range map[string]struct {
+		table   string
+		columns []sqlstore.Column
+		fields  string // the faults, in order
+	}{
+		"two":           {"a", []sqlstore.Column{{"email", value}, {"full_name", value}}, ""},
+		"no table":      {"", []sqlstore.Column{{"email", value}}, "sqlstore.Config.Users.Table"},
+		"no value":      {"a", []sqlstore.Column{{"email", value}, {Name: "full_name"}}, "sqlstore.Config.Columns[1].Value"},
+		"no name":       {"a", []sqlstore.Column{{"", value}}, "sqlstore.Config.Columns[0].Name"},
+		"statement":     {"a", []sqlstore.Column{{"a) VALUES (1); --", value}}, "sqlstore.Config.Columns[0].Name"},
+		"a field's own": {"a", []sqlstore.Column{{"Username", value}}, "sqlstore.Config.Columns[0].Name"},
+		"twice":         {"a", []sqlstore.Column{{"b", value}, {"B", value}}, "sqlstore.Config.Columns[1].Name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := sqlstore.New(new(sql.DB), sqlstore.SQLite, sqlstore.Config{Users: sqlstore.UserTable{Table: tt.table}, Columns: tt.columns})
 			if got := strings.Join(fields(err), " "); got != tt.fields {
 				t.Errorf("faults in %q, want %q: %v", got, tt.fields, err)
 			}

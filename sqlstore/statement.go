@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"sync/atomic"
 )
 
@@ -11,9 +12,10 @@ import (
 // driver would prepare the query each time. On PostgreSQL preparing is left to the driver: pgx does
 // it by itself, and a program behind a pooler that cannot keep statements has configured it not to.
 type statement struct {
-	query    string
-	direct   bool // never prepared by this package
-	prepared atomic.Pointer[sql.Stmt]
+	query     string
+	direct    bool // never prepared by this package
+	returning bool // changes rows, and returns one for each
+	prepared  atomic.Pointer[sql.Stmt]
 }
 
 func newStatement(d Dialect, prefix, text string) *statement {
@@ -22,6 +24,11 @@ func newStatement(d Dialect, prefix, text string) *statement {
 
 // exec runs the statement and returns how many rows it affected.
 func (q *statement) exec(ctx context.Context, db *sql.DB, args ...any) (rows int64, err error) {
+	if q.returning {
+		// Read to the end: an error of the commit comes with the last row.
+		err := q.rows(ctx, db, func(*sql.Rows) error { rows++; return nil }, args...)
+		return rows, err
+	}
 	var result sql.Result
 	if q.direct {
 		result, err = db.ExecContext(ctx, q.query, args...)
@@ -31,6 +38,23 @@ func (q *statement) exec(ctx context.Context, db *sql.DB, args ...any) (rows int
 			result, err = stmt.ExecContext(ctx, args...)
 		}
 	}
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// execIn runs the statement in a transaction and returns how many rows it affected, at most one if it
+// returns them.
+func (q *statement) execIn(ctx context.Context, tx querier, args ...any) (rows int64, err error) {
+	if q.returning {
+		err := tx.QueryRowContext(ctx, q.query, args...).Scan(&rows)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = nil
+		}
+		return rows, err // RETURNING 1
+	}
+	result, err := tx.ExecContext(ctx, q.query, args...)
 	if err != nil {
 		return 0, err
 	}

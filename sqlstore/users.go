@@ -1,10 +1,12 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -20,14 +22,17 @@ const (
 // userStatements are the statements on users. Where one takes an ID, it takes it twice: see exactly.
 type userStatements struct {
 	insert, byID, byUsername, replaceHash, remove *statement
+	newID                                         *statement // the ID of a username, which it takes twice
 	lock                                          *statement // locks the row of a user until the transaction ends
+	disable                                       *statement // nil if the table has no such column
 
-	disable *statement              // nil if the table has no such column
-	args    func(u auth.User) []any // returns the parameters of insert
+	table UserTable // with a name for each column that the table has
+	host  bool      // the table is the host's
+	more  []Column
 }
 
 // CreateUser implements [auth.UserStore]. It returns [auth.ErrInvalidUsername] if the column cannot
-// hold the username.
+// hold the username, also because a unique index has it for a row that no login finds.
 func (s *Store) CreateUser(ctx context.Context, u auth.User) (id string, err error) {
 	const doing = "create user"
 	if err := ctx.Err(); err != nil {
@@ -36,7 +41,7 @@ func (s *Store) CreateUser(ctx context.Context, u auth.User) (id string, err err
 	if !isName(u.Username) {
 		return "", fmt.Errorf("%w: it must be UTF-8 without NUL, of 1 to %d bytes", auth.ErrInvalidUsername, maxName)
 	}
-	if !isName(u.ID) {
+	if !isName(u.ID) && !s.users.table.GeneratedIDs {
 		return "", fmt.Errorf("auth: sql store: %s: the ID must be UTF-8 without NUL, of 1 to %d bytes", doing, maxName)
 	}
 	if !isHash(u.PasswordHash) {
@@ -45,55 +50,142 @@ func (s *Store) CreateUser(ctx context.Context, u auth.User) (id string, err err
 	if u.Disabled && s.users.disable == nil {
 		return "", failed(ctx, doing, errNoDisabled)
 	}
-	inserted, err := s.exec(ctx, s.users.insert, s.users.args(u)...)
-	if s.dialect.duplicate(err) || err == nil && inserted == 0 {
-		return "", auth.ErrUserExists
-	}
+	args, err := s.users.args(ctx, u)
 	if err != nil {
 		return "", failed(ctx, doing, err)
 	}
-	return u.ID, nil
+	if s.users.table.Names == TypedNames { // no index tells that the name is there in another spelling
+		if _, err := s.UserByUsername(ctx, u.Username); !errors.Is(err, auth.ErrUserNotFound) {
+			return "", cmp.Or(existing(err), auth.ErrUserExists)
+		}
+	}
+	switch id, err = s.insertUser(ctx, u, args); {
+	case errors.Is(err, errTaken) || s.dialect.duplicate(err):
+		return "", s.taken(ctx, u)
+	case s.dialect.notOfType(err) && !s.users.table.GeneratedIDs:
+		return "", failed(ctx, doing, fmt.Errorf("%w (column %s takes no such ID: set Config.Users.GeneratedIDs or auth.Config.NewUserID)", err, s.users.table.ID))
+	case err != nil:
+		return "", failed(ctx, doing, err)
+	}
+	return id, nil
+}
+
+// errTaken says that a unique index has refused a new row.
+var errTaken = errors.New("a unique index has the value")
+
+// insertUser inserts the row of a user and returns the ID of the row.
+func (s *Store) insertUser(ctx context.Context, u auth.User, args []any) (id string, err error) {
+	insert, t := s.users.insert, s.users.table
+	conflict := func(inserted int64) bool { return s.dialect == PostgreSQL && inserted == 0 } // otherwise it is an error
+	if !t.GeneratedIDs {
+		inserted, err := s.exec(ctx, insert, args...)
+		if err == nil && conflict(inserted) {
+			err = errTaken
+		}
+		return u.ID, err
+	}
+	err = s.transaction(ctx, func(tx querier) error {
+		result, err := tx.ExecContext(ctx, insert.query, args...)
+		if err != nil {
+			return err
+		}
+		if inserted, err := result.RowsAffected(); err != nil || conflict(inserted) {
+			return cmp.Or(err, errTaken)
+		}
+		return tx.QueryRowContext(ctx, s.users.newID.query, u.Username, u.Username).Scan(&id)
+	})
+	return id, err
+}
+
+// taken returns the error for a user whom a unique index has refused. The user may log in only if a
+// look-up finds the row that is in the way.
+func (s *Store) taken(ctx context.Context, u auth.User) error {
+	if _, err := s.UserByUsername(ctx, u.Username); !errors.Is(err, auth.ErrUserNotFound) {
+		return cmp.Or(existing(err), auth.ErrUserExists)
+	}
+	if !s.users.table.GeneratedIDs {
+		if _, err := s.UserByID(ctx, u.ID); !errors.Is(err, auth.ErrUserNotFound) {
+			return cmp.Or(err, auth.ErrUserExists)
+		}
+	}
+	if len(s.users.more) > 0 {
+		return auth.ErrUserExists // one of the host's columns
+	}
+	return fmt.Errorf("%w: %w", auth.ErrInvalidUsername, &auth.UsernameError{Reason: "it differs too little from another one, or was in use before"})
+}
+
+// existing returns the error of a look-up by username, or nil if several rows have the name.
+func existing(err error) error {
+	if errors.Is(err, errTwins) {
+		return nil
+	}
+	return err
 }
 
 // UserByID implements [auth.UserStore].
 func (s *Store) UserByID(ctx context.Context, id string) (auth.User, error) {
-	u, err := s.user(ctx, s.users.byID, id, id, id)
-	if err == nil && u.ID != id {
-		return auth.User{}, auth.ErrUserNotFound
+	found, err := s.find(ctx, s.users.byID, id, id, id)
+	if err != nil {
+		return auth.User{}, err
 	}
-	return u, err
+	for _, u := range found {
+		if u.ID == id {
+			return u, nil
+		}
+	}
+	return auth.User{}, auth.ErrUserNotFound
 }
 
-// UserByUsername implements [auth.UserStore].
+// UserByUsername implements [auth.UserStore]. See [Names] for a table of the host's. It fails if several
+// rows have the name.
 func (s *Store) UserByUsername(ctx context.Context, username string) (auth.User, error) {
-	u, err := s.user(ctx, s.users.byUsername, username, username)
-	if err == nil && u.Username != username {
-		return auth.User{}, auth.ErrUserNotFound // the collation of a host's table found another name
+	found, err := s.find(ctx, s.users.byUsername, username, username)
+	if err != nil {
+		return auth.User{}, err
+	}
+	u, err := s.theUser(slices.DeleteFunc(found, func(u auth.User) bool { return !s.isNameOf(u.Username, username) }), username)
+	if errors.Is(err, errTwins) {
+		return u, failed(ctx, lookUp, err)
 	}
 	return u, err
 }
 
-// user returns the user that query finds with args, which are key once or twice.
-func (s *Store) user(ctx context.Context, query *statement, key string, args ...any) (auth.User, error) {
-	const doing = "look up user"
+const lookUp = "look up user"
+
+// find returns the users that query finds with args, which are key once or twice.
+func (s *Store) find(ctx context.Context, query *statement, key string, args ...any) (found []auth.User, err error) {
 	if err := ctx.Err(); err != nil {
-		return auth.User{}, failed(ctx, doing, err)
+		return nil, failed(ctx, lookUp, err)
 	}
 	if !isName(key) {
-		return auth.User{}, auth.ErrUserNotFound // some servers would fail on such a parameter
+		return nil, nil // some servers would fail on such a parameter
 	}
-	var u auth.User
-	var hash sql.NullString
-	var disabled sql.NullBool
-	var created sql.NullInt64
-	err := s.row(ctx, query, args, &u.ID, &u.Username, &hash, &disabled, &created)
-	if errors.Is(err, sql.ErrNoRows) || s.dialect.notOfType(err) {
-		return auth.User{}, auth.ErrUserNotFound
+	err = s.retry(ctx, func() error {
+		found = nil
+		return query.rows(ctx, s.db, func(rows *sql.Rows) error {
+			u, err := scanUser(rows)
+			found = append(found, u)
+			return err
+		}, args...)
+	})
+	if s.dialect.notOfType(err) {
+		return nil, nil
 	}
 	if err != nil {
-		return auth.User{}, failed(ctx, doing, err)
+		return nil, failed(ctx, lookUp, err)
 	}
-	u.PasswordHash, u.Disabled = hash.String, disabled.Bool
+	return found, nil
+}
+
+// scanUser reads the row of a user.
+func scanUser(rows *sql.Rows) (u auth.User, err error) {
+	var name, hash sql.NullString
+	var disabled sql.NullBool
+	var created sql.NullInt64
+	if err := rows.Scan(&u.ID, &name, &hash, &disabled, &created); err != nil {
+		return auth.User{}, err
+	}
+	u.Username, u.PasswordHash, u.Disabled = name.String, hash.String, disabled.Bool
 	if created.Valid {
 		u.CreatedAt = fromMicro(created.Int64)
 	}
@@ -148,9 +240,13 @@ func (s *Store) SetDisabled(ctx context.Context, id string, disabled bool) error
 		return s.failedFor(ctx, doing, id, err)
 	}
 	if changed == 0 { // no such user, or MySQL found the same value stored
-		_, err = s.UserByID(ctx, id)
+		u, err := s.UserByID(ctx, id)
+		if err == nil && u.Disabled != disabled {
+			err = failed(ctx, doing, errors.New("the table has not taken the change"))
+		}
+		return err
 	}
-	return err
+	return nil
 }
 
 // DeleteUser implements [auth.AccountStore]. In the same transaction it deletes the user's address
@@ -186,11 +282,7 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 func (s *Store) deleteUser(ctx context.Context, id string, remove *statement) (deleted int64, err error) {
 	err = s.transaction(ctx, func(tx querier) error {
 		if remove != nil {
-			result, err := tx.ExecContext(ctx, remove.query, id, id)
-			if err != nil {
-				return err
-			}
-			if deleted, err = result.RowsAffected(); err != nil {
+			if deleted, err = remove.execIn(ctx, tx, id, id); err != nil {
 				return err
 			}
 		}

@@ -1,21 +1,30 @@
 package sqlstore
 
 import (
+	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
 )
 
-// UserTable names a table of users that the program already has, and its columns. Write the names
-// as the database has them, in upper and lower case: an ASCII letter or underscore, then ASCII
-// letters, digits and underscores, at most 63 characters.
+// UserTable names a table of users that the program already has, or a view, and its columns. Write the
+// names as the database has them, in upper and lower case: an ASCII letter or underscore, then ASCII
+// letters, digits and underscores, at most 63 characters. [Store.Check] finds the names and types that
+// do not fit.
 //
-// The columns must have the types below, or must be compared byte for byte. Where a collation takes
-// two usernames for the same, only the one that is stored is found. Where IDs are not text,
-// [auth.Config].NewUserID must return IDs of the column's type, written as the database writes them;
-// otherwise nobody can register. An ID in another spelling, such as "02" for 2, is nobody's. Any other
-// column that is NOT NULL needs a default.
+// Where IDs are not text, set GeneratedIDs, or [auth.Config].NewUserID to a function that returns IDs
+// of the column's type, written as the database writes them; otherwise nobody can register. An ID in
+// another spelling, such as "02" for 2, is nobody's. Any other column that is NOT NULL needs a default
+// or a place in [Config].Columns.
+//
+// A view does where some rows must not be found, such as those that are marked as deleted, or where
+// Disabled is an expression, such as status = 'banned'. Unless the database can write through the view
+// by itself, it needs INSTEAD OF triggers for INSERT, UPDATE and DELETE, which PostgreSQL and SQLite
+// have and MariaDB and MySQL do not. What the view hides keeps its name in the unique index of the
+// table, and CreateUser returns [auth.ErrInvalidUsername] for that name; a partial index frees it.
 type UserTable struct {
 	Table        string // such as "accounts" or "app.accounts"; empty: the table that Migrate creates
 	ID           string // text of up to 255 bytes, an integer or a uuid; primary key; empty: "id"
@@ -23,6 +32,26 @@ type UserTable struct {
 	PasswordHash string // text of up to 1,024 bytes, NULL where there is no hash; empty: "password_hash"
 	Disabled     string // boolean; empty: no such column, no user is disabled and SetDisabled fails
 	CreatedAt    string // microseconds since 1970 in 64 bits; empty: no such column, or it has a default
+
+	// GeneratedIDs says that the database makes the IDs (bigserial, IDENTITY, AUTO_INCREMENT, INTEGER
+	// PRIMARY KEY, a default): CreateUser leaves the column out and returns the ID of the new row. ID
+	// may then be the column of usernames, where a name is the key of the table; such a name must not
+	// change, and must not be given again while anything is kept of the user who had it.
+	GeneratedIDs bool
+
+	// Names says how the table stores usernames. Its zero value is [CanonicalNames].
+	Names Names
+}
+
+// Column is a column of a host's table of users for which [auth.User] has no field, such as an address
+// or a full name.
+type Column struct {
+	Name string // as the names of [UserTable]
+
+	// Value returns the value of the column in a new row, as database/sql takes it. ctx has the
+	// values of the context that Register was called with. An error ends the registration and is
+	// passed on, wrapped.
+	Value func(ctx context.Context, u auth.User) (any, error)
 }
 
 const (
@@ -60,21 +89,28 @@ func (d Dialect) bytewise(text string) string {
 	}
 }
 
-// exactly returns a condition that holds for the row whose ID is this text, byte for byte. The ID is
-// the parameter of both comparisons. The first one can use the index, but it is made by the type and the collation of
-// the column, so that an integer takes "02" for 2. The second one decides.
-func (d Dialect) exactly(id string) string {
-	text := "CAST(" + id + " AS TEXT)"
+// exactly returns a condition that holds for the row whose column is this text, byte for byte. The text
+// is the parameter of both comparisons. The first one can use the index, but it is made by the type and
+// the collation of the column, so that an integer takes "02" for 2. The second one decides.
+func (d Dialect) exactly(column string) string {
+	return column + " = ? AND " + d.bytewise(d.text(column)) + " = ?"
+}
+
+// text returns an expression of a column as text.
+func (d Dialect) text(column string) string {
 	if d == MySQL {
-		text = "CONVERT(" + id + " USING utf8mb4)" // CAST of a MariaDB uuid AS BINARY has 16 bytes
+		return "CONVERT(" + column + " USING utf8mb4)" // CAST of a MariaDB uuid AS BINARY has 16 bytes
 	}
-	return id + " = ? AND " + d.bytewise(text) + " = ?"
+	return "CAST(" + column + " AS TEXT)"
 }
 
 // withDefaults returns t with a name for each column that the table has.
 func (t UserTable) withDefaults(prefix string) UserTable {
 	if t.Table == "" {
-		return UserTable{prefix + "users", "id", "username", "password_hash", "disabled", "created_at"}
+		return UserTable{
+			Table: prefix + "users", ID: "id", Username: "username", PasswordHash: "password_hash",
+			Disabled: "disabled", CreatedAt: "created_at",
+		}
 	}
 	for column, byDefault := range map[*string]string{&t.ID: "id", &t.Username: "username", &t.PasswordHash: "password_hash"} {
 		if *column == "" {
@@ -84,9 +120,9 @@ func (t UserTable) withDefaults(prefix string) UserTable {
 	return t
 }
 
-// check adds the faults of t.
-func (t UserTable) check(faults *cfgerr.Faults) {
-	if t == (UserTable{}) {
+// check adds the faults of t, and of the columns that it has beside.
+func (t UserTable) check(faults *cfgerr.Faults, columns []Column) {
+	if t == (UserTable{}) && len(columns) == 0 {
 		return
 	}
 	if t.Table == "" {
@@ -97,67 +133,128 @@ func (t UserTable) check(faults *cfgerr.Faults) {
 	if !isIdentifier(schema) || dotted && !isIdentifier(table) {
 		faults.Add("Config.Users.Table", t.Table, identifierRule+"; or two such names with a dot between them")
 	}
-	t = t.withDefaults("")
+	if !t.Names.known() {
+		faults.Add("Config.Users.Names", string(t.Names), namesRule)
+	}
 	taken := make(map[string]bool)
-	for _, column := range []struct{ field, name string }{
-		{"ID", t.ID}, {"Username", t.Username}, {"PasswordHash", t.PasswordHash}, {"Disabled", t.Disabled}, {"CreatedAt", t.CreatedAt},
-	} {
-		field, folded := "Config.Users."+column.field, strings.ToLower(column.name)
+	add := func(field, name string) {
+		folded := strings.ToLower(name)
 		switch {
-		case column.name == "":
-			continue
-		case !isIdentifier(column.name):
-			faults.Add(field, column.name, identifierRule)
-		case taken[folded]:
-			faults.Add(field, column.name, "is also the column of another field")
+		case !isIdentifier(name):
+			faults.Add(field, name, identifierRule)
+		case taken[folded] && !(field == "Config.Users.Username" && name == t.ID && t.GeneratedIDs):
+			faults.Add(field, name, "is also the column of another field")
 		}
 		taken[folded] = true
 	}
+	for _, c := range t.withDefaults("").columns() {
+		add(c.field, c.name)
+	}
+	for i, c := range columns {
+		field := fmt.Sprintf("Config.Columns[%d]", i)
+		add(field+".Name", c.Name)
+		faults.Require(field+".Value", c.Value != nil)
+	}
+}
+
+// namedColumn is a column that a field of the configuration names.
+type namedColumn struct {
+	field, name string
+	holds       kinds // what the column must hold
+}
+
+// columns returns the columns that t names.
+func (t UserTable) columns() []namedColumn {
+	all := []namedColumn{
+		{"Config.Users.ID", t.ID, kinds{text, integer, uuid}}, {"Config.Users.Username", t.Username, kinds{text}},
+		{"Config.Users.PasswordHash", t.PasswordHash, kinds{text, paddedText}}, {"Config.Users.Disabled", t.Disabled, kinds{boolean}},
+		{"Config.Users.CreatedAt", t.CreatedAt, kinds{microTime}},
+	}
+	return slices.DeleteFunc(all, func(c namedColumn) bool { return c.name == "" })
+}
+
+// quoted returns the name of the table as statements have it.
+func (t UserTable) quoted(d Dialect) string {
+	if schema, name, dotted := strings.Cut(t.Table, "."); dotted {
+		return d.quote(schema) + "." + d.quote(name)
+	}
+	return d.quote(t.Table)
 }
 
 // newUserStatements returns the statements on a table of users, all of whose columns have valid
-// names.
-func newUserStatements(d Dialect, t UserTable) userStatements {
-	table := d.quote(t.Table)
-	if schema, name, dotted := strings.Cut(t.Table, "."); dotted {
-		table = d.quote(schema) + "." + d.quote(name)
-	}
-	id, username, hash := d.quote(t.ID), d.quote(t.Username), d.quote(t.PasswordHash)
+// names. SQLite counts no rows that are changed through a view: there, statements on a host's table
+// return a row for each.
+func newUserStatements(d Dialect, t UserTable, more []Column, host bool) userStatements {
+	table, id, username, hash := t.quoted(d), d.quote(t.ID), d.quote(t.Username), d.quote(t.PasswordHash)
 	where := " WHERE " + d.exactly(id)
-	inserted, values := id+", "+username+", "+hash, "?, ?, ?"
-	// selected returns an optional column as a SELECT lists it, and adds it to the INSERT.
-	selected := func(column string) string {
+	var inserted []string
+	for _, c := range t.columns() {
+		if !t.GeneratedIDs || c.field != "Config.Users.ID" {
+			inserted = append(inserted, d.quote(c.name))
+		}
+	}
+	for _, c := range more {
+		inserted = append(inserted, d.quote(c.Name))
+	}
+	optional := func(column string) string {
 		if column == "" {
 			return "NULL"
 		}
-		inserted, values = inserted+", "+d.quote(column), values+", ?"
 		return d.quote(column)
 	}
-	columns := id + ", " + username + ", " + hash + ", " + selected(t.Disabled) + ", " + selected(t.CreatedAt)
-	statement := func(text string) *statement { return newStatement(d, "", text) }
+	columns := id + ", " + username + ", " + hash + ", " + optional(t.Disabled) + ", " + optional(t.CreatedAt)
+	prepare := func(text string) *statement { return newStatement(d, "", text) }
+	change := func(text string) *statement {
+		if d == SQLite && host {
+			s := prepare(text + " RETURNING 1")
+			s.returning = true
+			return s
+		}
+		return prepare(text)
+	}
+	insert := "INSERT INTO " + table + " (" + strings.Join(inserted, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(inserted)-1) + ")"
+	if d == PostgreSQL {
+		insert += d.ignoreConflict() // SQLite cannot do so in a view
+	}
+	byName := username
+	if t.Names == TypedNames {
+		byName = "LOWER(" + username + ")"
+	}
 	s := userStatements{
-		args:        t.args,
-		insert:      statement("INSERT INTO " + table + " (" + inserted + ") VALUES (" + values + ")" + d.ignoreConflict()),
-		byID:        statement("SELECT " + columns + " FROM " + table + where),
-		byUsername:  statement("SELECT " + columns + " FROM " + table + " WHERE " + username + " = ?"),
-		replaceHash: statement("UPDATE " + table + " SET " + hash + " = ?" + where + " AND " + d.bytewise("COALESCE("+hash+", '')") + " = ?"),
-		lock:        statement("SELECT " + id + " FROM " + table + where + d.forUpdate()),
-		remove:      statement("DELETE FROM " + table + where),
+		table: t, host: host, more: more,
+		insert:      prepare(insert),
+		byID:        prepare("SELECT " + columns + " FROM " + table + where),
+		byUsername:  prepare("SELECT " + columns + " FROM " + table + " WHERE " + byName + " = ?"),
+		newID:       prepare("SELECT " + id + " FROM " + table + " WHERE " + d.exactly(username)),
+		replaceHash: change("UPDATE " + table + " SET " + hash + " = ?" + where + " AND " + d.bytewise("COALESCE("+hash+", '')") + " = ?"),
+		lock:        prepare("SELECT " + id + " FROM " + table + where + d.forUpdate()),
+		remove:      change("DELETE FROM " + table + where),
 	}
 	if t.Disabled != "" {
-		s.disable = statement("UPDATE " + table + " SET " + d.quote(t.Disabled) + " = ?" + where)
+		s.disable = change("UPDATE " + table + " SET " + d.quote(t.Disabled) + " = ?" + where)
 	}
 	return s
 }
 
 // args returns the parameters of the INSERT of a user.
-func (t UserTable) args(u auth.User) []any {
-	args := []any{u.ID, u.Username, u.PasswordHash}
-	if t.Disabled != "" {
+func (s userStatements) args(ctx context.Context, u auth.User) ([]any, error) {
+	var args []any
+	if !s.table.GeneratedIDs {
+		args = append(args, u.ID)
+	}
+	args = append(args, u.Username, u.PasswordHash)
+	if s.table.Disabled != "" {
 		args = append(args, u.Disabled)
 	}
-	if t.CreatedAt != "" {
+	if s.table.CreatedAt != "" {
 		args = append(args, u.CreatedAt.UnixMicro())
 	}
-	return args
+	for _, c := range s.more {
+		value, err := c.Value(ctx, u)
+		if err != nil {
+			return nil, fmt.Errorf("column %s: %w", c.Name, err)
+		}
+		args = append(args, value)
+	}
+	return args, nil
 }
