@@ -37,11 +37,17 @@ var targets = []target{
 	{"MariaDB", sqlstore.MySQL, "mysql", mariadb(nil)},
 }
 
+// pooled is behind PgBouncer, whose sessions share connections in turn: docs/deployment.md shows the
+// settings of the drivers.
+var pooled = target{"PostgreSQL behind PgBouncer", sqlstore.PostgreSQL, "pgx", pgbouncer("default_query_exec_mode", "exec")}
+
 // variants holds other drivers, and settings that change the replies of a driver or a server.
 var variants = []target{
 	{"SQLite by ncruces", sqlstore.SQLite, "sqlite3", sqliteFile},
 	{"PostgreSQL by pq", sqlstore.PostgreSQL, "postgres", postgres()},
 	{"PostgreSQL serializable", sqlstore.PostgreSQL, "pgx", postgres("default_transaction_isolation", "serializable")},
+	pooled,
+	{"PostgreSQL by pq behind PgBouncer", sqlstore.PostgreSQL, "postgres", pgbouncer("binary_parameters", "yes")},
 	{"PostgreSQL without statements", sqlstore.PostgreSQL, "pgx", postgres("default_query_exec_mode", "simple_protocol")},
 	{"MariaDB found rows", sqlstore.MySQL, "mysql", mariadb(func(c *mysql.Config) { c.ClientFoundRows = true })},
 	{"MariaDB without statements", sqlstore.MySQL, "mysql", mariadb(func(c *mysql.Config) { c.InterpolateParams = true })},
@@ -58,11 +64,20 @@ func sqliteFile(t testing.TB) string {
 }
 
 func postgres(params ...string) func(testing.TB) string {
+	return postgresAt("PostgreSQL", "AUTH_TEST_POSTGRES", params...)
+}
+
+// pgbouncer reaches the server through PgBouncer in transaction mode.
+func pgbouncer(params ...string) func(testing.TB) string {
+	return postgresAt("PgBouncer in transaction mode", "AUTH_TEST_PGBOUNCER", params...)
+}
+
+func postgresAt(counterpart, variable string, params ...string) func(testing.TB) string {
 	return func(t testing.TB) string {
-		source := testenv.Require(t, "PostgreSQL", "AUTH_TEST_POSTGRES")
+		source := testenv.Require(t, counterpart, variable)
 		u, err := url.Parse(source)
 		if err != nil || u.Host == "" {
-			t.Fatalf("AUTH_TEST_POSTGRES must be a URL such as postgres://user:password@127.0.0.1:5432/database?sslmode=disable")
+			t.Fatalf("%s must be a URL such as postgres://user:password@127.0.0.1:5432/database?sslmode=disable", variable)
 		}
 		q := u.Query()
 		for i := 0; i < len(params); i += 2 {

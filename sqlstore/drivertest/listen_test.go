@@ -41,12 +41,15 @@ func principal(t testing.TB, sessionID string) *auth.Principal {
 	return p
 }
 
-// TestListen ends sessions in another store: Listen makes the list read the feed each time, also after
-// its connection was cut.
+// TestListen ends sessions in another store, whose program may be behind a pooler: Listen makes the list
+// read the feed each time, also after its connection was cut.
 func TestListen(t *testing.T) {
-	t.Parallel()
+	each(t, []target{targets[1], pooled}, testListen)
+}
+
+func testListen(t *testing.T, tt target) {
 	s, db, p := targets[1].store(t)
-	elsewhere := targets[1].reopen(t, p)
+	elsewhere := tt.reopen(t, p)
 	list, err := revocation.Follow(s, revocation.Config{Bound: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
