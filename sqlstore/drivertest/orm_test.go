@@ -1,0 +1,181 @@
+package drivertest
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"entgo.io/ent/dialect"
+	entsql "entgo.io/ent/dialect/sql"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	gormpostgres "gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/sqlstore"
+	"github.com/seed-e36e2130/auth/sqlstore/drivertest/sqlcdb"
+)
+
+// User is a model of GORM. gorm.Model gives it an ID that the database makes, CreatedAt, UpdatedAt and
+// DeletedAt.
+type User struct {
+	gorm.Model
+	Email        string `gorm:"not null;uniqueIndex:users_email,where:deleted_at IS NULL"`
+	PasswordHash string
+}
+
+// activeUsers is a view that hides the users whom GORM has marked as deleted.
+const activeUsers = `CREATE VIEW active_users AS SELECT id, email, password_hash, created_at FROM users WHERE deleted_at IS NULL`
+
+// onGORM returns a store on the connections of GORM.
+func onGORM(db *gorm.DB) (*sqlstore.Store, error) {
+	pool, err := db.DB()
+	if err != nil {
+		return nil, err
+	}
+	now := func(context.Context, auth.User) (any, error) { return time.Now(), nil }
+	return sqlstore.New(pool, sqlstore.PostgreSQL, sqlstore.Config{
+		Users:   sqlstore.UserTable{Table: "active_users", Username: "email", GeneratedIDs: true},
+		Columns: []sqlstore.Column{{Name: "created_at", Value: now}},
+	})
+}
+
+// onEnt returns a store on the connections of ent, whose client is ent.NewClient(ent.Driver(driver)).
+func onEnt(driver *entsql.Driver) (*sqlstore.Store, error) {
+	return sqlstore.New(driver.DB(), sqlstore.PostgreSQL, sqlstore.Config{
+		Users: sqlstore.UserTable{Table: "users", Username: "email", GeneratedIDs: true},
+	})
+}
+
+// onSQLC returns a store on the connections of sqlc where it generates code for pgx/v5. The code that it
+// generates for database/sql takes a [sql.DB], and so does sqlstore.New.
+func onSQLC(pool *pgxpool.Pool) (*sqlstore.Store, error) {
+	return sqlstore.New(stdlib.OpenDBFromPool(pool), sqlstore.PostgreSQL, sqlstore.Config{
+		Users: sqlstore.UserTable{Table: "people", ID: "username", GeneratedIDs: true},
+	})
+}
+
+// schema returns the URL of an empty schema in PostgreSQL, so that a host's tables may have any name.
+func schema(t *testing.T) string {
+	t.Helper()
+	source := postgres()(t)
+	db := open(t, "pgx", source)
+	name := strings.TrimSuffix(prefix(t, db), "_")
+	exec(t, db, "CREATE SCHEMA "+name)
+	t.Cleanup(func() { exec(t, db, "DROP SCHEMA "+name+" CASCADE") })
+	u, err := url.Parse(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", name)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// live migrates and checks a store, and registers ada, who logs in.
+func live(t *testing.T, s *sqlstore.Store, err error) (a *auth.Authenticator, adaID string) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Migrate(bounded(t)), s.Check(bounded(t))); err != nil {
+		t.Fatal(err)
+	}
+	keys := newKeys(t)
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://issuer.test", Audience: "api.test", Keys: keys.access})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err = auth.New(s, tokens, auth.Config{Hasher: authtest.FastHasher(t), Sessions: s, RefreshKeys: keys.refresh})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada, err := a.Register(bounded(t), "Ada@Example.com", namesPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	login, err := a.Login(bounded(t), "ada@example.com", namesPassword)
+	if err != nil || login.Principal.Subject() != ada.ID {
+		t.Fatalf("Login: %v, %v", login.Principal, err)
+	}
+	return a, ada.ID
+}
+
+func TestGORM(t *testing.T) {
+	t.Parallel()
+	db, err := gorm.Open(gormpostgres.Open(schema(t)), &gorm.Config{Logger: logger.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if err := errors.Join(db.AutoMigrate(&User{}), db.Exec(activeUsers).Error); err != nil {
+		t.Fatal(err)
+	}
+	s, err := onGORM(db)
+	a, id := live(t, s, err)
+	var row User
+	if err := db.First(&row, "email = ?", "ada@example.com").Error; err != nil || id != "1" || row.ID != 1 || row.CreatedAt.IsZero() || row.PasswordHash == "" {
+		t.Errorf("GORM finds %+v, %v, want user %s", row.Model, err, id)
+	}
+	if err := db.Delete(&row).Error; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Login(bounded(t), "ada@example.com", namesPassword); !errors.Is(err, auth.ErrInvalidCredentials) {
+		t.Errorf("Login of a user whom GORM has deleted: %v", err)
+	}
+	if again, err := a.Register(bounded(t), "ada@example.com", namesPassword); err != nil || again.ID != "2" {
+		t.Errorf("Register of a name that is free again: %v, %v", again, err)
+	}
+}
+
+func TestEnt(t *testing.T) {
+	t.Parallel()
+	driver := entsql.OpenDB(dialect.Postgres, open(t, "pgx", schema(t)))
+	if err := driver.Exec(bounded(t), "CREATE TABLE users (id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, email varchar NOT NULL UNIQUE, password_hash varchar)", []any{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s, err := onEnt(driver)
+	_, id := live(t, s, err)
+	rows := &entsql.Rows{}
+	if err := driver.Query(bounded(t), "SELECT id FROM users WHERE email = $1", []any{"ada@example.com"}, rows); err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if got, err := entsql.ScanString(rows); err != nil || got != id {
+		t.Errorf("ent finds user %q, %v, want %q", got, err, id)
+	}
+}
+
+func TestSQLC(t *testing.T) {
+	t.Parallel()
+	source := schema(t)
+	people, err := os.ReadFile("sqlcdb/schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, open(t, "pgx", source), string(people))
+	pool, err := pgxpool.New(bounded(t), source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	s, err := onSQLC(pool)
+	_, id := live(t, s, err)
+	person, err := sqlcdb.New(pool).Person(bounded(t), id)
+	if err != nil || person.Username != "ada@example.com" || id != person.Username || person.Bio != "" {
+		t.Errorf("sqlc finds %+v, %v, want %q", person, err, id)
+	}
+}

@@ -1,0 +1,1 @@
+CREATE TABLE people (username text PRIMARY KEY, bio text NOT NULL DEFAULT '', password_hash text);
