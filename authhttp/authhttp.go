@@ -102,7 +102,8 @@ type Authenticator interface {
 // Register returns the endpoint that creates an account. It takes the JSON object {"username": …,
 // "password": …} and answers 201 with the id and username of the account as they are stored. It
 // logs nobody in, and gives the account no address for package recovery; a Registrar of the host's
-// own can do that. The context of the call has the client's device.
+// own can do that. The context of the call is the request's, with the client's device: values that a
+// handler before this one has put there reach [auth.UserStore].
 func Register(a Registrar, cfg Config) http.Handler {
 	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
