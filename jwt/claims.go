@@ -105,7 +105,7 @@ func (n *claimNames) missing(payload string) error {
 
 // claimsReader reads the members of a payload into a principal. An optional claim of another form
 // than the specified one, such as null, counts as absent, because an issuer may give its name another
-// meaning. See decision 0113.
+// meaning. See decision 0110.
 type claimsReader struct {
 	names    *claimNames
 	p        *Principal
