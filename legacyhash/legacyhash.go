@@ -75,10 +75,10 @@ const (
 // Hasher is a [passwords.Hasher] that verifies hashes and makes none. Its zero value reads no
 // format.
 //
-// Verify returns a [*passwords.Error] for a password of more than 4,096 bytes, and for one whose length
-// times the rounds of sha-crypt or phpass is above 2^28. It returns one for a
-// password with a NUL character as well, except for Argon2: the other formats do not distinguish
-// such a password from certain others.
+// Verify returns a [*passwords.Error] for a password of more than 4,096 bytes (512 for Drupal's $S$), and
+// for one whose length times the rounds of sha-crypt or phpass is above 2^28. It returns one for a
+// password with a NUL character as well, except for Argon2: the other formats do not distinguish such a
+// password from certain others.
 //
 // The hashes of another system cost more or less time than yours. Until a user's next login, an
 // attacker who measures how long a wrong password takes can find out which system the account is

@@ -46,7 +46,7 @@ func migratingHashers(t *testing.T) map[string]passwords.Hasher {
 
 var (
 	sqlBlock   = regexp.MustCompile("(?ms)^```sql\n(.*?)^```$")
-	hasherLine = regexp.MustCompile(`(?m)^Hasher: passwords\.Chain\(passwords\.Argon2id\{\}, (.*)\)$`)
+	hasherLine = regexp.MustCompile("(?m)^Config: `Hasher: passwords\\.Chain\\(passwords\\.Argon2id\\{\\}, (.*)\\)`$")
 )
 
 // Each query in docs/migrating returns the users of a table as the other system makes it, with hashes
