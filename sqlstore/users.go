@@ -22,6 +22,7 @@ const (
 // userStatements are the statements on users. Where one takes an ID, it takes it twice: see exactly.
 type userStatements struct {
 	insert, byID, byUsername, replaceHash, remove *statement
+	list                                          *statement // the users after a username
 	newID                                         *statement // the ID of a username, which it takes twice
 	lock                                          *statement // locks the row of a user until the transaction ends
 	disable                                       *statement // nil if the table has no such column

@@ -225,6 +225,7 @@ func newUserStatements(d Dialect, t UserTable, more []Column, host bool) userSta
 		insert:      prepare(insert),
 		byID:        prepare("SELECT " + columns + " FROM " + table + where),
 		byUsername:  prepare("SELECT " + columns + " FROM " + table + " WHERE " + byName + " = ?"),
+		list:        prepare("SELECT " + columns + " FROM " + table + " WHERE " + username + " > ? ORDER BY " + username + " LIMIT ?"),
 		newID:       prepare("SELECT " + id + " FROM " + table + " WHERE " + d.exactly(username)),
 		replaceHash: change("UPDATE " + table + " SET " + hash + " = ?" + where + " AND " + d.bytewise("COALESCE("+hash+", '')") + " = ?"),
 		lock:        prepare("SELECT " + id + " FROM " + table + where + d.forUpdate()),

@@ -88,6 +88,7 @@ var rooms = []room{
 	{name: "redisstore", may: onRoot("github.com/redis/go-redis/v9/..."), std: []string{"net/netip"}},
 	{name: "smtpnotify", may: onRoot("~/recovery", "github.com/wneessen/go-mail"), std: []string{"net/mail", "net/netip"}},
 	{name: "sqlstore/drivertest", free: true},
+	{name: "cmd/auth", free: true},
 	{name: "examples", free: true},
 	{name: "bench", free: true},
 	{name: "internal/release", free: true},
