@@ -91,7 +91,12 @@ func passwordCodes(more ...string) []string {
 var table = []endpoint{
 	{
 		name: EndpointRegister, method: "POST", path: "/register", summary: "Create an account",
-		handler: func(m *mount) http.Handler { return Register(m.a, m.cfg.Config) },
+		handler: func(m *mount) http.Handler {
+			if m.cfg.Recovery != nil { // a username that is an address becomes the account's
+				return Register(m.cfg.Recovery, m.cfg.Config)
+			}
+			return Register(m.a, m.cfg.Config)
+		},
 		body:    registerBody, status: 201, schema: "Account",
 		refusals: codes{409: {"username_taken"}, 422: passwordCodes("invalid_username"), 429: {""}},
 	},

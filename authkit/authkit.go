@@ -81,7 +81,7 @@ type SecondFactor interface {
 // Config configures an [App]. Issuer is required, and KeyFolder, or Keys and Secrets. For the rest the
 // zero value is the safe choice.
 //
-// Accounts, Tokens, Throttle, Revocation and Recovery configure the parts. Fields of theirs that [Open]
+// Accounts, Tokens, Throttle, Revocation, Recovery and Mount configure the parts. Fields of theirs that [Open]
 // sets must not be given: it reports each as a fault.
 type Config struct {
 	Issuer   string // name of this service in its tokens: the https URL that clients reach it at. Required
@@ -129,6 +129,7 @@ type Config struct {
 	Throttle   throttle.Config
 	Revocation revocation.Config
 	Recovery   recovery.Config
+	Mount      authhttp.MountConfig
 
 	Endpoints []authhttp.Endpoint // endpoints to mount. nil: every one that the Config allows
 
@@ -227,6 +228,9 @@ func (cfg *Config) setDefaults(stores Stores) error {
 		{"Tokens.Keys", cfg.Tokens.Keys != nil}, {"Tokens.Check", cfg.Tokens.Check != nil},
 		{"Revocation.Events", cfg.Revocation.Events != nil},
 		{"Recovery.Events", cfg.Recovery.Events != nil}, {"Recovery.Logger", cfg.Recovery.Logger != nil},
+		{"Mount.Cookies", cfg.Mount.Cookies != nil}, {"Mount.ClientIP", cfg.Mount.ClientIP != nil}, {"Mount.Logger", cfg.Mount.Logger != nil},
+		{"Mount.Users", cfg.Mount.Users != nil}, {"Mount.Factor", cfg.Mount.Factor != nil}, {"Mount.Recovery", cfg.Mount.Recovery != nil},
+		{"Mount.Keys", cfg.Mount.Keys != nil}, {"Mount.Issuer", cfg.Mount.Issuer != ""}, {"Mount.BaseURL", cfg.Mount.BaseURL != ""},
 	} {
 		if set.given {
 			faults.Add("Config."+set.field, "", "is set by Open")
@@ -339,13 +343,9 @@ func (app *App) openRecovery(_ context.Context, cfg *Config) (err error) {
 
 // openEndpoints mounts the endpoints on a mux of their own.
 func (app *App) openEndpoints(_ context.Context, cfg *Config) error {
-	app.mount = authhttp.MountConfig{
-		Config:   authhttp.Config{Cookies: app.Cookies, ClientIP: cfg.ClientIP, Logger: cfg.Logger},
-		Users:    app.stores.Users,
-		Recovery: app.Recovery,
-		Keys:     app.Keys,
-		BaseURL:  cfg.BaseURL,
-	}
+	app.mount = cfg.Mount
+	app.mount.Cookies, app.mount.ClientIP, app.mount.Logger = app.Cookies, cfg.ClientIP, cfg.Logger
+	app.mount.Users, app.mount.Recovery, app.mount.Keys, app.mount.BaseURL = app.stores.Users, app.Recovery, app.Keys, cfg.BaseURL
 	if cfg.BaseURL != "" {
 		app.mount.Issuer = cfg.Issuer
 	}

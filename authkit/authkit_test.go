@@ -365,11 +365,16 @@ func TestFaults(t *testing.T) {
 				RefreshKeys: ring, Revoked: func(context.Context) error { return nil }, Events: func(context.Context, auth.Event) {}, Logger: c.Logger,
 			}
 			c.Tokens = jwt.IssuerConfig{Issuer: "i", Audience: "a", Keys: keys, Check: func(context.Context, *jwt.Principal) error { return nil }}
+			c.Mount = authhttp.MountConfig{
+				Config: authhttp.Config{Cookies: new(authhttp.Cookies), ClientIP: func(*http.Request) netip.Addr { return netip.Addr{} }, Logger: c.Logger},
+				Users:  stores.Users, Factor: noFactor{}, Recovery: new(recovery.Recovery), Keys: keys, Issuer: "i", BaseURL: "b",
+			}
 			c.Revocation.Events, c.Recovery.Events, c.Recovery.Logger = c.Accounts.Events, c.Accounts.Events, c.Logger
 		}, "Config.Accounts.Throttle Config.Accounts.SecondFactor Config.Accounts.Records Config.Accounts.Accounts Config.Accounts.Sessions " +
 			"Config.Accounts.RefreshKeys Config.Accounts.Revoked Config.Accounts.Events Config.Accounts.Logger " +
 			"Config.Tokens.Issuer Config.Tokens.Audience Config.Tokens.Keys Config.Tokens.Check " +
-			"Config.Revocation.Events Config.Recovery.Events Config.Recovery.Logger"},
+			"Config.Revocation.Events Config.Recovery.Events Config.Recovery.Logger Config.Mount.Cookies Config.Mount.ClientIP Config.Mount.Logger " +
+			"Config.Mount.Users Config.Mount.Factor Config.Mount.Recovery Config.Mount.Keys Config.Mount.Issuer Config.Mount.BaseURL"},
 	} {
 		cfg := config(t, t.TempDir(), io.Discard)
 		c.change(&cfg)
@@ -462,6 +467,30 @@ func TestCookies(t *testing.T) {
 	}
 }
 
+// TestForgottenPassword checks that who registers with an address can reset the password by it.
+func TestForgottenPassword(t *testing.T) {
+	t.Parallel()
+	mails := make(mailbox, 8)
+	cfg := config(t, t.TempDir(), io.Discard)
+	cfg.Notifier = mails
+	h := routes(open(t, authkit.All(memstore.New()), cfg))
+	login(t, h, "ada@example.com")
+	if m := <-mails; m.Kind != recovery.KindVerify || m.To != "ada@example.com" {
+		t.Errorf("after the registration %v is sent", m)
+	}
+	if got := send(t, h, "/auth/password/forgot", "", map[string]string{"address": "Ada@Example.com"}); got.status != 202 {
+		t.Fatalf("forgot answers %d %v", got.status, got.body)
+	}
+	link := must(url.Parse((<-mails).Link))
+	reset := map[string]string{"token": link.Query().Get("token"), "new_password": "another horse battery"}
+	if got := send(t, h, "/auth/password/reset", "", reset); got.status != 200 {
+		t.Fatalf("reset answers %d %v", got.status, got.body)
+	}
+	if got := send(t, h, "/auth/login", "", credentials("ada@example.com", "another horse battery")); got.status != 200 {
+		t.Errorf("login answers %d %v", got.status, got.body)
+	}
+}
+
 // TestFirstProof checks that the first proof of an address removes the second factor and the known
 // devices that were there before, whoever set them up.
 func TestFirstProof(t *testing.T) {
@@ -508,6 +537,51 @@ func TestFirstProof(t *testing.T) {
 	ctx := auth.WithDevice(t.Context(), auth.Device{IP: ip, Known: tokens.DeviceToken})
 	if _, err := app.Accounts.Login(ctx, "ada", "wrong horse battery"); !errors.Is(err, auth.ErrTooManyAttempts) {
 		t.Errorf("a device from before the first proof is still known: %v", err)
+	}
+}
+
+// TestNotices checks that owners are told of changes, and of new devices where the host wants that.
+func TestNotices(t *testing.T) {
+	t.Parallel()
+	for _, notice := range []bool{false, true} {
+		store, mails := memstore.New(), make(mailbox, 8)
+		cfg := config(t, t.TempDir(), io.Discard)
+		cfg.Notifier, cfg.Mount.NoticeNewDevices = mails, notice
+		app := open(t, authkit.All(store), cfg)
+		h := routes(app)
+		if got := send(t, h, "/auth/register", "", credentials("ada", password)); got.status != 201 {
+			t.Fatalf("register answers %d %v", got.status, got.body)
+		}
+		user, err := store.UserByUsername(t.Context(), "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := app.Recovery.AddAddress(t.Context(), user.ID, "ada@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		link, err := url.Parse((<-mails).Link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := app.Recovery.VerifyAddress(t.Context(), link.Query().Get("token"), password); err != nil {
+			t.Fatal(err)
+		}
+		got := send(t, h, "/auth/login", "", credentials("ada", password))
+		access, _ := got.body["access_token"].(string)
+		body := map[string]string{"current_password": password, "new_password": "another horse battery"}
+		if got := send(t, h, "/auth/password", access, body); got.status != 200 {
+			t.Fatalf("password answers %d %v", got.status, got.body)
+		}
+		if err := app.Recovery.Close(t.Context()); err != nil { // sends what waits
+			t.Fatal(err)
+		}
+		told := map[recovery.Kind]bool{}
+		for len(mails) > 0 {
+			told[(<-mails).Kind] = true
+		}
+		if !told[recovery.KindPasswordChanged] || told[recovery.KindNewDevice] != notice {
+			t.Errorf("with NoticeNewDevices %t the owner is told of %v", notice, told)
+		}
 	}
 }
 
