@@ -35,7 +35,7 @@ func TestFastAPIClient(t *testing.T) {
 		return res.StatusCode, res.Header.Get("WWW-Authenticate"), answer
 	}
 	login := func(kind string, body io.Reader) (*http.Request, error) {
-		r, err := http.NewRequestWithContext(t.Context(), "POST", base+"/login", body)
+		r, err := http.NewRequestWithContext(t.Context(), "POST", base+"/auth/login", body)
 		if err == nil {
 			r.Header.Set("Content-Type", kind)
 		}

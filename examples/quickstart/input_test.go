@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,10 +13,9 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authkit"
 	"github.com/seed-e36e2130/auth/authtest"
-	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/revocation"
-	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 )
@@ -35,20 +35,15 @@ func serveUsers(t *testing.T, file string) (url string, users *sqlite.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { users.Close() })
-	revoked, err := revocation.Follow(users, revocation.Config{Bound: time.Minute}) // leaves time to slow machines
+	app, err := authkit.Open(t.Context(), authkit.All(users), authkit.Config{
+		Issuer: "https://quickstart.example", KeyFolder: filepath.Dir(file), Accounts: auth.Config{Hasher: authtest.FastHasher(t)},
+		Logger: slog.New(slog.DiscardHandler), Revocation: revocation.Config{Bound: time.Minute}, // leaves time to slow machines
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { revoked.Close() })
-	key, err := jwt.GenerateKey(jwt.HS256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := auth.Config{Hasher: authtest.FastHasher(t), Logger: slog.New(slog.DiscardHandler)}
-	handler, err := newHandler(users, revoked, key, secrets.Generate(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { app.Close(context.WithoutCancel(t.Context())) })
+	handler := routes(app, users)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if err := recover(); err != nil {
@@ -113,7 +108,7 @@ func TestBadInput(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for path, want := range map[string]int{"/register": row.register, "/login": row.login} {
+			for path, want := range map[string]int{"/auth/register": row.register, "/auth/login": row.login} {
 				status, body := post(url+path, row.contentType, row.body)
 				if status != want || !strings.HasPrefix(body, "{") {
 					t.Errorf("%s: %d %s, want %d", path, status, body, want)
@@ -126,7 +121,7 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("there are %d accounts, want the first alone", n)
 		}
 	})
-	for _, path := range []string{"/login", "/register"} {
+	for _, path := range []string{"/auth/login", "/auth/register"} {
 		if status, body := post(url+path+"?username=bob&password=correct+horse", "", ""); status != 400 || !strings.Contains(body, "in the body") {
 			t.Errorf("%s with credentials in the URL: %d %s, want 400", path, status, body)
 		}
@@ -218,7 +213,7 @@ func TestDatabaseFails(t *testing.T) {
 				t.Errorf("register: %d %s, want 500", status, body)
 			}
 			// No session can be created.
-			if status, body := post(url+"/login", asForm, "username=ada&password=correct+horse"); status != 500 {
+			if status, body := post(url+"/auth/login", asForm, "username=ada&password=correct+horse"); status != 500 {
 				t.Errorf("login: %d %s, want 500", status, body)
 			}
 

@@ -19,7 +19,7 @@ func TestOAuth2Client(t *testing.T) {
 	for name, style := range map[string]oauth2.AuthStyle{
 		"detected": oauth2.AuthStyleAutoDetect, "header": oauth2.AuthStyleInHeader, "params": oauth2.AuthStyleInParams,
 	} {
-		conf := oauth2.Config{ClientID: "app", ClientSecret: "x", Endpoint: oauth2.Endpoint{TokenURL: url + "/login", AuthStyle: style}}
+		conf := oauth2.Config{ClientID: "app", ClientSecret: "x", Endpoint: oauth2.Endpoint{TokenURL: url + "/auth/login", AuthStyle: style}}
 		token, err := conf.PasswordCredentialsToken(t.Context(), "ada", "correct horse 😀")
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

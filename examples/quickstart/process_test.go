@@ -213,7 +213,7 @@ func stopDuringRequest(t *testing.T) (took time.Duration, problem error) {
 		return time.Since(began), fmt.Errorf(format, args...)
 	}
 	const form = "username=ada&password=correct+horse"
-	fmt.Fprintf(conn, "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(form))
+	fmt.Fprintf(conn, "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", len(form))
 	answer := bufio.NewReader(conn)
 	if line, err := answer.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
 		return failed("the server answers %q, %v, want 100 Continue", line, err)
@@ -273,7 +273,7 @@ func TestCannotStart(t *testing.T) {
 
 func register(url, username, password string) (status int, answer string) {
 	body, _ := json.Marshal(map[string]string{"username": username, "password": password})
-	return post(url+"/register", "application/json", string(body))
+	return post(url+"/auth/register", "application/json", string(body))
 }
 
 func post(target, contentType, body string) (status int, answer string) {
@@ -291,7 +291,7 @@ func post(target, contentType, body string) (status int, answer string) {
 
 func login(t testing.TB, base, username, password string) (token string) {
 	t.Helper()
-	status, body := post(base+"/login", "application/x-www-form-urlencoded", url.Values{"username": {username}, "password": {password}}.Encode())
+	status, body := post(base+"/auth/login", "application/x-www-form-urlencoded", url.Values{"username": {username}, "password": {password}}.Encode())
 	var tokens struct {
 		AccessToken string `json:"access_token"`
 	}

@@ -43,23 +43,23 @@ func TestSession(t *testing.T) {
 		return res.StatusCode
 	}
 	const credentials = `{"username":"ada","password":"correct horse"}`
-	current, other := ask("/login", credentials), ask("/login", credentials)
+	current, other := ask("/auth/login", credentials), ask("/auth/login", credentials)
 	if err := p.stop(); err != nil {
 		t.Fatalf("the program ends with %v", err)
 	}
 
 	p = start(t, data)
-	current = ask("/refresh", `{"refresh_token":"`+current.Refresh+`"}`)
-	if status := call("GET", "/sessions", current.Access); status != 200 {
+	current = ask("/auth/refresh", `{"refresh_token":"`+current.Refresh+`"}`)
+	if status := call("GET", "/auth/sessions", current.Access); status != 200 {
 		t.Errorf("GET /sessions: %d, want 200", status)
 	}
-	if status := call("DELETE", "/sessions", current.Access); status != 204 {
+	if status := call("DELETE", "/auth/sessions", current.Access); status != 204 {
 		t.Errorf("DELETE /sessions: %d, want 204", status)
 	}
-	if status, body := post(p.url+"/refresh", asJSON, `{"refresh_token":"`+other.Refresh+`"}`); status != 400 || !strings.Contains(body, "invalid_grant") {
+	if status, body := post(p.url+"/auth/refresh", asJSON, `{"refresh_token":"`+other.Refresh+`"}`); status != 400 || !strings.Contains(body, "invalid_grant") {
 		t.Errorf("a refresh of the other session: %d %s, want 400", status, body)
 	}
-	if status, body := post(p.url+"/logout", asJSON, `{"refresh_token":"`+current.Refresh+`"}`); status != 204 {
+	if status, body := post(p.url+"/auth/logout", asJSON, `{"refresh_token":"`+current.Refresh+`"}`); status != 204 {
 		t.Errorf("logout: %d %s, want 204", status, body)
 	}
 	for _, token := range []string{current.Access, other.Access} {

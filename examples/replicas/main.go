@@ -19,33 +19,30 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/seed-e36e2130/auth"
-	"github.com/seed-e36e2130/auth/authhttp"
-	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/authkit"
 	"github.com/seed-e36e2130/auth/revocation"
-	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
-	"github.com/seed-e36e2130/auth/throttle"
 )
 
 func main() {
 	dsn := flag.String("dsn", "", "URL of a PostgreSQL database")
 	prefix := flag.String("prefix", "replicas_", "prefix of the names of the tables, which are created if they are missing")
+	keys := flag.String("keys", filepath.Join("data", "replicas"), "folder of the keys, which replicas on several machines share")
 	bound := flag.Duration("bound", 5*time.Second, "time after which a logout must be in effect on every replica")
 	flag.Parse()
-	if err := run(os.Stdout, *dsn, *prefix, *bound); err != nil {
+	if err := run(os.Stdout, *dsn, *prefix, *keys, *bound); err != nil {
 		log.Fatal("replicas: ", err)
 	}
 }
 
-func run(out io.Writer, dsn, prefix string, bound time.Duration) error {
-	// Real replicas share key files: jwt.OpenKeyFile and secrets.OpenFile.
-	key, refreshKey := must(jwt.GenerateKey(jwt.HS256)), secrets.Generate()
-	replica1, replica2 := newReplica(dsn, prefix, key, refreshKey, bound), newReplica(dsn, prefix, key, refreshKey, bound)
+func run(out io.Writer, dsn, prefix, keys string, bound time.Duration) error {
+	replica1, replica2 := newReplica(dsn, prefix, keys, bound), newReplica(dsn, prefix, keys, bound)
 	defer replica1.close()
 	defer replica2.close()
 	fmt.Fprintf(out, "replica 1 is %s, replica 2 is %s\n", replica1.url, replica2.url)
@@ -63,7 +60,7 @@ func run(out io.Writer, dsn, prefix string, bound time.Duration) error {
 		replica1.profile(laptop), replica2.profile(laptop))
 
 	began := time.Now()
-	status := replica1.send("POST", "/logout", phone)
+	status := replica1.send("POST", "/auth/logout", phone)
 	fmt.Fprintf(out, "the phone logs out at replica 1 (%d) and gets %d from replica 1\n", status, replica1.profile(phone))
 	for replica2.profile(phone) != http.StatusUnauthorized {
 		if time.Since(began) > bound {
@@ -84,29 +81,18 @@ type replica struct {
 	close    func()
 }
 
-func newReplica(dsn, prefix string, key jwt.Key, refreshKey secrets.Key, bound time.Duration) replica {
+func newReplica(dsn, prefix, keys string, bound time.Duration) replica {
 	db := must(sql.Open("pgx", dsn))
 	store := must(sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{TablePrefix: prefix}))
 	if err := store.Migrate(context.Background()); err != nil {
 		log.Fatal(err)
 	}
-	revoked := must(revocation.Follow(store, revocation.Config{Bound: bound}))
-	if err := revoked.Sync(context.Background()); err != nil { // protected routes answer 503 until the first read
-		log.Fatal(err)
-	}
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
-		Issuer: "https://example.com", Audience: "https://example.com/api",
-		Keys: must(jwt.NewKeyRing(key)), Check: revoked.Check,
+	app := must(authkit.Open(context.Background(), authkit.All(store), authkit.Config{
+		Issuer: "https://example.com", KeyFolder: keys, Revocation: revocation.Config{Bound: bound},
 	}))
-	accounts := must(auth.New(store, tokens, auth.Config{
-		Accounts: store, Sessions: store, RefreshKeys: must(secrets.NewRing(refreshKey)), Revoked: revoked.Sync,
-		Throttle: must(throttle.New(store, throttle.Config{})), // both replicas count in the database
-	}))
-	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
 	mux := http.NewServeMux()
-	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
-	mux.Handle("/logout", authhttp.Logout(accounts, guard, authhttp.Config{}))
-	mux.Handle("GET /profile", guard.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("/", app.Handler())
+	mux.Handle("GET /profile", app.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, _ := auth.FromContext(r.Context())
 		fmt.Fprintf(w, "you are %s\n", caller.Subject())
 	})))
@@ -116,16 +102,16 @@ func newReplica(dsn, prefix string, key jwt.Key, refreshKey secrets.Key, bound t
 		WriteTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	go server.Serve(listener)
-	return replica{"http://" + listener.Addr().String(), accounts, func() {
+	return replica{"http://" + listener.Addr().String(), app.Accounts, func() {
 		server.Close()
-		revoked.Close()
+		app.Close(context.Background())
 		db.Close()
 	}}
 }
 
 // login returns an access token.
 func (r replica) login(name, password string) string {
-	res := must(http.PostForm(r.url+"/login", url.Values{"username": {name}, "password": {password}}))
+	res := must(http.PostForm(r.url+"/auth/login", url.Values{"username": {name}, "password": {password}}))
 	defer res.Body.Close()
 	var tokens struct {
 		AccessToken string `json:"access_token"`

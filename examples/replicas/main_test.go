@@ -18,7 +18,7 @@ func TestReplicas(t *testing.T) {
 	prefix := "t" + strings.ToLower(rand.Text()[:20]) + "_"
 	t.Cleanup(func() { drop(t, dsn, prefix) })
 	var out strings.Builder
-	if err := run(&out, dsn, prefix, 20*time.Second); err != nil { // longer than the default, for slow machines
+	if err := run(&out, dsn, prefix, t.TempDir(), 20*time.Second); err != nil { // longer than the default, for slow machines
 		t.Errorf("%v, after the output\n%s", err, &out)
 	}
 	want := regexp.MustCompile(`^replica 1 is http://127\.0\.0\.1:\d+, replica 2 is http://127\.0\.0\.1:\d+

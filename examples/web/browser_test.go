@@ -20,6 +20,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authkit"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testenv"
 	"github.com/seed-e36e2130/auth/jwt"
@@ -77,23 +78,29 @@ func serveTest(t *testing.T, https bool) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	revoked, err := revocation.Follow(store, revocation.Config{Bound: time.Minute}) // leaves time to slow machines
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { revoked.Close() })
 	key, err := jwt.GenerateKey(jwt.HS256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := auth.Config{Hasher: authtest.FastHasher(t), Logger: slog.New(slog.DiscardHandler)}
 	s := &site{key: key, mails: make(postbox, 64)}
-	handler, flows, err := newHandler(store, revoked, key, secrets.Generate(), cfg, s.mails, "https://site.example", !https)
+	keys, err := jwt.NewKeyRing(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := secrets.NewRing(secrets.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, handler, err := newSite(t.Context(), store, authkit.Config{
+		Keys: keys, Secrets: ring, Notifier: s.mails, Recovery: recovery.Config{BaseURL: "https://site.example/mail"},
+		Accounts: auth.Config{Hasher: authtest.FastHasher(t)}, Logger: slog.New(slog.DiscardHandler),
+		Revocation: revocation.Config{Bound: time.Minute}, // leaves time to slow machines
+	}, !https)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := flows.Close(context.Background()); err != nil {
+		if err := app.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -29,15 +29,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
-	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/authkit"
 	"github.com/seed-e36e2130/auth/recovery"
-	"github.com/seed-e36e2130/auth/revocation"
-	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
-	"github.com/seed-e36e2130/auth/throttle"
 )
 
 func main() {
@@ -62,22 +58,6 @@ func run(ctx context.Context, addr, data, site string) error {
 		return err
 	}
 	defer store.Close()
-	revoked, err := revocation.Follow(store, revocation.Config{}) // ends access tokens with their session
-	if err != nil {
-		return err
-	}
-	defer revoked.Close()
-	if err := revoked.Sync(ctx); err != nil { // protected routes answer 503 until the first read
-		return err
-	}
-	key, err := jwt.OpenKeyFile(filepath.Join(data, "auth.key"), jwt.HS256)
-	if err != nil {
-		return err
-	}
-	refreshKey, err := secrets.OpenFile(filepath.Join(data, "refresh.key"))
-	if err != nil {
-		return err
-	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
@@ -86,8 +66,9 @@ func run(ctx context.Context, addr, data, site string) error {
 	if site == "" && bound.IP.IsLoopback() {
 		site = fmt.Sprintf("http://localhost:%d", bound.Port)
 	}
-	mails := recovery.DangerouslyLog(slog.Default())
-	handler, flows, err := newHandler(store, revoked, key, refreshKey, auth.Config{Logger: slog.Default()}, mails, site, bound.IP.IsLoopback())
+	app, handler, err := newSite(ctx, store, authkit.Config{
+		KeyFolder: data, Notifier: recovery.DangerouslyLog(slog.Default()), Recovery: recovery.Config{BaseURL: site + "/mail"},
+	}, bound.IP.IsLoopback())
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -96,80 +77,32 @@ func run(ctx context.Context, addr, data, site string) error {
 	} else {
 		fmt.Printf("Ready on %s. Cookies are Secure: put a proxy that speaks https in front.\n", bound)
 	}
-	go prune(ctx, store)
 	err = serve(ctx, listener, handler)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(err, flows.Close(closing)) // sends the mails that wait
+	return errors.Join(err, app.Close(closing)) // sends the mails that wait
 }
 
-// prune deletes expired entries each hour. Nothing else does: without it, a client that never stops
-// sending requests would fill the disk.
-func prune(ctx context.Context, store *sqlite.Store) {
-	hourly := time.NewTicker(time.Hour)
-	defer hourly.Stop()
-	for ctx.Err() == nil {
-		if err := store.Prune(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("web: prune", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-hourly.C:
-		}
-	}
-}
-
-// newHandler returns the pages and the endpoints behind them, and the flows that send mails, which the
-// caller closes. With insecure cookies, requests for another host than localhost are refused.
-func newHandler(
-	store *sqlite.Store, revoked *revocation.List, key jwt.Key, refreshKey secrets.Key, cfg auth.Config,
-	mails recovery.Notifier, site string, insecure bool,
-) (http.Handler, *recovery.Recovery, error) {
-	keys, err := jwt.NewKeyRing(key)
-	if err != nil {
-		return nil, nil, err
-	}
-	refreshKeys, err := secrets.NewRing(refreshKey)
-	if err != nil {
-		return nil, nil, err
-	}
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://web.example", Audience: "web", Keys: keys, Check: revoked.Check})
-	if err != nil {
-		return nil, nil, err
-	}
-	attempts, err := throttle.New(store, throttle.Config{})
-	if err != nil {
-		return nil, nil, err
-	}
-	cfg.Accounts, cfg.Sessions, cfg.RefreshKeys, cfg.Revoked, cfg.Throttle = store, store, refreshKeys, revoked.Sync, attempts
-	cfg.Records = store // deleted with the account
-	accounts, err := auth.New(store, tokens, cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	cookies, err := authhttp.NewCookies(authhttp.CookieConfig{RefreshPath: "/auth/refresh", DangerouslyInsecureLocalhost: insecure})
-	if err != nil {
-		return nil, nil, err
-	}
-	guard, err := auth.NewMiddleware(accounts, auth.MiddlewareConfig{Extractors: []auth.Extractor{cookies.Extractor()}, Logger: cfg.Logger})
-	if err != nil {
-		return nil, nil, err
-	}
-	flows, err := recovery.New(accounts, store, store, mails, recovery.Config{BaseURL: site + "/mail", Logger: cfg.Logger})
-	if err != nil {
-		return nil, nil, err
-	}
-	mux, endpoints := http.NewServeMux(), authhttp.Config{Cookies: cookies, Logger: cfg.Logger}
-	mux.Handle("/auth/register", authhttp.Register(members{accounts, flows}, endpoints))
-	mux.Handle("/auth/verify", authhttp.VerifyAddress(flows, endpoints))
-	mounted := authhttp.MountConfig{Config: endpoints, Users: store, Recovery: flows, NoticeNewDevices: true}
-	err = authhttp.Mount(mux, "/auth", accounts, guard, mounted,
-		authhttp.EndpointLogin, authhttp.EndpointLoginLink, authhttp.EndpointLoginCode, authhttp.EndpointRefresh,
+// newSite returns the pages and the endpoints behind them, and the App, which the caller closes. With
+// insecure cookies, requests for another host than localhost are refused.
+func newSite(ctx context.Context, store *sqlite.Store, cfg authkit.Config, insecure bool) (*authkit.App, http.Handler, error) {
+	cfg.Issuer = "https://web.example"
+	cfg.Cookies = &authhttp.CookieConfig{DangerouslyInsecureLocalhost: insecure}
+	cfg.Mount.NoticeNewDevices = true
+	cfg.Endpoints = []authhttp.Endpoint{
+		authhttp.EndpointRegister, authhttp.EndpointLogin, authhttp.EndpointLoginLink, authhttp.EndpointLoginCode, authhttp.EndpointRefresh,
 		authhttp.EndpointLogout, authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword,
-		authhttp.EndpointStepUp, authhttp.EndpointDelete)
+		authhttp.EndpointStepUp, authhttp.EndpointDelete,
+	}
+	app, err := authkit.Open(ctx, authkit.All(store), cfg)
 	if err != nil {
 		return nil, nil, err
 	}
+	mux, endpoints := http.NewServeMux(), authhttp.Config{Cookies: app.Cookies, Logger: cfg.Logger}
+	if err := app.Mount(mux); err != nil {
+		return nil, nil, errors.Join(err, app.Close(ctx))
+	}
+	mux.Handle("/auth/verify", authhttp.VerifyAddress(app.Recovery, endpoints))
 	for path, file := range map[string]string{
 		"/{$}": "account.html", "/login": "login.html", "/register": "register.html", "/style.css": "style.css", "/icon.svg": "icon.svg",
 		"/mail": "mail.html", "/mail/login": "link.html", "/mail/verify": "verify.html",
@@ -180,27 +113,7 @@ func newHandler(
 			http.ServeFileFS(w, r, pages, "pages/"+file)
 		})
 	}
-	return protect(mux), flows, nil
-}
-
-// members registers accounts. A username that is an address becomes the address of the account, and a
-// link is sent there that confirms it.
-type members struct {
-	*auth.Authenticator
-	flows *recovery.Recovery
-}
-
-// Register registers an account.
-func (m members) Register(ctx context.Context, username, password string) (auth.User, error) {
-	u, err := m.Authenticator.Register(ctx, username, password)
-	if _, none := recovery.Canonical(u.Username); err != nil || none != nil {
-		return u, err
-	}
-	err = m.flows.AddAddress(ctx, u.ID, u.Username)
-	if _, busy := errors.AsType[*auth.RetryError](err); busy || errors.Is(err, auth.ErrUserExists) {
-		err = nil // the account exists all the same
-	}
-	return u, err
+	return app, protect(mux), nil
 }
 
 //go:embed pages

@@ -27,7 +27,7 @@ func TestProofAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://web.example", Audience: "web", Keys: keys})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://web.example", Audience: "https://web.example", Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
