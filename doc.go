@@ -15,6 +15,8 @@
 //	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
 //	mux.Handle("/profile", guard.Require(profile)) // profile calls auth.FromContext
 //
+// Package authkit assembles all of this in one call, with sessions, revocation, recovery and the endpoints.
+//
 // The parts are interfaces: a [UserStore] stands over the users table that you have, a [Hasher]
 // reads the password hashes in it, and a [TokenIssuer] issues the tokens. What is not configured is
 // the safe choice. An access token lives 15 minutes. It is accepted in its canonical encoding alone
