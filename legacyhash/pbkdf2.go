@@ -23,7 +23,7 @@ const (
 
 // pbkdf2Hash returns the recipe of PBKDF2 (RFC 8018 section 5.2). The iterations are a text of the
 // hash. The digest must have one of the sizes: a shorter one would be the beginning of the right one,
-// so it would match, and a short digest can be guessed. See decisions 0042 and 0111.
+// so it would match, and a short digest can be guessed. See decisions 0042 and 0114.
 func pbkdf2Hash(newHash func() hash.Hash, iterations string, salt, digest []byte, sizes ...int) (recipe, error) {
 	most, block := maxPBKDF2, newHash().Size()
 	if block > sha256.Size {
@@ -159,7 +159,7 @@ type PBKDF2Config struct {
 // where the function is sha1, sha256 or sha512. The bounds on the cost are those of the package, for
 // each block of the digest. [All] reads the same form if the salt is text and the digest is in
 // hexadecimal digits, of the hash function's size or, for sha256, of 50 bytes (Grafana, Gitea) or 512
-// (Payload, passport-local-mongoose). See decision 0111.
+// (Payload, passport-local-mongoose). See decision 0114.
 //
 // It returns a [*cfgerr.Error] for each fault, joined.
 func PBKDF2(cfg PBKDF2Config) (Hasher, error) {

@@ -134,7 +134,7 @@ func TestSystemsDamaged(t *testing.T) {
 			t.Parallel()
 			h := passwords.Hasher(legacyhash.All())
 			if row.System == "columns" {
-				h = hasherOf(t, row) // All also reads shorter digests of this form: see decision 0111
+				h = hasherOf(t, row) // All also reads shorter digests of this form: see decision 0114
 			}
 			check := func(twin string) {
 				err := h.Verify(t.Context(), twin, row.Password)

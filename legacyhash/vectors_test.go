@@ -135,7 +135,7 @@ func TestHashVectors(t *testing.T) {
 			if strings.Contains(c.Hash, "$m=262144,") { // more than 8 times the default: decision 0045
 				want = "error"
 			}
-			switch { // see decision 0112
+			switch { // see decision 0115
 			case strings.Contains(c.Hash, "$m=65536,t=2,p=255$"):
 				want, c.MaxMS = "mismatch", 0
 			case strings.Contains(c.Hash, "$t=2,m=65536,p=1$"):

@@ -50,7 +50,7 @@ const (
 // tell who has a new hash.
 //
 // Stored hashes may have their parameters in the order t, m, p, as AdonisJS wrote them. Spaces after a
-// stored hash are ignored, because a column of type CHAR pads with them. See decision 0112.
+// stored hash are ignored, because a column of type CHAR pads with them. See decision 0115.
 type Argon2id struct {
 	params argon2Params // zero: Argon2idOWASP
 	memory int          // KiB that a stored hash may take, if that is more than argon2Factor allows

@@ -20,7 +20,7 @@ func TestArgon2idVectors(t *testing.T) {
 		}
 		var err error
 		hasher := fastArgon2id
-		switch { // see decision 0112
+		switch { // see decision 0115
 		case strings.Contains(c.Hash, "$m=65536,t=2,p=255$"):
 			c.Expect, c.MaxMS = "mismatch", 0
 		case strings.Contains(c.Hash, "$t=2,m=65536,p=1$"):
