@@ -85,8 +85,10 @@ type replica struct {
 }
 
 func newReplica(dsn, prefix string, key jwt.Key, refreshKey secrets.Key, bound time.Duration) replica {
-	db := must(sql.Open("pgx", dsn))
-	store := must(sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{TablePrefix: prefix}))
+	db, feed := must(sql.Open("pgx", dsn)), must(sql.Open("pgx", dsn))
+	db.SetMaxOpenConns(16)
+	feed.SetMaxOpenConns(1) // reads revocations, also while all connections of db are in use
+	store := must(sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{TablePrefix: prefix, FeedDB: feed}))
 	if err := store.Migrate(context.Background()); err != nil {
 		log.Fatal(err)
 	}
@@ -119,6 +121,7 @@ func newReplica(dsn, prefix string, key jwt.Key, refreshKey secrets.Key, bound t
 	return replica{"http://" + listener.Addr().String(), accounts, func() {
 		server.Close()
 		revoked.Close()
+		feed.Close()
 		db.Close()
 	}}
 }
