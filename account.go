@@ -210,7 +210,7 @@ func (a *Authenticator) setPassword(ctx context.Context, userID, replacement str
 
 // setHash replaces u's password hash, and then ends the sessions of u, or keeps them. From the moment of the
 // write those that do not belong to the new hash are refused anyway: a failure or a crash changes nothing or
-// leaves no session. See decision 0109.
+// leaves no session. See decision 0120.
 func (a *Authenticator) setHash(ctx context.Context, u User, encoded string, keep bool) error {
 	begin := func(ctx context.Context) error { return a.reachSessions(ctx, u.ID) }
 	end := func(ctx context.Context) error { return a.endAll(ctx, u.ID) }

@@ -12,7 +12,7 @@ import (
 // binding ties a session to the password hash that its account had when the session began. From the
 // moment that another hash is stored, the session is refused, whatever else happens: so a change of the
 // password is one write, and no crash leaves an old session beside a new password. It is the beginning of
-// a fingerprint, long enough not to be another's by chance. See decision 0109.
+// a fingerprint, long enough not to be another's by chance. See decision 0120.
 type binding [8]byte
 
 func bindingOf(fingerprint [sha256.Size]byte) binding { return binding(fingerprint[:8]) }

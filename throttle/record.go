@@ -22,7 +22,7 @@ func remove([]byte, time.Time) ([]byte, time.Time, bool) { return nil, time.Time
 // records changes the records of a store. Within one process the calls for one record do not conflict
 // with each other: while one call changes the record, those that arrive wait together, and one of them
 // makes all their changes with the next compare-and-swap. So a call waits for two of them at most, however
-// many calls there are, and never for those of another record. See decision 0108.
+// many calls there are, and never for those of another record. See decision 0119.
 type records struct {
 	store auth.RecordStore
 
