@@ -118,15 +118,19 @@ func (a *Authenticator) confirm(ctx context.Context, userID, password string, pr
 }
 
 // ChangePassword gives the account another password, ends all its sessions, and returns the tokens
-// of a new one. With [Config].DangerouslyKeepSessions it ends none. It returns a [*passwords.Error] if replacement breaks a rule, [ErrInvalidCredentials]
-// if current is not the password or the account cannot log in, and [ErrConflict] if others keep
-// changing it at the same time. If the account has a second factor, it returns a
-// [*MFARequiredError], as Login does, once the password has been changed.
+// of a new one. With [Config].DangerouslyKeepSessions it ends none. It returns a [*passwords.Error] if
+// replacement breaks a rule, [ErrInvalidCredentials] if current is not the password or the account cannot
+// log in, and [ErrConflict] if others keep changing it at the same time. If the account has a second
+// factor, it returns a [*MFARequiredError], as Login does, once the password has been changed.
+//
+// After another error, or a crash, the account has its old password and its sessions, or the new
+// password and no session from before: whatever else happens, those are refused from the moment of the
+// change. The same holds for SetPassword and ResetPassword, and where the host itself replaces a
+// [User].PasswordHash.
 func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, replacement string) (Tokens, error) {
 	if err := a.passwords.Check(replacement); err != nil {
 		return Tokens{}, err
 	}
-	end := func(ctx context.Context, userID string) error { return a.EndOtherSessions(ctx, userID, "") }
 	return a.confirm(ctx, userID, current, func(u User) (Tokens, error) {
 		if err := a.prove(ctx, u, current); err != nil {
 			return Tokens{}, err
@@ -138,7 +142,7 @@ func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, rep
 		if err != nil {
 			return Tokens{}, err
 		}
-		err = a.setHash(ctx, u, encoded, end)
+		err = a.setHash(ctx, u, encoded, a.keepSessions)
 		if errors.Is(err, ErrConflict) { // a login may have upgraded the hash: prove and try once more
 			if u, err = a.userByID(ctx, userID); err != nil {
 				return Tokens{}, err
@@ -146,7 +150,7 @@ func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, rep
 			if err := a.prove(ctx, u, current); err != nil {
 				return Tokens{}, err
 			}
-			err = a.setHash(ctx, u, encoded, end)
+			err = a.setHash(ctx, u, encoded, a.keepSessions)
 		}
 		switch {
 		case errors.Is(err, ErrUserNotFound):
@@ -197,18 +201,24 @@ func (a *Authenticator) setPassword(ctx context.Context, userID, replacement str
 				return err
 			}
 		}
-		if err := a.setHash(ctx, u, encoded, a.endAll); !errors.Is(err, ErrConflict) {
+		if err := a.setHash(ctx, u, encoded, false); !errors.Is(err, ErrConflict) {
 			return err
 		}
 	}
 	return ErrConflict
 }
 
-// setHash replaces u's password hash and ends the sessions of u by end. Sessions are ended twice: before the
-// write, so that a failure cannot leave old sessions beside a new password; after it, to catch
-// sessions that began in between.
-func (a *Authenticator) setHash(ctx context.Context, u User, encoded string, end func(ctx context.Context, userID string) error) error {
-	if err := end(ctx, u.ID); err != nil {
+// setHash replaces u's password hash, and then ends the sessions of u, or keeps them. From the moment of the
+// write those that do not belong to the new hash are refused anyway: a failure or a crash changes nothing or
+// leaves no session. See decision 0120.
+func (a *Authenticator) setHash(ctx context.Context, u User, encoded string, keep bool) error {
+	begin := func(ctx context.Context) error { return a.reachSessions(ctx, u.ID) }
+	end := func(ctx context.Context) error { return a.endAll(ctx, u.ID) }
+	if keep {
+		begin = func(ctx context.Context) error { return a.rebindSessions(ctx, u, encoded) }
+		end = begin // for sessions that began in between
+	}
+	if err := begin(ctx); err != nil {
 		return err
 	}
 	switch err := a.users.ReplacePasswordHash(ctx, u.ID, u.PasswordHash, encoded); {
@@ -221,7 +231,7 @@ func (a *Authenticator) setHash(ctx context.Context, u User, encoded string, end
 	}
 	after, cancel := detached(ctx)
 	defer cancel()
-	err := end(after, u.ID)
+	err := end(after)
 	a.emit(ctx, EventNewPassword, u.ID, "")
 	return err
 }
@@ -255,6 +265,14 @@ func (a *Authenticator) Disable(ctx context.Context, userID string) error {
 // account.
 func (a *Authenticator) Enable(ctx context.Context, userID string) error {
 	return a.changeAccount(ctx, userID, EventEnabled, func() error {
+		// Disable has ended all sessions, unless it failed after its first step.
+		u, err := a.userByID(ctx, userID)
+		if err == nil && u.Disabled {
+			err = a.endAll(ctx, userID)
+		}
+		if err != nil {
+			return err
+		}
 		return a.accounts.SetDisabled(ctx, userID, false)
 	}, func(context.Context) error { return nil })
 }
@@ -267,9 +285,9 @@ func (a *Authenticator) Enable(ctx context.Context, userID string) error {
 func (a *Authenticator) Delete(ctx context.Context, userID string) error {
 	var u User
 	return a.changeAccount(ctx, userID, EventDeleted, func() (err error) {
-		// End sessions before as well as after: if this fails, the account is still there for another
-		// call. So it is with the throttle, which knows the account by a name that is gone afterwards.
-		if err := a.endAll(ctx, userID); err != nil {
+		// The throttle forgets before as well as after: it knows the account by a name that is gone
+		// afterwards. If it fails, the account is still there for another call.
+		if err := a.reachSessions(ctx, userID); err != nil {
 			return err
 		}
 		if u, err = a.userByID(ctx, userID); err != nil {

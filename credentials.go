@@ -150,14 +150,31 @@ func (a *Authenticator) upgrade(ctx context.Context, u User, password string) (s
 	}
 	encoded, err := a.hash(ctx, password)
 	if err == nil {
+		err = a.rebindSessions(ctx, u, encoded)
+	}
+	if err == nil {
 		err = a.users.ReplacePasswordHash(ctx, u.ID, u.PasswordHash, encoded)
 	}
 	if err != nil {
 		a.log.WarnContext(ctx, "auth: a weak password hash was not upgraded", "user", u.ID, "error", err)
 		return u.PasswordHash
 	}
+	if err := a.rebindSessions(ctx, u, encoded); err != nil { // again, for those that began in between
+		a.log.WarnContext(ctx, "auth: sessions that began while a password hash was upgraded will end", "user", u.ID, "error", err)
+	}
 	a.emit(ctx, EventRehash, u.ID, "")
 	return encoded
+}
+
+// rebindSessions lets the sessions of u go on when its password hash becomes another one of the same
+// password.
+func (a *Authenticator) rebindSessions(ctx context.Context, u User, encoded string) error {
+	if a.sessions == nil {
+		return nil
+	}
+	now := fingerprintOf(u)
+	u.PasswordHash = encoded
+	return a.sessions.Bind(ctx, u.ID, now, fingerprintOf(u))
 }
 
 // fingerprintOf returns a digest that changes with the password hash.

@@ -34,7 +34,7 @@ const (
 	EventRefresh       EventKind = "refresh"        // a refresh token was used
 	EventReuse         EventKind = "refresh_reuse"  // two parties held a session's refresh token, so the session was ended
 	EventLogout        EventKind = "logout"         // a session was ended by its refresh token
-	EventSessionEnded  EventKind = "session_ended"  // a session was ended by its ID
+	EventSessionEnded  EventKind = "session_ended"  // a session was ended by its ID, or because its account has another password hash
 	EventSessionsEnded EventKind = "sessions_ended" // all sessions of a user were ended, except SessionID if it is set
 	EventDisabled      EventKind = "disabled"       // an account was disabled, and its sessions ended
 	EventEnabled       EventKind = "enabled"        // an account was enabled again

@@ -32,7 +32,7 @@ func (a *Authenticator) begin(ctx context.Context, u User, amr []string) (Tokens
 	if err != nil {
 		return Tokens{}, err
 	}
-	refresh, err := a.sessions.Create(ctx, &s, amr, t.expiry(s.ExpiresAt))
+	refresh, err := a.sessions.CreateBound(ctx, &s, fingerprintOf(u), amr, t.expiry(s.ExpiresAt))
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -129,6 +129,9 @@ func (a *Authenticator) refresh(ctx context.Context, use *session.Use) (Tokens, 
 	if u.ID == "" || u.Disabled {
 		return Tokens{}, a.refuseGrant(ctx, func(ctx context.Context) error { return a.endAll(ctx, s.UserID) })
 	}
+	if !use.BelongsTo(fingerprintOf(u)) { // the password was changed, and its sessions were not ended
+		return Tokens{}, a.refuseGrant(ctx, func(ctx context.Context) error { return a.endOne(ctx, s, EventSessionEnded) })
+	}
 	end := use.End()
 	t, err := a.issue(ctx, grant{user: u, sessionID: s.ID, authTime: s.CreatedAt, amr: use.AMR(), end: end})
 	switch {
@@ -188,6 +191,8 @@ func (a *Authenticator) issueInSession(ctx context.Context, u User, sessionID st
 			return Tokens{}, ErrInvalidGrant
 		case err != nil:
 			return Tokens{}, err
+		case !use.BelongsTo(fingerprintOf(u)):
+			return Tokens{}, ErrInvalidGrant
 		}
 		end := use.End()
 		t, err := a.issue(ctx, grant{user: u, sessionID: sessionID, authTime: clock.Microseconds(time.Now()), amr: amr, end: end})
@@ -251,6 +256,16 @@ func (a *Authenticator) EndOtherSessions(ctx context.Context, userID, keep strin
 		return nil
 	}
 	return a.EndSessions(ctx, userID, keep)
+}
+
+// reachSessions returns the error of a session store that is down, before anything is written that
+// sessions are to end with.
+func (a *Authenticator) reachSessions(ctx context.Context, userID string) error {
+	if a.sessions == nil {
+		return nil
+	}
+	_, err := a.sessions.List(ctx, userID)
+	return err
 }
 
 // endAll is EndSessions for every session, also where there are no sessions to end.

@@ -323,23 +323,105 @@ func TestChangePasswordEndsSessions(t *testing.T) {
 		if again.Principal.SessionID() == mine.Principal.SessionID() || h.open(t) != 1 {
 			t.Errorf("%d sessions", h.open(t))
 		}
-		h.refresh(t, again.RefreshToken)
+		again = h.refresh(t, again.RefreshToken)
 
-		// A password does not change while a session cannot be ended.
+		// A password does not change while the store of the sessions is down. If that fails later, the
+		// new password is in force, and sessions from before are refused all the same.
+		before := again
+		for _, row := range []struct{ down, works, refused string }{
+			{"Sessions", "battery staple", "third password"},
+			{"DeleteUserSessions", "third password", "battery staple"},
+		} {
+			h.sessions.before = func(method string) error {
+				if method == row.down {
+					return errors.New("down")
+				}
+				return nil
+			}
+			if _, err := h.ChangePassword(ctx, h.user.ID, "battery staple", "third password"); err == nil || auth.HTTPStatus(err) != 500 {
+				t.Errorf("ChangePassword without %s: %v", row.down, err)
+			}
+			h.sessions.before = nil
+			if _, err := h.Login(ctx, "ada", row.works); err != nil {
+				t.Errorf("without %s, with the password %q: %v", row.down, row.works, err)
+			}
+			if _, err := h.Login(ctx, "ada", row.refused); err != auth.ErrInvalidCredentials {
+				t.Errorf("without %s, with the password %q: %v", row.down, row.refused, err)
+			}
+			if row.down == "Sessions" {
+				before = h.refresh(t, before.RefreshToken)
+			} else {
+				h.refused(t, before.RefreshToken)
+			}
+		}
+	})
+}
+
+// A host replaces a password hash in its own table. The user's session is over: it is neither refreshed
+// nor gets another access token, and one that begins afterwards is good.
+func TestHostReplacesHash(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, auth.Config{})
+	ctx := t.Context()
+	first, second := h.login(t), h.login(t)
+	replace := func(password string) {
+		t.Helper()
+		u, err := h.users.UserByID(ctx, h.user.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded, err := authtest.FastHasher(t).Hash(ctx, password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.users.ReplacePasswordHash(ctx, u.ID, u.PasswordHash, encoded); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(password)
+	h.events()
+	if _, err := h.StepUp(ctx, first.Principal, password, ""); err != auth.ErrInvalidGrant {
+		t.Errorf("StepUp in a session from before: %v, want ErrInvalidGrant", err)
+	}
+	h.refused(t, first.RefreshToken)
+	if kinds := h.events(); kinds != "session_ended" || h.open(t) != 1 {
+		t.Errorf("the events %q, and %d sessions, want one ended", kinds, h.open(t))
+	}
+	h.refresh(t, h.login(t).RefreshToken)
+	h.refused(t, second.RefreshToken)
+}
+
+// A login that replaces a weak hash ends no session. If the store of the sessions fails, the hash stays as
+// it is, and the login goes on.
+func TestUpgradeKeepsSessions(t *testing.T) {
+	t.Parallel()
+	hasher := &workHasher{cost: 4}
+	h := newHouse(t, auth.Config{Hasher: hasher, Logger: slog.New(slog.DiscardHandler)})
+	ctx := t.Context()
+	before := []auth.Tokens{h.login(t), h.login(t)}
+	hasher.cost = 5
+	for _, down := range []string{"Sessions", "Session", "ReplaceSession", ""} {
 		h.sessions.before = func(method string) error {
-			if method == "DeleteUserSessions" {
+			if method == down {
 				return errors.New("down")
 			}
 			return nil
 		}
-		if _, err := h.ChangePassword(ctx, h.user.ID, "battery staple", "third password"); err == nil {
-			t.Error("ChangePassword returned nil")
-		}
+		h.events()
+		before = append(before, h.login(t))
 		h.sessions.before = nil
-		if _, err := h.Login(ctx, "ada", "battery staple"); err != nil {
-			t.Errorf("with the password that was not changed: %v", err)
+		u, err := h.users.UserByID(ctx, h.user.ID)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		want := map[bool]string{true: "rehash login", false: "login"}[down == ""]
+		if upgraded := u.PasswordHash == hasher.encode(password); upgraded != (down == "") || h.events() != want {
+			t.Errorf("without %q the hash is upgraded: %t", down, upgraded)
+		}
+		for i := range before {
+			before[i] = h.refresh(t, before[i].RefreshToken)
+		}
+	}
 }
 
 // The sessions of a user end with a change, except the one that it was made in, unless the host keeps
@@ -372,7 +454,7 @@ func TestKeepSessions(t *testing.T) {
 				if left := h.open(t); left != row.left {
 					t.Errorf("%d sessions, want %d", left, row.left)
 				}
-				if row.left == 1 {
+				if row.left > 0 {
 					h.refresh(t, mine.RefreshToken)
 				}
 			})

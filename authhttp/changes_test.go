@@ -417,8 +417,12 @@ func TestChangesThatFail(t *testing.T) {
 			"", func(c *change) bool { on, _ := c.codes.Required(c.t.Context(), ""); return on }},
 		"recovery codes": {func(e *endless) { e.ends = down }, "/auth/mfa/recovery-codes", []string{"current_password", password, "code", "1"}, true,
 			"", func(c *change) bool { _, err := c.codes.Prove(c.t.Context(), "", "2"); return err == nil }},
-		"password, before": {func(e *endless) { e.ends = down }, "/auth/password", []string{"current_password", password, "new_password", "battery staple"}, false,
-			"", func(c *change) bool { _, err := c.accounts.Login(c.t.Context(), "ada", password); return err == nil }},
+		// The new password ends the sessions by itself: those from before belong to the old one.
+		"password, while": {func(e *endless) { e.ends = down }, "/auth/password", []string{"current_password", password, "new_password", "battery staple"}, false,
+			"password_changed", func(c *change) bool {
+				_, err := c.accounts.Login(c.t.Context(), "ada", "battery staple")
+				return err == nil && !c.lives(c.mine)
+			}},
 		"password, after": {func(e *endless) { e.begins = down }, "/auth/password", []string{"current_password", password, "new_password", "battery staple"}, false,
 			"password_changed", func(c *change) bool {
 				_, err := c.accounts.Login(c.t.Context(), "ada", password)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/memstore"
 )
 
 // Accounts is a store whose accounts can be disabled and deleted.
@@ -20,7 +21,11 @@ type Accounts interface {
 func TestAccountStore(t *testing.T, factory func(t *testing.T) Accounts, ids ...func(n int) string) {
 	t.Helper()
 	makers := makersOf(t, ids)
-	testRules(t, accountStoreRules(), with(factory, func(s Accounts) accounts { return accounts{s, makers} }))
+	of := with(factory, func(s Accounts) accounts { return accounts{s, makers} })
+	testRules(t, accountStoreRules(), of)
+	testRules(t, []rule[accounts]{
+		{name: "Crash", holds: crashHolds, check: func(s accounts) error { return checkCrashes(s, memstore.New(), s.id) }},
+	}, of)
 }
 
 // accounts is a store under test, with the IDs of its users.

@@ -21,6 +21,7 @@ func refreshRules() []rule[auth.SessionStore] {
 		{name: "Refresh/Table", holds: "Each refresh token gets the result of the rotation table, whenever it is presented, to either server.", check: checkRefreshTable},
 		{name: "Refresh/OneUse", holds: "Without a window, a used token ends the session when it is presented again.", check: checkRefreshOneUse},
 		{name: "Refresh/Together", holds: "Concurrent calls of Refresh with one token, to two servers, all get the same next token.", check: checkRefreshTogether},
+		{name: "Refresh/Crash", holds: crashHolds, check: func(s auth.SessionStore) error { return checkCrashes(memstore.New(), s, UUIDs) }},
 		{name: "Refresh/LogoutTogether", holds: "A session that is logged out while other calls refresh it has ended.", check: checkRefreshLogout},
 	}
 }

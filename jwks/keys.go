@@ -28,7 +28,7 @@ type keySet struct {
 
 // parseKeySet reads the JWK set of another issuer. See decision 0022.
 //
-// A broken key is refused and the others are used, because the issuer's mistake with one key must
+// A broken key, such as one with a duplicate member, is refused and the others are used, because the issuer's mistake with one key must
 // not log out the users whose tokens have another. Keys for other purposes and of unknown types are
 // skipped (RFC 7517 section 5). Different keys with the same ID are refused, because a token could
 // not say which of them it means (RFC 7517 section 4.5). A key that stands there for two algorithms
@@ -94,38 +94,30 @@ var errNoKeys = errors.New("the JWK set has no usable key")
 func withoutSecrets(text string) (public string, issuer map[string]string, faults []error, err error) {
 	var keep []string
 	issuer = map[string]string{}
-	count, hasKeys := 0, false
-	err = strictjson.Object(text, func(name, value string) error {
-		if name != "keys" {
-			return nil
+	hasKeys, err := strictjson.Elements(text, "keys", func(element string) error {
+		if len(keep) == maxKeys {
+			return fmt.Errorf("more than %d keys", maxKeys)
 		}
-		hasKeys = true
-		return strictjson.Array(value, func(element string) error {
-			if count++; count > maxKeys {
-				return fmt.Errorf("more than %d keys", maxKeys)
+		private, id, its := false, "", ""
+		broken := strictjson.Object(element, func(name, value string) error {
+			private = private || slices.Contains(privateMembers, name)
+			switch name {
+			case "kid":
+				id, _ = strictjson.Text(value)
+			case "issuer":
+				its, _ = strictjson.Text(value)
 			}
-			private, id, its := false, "", ""
-			// ParseSet reports an element that is not an object.
-			_ = strictjson.Object(element, func(name, value string) error {
-				private = private || slices.Contains(privateMembers, name)
-				switch name {
-				case "kid":
-					id, _ = strictjson.Text(value)
-				case "issuer":
-					its, _ = strictjson.Text(value)
-				}
-				return nil
-			})
-			if its != "" {
-				issuer[id] = its
-			}
-			if private {
-				faults = append(faults, fmt.Errorf("key %d: a secret or private key is published; its issuer must replace it", count-1))
-				element = `{"kty":"withheld"}` // an unknown type, which is skipped; the other keys keep their numbers
-			}
-			keep = append(keep, canonicalNumbers(element))
 			return nil
 		})
+		if its != "" && broken == nil { // ParseSet reports what is broken
+			issuer[id] = its
+		}
+		if private {
+			faults = append(faults, fmt.Errorf("key %d: a secret or private key is published; its issuer must replace it", len(keep)))
+			element = `{"kty":"withheld"}` // an unknown type, which is skipped; the other keys keep their numbers
+		}
+		keep = append(keep, canonicalNumbers(element))
+		return nil
 	})
 	if err != nil {
 		return "", nil, nil, fmt.Errorf("not a JWK set: %w", err)
@@ -133,7 +125,7 @@ func withoutSecrets(text string) (public string, issuer map[string]string, fault
 	switch {
 	case !hasKeys:
 		return "", nil, nil, errors.New("not a JWK set: it has no keys")
-	case count == 0:
+	case len(keep) == 0:
 		return "", nil, nil, fmt.Errorf("%w: it has no keys", errNoKeys)
 	}
 	return `{"keys":[` + strings.Join(keep, ",") + `]}`, issuer, faults, nil

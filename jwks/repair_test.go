@@ -114,6 +114,49 @@ func TestNumbersInOtherSpellings(t *testing.T) {
 	}
 }
 
+// TestKeyThatIsNoJSON checks that a key whose text breaks a rule of JSON is refused alone: the keys before
+// and after it are used, and the log names it, without what stands in it.
+func TestKeyThatIsNoJSON(t *testing.T) {
+	t.Parallel()
+	bad := newKey(t, "EdDSA", "bad")
+	text := string(marshal(t, bad.jwk()))
+	const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I"
+	for name, broken := range map[string]string{
+		"a member twice":                `{"kid":"bad",` + text[1:],
+		"a member twice, nested":        `{"x":{"y":1,"y":2},` + strings.Replace(text[1:], `"x"`, `"z"`, 1),
+		"a member twice in another":     `{"ext":{"y":1,"y":2},` + text[1:],
+		"a member twice, then a secret": `{"kid":"bad",` + text[1:len(text)-1] + `,"d":"` + secret + `"}`,
+		"a secret twice":                `{"d":"` + secret + `","d":"` + secret + `",` + text[1:],
+		"invalid UTF-8":                 `{"ext":"` + "\xff" + `",` + text[1:],
+		"a lone surrogate":              `{"ext":"\ud800",` + text[1:],
+		"nested too deep":               `{"ext":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `,` + text[1:],
+		"too many values":               `{"ext":[` + strings.Repeat("1,", 5000) + `1],` + text[1:],
+		"a comma too many":              text[:len(text)-1] + ",}",
+		"text after it":                 text + "{}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				first, last := newKey(t, "ES256", "first"), newKey(t, "EdDSA", "last")
+				i := newIssuer(t, issuerURL)
+				i.answerSet(answer(`{"keys":[` + string(marshal(t, first.jwk())) + "," + broken + " , " + string(marshal(t, last.jwk())) + "]}"))
+				log := new(logged)
+				v := i.verifier(t, func(cfg *jwks.Config) { cfg.Logger = log.logger() })
+				accepted(t, v, first.token(t, issuerURL))
+				accepted(t, v, last.token(t, issuerURL))
+				refused(t, v, bad.token(t, issuerURL), auth.ErrUnknownKey)
+				synctest.Wait()
+				if strings.Count(log.String(), "key refused") != 1 || !strings.Contains(log.String(), "key 1:") {
+					t.Errorf("the log does not name the key once:\n%s", log)
+				}
+				if strings.Contains(log.String(), secret) || strings.Contains(log.String(), bad.jwk()["x"].(string)) {
+					t.Errorf("the log repeats the key:\n%s", log)
+				}
+			})
+		})
+	}
+}
+
 // TestEmptiedSet has an issuer withdraw its only key. The key is used for five minutes more, whatever
 // MaxStale is, and not at all afterwards. An empty set that lasts for a moment changes nothing.
 func TestEmptiedSet(t *testing.T) {

@@ -63,7 +63,7 @@ func TestBadAnswers(t *testing.T) {
 			"a member of a key twice": {nil, answer(strings.Replace(good, `"kid"`, `"alg":"EdDSA","kid"`, 1)), "duplicate"},
 			"trailing bytes":          {nil, answer(good + "{}"), "not a JWK set"},
 			"cut off":                 {nil, answer(good[:len(good)-2]), "not a JWK set"},
-			"too deep":                {nil, answer(`{"keys":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`), "not a JWK set"},
+			"too deep":                {nil, answer(`{"keys":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`), "no usable key"},
 			"too long":                {nil, answer(good + strings.Repeat(" ", 256<<10)), "more than 262144 bytes"},
 			"endless":                 {nil, endless, "more than 262144 bytes"},
 			"too many keys":           {nil, answer(setOf(t, many...)), "more than 100 keys"},

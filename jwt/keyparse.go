@@ -25,7 +25,7 @@ func ParseKey(text []byte) (Key, error) {
 	return newKey("jwt.ParseKey", func() (*jose.Key, error) { return jose.Parse(text) })
 }
 
-// ParseKeySet returns the keys of a JWK set (RFC 7517 section 5) in their order, at most about 300.
+// ParseKeySet returns the keys of a JWK set (RFC 7517 section 5) in their order, at most 300.
 // Keys of other kinds or for other purposes are passed over.
 //
 // It returns a [*cfgerr.Error] if a key is weak or broken, if two different keys have one ID, if

@@ -20,7 +20,8 @@
 //   - A refresh: the client continues with the token that it got.
 //   - The end of a session: the session and its access tokens are valid again until they expire.
 //   - A record: its reader finds none, or an older one. A used one-time token can be used again,
-//     failed attempts are not counted, and a second factor is not required.
+//     failed attempts are not counted, and a second factor is not required. So keep the records of
+//     package totp in a database, or set the Marks of its Config: then the user is not logged in.
 //
 // A restart loses nothing with "appendonly yes" and "appendfsync always". With the default,
 // "appendfsync everysec", it loses about the last second; without appendonly, everything.

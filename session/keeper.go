@@ -107,7 +107,12 @@ type RefreshToken struct {
 // user has logged in, at most [MaxMethods] bytes. tokensUntil is when the access token expires that
 // was issued for the session.
 func (k *Keeper) Create(ctx context.Context, draft *Session, amr []string, tokensUntil time.Time) (RefreshToken, error) {
+	return k.create(ctx, draft, nil, amr, tokensUntil)
+}
+
+func (k *Keeper) create(ctx context.Context, draft *Session, bound []binding, amr []string, tokensUntil time.Time) (RefreshToken, error) {
 	r := newRotation(amr)
+	r.bound = bound
 	r.TokensUntil = clock.At(tokensUntil)
 	draft.State = r.encode()
 	token, err := k.token(draft.ID, &r, draft.ExpiresAt.Sub(draft.CreatedAt))

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -362,7 +363,7 @@ func TestFastRefreshesInTheWindow(t *testing.T) {
 	}
 }
 
-// A state fits what stores keep, also with the longest window and the most methods. Generations that
+// A state fits what stores keep, also with the longest window and the most methods and bindings. Generations that
 // are older than the window are not remembered.
 func TestStateIsBounded(t *testing.T) {
 	t.Parallel()
@@ -373,9 +374,14 @@ func TestStateIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		draft := k.Draft("ada", session.Device{})
-		token, err := k.Create(t.Context(), &draft, []string{strings.Repeat("m", session.MaxMethods)}, time.Now())
+		token, err := k.CreateBound(t.Context(), &draft, fingerprint("old"), []string{strings.Repeat("m", session.MaxMethods)}, time.Now())
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, next := range []string{"a", "b", "c"} {
+			if err := k.Bind(t.Context(), "ada", fingerprint("old"), fingerprint(next)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		size := func() int {
 			s, _, err := store.Session(t.Context(), draft.ID)
@@ -428,6 +434,11 @@ func FuzzState(f *testing.F) {
 	f.Add(draft.State)
 	f.Add(draft.State[:49])
 	f.Add([]byte{2})
+	of := k.Draft("ada", session.Device{})
+	if _, err := k.CreateBound(f.Context(), &of, sha256.Sum256(nil), []string{"pwd"}, time.Now()); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(of.State)
 	f.Fuzz(func(t *testing.T, state []byte) {
 		s, _, err := store.Session(t.Context(), draft.ID)
 		if err != nil {

@@ -18,6 +18,7 @@ type rotation struct {
 	Generation  uint32
 	Attempt     uint32
 	TokensUntil clock.Instant // expiry of the last access token, as far as is known
+	bound       []binding     // accounts that the session belongs to: see binding
 	methods     string        // authentication methods of the login: the words of amr, joined by spaces
 	past        []superseded  // generations before this one, the latest first; see used
 }
@@ -115,8 +116,12 @@ func newRotation(amr []string) (r rotation) {
 	return r
 }
 
-// stateVersion is the first byte of every state, so that a later version can hold more.
-const stateVersion = 2
+// stateVersion is the first byte of every state, so that a later version can hold more. A state of an
+// earlier version is read, too.
+const (
+	stateVersion = 3
+	stateUnbound = 2 // has no bindings
+)
 
 var errState = errors.New("auth: the state of a session is damaged, or was written by a later version")
 
@@ -131,6 +136,7 @@ func (r *rotation) encode() []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(r.TokensUntil))
 	b = append(b, byte(len(r.methods)))
 	b = append(b, r.methods...)
+	b = appendBindings(b, r.bound)
 	var before clock.Instant
 	for _, p := range r.past {
 		next := binary.AppendUvarint(b, uint64(p.Attempt))
@@ -145,7 +151,7 @@ func (r *rotation) encode() []byte {
 
 func decodeRotation(b []byte) (r rotation, err error) {
 	const fixed = 1 + 32 + 4 + 4 + 8 + 1
-	if len(b) < fixed || len(b) > maxState || b[0] != stateVersion {
+	if len(b) < fixed || len(b) > maxState || b[0] != stateVersion && b[0] != stateUnbound {
 		return rotation{}, errState
 	}
 	copy(r.Seed[:], b[1:])
@@ -156,8 +162,14 @@ func decodeRotation(b []byte) (r rotation, err error) {
 		return rotation{}, errState
 	}
 	r.methods = string(b[fixed:end])
+	rest, ok := b[end:], true
+	if b[0] != stateUnbound {
+		if r.bound, rest, ok = cutBindings(rest); !ok {
+			return rotation{}, errState
+		}
+	}
 	var before clock.Instant
-	for rest := b[end:]; len(rest) > 0; {
+	for len(rest) > 0 {
 		attempt, n := binary.Uvarint(rest)
 		if n <= 0 || attempt > lastAttempt {
 			return rotation{}, errState

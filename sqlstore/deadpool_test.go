@@ -93,10 +93,17 @@ func (r *feedRows) Next(dest []driver.Value) error {
 
 // TestSilentPool has ten connections of a pool fall silent, as after a firewall has forgotten them,
 // with and without an outage. A revocation list knows its feed again within twice its bound after the
-// database answers new connections.
+// database answers new connections. The pool then holds none of the silent ones, also if the feed has
+// another pool.
 func TestSilentPool(t *testing.T) {
 	t.Parallel()
-	for name, outage := range map[string]time.Duration{"no outage": 0, "a short outage": 7 * time.Second, "a long outage": 20 * time.Second} {
+	for name, row := range map[string]struct {
+		outage time.Duration
+		feedDB bool
+	}{
+		"no outage": {0, false}, "a short outage": {7 * time.Second, false}, "a long outage": {20 * time.Second, false},
+		"no outage, two pools": {0, true}, "a long outage, two pools": {20 * time.Second, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -106,7 +113,12 @@ func TestSilentPool(t *testing.T) {
 				defer db.Close()
 				db.SetMaxIdleConns(10)
 				fill(t, db, 10)
-				s, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{})
+				var cfg sqlstore.Config
+				if row.feedDB {
+					cfg.FeedDB = sql.OpenDB(pg)
+					defer cfg.FeedDB.Close()
+				}
+				s, err := sqlstore.New(db, sqlstore.PostgreSQL, cfg)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -123,9 +135,9 @@ func TestSilentPool(t *testing.T) {
 					t.Fatal(err)
 				}
 
-				pg.drop(outage > 0)
-				time.Sleep(outage)
-				if outage > 0 {
+				pg.drop(row.outage > 0)
+				time.Sleep(row.outage)
+				if row.outage > 0 {
 					pg.drop(false)
 				}
 				back, wasDown := time.Now(), false
@@ -141,6 +153,9 @@ func TestSilentPool(t *testing.T) {
 				}
 				if took := time.Since(back); !wasDown || took > 2*bound {
 					t.Errorf("the list was down: %t; it took %v from when the database answered, want %v or less", wasDown, took, 2*bound)
+				}
+				if n := db.Stats().Idle; row.feedDB && n > 0 {
+					t.Errorf("the pool holds %d silent connections", n)
 				}
 			})
 		})

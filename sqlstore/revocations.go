@@ -180,7 +180,7 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 		// Read the position first, so that it is not beyond what is read below.
 		var position int64
 		var answering string
-		if err := s.feed.position.row(ctx, s.db, nil, &position, &answering); err != nil {
+		if err := s.feed.position.row(ctx, s.feedDB, nil, &position, &answering); err != nil {
 			return err
 		}
 		from := after
@@ -188,7 +188,7 @@ func (s *Store) RevokedSince(ctx context.Context, cursor string, each func(auth.
 			from = 0
 		}
 		next = strconv.FormatInt(position, 10) + "@" + answering
-		return s.feed.since.rows(ctx, s.db, func(rows *sql.Rows) error {
+		return s.feed.since.rows(ctx, s.feedDB, func(rows *sql.Rows) error {
 			var r auth.Revocation
 			var issued, expires int64
 			if err := rows.Scan(&r.SessionID, &r.UserID, &issued, &expires); err != nil {

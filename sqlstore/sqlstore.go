@@ -28,6 +28,12 @@ type Config struct {
 	// NormalizeUsername is the function that [auth.Config] has under this name, for names that Users
 	// stores in another form. nil: [auth.CanonicalUsername].
 	NormalizeUsername func(username string) (string, error)
+
+	// FeedDB is a second pool on the same database, for [Store.RevokedSince] alone: one connection is
+	// enough. The caller sets it up and closes it. Give it where the pool of New is limited: when all its
+	// connections wait for a slow or locked database, revocations cannot be read, and a revocation.List
+	// then answers 503 on every protected route. nil: the pool of New.
+	FeedDB *sql.DB
 }
 
 // Store is an [auth.UserStore], [auth.AccountStore], [auth.SessionStore] and [auth.RecordStore] on a
@@ -38,6 +44,7 @@ type Config struct {
 // not have been made: the database's reply can be lost after the commit.
 type Store struct {
 	db        *sql.DB
+	feedDB    *sql.DB // for RevokedSince: db, or a pool of its own
 	dialect   Dialect
 	prefix    string
 	users     userStatements
@@ -80,11 +87,17 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 		faults.Add("Config.TablePrefix", prefix, prefixRule)
 	}
 	cfg.Users.check(&faults, cfg.Columns)
+	if cfg.FeedDB != nil && cfg.FeedDB == db {
+		faults.Add("Config.FeedDB", "", "is the pool that New was given: give another one, or none")
+	}
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
+	if cfg.FeedDB == nil {
+		cfg.FeedDB = db
+	}
 	s := &Store{
-		db: db, dialect: dialect, prefix: prefix,
+		db: db, feedDB: cfg.FeedDB, dialect: dialect, prefix: prefix,
 		ownRule:   cfg.NormalizeUsername,
 		users:     newUserStatements(dialect, cfg.Users.withDefaults(prefix), cfg.Columns, cfg.Users.Table != ""),
 		sessions:  newSessionStatements(dialect, prefix),

@@ -71,6 +71,18 @@ func fields(err error) (list []string) {
 	return list
 }
 
+// The feed's pool is another one than that of New: the same pool would look as if the feed had its own.
+func TestFeedDBFault(t *testing.T) {
+	t.Parallel()
+	db := new(sql.DB)
+	if _, err := sqlstore.New(db, sqlstore.MySQL, sqlstore.Config{FeedDB: db}); strings.Join(fields(err), " ") != "sqlstore.Config.FeedDB" {
+		t.Errorf("New with its own pool as FeedDB: %v", err)
+	}
+	if _, err := sqlstore.New(db, sqlstore.MySQL, sqlstore.Config{FeedDB: new(sql.DB)}); err != nil {
+		t.Errorf("New with another pool as FeedDB: %v", err)
+	}
+}
+
 func TestUserTableFaults(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -87,7 +87,7 @@ func (t *Throttle) isKnown(ctx context.Context, a auth.Attempt) (bool, error) {
 	if len(a.Device.Known) != deviceTokenLength {
 		return false, nil
 	}
-	r, _, err := t.store.Record(ctx, deviceKey(digestOf(a)))
+	r, _, err := t.records.store.Record(ctx, deviceKey(digestOf(a)))
 	if err != nil {
 		return false, fmt.Errorf("throttle: %w", err)
 	}
@@ -102,7 +102,7 @@ func (t *Throttle) remember(ctx context.Context, a auth.Attempt) (auth.DeviceTok
 	d := device{digest: digestOf(a)}
 	var forgotten []device
 	var written time.Time
-	err := t.swap(ctx, key("devices", a.Username), func(value []byte, now time.Time) ([]byte, time.Time, bool) {
+	err := t.records.change(ctx, key("devices", a.Username), func(value []byte, now time.Time) ([]byte, time.Time, bool) {
 		list := t.decodeDevices(value, now)
 		d.login, d.returned, forgotten, written = now.UnixMicro(), false, nil, time.Time{}
 		if i := slices.IndexFunc(list, func(e device) bool { return e.digest == d.digest }); i >= 0 {
@@ -130,9 +130,9 @@ func (t *Throttle) remember(ctx context.Context, a auth.Attempt) (auth.DeviceTok
 		return a.Device.Known, err
 	}
 	for _, f := range forgotten {
-		err = errors.Join(err, t.swap(ctx, deviceKey(f.digest), remove))
+		err = errors.Join(err, t.records.change(ctx, deviceKey(f.digest), remove))
 	}
-	return a.Device.Known, errors.Join(err, t.swap(ctx, deviceKey(d.digest), func([]byte, time.Time) ([]byte, time.Time, bool) {
+	return a.Device.Known, errors.Join(err, t.records.change(ctx, deviceKey(d.digest), func([]byte, time.Time) ([]byte, time.Time, bool) {
 		return []byte{}, written.Add(t.deviceLifetime).UTC(), true
 	}))
 }

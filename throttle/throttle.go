@@ -2,13 +2,8 @@ package throttle
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
@@ -48,9 +43,9 @@ type Config struct {
 	DeviceLifetime time.Duration
 }
 
-// Throttle is an [auth.Throttle]. It is immutable and safe for concurrent use. Make one with [New].
+// Throttle is an [auth.Throttle]. It is safe for concurrent use. Make one with [New].
 type Throttle struct {
-	store          auth.RecordStore
+	records        *records
 	account        budget // an account from devices that are not known
 	device         delays // an account from a known device
 	network        rate   // an IPv4 address or an IPv6 /64, whatever the accounts
@@ -62,7 +57,8 @@ type Throttle struct {
 const sitesAsNetworks = 4
 
 // New returns a Throttle that counts in store, or every fault of the configuration as a
-// [*cfgerr.Error].
+// [*cfgerr.Error]. Attempts that change one record at the same time are counted with one call of the
+// store. Its context has no values, and ends after 10 seconds.
 func New(store auth.RecordStore, cfg Config) (*Throttle, error) {
 	var faults cfgerr.Faults
 	faults.Require("throttle.New.store", store != nil)
@@ -80,7 +76,7 @@ func New(store auth.RecordStore, cfg Config) (*Throttle, error) {
 	perAccount := cfgerr.Within(&faults, "MaxPerAccount", cfg.MaxPerAccount, 100, 1, maxFailures)
 	perNetwork := cfgerr.Within(&faults, "MaxPerNetwork", cfg.MaxPerNetwork, max(perAccount/10, 1), 1, max(perAccount, 1))
 	t := &Throttle{
-		store: store,
+		records: &records{store: store, queues: make(map[string]*queue)},
 		account: budget{
 			perAccount: perAccount,
 			perNetwork: perNetwork,
@@ -99,63 +95,6 @@ func New(store auth.RecordStore, cfg Config) (*Throttle, error) {
 	}
 	t.site = rate{burst: sitesAsNetworks * t.network.burst, every: t.network.every / sitesAsNetworks}
 	return t, nil
-}
-
-// counter is one of the counts that an attempt is added to. Its record has no Owner: an attempt names a
-// username, which may be nobody's, and no user ID.
-type counter struct {
-	key    string
-	bucket bucket
-}
-
-// counts says where an attempt counts. A known device has a counter of its own, and nothing else counts
-// then.
-type counts struct {
-	known    bool
-	device   counter   // for a known device
-	networks []counter // for others: the networks of the address, the smallest first
-	account  string    // for others: key of the account's record; empty: the attempt is about no account
-	budget   budget
-	network  uint64 // for others: tag of the network in the account's record
-}
-
-// countsOf returns the counts of an attempt.
-func (t *Throttle) countsOf(ctx context.Context, a auth.Attempt) (c counts, err error) {
-	if a.Username == "" && a.Target != "" { // work that anybody may ask for, about no account
-		if ip := a.Device.IP.Unmap().WithZone(""); ip.IsValid() {
-			c.networks = t.networksOf(ip, "."+a.Target)
-		}
-		return c, nil
-	}
-	if c.known, err = t.isKnown(ctx, a); err != nil {
-		return counts{}, err
-	}
-	kind, name := "", a.Username
-	c.budget = t.account
-	if a.Target != "" { // the prefix keeps a target apart from a username with the same text
-		kind, name, c.budget.lock = "target.", a.Target, 0
-	}
-	if c.known {
-		c.device = counter{knownKey(kind, name, digestOf(a)), t.device}
-		return c, nil
-	}
-	c.account = key(kind+"account", name)
-	ip := a.Device.IP.Unmap().WithZone("")
-	if !ip.IsValid() {
-		return c, nil
-	}
-	c.network = networkTag(name, site(ip))
-	c.networks = t.networksOf(ip, "")
-	return c, nil
-}
-
-// networksOf returns the counters of the networks of an address, the smallest first, for a purpose.
-func (t *Throttle) networksOf(ip netip.Addr, purpose string) []counter {
-	networks := []counter{{key("network"+purpose, network(ip)), t.network}}
-	if ip.Is6() {
-		networks = append(networks, counter{key("site"+purpose, site(ip)), t.site})
-	}
-	return networks
 }
 
 // undoTime bounds the work for a client that may have hung up.
@@ -315,7 +254,7 @@ func (t *Throttle) Unlock(ctx context.Context, username string) error {
 // by other means calls it with the canonical username.
 func (t *Throttle) Forget(ctx context.Context, username string, targets ...string) error {
 	devices := key("devices", username)
-	r, now, err := t.store.Record(ctx, devices)
+	r, now, err := t.records.store.Record(ctx, devices)
 	if err != nil {
 		return fmt.Errorf("throttle: %w", err)
 	}
@@ -330,123 +269,9 @@ func (t *Throttle) Forget(ctx context.Context, username string, targets ...strin
 		}
 	}
 	for _, k := range append(keys, devices) { // the list last, so that a failure can be repeated
-		if err := t.swap(ctx, k, remove); err != nil {
+		if err := t.records.change(ctx, k, remove); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// remove is the change of a record, for swap, that deletes it.
-func remove([]byte, time.Time) ([]byte, time.Time, bool) { return nil, time.Time{}, true }
-
-// maxConflicts bounds how often one update is repeated because another replaced the record first. A
-// client that reaches the bound is one of very many at the same counter, and waits like the others.
-const maxConflicts = 16
-
-var errContended = &auth.RetryError{Err: auth.ErrTooManyAttempts, After: time.Second}
-
-// step is a method of a bucket.
-type step func(b bucket, s state, now time.Time) (next state, wait time.Duration)
-
-// update applies a step of its bucket to a counter. It returns the delay that the step asks for.
-func (t *Throttle) update(ctx context.Context, c counter, apply step) (wait time.Duration, err error) {
-	err = t.swap(ctx, c.key, func(value []byte, now time.Time) ([]byte, time.Time, bool) {
-		stored := decode(value)
-		var next state
-		next, wait = apply(c.bucket, stored, now)
-		if next == (state{}) {
-			return nil, time.Time{}, stored != next
-		}
-		return next.encode(), c.bucket.end(next), stored != next
-	})
-	return wait, err
-}
-
-// updateAccount applies a step of its budget to an account. It returns what check returned before it.
-func (t *Throttle) updateAccount(ctx context.Context, c counts, apply accountStep) (wait time.Duration, sharedOut bool, err error) {
-	err = t.swap(ctx, c.account, func(value []byte, now time.Time) ([]byte, time.Time, bool) {
-		stored, corrected := decodeAccount(value, now)
-		wait, sharedOut = c.budget.check(stored, c.network, now)
-		next := apply(c.budget, stored, c.network, now)
-		if !corrected && next.inRow == stored.inRow && slices.Equal(next.failures, stored.failures) {
-			return nil, time.Time{}, false
-		}
-		if next.inRow == 0 && len(next.failures) == 0 {
-			return nil, time.Time{}, true
-		}
-		return next.encode(), c.budget.end(next, now), true
-	})
-	return wait, sharedOut, err
-}
-
-// swap replaces the value of a record, by compare-and-swap. The function change gets the present value
-// and the store's time. It returns the next value, which is nil to delete the record, when that expires,
-// and whether there is anything to write.
-func (t *Throttle) swap(ctx context.Context, key string, change func(value []byte, now time.Time) ([]byte, time.Time, bool)) error {
-	for range maxConflicts {
-		r, now, err := t.store.Record(ctx, key)
-		if err != nil {
-			return fmt.Errorf("throttle: %w", err)
-		}
-		value, expires, changed := change(r.Value, now)
-		switch {
-		case !changed:
-			return nil
-		case value == nil && r.Version == 0:
-			return nil
-		case value == nil:
-			err = t.store.DeleteRecord(ctx, key, r.Version)
-		default:
-			r.Key, r.Value, r.ExpiresAt = key, value, expires
-			err = t.store.ReplaceRecord(ctx, r.Renew(), r)
-		}
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, auth.ErrConflict) {
-			return fmt.Errorf("throttle: %w", err)
-		}
-	}
-	return errContended
-}
-
-// key returns the key of a record. Its length depends on the kind alone, and it shows none of the
-// parts.
-func key(kind string, parts ...string) string { return keyOf(kind, digest(parts...)) }
-
-func keyOf(kind string, d [sha256.Size]byte) string {
-	return "throttle:" + kind + ":" + base64.RawURLEncoding.EncodeToString(d[:])
-}
-
-// digest returns a digest of the parts, whose lengths are part of it.
-func digest(parts ...string) [sha256.Size]byte {
-	h := sha256.New()
-	for _, p := range parts {
-		_ = binary.Write(h, binary.BigEndian, uint64(len(p)))
-		h.Write([]byte(p))
-	}
-	return [sha256.Size]byte(h.Sum(nil))
-}
-
-// network returns the smallest network that an address is counted under: an IPv4 address itself, or the
-// /64 of an IPv6 address, because one customer has all of that.
-func network(ip netip.Addr) string { return prefix(ip, 64) }
-
-// site returns the largest network that one customer may have: an IPv4 address itself, or the /48 of an
-// IPv6 address (RFC 6177).
-func site(ip netip.Addr) string { return prefix(ip, 48) }
-
-func prefix(ip netip.Addr, bits int) string {
-	if ip.Is4() {
-		bits = 32
-	}
-	p, _ := ip.Prefix(bits) // cannot fail: both families have at least so many bits
-	return p.String()
-}
-
-// networkTag returns what stands for a network in the record of one account. It is never 0.
-func networkTag(name, network string) uint64 {
-	d := digest("tag", name, network)
-	return max(binary.BigEndian.Uint64(d[:]), 1)
 }

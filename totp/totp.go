@@ -13,10 +13,14 @@
 //
 // The server must be able to read a secret, so it is sealed with AES-256-GCM. Recovery codes have 120
 // random bits and are hashed.
+//
+// A record that is lost reads as if the user had no second factor. So keep the records in the database
+// of the users, or set [Config].Marks.
 package totp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -65,10 +69,16 @@ type Config struct {
 	// code counts once, whatever the setting.
 	Skew int
 
+	// Marks knows which users have a second factor, apart from the records. Give it where the records may
+	// be lost and the users are not, as with records in Redis: a login is then refused if the user is
+	// marked and the record is gone, until Disable. nil: a user without a record has no second factor.
+	Marks Marks
+
 	// Events receives [auth.EventMFAEnabled], [auth.EventMFADisabled] and [auth.EventMFARecovery],
 	// under the rules of [auth.Config].Events. The endpoints of package authhttp's Mount notify the user;
-	// where you call the methods yourself, do so by the method Inform of a recovery.Recovery. nil: there
-	// are no events.
+	// where you call the methods yourself, do so by the method Inform of a recovery.Recovery. The Err of
+	// EventMFAEnabled says that Marks failed: then the next code that the user proves marks the user. nil:
+	// there are no events.
 	Events func(ctx context.Context, e auth.Event)
 }
 
@@ -83,6 +93,7 @@ type Factor struct {
 	keys    *secrets.Ring
 	issuer  string
 	skew    int64 // steps before and after the current one
+	marks   Marks // nil: none
 	events  func(context.Context, auth.Event)
 }
 
@@ -120,7 +131,7 @@ func New(records auth.RecordStore, keys *secrets.Ring, cfg Config) (*Factor, err
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	f := &Factor{records: records, keys: keys, issuer: cfg.Issuer, skew: skew, events: cfg.Events}
+	f := &Factor{records: records, keys: keys, issuer: cfg.Issuer, skew: skew, marks: cfg.Marks, events: cfg.Events}
 	if f.events == nil {
 		f.events = func(context.Context, auth.Event) {}
 	}
@@ -150,8 +161,11 @@ type state struct {
 
 // Enroll creates a secret for a user. Apps show account as the name of the user's account. The secret
 // takes effect with Confirm, within 15 minutes; until then, another Enroll replaces it. It returns
-// [ErrEnrolled] if the user has a second factor.
+// [ErrEnrolled] if the user has a second factor, also if its record is lost.
 func (f *Factor) Enroll(ctx context.Context, userID, account string) (Enrollment, error) {
+	if enabled, _, err := f.Status(ctx, userID); err != nil || enabled {
+		return Enrollment{}, cmp.Or(err, ErrEnrolled)
+	}
 	account = strings.ReplaceAll(account, ":", "") // a colon separates the issuer from the account
 	generated, err := totp.Generate(totp.GenerateOpts{Issuer: f.issuer, AccountName: account, SecretSize: secretBytes, Rand: rand.Reader})
 	if err != nil {
@@ -204,7 +218,7 @@ func (f *Factor) Confirm(ctx context.Context, userID, code string) (recovery []s
 	if err != nil {
 		return nil, err
 	}
-	f.events(ctx, auth.Event{Kind: auth.EventMFAEnabled, UserID: userID})
+	f.events(ctx, auth.Event{Kind: auth.EventMFAEnabled, UserID: userID, Err: f.markConfirmed(ctx, userID)})
 	return recovery, nil
 }
 
@@ -213,7 +227,7 @@ func (f *Factor) Confirm(ctx context.Context, userID, code string) (recovery []s
 func (f *Factor) RecoveryCodes(ctx context.Context, userID string) (recovery []string, err error) {
 	err = f.change(ctx, userID, func(s *state, _ *auth.Record, _ time.Time) error {
 		if !s.Confirmed {
-			return ErrNotEnrolled
+			return f.absent(ctx, userID, ErrNotEnrolled)
 		}
 		recovery = s.renewRecovery()
 		return nil
@@ -229,13 +243,22 @@ func (f *Factor) RecoveryCodes(ctx context.Context, userID string) (recovery []s
 // make sure by other means that the user wants it. A deleted account needs no call if the records of the
 // Factor are in [auth.Config].Records, because [auth.Authenticator.Delete] deletes them.
 func (f *Factor) Disable(ctx context.Context, userID string) error {
-	wasConfirmed := false
-	err := f.change(ctx, userID, func(s *state, _ *auth.Record, _ time.Time) error {
-		wasConfirmed = s.Confirmed
+	wasEnabled, err := f.marked(ctx, userID)
+	if err == nil {
+		err = f.setMark(ctx, userID, false)
+	}
+	if err != nil {
+		return err
+	}
+	err = f.change(ctx, userID, func(s *state, _ *auth.Record, _ time.Time) error {
+		wasEnabled = wasEnabled || s.Confirmed
 		*s = state{}
 		return nil
 	})
-	if err == nil && wasConfirmed {
+	if err == nil {
+		err = f.setMark(ctx, userID, false) // a concurrent call may have marked the user
+	}
+	if err == nil && wasEnabled {
 		f.events(ctx, auth.Event{Kind: auth.EventMFADisabled, UserID: userID})
 	}
 	return err
@@ -243,12 +266,20 @@ func (f *Factor) Disable(ctx context.Context, userID string) error {
 
 // Status reports whether the second factor of a user is on, and how many recovery codes are left.
 func (f *Factor) Status(ctx context.Context, userID string) (enabled bool, recoveryLeft int, err error) {
+	s, err := f.state(ctx, userID)
+	if err == nil && !s.Confirmed {
+		s.Confirmed, err = f.marked(ctx, userID)
+	}
+	return s.Confirmed, len(s.Recovery), err
+}
+
+// state returns the content of a user's record.
+func (f *Factor) state(ctx context.Context, userID string) (state, error) {
 	r, _, err := f.records.Record(ctx, recordKey(userID))
 	if err != nil {
-		return false, 0, fmt.Errorf("totp: %w", err)
+		return state{}, fmt.Errorf("totp: %w", err)
 	}
-	s, err := decode(r)
-	return s.Confirmed, len(s.Recovery), err
+	return decode(r)
 }
 
 // Required implements [auth.SecondFactor].
@@ -258,14 +289,18 @@ func (f *Factor) Required(ctx context.Context, userID string) (bool, error) {
 }
 
 // Prove implements [auth.SecondFactor]. The code is one of the app's or a recovery code. Spaces and
-// hyphens in it are ignored.
+// hyphens in it are ignored. For a user whose record is lost (see [Config].Marks) it returns an error that
+// means an infrastructure failure.
 func (f *Factor) Prove(ctx context.Context, userID, code string) ([]string, error) {
 	err := f.change(ctx, userID, func(s *state, _ *auth.Record, now time.Time) error {
 		if !s.Confirmed {
-			return auth.ErrInvalidCredentials
+			return f.absent(ctx, userID, auth.ErrInvalidCredentials)
 		}
 		return f.use(s, userID, code, now)
 	})
+	if err == nil {
+		err = f.markAgain(ctx, userID)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -327,9 +362,11 @@ func (s *state) renewRecovery() (codes []string) {
 	return codes
 }
 
-func recordKey(userID string) string {
+func recordKey(userID string) string { return "totp:" + digest(userID) }
+
+func digest(userID string) string {
 	sum := sha256.Sum256([]byte(userID))
-	return "totp:" + base64.RawURLEncoding.EncodeToString(sum[:])
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 var errRecord = errors.New("totp: the record of a user is damaged")

@@ -82,8 +82,10 @@ type replica struct {
 }
 
 func newReplica(dsn, prefix, keys string, bound time.Duration) replica {
-	db := must(sql.Open("pgx", dsn))
-	store := must(sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{TablePrefix: prefix}))
+	db, feed := must(sql.Open("pgx", dsn)), must(sql.Open("pgx", dsn))
+	db.SetMaxOpenConns(16)
+	feed.SetMaxOpenConns(1) // reads revocations, also while all connections of db are in use
+	store := must(sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{TablePrefix: prefix, FeedDB: feed}))
 	if err := store.Migrate(context.Background()); err != nil {
 		log.Fatal(err)
 	}
@@ -105,6 +107,7 @@ func newReplica(dsn, prefix, keys string, bound time.Duration) replica {
 	return replica{"http://" + listener.Addr().String(), app.Accounts, func() {
 		server.Close()
 		app.Close(context.Background())
+		feed.Close()
 		db.Close()
 	}}
 }

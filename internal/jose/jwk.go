@@ -12,11 +12,12 @@ import (
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
 
-// Bounds on the texts that are parsed, in bytes. A private RSA key of 16,384 bits needs 13 KB. The
-// check of a much larger key would take seconds (CWE-400).
+// Bounds on what is parsed. A private RSA key of 16,384 bits needs 13 KB. The check of a much larger key
+// would take seconds (CWE-400).
 const (
-	maxKeyText = 16 << 10
-	maxSetText = 1 << 20
+	maxKeyText = 16 << 10 // bytes
+	maxSetText = 1 << 20  // bytes
+	maxSetKeys = 300
 )
 
 // errUnsupported marks a key that may be valid but is not for this package, such as one for
@@ -47,9 +48,10 @@ func ParseJWK(text string) (*Key, error) {
 var ErrNoKeys = errors.New("the JWK set has no key for signatures")
 
 // ParseSet returns the keys of a JWK set (RFC 7517 section 5) in their order, and a fault for each
-// key that is broken. It skips keys for other purposes and keys of unknown types. Different keys
-// that have the same ID are left out, with a fault, because a token could not say which one it means
-// (RFC 7517 section 4.5). Of one key under one ID with two algorithms, the first is kept.
+// key that is broken, such as one with a duplicate member. It skips keys for other purposes and keys of
+// unknown types. Different keys that have the same ID are left out, with a fault, because a token could
+// not say which one it means (RFC 7517 section 4.5). Of one key under one ID with two algorithms, the
+// first is kept.
 //
 // It returns an error if the text is not a JWK set; if it has no key for signatures, broken ones
 // included: [ErrNoKeys]; and if it holds secrets together with public keys, because a set with public
@@ -58,25 +60,20 @@ func ParseSet(text string) (keys []*Key, faults []error, err error) {
 	if len(text) > maxSetText {
 		return nil, nil, fmt.Errorf("the JWK set has more than %d bytes", maxSetText)
 	}
-	hasKeys := false
-	err = strictjson.Object(text, func(name, value string) error {
-		if name != "keys" {
-			return nil
+	n := -1
+	hasKeys, err := strictjson.Elements(text, "keys", func(element string) error {
+		if n++; n == maxSetKeys {
+			return fmt.Errorf("more than %d keys", maxSetKeys)
 		}
-		hasKeys = true
-		n := -1
-		return strictjson.Array(value, func(element string) error {
-			n++
-			k, err := ParseJWK(element)
-			switch {
-			case errors.Is(err, errUnsupported):
-			case err != nil:
-				faults = append(faults, fmt.Errorf("key %d: %w", n, err))
-			default:
-				keys = append(keys, k)
-			}
-			return nil
-		})
+		k, err := ParseJWK(element)
+		switch {
+		case errors.Is(err, errUnsupported):
+		case err != nil:
+			faults = append(faults, fmt.Errorf("key %d: %w", n, err))
+		default:
+			keys = append(keys, k)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("not a JWK set: %w", err)

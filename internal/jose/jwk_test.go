@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -215,6 +216,9 @@ func TestParseSet(t *testing.T) {
 		"weak alone":            {set(`{"kty":"RSA","n":"qqqq","e":"AQAB"}`), 0, 1, ""},
 		"not an object":         {set(`1`, ecText), 1, 1, ""},
 		"one key twice":         {set(ecText, ecText), 1, 0, ""},
+		"a member twice":        {set(ecText, `{"kid":"a",`+edText[1:], oct.with(jwk{"kty": "x"})), 1, 1, ""},
+		"300 keys":              {set(slices.Repeat([]string{ecText}, 300)...), 1, 0, ""},
+		"301 keys":              {set(slices.Repeat([]string{ecText}, 301)...), 0, 0, "more than 300 keys"},
 		"one ID, two keys":      {set(ecText, ed.with(jwk{"d": nil, "kid": ec["kid"]})), 0, 1, ""},
 		"one ID, three keys":    {set(ecText, ed.with(jwk{"d": nil, "kid": ec["kid"]}), edText, privateJWK(t, "RS256").with(jwk{"kid": ec["kid"]})), 1, 1, ""},
 		"one ID, two secrets":   {set(oct.with(jwk{"kid": "a"}), oct.with(jwk{"kid": "a", "k": "gw84-lfLyQyQ9KEbISynCO3UZ3zZEg15l8ohR-v8_3U"})), 0, 1, ""},

@@ -57,6 +57,27 @@ func Array(s string, element func(value string) error) error {
 	return sc.end()
 }
 
+// Elements reads a text that is one object, of which one member is an array. It calls element for each
+// element of that array in order, and reports whether there is such a member. An element is found by its
+// brackets and strings alone: whatever else is wrong with it is for the caller to find, who checks each of
+// them. Elements checks all of s around them, as [Object] does, and the caller must not act on an element
+// before Elements has returned nil. If element returns an error, Elements stops and returns it.
+func Elements(s, name string, element func(text string) error) (found bool, err error) {
+	sc := scanner{s: s, left: MaxValues, loose: name, element: element}
+	sc.space()
+	if sc.peek() != '{' {
+		return false, ErrSyntax
+	}
+	err = sc.object(1, func(member, _ string) error {
+		found = found || member == name
+		return nil
+	})
+	if err == nil {
+		err = sc.end()
+	}
+	return found && err == nil, err
+}
+
 // Valid returns nil if s is one complete JSON value that keeps the rules inside depth arrays and
 // objects around it.
 func Valid(s string, depth int) error {
@@ -73,6 +94,9 @@ type scanner struct {
 	s    string
 	i    int
 	left int // number of values that may still follow
+
+	loose   string             // for Elements: name of the array whose elements are not checked
+	element func(string) error // for Elements
 }
 
 func (sc *scanner) peek() byte {
@@ -169,6 +193,9 @@ func (sc *scanner) digits() bool {
 	return sc.i > start
 }
 
+// unchecked is the depth of an array whose elements are skipped, for [Elements].
+const unchecked = 0
+
 func (sc *scanner) array(depth int, element func(string) error) error {
 	if depth > MaxDepth {
 		return ErrTooLarge
@@ -181,7 +208,13 @@ func (sc *scanner) array(depth int, element func(string) error) error {
 	}
 	for {
 		start := sc.i
-		if err := sc.value(depth); err != nil {
+		var err error
+		if depth == unchecked {
+			err = sc.skip()
+		} else {
+			err = sc.value(depth)
+		}
+		if err != nil {
 			return err
 		}
 		if element != nil {
@@ -201,6 +234,35 @@ func (sc *scanner) array(depth int, element func(string) error) error {
 			return ErrSyntax
 		}
 	}
+}
+
+// skip moves past the element that begins here, without checking it.
+func (sc *scanner) skip() error {
+	if sc.left--; sc.left < 0 {
+		return ErrTooLarge
+	}
+	start, depth, quoted := sc.i, 0, false
+	for ; sc.i < len(sc.s); sc.i++ {
+		switch c := sc.s[sc.i]; {
+		case quoted && c == '\\':
+			sc.i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case depth == 0 && (c == ',' || c == ']'):
+			if sc.i == start {
+				return ErrSyntax
+			}
+			return nil
+		case depth == 0 && c == '}':
+			return ErrSyntax
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return ErrSyntax
 }
 
 func (sc *scanner) object(depth int, member func(name, value string) error) error {
@@ -232,7 +294,14 @@ func (sc *scanner) object(depth int, member func(name, value string) error) erro
 		sc.i++
 		sc.space()
 		start := sc.i
-		if err := sc.value(depth); err != nil {
+		if depth == 1 && sc.element != nil && name == sc.loose {
+			if err = ErrSyntax; sc.peek() == '[' {
+				err = sc.array(unchecked, sc.element)
+			}
+		} else {
+			err = sc.value(depth)
+		}
+		if err != nil {
 			return err
 		}
 		if member != nil {

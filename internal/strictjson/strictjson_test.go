@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -124,6 +125,50 @@ func TestArray(t *testing.T) {
 	}
 }
 
+// Elements finds elements that break a rule, and none in a text that is no object with such an array.
+func TestElements(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"keys":[]}`:       "",
+		` {"keys" : [ ] } `: "",
+		`{"a":{"keys":[1]},"keys":[{"b":[1]},"x,]\"]",2]}`:                           `{"b":[1]}|"x,]\"]"|2`,
+		`{"keys":[{"a":1,"a":2},{"b":3}]}`:                                           `{"a":1,"a":2}|{"b":3}`,
+		"{\"keys\":[{\"a\":\"\xff\"},{\"b\":3}]}":                                    "{\"a\":\"\xff\"}|{\"b\":3}",
+		`{"keys":[{"a":"\ud800"},{"b":"\\"},3]}`:                                     `{"a":"\ud800"}|{"b":"\\"}|3`,
+		`{"keys":[{"a":1,},{"b" 2},nul,01]}`:                                         `{"a":1,}|{"b" 2}|nul|01`,
+		`{"keys":[` + strings.Repeat("[", 9999) + strings.Repeat("]", 9999) + `,3]}`: strings.Repeat("[", 9999) + strings.Repeat("]", 9999) + "|3",
+		`{"keys":[{` + manyMembers(5000) + `},3]}`:                                   "{" + manyMembers(5000) + "}|3",
+	} {
+		var got []string
+		found, err := strictjson.Elements(text, "keys", func(element string) error {
+			got = append(got, element)
+			return nil
+		})
+		if !found || err != nil || strings.Join(got, "|") != want {
+			t.Errorf("Elements(%.60q): got %.60q, %t, %v, want %.60q", text, strings.Join(got, "|"), found, err, want)
+		}
+	}
+	for text, want := range map[string]error{
+		`{"Keys":[1]}`:                           nil,
+		`{"keys":[],"keys":[1]}`:                 strictjson.ErrDuplicate,
+		`{"a":{"b":1,"b":1},"keys":[1]}`:         strictjson.ErrDuplicate,
+		`{"keys":[` + strings.Repeat("1,", 5000): strictjson.ErrTooLarge,
+		`{"keys":{}}`:                            strictjson.ErrSyntax, `{"keys":null}`: strictjson.ErrSyntax, `{"keys":[1,]}`: strictjson.ErrSyntax,
+		`{"keys":[,1]}`: strictjson.ErrSyntax, `{"keys":[1}]`: strictjson.ErrSyntax, `{"keys":[1]`: strictjson.ErrSyntax,
+		`{"keys":["]}`: strictjson.ErrSyntax, `{"keys":[{]}`: strictjson.ErrSyntax, `{"keys":[1]}x`: strictjson.ErrSyntax,
+		`[{"keys":[1]}]`: strictjson.ErrSyntax, `{"keys":["\`: strictjson.ErrSyntax, `{"keys":[1`: strictjson.ErrSyntax, ``: strictjson.ErrSyntax,
+	} {
+		found, err := strictjson.Elements(text, "keys", func(string) error { return nil })
+		if found || !errors.Is(err, want) {
+			t.Errorf("Elements(%.40q): %t, %v, want false, %v", text, found, err, want)
+		}
+	}
+	stop := errors.New("stop")
+	if _, err := strictjson.Elements(`{"keys":[1,`, "keys", func(string) error { return stop }); err != stop {
+		t.Errorf("got %v, want the error of the element function", err)
+	}
+}
+
 func TestObjectAllocatesNothing(t *testing.T) {
 	s := `{"iss":"https://issuer.test","sub":"u","aud":["a","b"],"exp":1800000900,"deep":{"x":[1,2,{"y":null}]},"é":true}`
 	var n int
@@ -156,6 +201,36 @@ func FuzzValid(f *testing.F) {
 		}
 		if err == nil {
 			assertNoDuplicates(t, s)
+		}
+	})
+}
+
+// The elements that Elements finds in a text that keeps all rules are those that Array finds.
+func FuzzElements(f *testing.F) {
+	for _, s := range []string{`{"keys":[]}`, `{"a":[1],"keys":[{"b":"]\\"},[1,[2]],"\""]}`, `{"keys":[{"a":1,"a":2}]}`, `{"keys":[1]}}`, `{"keys":["\`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var got, want []string
+		found, err := strictjson.Elements(s, "keys", func(element string) error {
+			got = append(got, strings.TrimSpace(element))
+			return nil
+		})
+		if strictjson.Valid(s, 0) != nil {
+			return
+		}
+		array := false
+		_ = strictjson.Object(s, func(name, value string) error {
+			if name == "keys" {
+				array = strictjson.Array(value, func(element string) error {
+					want = append(want, element)
+					return nil
+				}) == nil
+			}
+			return nil
+		})
+		if err == nil && found != array || !slices.Equal(got, want) {
+			t.Errorf("%q has the elements %q, %v, want %q", s, got, err, want)
 		}
 	})
 }

@@ -109,7 +109,7 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	must(err)
 	limits, err := throttle.New(records, throttle.Config{})
 	must(err)
-	factor, err := totp.New(records, keys.refresh, totp.Config{Issuer: "Example"})
+	factor, err := totp.New(records, keys.refresh, totp.Config{Issuer: "Example", Marks: totp.MarksIn(records)})
 	must(err)
 	a, err := auth.New(store, tokens, auth.Config{
 		Hasher: authtest.FastHasher(t), Throttle: limits, SecondFactor: factor, Records: records, Accounts: store,

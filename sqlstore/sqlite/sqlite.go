@@ -23,7 +23,7 @@ import (
 // Store is a [sqlstore.Store] on a file that [Open] opened.
 type Store struct {
 	*sqlstore.Store
-	db *sql.DB
+	db, feed *sql.DB
 }
 
 // pragmas are the settings of every connection.
@@ -55,11 +55,17 @@ const maxConnections = 16
 // Every acknowledged change survives a crash of the process, and a power failure if the disk honours
 // flushes.
 //
+// Revocations are read on a connection of their own, which no other call can use up: leave cfg.FeedDB
+// empty.
+//
 // It returns a [*cfgerr.Error] for each fault of the path or of cfg. Errors of the file system and of
 // SQLite are wrapped.
 func Open(ctx context.Context, path string, cfg sqlstore.Config) (*Store, error) {
 	if path == "" || path == ":memory:" {
 		return nil, &cfgerr.Error{Field: "sqlite.Open.path", Value: path, Reason: "must name a file; package memstore keeps users in memory"}
+	}
+	if cfg.FeedDB != nil {
+		return nil, &cfgerr.Error{Field: "sqlite.Open.cfg.FeedDB", Reason: "is opened by Open: leave it empty"}
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -71,26 +77,32 @@ func Open(ctx context.Context, path string, cfg sqlstore.Config) (*Store, error)
 	if err := checkModes(path); err != nil {
 		return nil, err
 	}
+	s := &Store{}
+	if s.db, err = pool(path, maxConnections); err != nil {
+		return nil, err
+	}
+	if s.feed, err = pool(path, 1); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	cfg.FeedDB = s.feed
+	if s.Store, err = sqlstore.New(s.db, sqlstore.SQLite, cfg); err == nil {
+		err = s.Migrate(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// pool returns a pool of so many connections, which are opened when they are needed.
+func pool(path string, connections int) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", source(path))
 	if err != nil {
 		return nil, fmt.Errorf("auth: open SQLite: %w", err)
 	}
-	db.SetMaxOpenConns(maxConnections)
-	db.SetMaxIdleConns(maxConnections)
-	s, err := prepare(ctx, db, cfg)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return &Store{Store: s, db: db}, nil
-}
-
-// prepare returns a store on an open database, whose tables are up to date.
-func prepare(ctx context.Context, db *sql.DB, cfg sqlstore.Config) (*sqlstore.Store, error) {
-	s, err := sqlstore.New(db, sqlstore.SQLite, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return s, s.Migrate(ctx)
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
 }
 
 // DB returns the database, for tables of the program's own.
@@ -98,7 +110,11 @@ func (s *Store) DB() *sql.DB { return s.db }
 
 // Close closes the database. It waits for running calls; later calls fail.
 func (s *Store) Close() error {
-	if err := s.db.Close(); err != nil {
+	err := s.db.Close()
+	if s.feed != nil {
+		err = errors.Join(err, s.feed.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("auth: close SQLite: %w", err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -124,6 +125,7 @@ func TestRestart(t *testing.T) {
 			alice.PasswordHash = next
 		}
 		hasUser(t, s, alice)
+		readFeed(t, s)
 		closeStore(t, s)
 	}
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -186,6 +188,7 @@ func TestOpenFaults(t *testing.T) {
 		"no path":         {t.Context(), "", sqlstore.Config{}, true},
 		"memory":          {t.Context(), ":memory:", sqlstore.Config{}, true},
 		"prefix":          {t.Context(), filepath.Join(dir, "prefix.db"), sqlstore.Config{TablePrefix: "a-b"}, true},
+		"a feed's pool":   {t.Context(), filepath.Join(dir, "feed.db"), sqlstore.Config{FeedDB: new(sql.DB)}, true},
 		"no folder":       {t.Context(), filepath.Join(dir, "none", "auth.db"), sqlstore.Config{}, false},
 		"a folder":        {t.Context(), dir, sqlstore.Config{}, false},
 		"not a database":  {t.Context(), file, sqlstore.Config{}, false},
@@ -262,6 +265,14 @@ func TestReplacedHashIsGone(t *testing.T) {
 	}
 }
 
+// readFeed opens the connection that revocations are read on.
+func readFeed(t *testing.T, s *sqlite.Store) {
+	t.Helper()
+	if _, err := s.RevokedSince(t.Context(), "", func(auth.Revocation) {}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestNoGoroutineStays counts the goroutines after stores were closed or could not be opened.
 func TestNoGoroutineStays(t *testing.T) {
 	dir := t.TempDir()
@@ -278,6 +289,7 @@ func TestNoGoroutineStays(t *testing.T) {
 			t.Fatal(err)
 		}
 		create(t, s, user(fmt.Sprint(i), fmt.Sprint(i)))
+		readFeed(t, s)
 		closeStore(t, s)
 	}
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) { // they may end a moment later
