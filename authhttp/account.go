@@ -156,50 +156,6 @@ func Session(a SessionEnder, guard Guard, cfg Config) http.Handler {
 	}, http.MethodDelete)
 }
 
-// LogoutAuthenticator is what [Logout] calls. [auth.Authenticator] implements it.
-type LogoutAuthenticator interface {
-	SessionEnder
-	Logout(ctx context.Context, refreshToken string) error
-}
-
-// Logout returns the endpoint that ends a session. It takes the JSON object {"refresh_token": …},
-// or no body and the access token, and answers 204, also if the session has already ended. With
-// [Config].Cookies it takes no body, and removes the cookies from the browser. A browser whose
-// access token has expired is answered 401 and must refresh first, because its refresh token is
-// sent to [Refresh] alone.
-func Logout(a LogoutAuthenticator, guard Guard, cfg Config) http.Handler {
-	cfg = cfg.shared()
-	acceptedBody := logoutBody
-	if cfg.Cookies != nil {
-		acceptedBody = emptyBody
-	}
-	endOwnSession := cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
-		err := a.EndSession(auth.WithDevice(r.Context(), cfg.device(r)), p.Subject(), p.SessionID())
-		if err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
-			cfg.refuse(w, r, err)
-			return
-		}
-		cfg.Cookies.clear(w)
-		writeEmpty(w, http.StatusNoContent)
-	}, http.MethodPost)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := cfg.readChecked(w, r, acceptedBody)
-		token, hasToken := in.values["refresh_token"]
-		if err == nil && !hasToken {
-			endOwnSession.ServeHTTP(w, r)
-			return
-		}
-		if err == nil {
-			err = a.Logout(auth.WithDevice(r.Context(), cfg.device(r)), token)
-		}
-		if err != nil {
-			cfg.refuse(w, r, err)
-			return
-		}
-		writeEmpty(w, http.StatusNoContent)
-	})
-}
-
 // PasswordChanger is what [ChangePassword] calls. [auth.Authenticator] implements it.
 type PasswordChanger interface {
 	ChangePassword(ctx context.Context, userID, current, replacement string) (auth.Tokens, error)

@@ -1,6 +1,7 @@
 package authhttp
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -8,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"path"
 	"regexp"
@@ -32,8 +32,11 @@ const deviceLife = 400 * 24 * time.Hour
 // CookieConfig configures [Cookies].
 type CookieConfig struct {
 	// RefreshPath is the path that [Refresh] is mounted at, as browsers see it, such as
-	// "/auth/refresh". Browsers send the refresh token there and nowhere else. Required.
-	RefreshPath string
+	// "/auth/refresh". Required.
+	//
+	// LogoutPath is the path of [Logout]. "": the path beside RefreshPath that ends with "logout",
+	// such as "/auth/logout". Browsers send the refresh token to these two paths and nowhere else.
+	RefreshPath, LogoutPath string
 
 	// SameSite is the attribute of the access token's cookie. 0: Lax, so that a user who follows a
 	// link from another site is logged in; or Strict. The cookies of the refresh token and of the
@@ -51,18 +54,19 @@ type CookieConfig struct {
 }
 
 // Cookies keeps tokens in a browser where no script can read them: the access token in the cookie
-// __Host-access, the refresh token in __Secure-refresh and, if there is a throttle, the device
-// token in __Host-device; __Host-login identifies, for an hour, a browser that requested a login link. All are HttpOnly and Secure. If [Config].Cookies is set, the endpoints
+// __Host-access, the refresh token in __Secure-refresh, once for each of its two paths, and, if
+// there is a throttle, the device token in __Host-device; __Host-login identifies, for an hour, a browser
+// that requested a login link. All are HttpOnly and Secure. If [Config].Cookies is set, the endpoints
 // that log in give tokens as cookies and never in a body. Cookies is immutable and safe for
 // concurrent use.
 //
 // A sibling subdomain can set __Secure-refresh for the common parent domain, but no cookie whose
 // name begins with __Host-. The cookie __Host-refresh-id therefore holds a digest of the refresh
-// token, and [Refresh] ignores every refresh token that has another digest: nobody can log a browser
-// in, or switch it to another account, by planting a cookie. The next login removes planted cookies.
+// token, and every refresh token that has another digest is ignored: nobody can log a browser in, or
+// switch it to another account, by planting a cookie. The next login removes planted cookies.
 type Cookies struct {
 	access, refresh, refreshID, device, login string // names of the cookies
-	refreshPath                               string
+	refreshPath, logoutPath                   string
 	sameSite                                  http.SameSite // SameSite attribute of the access token's cookie
 	insecure                                  bool
 	origins                                   *http.CrossOriginProtection
@@ -73,13 +77,17 @@ func NewCookies(cfg CookieConfig) (*Cookies, error) {
 	faults := cfgerr.Faults{Prefix: "authhttp.CookieConfig."}
 	c := &Cookies{
 		access: "__Host-access", refresh: "__Secure-refresh", refreshID: "__Host-refresh-id", device: "__Host-device", login: "__Host-login",
-		refreshPath: cfg.RefreshPath, sameSite: cfg.SameSite, insecure: cfg.DangerouslyInsecureLocalhost,
+		refreshPath: cfg.RefreshPath, logoutPath: cmp.Or(cfg.LogoutPath, path.Join(path.Dir(cfg.RefreshPath), "logout")),
+		sameSite: cfg.SameSite, insecure: cfg.DangerouslyInsecureLocalhost,
 	}
 	if c.insecure {
 		c.access, c.refresh, c.refreshID, c.device, c.login = "access", "refresh", "refresh-id", "device", "login"
 	}
 	if !isCookiePath(c.refreshPath) {
 		faults.Add("RefreshPath", c.refreshPath, "must be the path of Refresh, like /auth/refresh, in its shortest form")
+	}
+	if !isCookiePath(c.logoutPath) || c.logoutPath == c.refreshPath {
+		faults.Add("LogoutPath", c.logoutPath, "must be the path of Logout, like /auth/logout, in its shortest form")
 	}
 	switch c.sameSite {
 	case 0:
@@ -181,65 +189,6 @@ func refreshID(token string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// sendsOnlyOwn reports whether r carries the browser's own refresh token, and no planted one.
-func (c *Cookies) sendsOnlyOwn(r *http.Request) bool {
-	n := 0
-	for range cookies.Values(r.Header, c.refresh) {
-		n++
-	}
-	_, err := c.refreshToken(r)
-	return n == 1 && err == nil
-}
-
-// maxParents is for how many domains planted cookies are expired: the host and its parents with the
-// fewest labels. A sibling shares one of these with the host. It bounds the length of an answer.
-const maxParents = 4
-
-// expirePlanted removes each refresh token that a subdomain of the host or of its parents can have
-// set: for each domain, and each path from which browsers send the cookie to [Refresh]. It must run
-// before the browser's own cookie is set, because some browsers take a cookie for the host and one
-// for the domain of the same name for one cookie.
-func (c *Cookies) expirePlanted(w http.ResponseWriter, r *http.Request) {
-	for _, domain := range cookieDomains(r.Host) {
-		for _, path := range cookiePaths(c.refreshPath) {
-			cookie := c.cookie(c.refresh, "", 0)
-			cookie.Domain, cookie.Path, cookie.MaxAge = domain, path, -1
-			http.SetCookie(w, cookie)
-		}
-	}
-}
-
-// domainName matches a name that a cookie may have as its Domain.
-var domainName = regexp.MustCompile(`^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+$`)
-
-// cookieDomains returns the domains of cookies that browsers send to host, at most maxParents. It
-// returns none for an address, and for a name without a dot.
-func cookieDomains(host string) (domains []string) {
-	name := strings.TrimSuffix(strings.ToLower((&url.URL{Host: host}).Hostname()), ".")
-	if _, err := netip.ParseAddr(name); err == nil || len(name) > 253 || !domainName.MatchString(name) {
-		return nil
-	}
-	for strings.Contains(name, ".") {
-		domains = append(domains, name)
-		_, name, _ = strings.Cut(name, ".")
-	}
-	return domains[max(0, len(domains)-maxParents):]
-}
-
-// cookiePaths returns the paths of cookies that browsers send to a path (RFC 6265 section 5.1.4).
-func cookiePaths(path string) (paths []string) {
-	for i := range path {
-		if path[i] != '/' {
-			continue
-		}
-		if i > 0 {
-			paths = append(paths, path[:i])
-		}
-		paths = append(paths, path[:i+1])
-	}
-	return append(paths, path)
-}
-
 // checkHost refuses a request that is not for localhost if the cookies are insecure. Every endpoint
 // calls it: otherwise a name of an attacker that resolves to this machine would reach those that
 // only read. A nil c refuses none.
@@ -279,6 +228,7 @@ func (c *Cookies) set(w http.ResponseWriter, r *http.Request, t auth.Tokens) err
 	list := []*http.Cookie{c.cookie(c.access, t.AccessToken, t.ExpiresIn)}
 	if t.RefreshToken != "" {
 		list = append(list, c.cookie(c.refresh, t.RefreshToken, t.RefreshExpiresIn),
+			c.forLogout(t.RefreshToken, t.RefreshExpiresIn),
 			c.cookie(c.refreshID, refreshID(t.RefreshToken), t.RefreshExpiresIn))
 	}
 	if t.DeviceToken != "" {
@@ -304,8 +254,17 @@ func (c *Cookies) clear(w http.ResponseWriter) {
 	if c == nil {
 		return
 	}
-	for _, name := range []string{c.access, c.refresh, c.refreshID} {
-		cookie := c.cookie(name, "", 0)
+	c.expire(w, c.cookie(c.access, "", 0), c.cookie(c.refresh, "", 0), c.forLogout("", 0), c.cookie(c.refreshID, "", 0))
+}
+
+// clearButLogout is clear, but keeps what ends the session at [Logout], and is good for nothing else.
+func (c *Cookies) clearButLogout(w http.ResponseWriter) {
+	c.expire(w, c.cookie(c.access, "", 0), c.cookie(c.refresh, "", 0))
+}
+
+// expire removes cookies from the browser.
+func (c *Cookies) expire(w http.ResponseWriter, list ...*http.Cookie) {
+	for _, cookie := range list {
 		cookie.MaxAge = -1
 		http.SetCookie(w, cookie)
 	}
@@ -336,6 +295,13 @@ func (c *Cookies) setBrowser(w http.ResponseWriter, secret string) {
 	if c != nil {
 		http.SetCookie(w, c.cookie(c.login, secret, browserLife))
 	}
+}
+
+// forLogout returns the copy of the refresh token's cookie that browsers send to [Logout].
+func (c *Cookies) forLogout(token string, life time.Duration) *http.Cookie {
+	cookie := c.cookie(c.refresh, token, life)
+	cookie.Path = c.logoutPath
+	return cookie
 }
 
 // cookie returns a cookie for life, or until the browser closes if life is zero.

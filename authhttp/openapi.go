@@ -94,9 +94,13 @@ func (c credential) security(schemes node) []any {
 		add("loginCookie")
 	case accessToken, accessOrRefreshToken:
 		add("bearer", "password", "accessCookie")
-		if c == accessOrRefreshToken && schemes["accessCookie"] == nil {
-			requirements = append(requirements, node{}) // none, with a refresh token in the body
+		if c != accessOrRefreshToken {
+			break
 		}
+		if schemes["refreshCookie"] != nil {
+			requirements = append(requirements, node{"refreshCookie": []string{}, "refreshIDCookie": []string{}})
+		}
+		requirements = append(requirements, node{}) // none, with a refresh token in the body, or in a browser that is logged out
 	}
 	return requirements
 }
@@ -123,8 +127,10 @@ func (m *mount) operation(e endpoint, schemes node) node {
 func (e endpoint) acceptedBody(cfg Config) body {
 	b := e.body
 	switch {
-	case e.cookies && cfg.Cookies != nil && b.requires("refresh_token"):
-		return emptyBody // the refresh token, or the access token, is in a cookie
+	case e.name == EndpointRefresh && cfg.Cookies != nil:
+		return emptyBody // the refresh token is in a cookie
+	case e.name == EndpointLogout && cfg.Cookies != nil:
+		return cookieLogoutBody
 	case e.name == EndpointToken && cfg.PasswordGrant:
 		b.optional = slices.Concat(b.optional, passwordGrantFields)
 	}
@@ -251,7 +257,7 @@ func (e endpoint) refusalMediaTypes() []string {
 	switch {
 	case e.isOAuth():
 		return []string{"application/json"}
-	case e.body.form: // Login
+	case e.name == EndpointLogin:
 		return []string{problem.Type, "application/json"}
 	}
 	return []string{problem.Type}
@@ -263,7 +269,7 @@ func (e endpoint) refusalSchema(status int, list []string) any {
 	switch {
 	case e.isOAuth():
 		name, member = "OAuthError", "error"
-	case e.body.form && status < 500: // Login
+	case e.name == EndpointLogin && status < 500:
 		name = "LoginProblem"
 	}
 	var alternatives []any

@@ -101,6 +101,9 @@ func (g *generator) try(method, path string, op node) int {
 	if content, ok := member(op, "requestBody", "content").(node); ok {
 		kind = g.pick(slices.Sorted(maps.Keys(content))...)
 		body, broken = g.body(member(content, kind, "schema").(node), kind, in.AccessToken, in.RefreshToken)
+		if body == "" && member(op, "requestBody", "required") != true {
+			kind, broken = "", false // a form without parameters is no body
+		}
 		if kind == "multipart/form-data" {
 			kind = asData
 		}

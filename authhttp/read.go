@@ -44,7 +44,9 @@ var (
 	stepUpBody    = body{json: true, optional: []string{"password", "code", "device_token"}}
 
 	refreshBody = body{json: true, required: []string{"refresh_token"}}
-	logoutBody  = body{json: true, required: []string{"refresh_token"}, mayBeAbsent: true}
+	logoutBody  = body{json: true, form: true, multipart: true, required: []string{"refresh_token"}, mayBeAbsent: true}
+
+	cookieLogoutBody = body{json: true, form: true, multipart: true, mayBeAbsent: true} // logoutBody with cookies
 
 	tokenBody = body{
 		form: true, required: []string{"grant_type"}, optional: []string{"refresh_token", "client_id", "scope"},
