@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/seed-e36e2130/auth/internal/cookies"
 )
 
 // mfa is the amr (RFC 8176) and the acr of a caller who proved more than one factor.
@@ -46,6 +48,9 @@ func (a *Authenticator) issueClaims(ctx context.Context, c Claims) (Tokens, erro
 	token, err := a.tokens.Issue(ctx, c)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("auth: issue token: %w", err)
+	}
+	if err := cookies.CheckSize(ctx, token); err != nil {
+		return Tokens{}, err
 	}
 	// Verify it: that tells its expiry, whatever kind of token it is, and shows that it is of use.
 	p, err := a.tokens.Verify(ctx, token)

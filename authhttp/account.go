@@ -182,11 +182,12 @@ func ChangePassword(a PasswordChanger, guard Guard, cfg Config) http.Handler {
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrongPassword
 		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, c, t)
+		}
 		if err != nil {
 			cfg.refuse(w, r, err)
-			return
 		}
-		cfg.writeTokens(w, r, c, t)
 	}, http.MethodPost)
 }
 

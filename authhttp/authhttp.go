@@ -145,11 +145,12 @@ func Login(a Authenticator, cfg Config) http.Handler {
 		if err == nil {
 			t, err = passwordGrant(cfg.withDevice(r, in, cfg.Cookies), a, in)
 		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, cfg.Cookies, t)
+		}
 		if err != nil {
 			cfg.refuseLogin(w, r, in.form, err)
-			return
 		}
-		cfg.writeTokens(w, r, cfg.Cookies, t)
 	})
 }
 

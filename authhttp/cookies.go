@@ -2,6 +2,7 @@ package authhttp
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -22,15 +23,16 @@ import (
 	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
-// maxCookie is the greatest length of a cookie's name and value together. Browsers drop longer
-// cookies without an error.
-const maxCookie = 4096
-
 // deviceLife is how long a browser keeps a device token. It is as long as browsers keep any cookie.
 const deviceLife = 400 * 24 * time.Hour
 
 // CookieConfig configures [Cookies].
 type CookieConfig struct {
+	// Name stands in the name of each cookie, such as __Host-shop-access for "shop", so that several
+	// programs on one host, or on several ports of localhost, keep a session each. It has at most 32
+	// letters, digits, hyphens and underscores. "": names as in [Cookies].
+	Name string
+
 	// RefreshPath is the path that [Refresh] is mounted at, as browsers see it, such as
 	// "/auth/refresh". Required.
 	//
@@ -76,12 +78,21 @@ type Cookies struct {
 func NewCookies(cfg CookieConfig) (*Cookies, error) {
 	faults := cfgerr.Faults{Prefix: "authhttp.CookieConfig."}
 	c := &Cookies{
-		access: "__Host-access", refresh: "__Secure-refresh", refreshID: "__Host-refresh-id", device: "__Host-device", login: "__Host-login",
 		refreshPath: cfg.RefreshPath, logoutPath: cmp.Or(cfg.LogoutPath, path.Join(path.Dir(cfg.RefreshPath), "logout")),
 		sameSite: cfg.SameSite, insecure: cfg.DangerouslyInsecureLocalhost,
 	}
-	if c.insecure {
-		c.access, c.refresh, c.refreshID, c.device, c.login = "access", "refresh", "refresh-id", "device", "login"
+	name := ""
+	if cfg.Name != "" {
+		name = cfg.Name + "-"
+	}
+	if !cookieName.MatchString(cfg.Name) {
+		faults.Add("Name", cfg.Name, "must be at most 32 letters, digits, hyphens and underscores")
+	}
+	c.access, c.refresh, c.refreshID, c.device = name+"access", name+"refresh", name+"refresh-id", name+"device"
+	c.login = name + "login"
+	if !c.insecure { // see RFC 6265bis section 4.1.3
+		c.access, c.refresh = "__Host-"+c.access, "__Secure-"+c.refresh
+		c.refreshID, c.device, c.login = "__Host-"+c.refreshID, "__Host-"+c.device, "__Host-"+c.login
 	}
 	if !isCookiePath(c.refreshPath) {
 		faults.Add("RefreshPath", c.refreshPath, "must be the path of Refresh, like /auth/refresh, in its shortest form")
@@ -107,6 +118,9 @@ func NewCookies(cfg CookieConfig) (*Cookies, error) {
 	}
 	return c, nil
 }
+
+// cookieName matches a [CookieConfig].Name.
+var cookieName = regexp.MustCompile(`^[A-Za-z0-9_-]{0,32}$`)
 
 // isCookiePath reports whether p is an absolute path other than the root, in its shortest form,
 // that needs no escaping in a URL or in the Path attribute of a cookie.
@@ -221,6 +235,45 @@ func isLocalhost(host string) bool {
 	return origin.IsLoopback(name) || strings.HasSuffix(name, ".localhost")
 }
 
+// sized returns a context for calls that issue an access token for its cookie: they refuse one that does
+// not fit before there is a session. A nil c adds nothing.
+func (c *Cookies) sized(ctx context.Context) context.Context {
+	if c == nil {
+		return ctx
+	}
+	return cookies.WithName(ctx, c.access)
+}
+
+// Set puts tokens into the cookies of the browser in answer to r, each for the life of its token, as the
+// endpoints that log in do: for a login of the host's own, such as the callback of another identity
+// provider. It also removes refresh tokens that subdomains may have planted, and sets Cache-Control.
+// Call it before anything is written. It does not look at where r comes from: a login must make sure
+// that the browser's user asked for it, as OAuth does by its state.
+//
+// It returns an error, and sets nothing, if a token does not fit into a cookie, or if the cookies are
+// insecure and r is not for localhost. End the session of t then, with [auth.Authenticator.Logout].
+func (c *Cookies) Set(w http.ResponseWriter, r *http.Request, t auth.Tokens) error {
+	err := c.checkHost(r)
+	if err == nil {
+		err = c.set(w, r, t)
+	}
+	if err == nil {
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	return err
+}
+
+// Clear removes the tokens of a session from the browser in answer to r, and refresh tokens beside them
+// that subdomains have planted. It ends no session, and keeps the device token: the browser still counts
+// as a known device. Call it before anything is written.
+func (c *Cookies) Clear(w http.ResponseWriter, r *http.Request) {
+	if c.sendsPlanted(r) {
+		c.expirePlanted(w, r)
+	}
+	c.clear(w)
+	w.Header().Set("Cache-Control", "no-store")
+}
+
 // set sets the cookies of t in answer to r, each for the life of its token. With a refresh token it
 // first removes those that others may have planted. It returns an error, and sets none, if a browser
 // would drop one.
@@ -235,7 +288,7 @@ func (c *Cookies) set(w http.ResponseWriter, r *http.Request, t auth.Tokens) err
 		list = append(list, c.cookie(c.device, string(t.DeviceToken), deviceLife))
 	}
 	for _, cookie := range list {
-		if err := cookie.Valid(); err != nil || len(cookie.Name)+len(cookie.Value) > maxCookie {
+		if err := cookie.Valid(); err != nil || len(cookie.Name)+len(cookie.Value) > cookies.MaxBytes {
 			return fmt.Errorf("authhttp: the token for cookie %s is too long, or has characters that a cookie may not have", cookie.Name)
 		}
 	}
@@ -326,16 +379,16 @@ type tokenLifetimes struct {
 }
 
 // writeTokens answers with tokens: as cookies if c is not nil, else in the body of RFC 6749 section
-// 5.1.
-func (cfg Config) writeTokens(w http.ResponseWriter, r *http.Request, c *Cookies, t auth.Tokens) {
+// 5.1. It returns an error, and writes nothing, if they do not fit into cookies.
+func (cfg Config) writeTokens(w http.ResponseWriter, r *http.Request, c *Cookies, t auth.Tokens) error {
 	w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
 	if c == nil {
 		write(w, http.StatusOK, t)
-		return
+		return nil
 	}
 	if err := c.set(w, r, t); err != nil {
-		cfg.refuse(w, r, err)
-		return
+		return err
 	}
 	write(w, http.StatusOK, tokenLifetimes{int64(t.ExpiresIn / time.Second), int64(t.RefreshExpiresIn / time.Second)})
+	return nil
 }

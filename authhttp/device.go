@@ -148,5 +148,5 @@ func (cfg Config) withDevice(r *http.Request, in input, c *Cookies) context.Cont
 		token, _ := auth.Cookie(c.device).Extract(r) // a malformed cookie counts as none
 		device.Known = auth.DeviceToken(token)
 	}
-	return auth.WithDevice(r.Context(), device)
+	return auth.WithDevice(c.sized(r.Context()), device)
 }

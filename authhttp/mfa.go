@@ -43,11 +43,12 @@ func (cfg Config) loginWith(
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrong
 		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, cfg.Cookies, t)
+		}
 		if err != nil {
 			cfg.refuse(w, r, err)
-			return
 		}
-		cfg.writeTokens(w, r, cfg.Cookies, t)
 	})
 }
 
@@ -104,11 +105,12 @@ func StepUp(a StepUpAuthenticator, guard Guard, cfg Config) http.Handler {
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrongCredentials
 		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, c, t)
+		}
 		if err != nil {
 			cfg.refuse(w, r, refuseEndedSession(w, err))
-			return
 		}
-		cfg.writeTokens(w, r, c, t)
 	}, http.MethodPost)
 }
 

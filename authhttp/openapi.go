@@ -269,7 +269,7 @@ func (e endpoint) refusalSchema(status int, list []string) any {
 	switch {
 	case e.isOAuth():
 		name, member = "OAuthError", "error"
-	case e.name == EndpointLogin && status < 500:
+	case e.name == EndpointLogin:
 		name = "LoginProblem"
 	}
 	var alternatives []any

@@ -13,12 +13,20 @@ import (
 
 // sendsOnlyOwn reports whether r carries the browser's own refresh token, and no planted one.
 func (c *Cookies) sendsOnlyOwn(r *http.Request) bool {
+	_, err := c.refreshToken(r)
+	return err == nil && !c.sendsPlanted(r)
+}
+
+// sendsPlanted reports whether r carries a refresh token beside the browser's own.
+func (c *Cookies) sendsPlanted(r *http.Request) bool {
 	n := 0
 	for range cookies.Values(r.Header, c.refresh) {
 		n++
 	}
-	_, err := c.refreshToken(r)
-	return n == 1 && err == nil
+	if _, err := c.refreshToken(r); err == nil {
+		n--
+	}
+	return n > 0
 }
 
 // maxParents is for how many domains planted cookies are expired: the host and its parents with the

@@ -32,12 +32,13 @@ func Token(a Granter, cfg Config) http.Handler {
 		if err == nil {
 			t, err = grant(cfg.withDevice(r, in, nil), a, in, cfg.PasswordGrant)
 		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, nil, t)
+		}
 		if err != nil {
 			w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
 			cfg.refuseOAuth(w, r, err)
-			return
 		}
-		cfg.writeTokens(w, r, nil, t)
 	})
 }
 
@@ -71,16 +72,17 @@ func Refresh(a Refresher, cfg Config) http.Handler {
 		token, err := cfg.refreshToken(w, r)
 		var t auth.Tokens
 		if err == nil {
-			t, err = a.Refresh(auth.WithDevice(r.Context(), cfg.device(r)), token)
+			t, err = a.Refresh(auth.WithDevice(cfg.Cookies.sized(r.Context()), cfg.device(r)), token)
+		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, cfg.Cookies, t)
 		}
 		if err != nil {
 			if errors.Is(err, auth.ErrInvalidGrant) {
 				cfg.Cookies.clear(w)
 			}
 			cfg.refuse(w, r, err)
-			return
 		}
-		cfg.writeTokens(w, r, cfg.Cookies, t)
 	})
 }
 
