@@ -94,6 +94,10 @@ func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, rep
 	if err := a.passwords.Check(replacement); err != nil {
 		return Tokens{}, err
 	}
+	ctx, err := a.withOwnTerms(ctx, userID)
+	if err != nil {
+		return Tokens{}, err
+	}
 	end := func(ctx context.Context, userID string) error { return a.EndOtherSessions(ctx, userID, "") }
 	return a.confirm(ctx, userID, current, func(u User) (Tokens, error) {
 		if err := a.prove(ctx, u, current); err != nil {

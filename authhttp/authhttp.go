@@ -61,6 +61,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/problem"
+	"github.com/seed-e36e2130/auth/session"
 )
 
 // Config configures an endpoint. Its zero value is the safe choice.
@@ -72,6 +73,12 @@ type Config struct {
 	// PasswordGrant lets [Token] accept the password grant, for clients of the host's own. OAuth
 	// 2.1 no longer has this grant.
 	PasswordGrant bool
+
+	// Unremembered, if not nil, lets users choose whether they stay logged in: the endpoints that log in
+	// take the member "remember", which is true or false, or a checkbox of a form. A login without it has
+	// these terms, such as an Idle of 12 hours, and cookies that end with the browser. A login with it has
+	// the lifetimes of [auth.Config]. nil: there is no such member, and every login has those.
+	Unremembered *session.Terms
 
 	// ClientIP returns the address of the client, or the zero Addr if it is unknown. Sessions,
 	// events and the throttle use it. nil: the address that the connection comes from. Behind
@@ -131,7 +138,7 @@ type account struct {
 // OAuth 2.0 password grant (RFC 6749 section 4.3.2), also as the multipart/form-data that browsers
 // make of a FormData. In a form grant_type may be missing, and client_id and scope are ignored: the
 // host grants scopes with [auth.Config].Claims, and the answer names them. Either may hold the
-// device_token of an earlier answer, for the throttle.
+// device_token of an earlier answer, for the throttle, and remember: see [Config].Unremembered.
 //
 // An unknown user, a wrong password and a disabled account have the same answer: 401 to JSON, and
 // to a form the 400 invalid_grant of section 5.2. A refusal has problem details and the members
@@ -140,10 +147,14 @@ type account struct {
 func Login(a Authenticator, cfg Config) http.Handler {
 	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := cfg.readChecked(w, r, loginBody)
+		in, err := cfg.readChecked(w, r, cfg.remembering(loginBody))
 		var t auth.Tokens
+		ctx := r.Context()
 		if err == nil {
-			t, err = passwordGrant(cfg.withDevice(r, in, cfg.Cookies), a, in)
+			ctx, err = cfg.withTerms(cfg.withDevice(r, in, cfg.Cookies), in)
+		}
+		if err == nil {
+			t, err = passwordGrant(ctx, a, in)
 		}
 		if err == nil {
 			err = cfg.writeTokens(w, r, cfg.Cookies, t)

@@ -244,11 +244,12 @@ func (c *Cookies) sized(ctx context.Context) context.Context {
 	return cookies.WithName(ctx, c.access)
 }
 
-// Set puts tokens into the cookies of the browser in answer to r, each for the life of its token, as the
-// endpoints that log in do: for a login of the host's own, such as the callback of another identity
-// provider. It also removes refresh tokens that subdomains may have planted, and sets Cache-Control.
-// Call it before anything is written. It does not look at where r comes from: a login must make sure
-// that the browser's user asked for it, as OAuth does by its state.
+// Set puts tokens into the cookies of the browser in answer to r, as the endpoints that log in do: each
+// for the life of its token, or until the browser closes if t is NonPersistent. It is for a login of the
+// host's own, such as the callback of another identity provider. It also removes refresh tokens that
+// subdomains may have planted, and sets Cache-Control. Call it before anything is written. It does not
+// look at where r comes from: a login must make sure that the browser's user asked for it, as OAuth does
+// by its state.
 //
 // It returns an error, and sets nothing, if a token does not fit into a cookie, or if the cookies are
 // insecure and r is not for localhost. End the session of t then, with [auth.Authenticator.Logout].
@@ -274,15 +275,19 @@ func (c *Cookies) Clear(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 }
 
-// set sets the cookies of t in answer to r, each for the life of its token. With a refresh token it
+// set sets the cookies of t in answer to r, each for the life of its token, or until the browser closes if
+// t is not persistent. With a refresh token it
 // first removes those that others may have planted. It returns an error, and sets none, if a browser
 // would drop one.
 func (c *Cookies) set(w http.ResponseWriter, r *http.Request, t auth.Tokens) error {
-	list := []*http.Cookie{c.cookie(c.access, t.AccessToken, t.ExpiresIn)}
+	life, refreshLife := t.ExpiresIn, t.RefreshExpiresIn
+	if t.NonPersistent {
+		life, refreshLife = 0, 0
+	}
+	list := []*http.Cookie{c.cookie(c.access, t.AccessToken, life)}
 	if t.RefreshToken != "" {
-		list = append(list, c.cookie(c.refresh, t.RefreshToken, t.RefreshExpiresIn),
-			c.forLogout(t.RefreshToken, t.RefreshExpiresIn),
-			c.cookie(c.refreshID, refreshID(t.RefreshToken), t.RefreshExpiresIn))
+		list = append(list, c.cookie(c.refresh, t.RefreshToken, refreshLife), c.forLogout(t.RefreshToken, refreshLife),
+			c.cookie(c.refreshID, refreshID(t.RefreshToken), refreshLife))
 	}
 	if t.DeviceToken != "" {
 		list = append(list, c.cookie(c.device, string(t.DeviceToken), deviceLife))

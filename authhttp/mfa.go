@@ -37,8 +37,12 @@ func (cfg Config) loginWith(
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.readChecked(w, r, b)
 		var t auth.Tokens
+		ctx := r.Context()
 		if err == nil {
-			t, err = login(cfg.withDevice(r, in, cfg.Cookies), r, in)
+			ctx, err = cfg.withTerms(cfg.withDevice(r, in, cfg.Cookies), in)
+		}
+		if err == nil {
+			t, err = login(ctx, r, in)
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrong

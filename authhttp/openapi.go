@@ -131,6 +131,8 @@ func (e endpoint) acceptedBody(cfg Config) body {
 		return emptyBody // the refresh token is in a cookie
 	case e.name == EndpointLogout && cfg.Cookies != nil:
 		return cookieLogoutBody
+	case e.name == EndpointLogin, e.path == "/login/link", e.path == "/login/code":
+		return cfg.remembering(b)
 	case e.name == EndpointToken && cfg.PasswordGrant:
 		b.optional = slices.Concat(b.optional, passwordGrantFields)
 	}
@@ -145,6 +147,9 @@ func (b body) requestBody() node {
 	content := node{}
 	if b.json {
 		schema := b.schema(0)
+		for _, name := range b.flags {
+			schema["properties"].(node)[name] = node{"type": "boolean"}
+		}
 		schema["additionalProperties"] = false
 		content["application/json"] = node{"schema": schema}
 	}

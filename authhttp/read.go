@@ -22,6 +22,7 @@ type body struct {
 	json, form, multipart bool     // media types that are accepted
 	required              []string // members that must be there; read checks those of a JSON object alone
 	optional              []string // members that may be absent; a JSON object may have no others
+	flags                 []string // members that may be absent, and are true or false
 	mayBeAbsent           bool     // a request without a body is accepted
 }
 
@@ -72,7 +73,7 @@ var passwordGrantFields = []string{"username", "password", "device_token"}
 func (b body) requires(name string) bool { return slices.Contains(b.required, name) }
 
 // members returns the names of all members.
-func (b body) members() []string { return slices.Concat(b.required, b.optional) }
+func (b body) members() []string { return slices.Concat(b.required, b.optional, b.flags) }
 
 // input holds the members of a body by name. A form has no empty ones: an empty parameter counts as
 // absent (RFC 6749 section 3.2).
@@ -215,6 +216,9 @@ func (b body) decodeJSON(text string) (input, error) {
 	members := b.members()
 	err := strictjson.Object(text, func(name, value string) error {
 		switch text, isText := strictjson.Text(value); {
+		case slices.Contains(b.flags, name) && (value == "true" || value == "false"):
+			in.values[name] = value
+			return nil
 		case len(members) == 0:
 			return malformed("the object must be empty")
 		case !slices.Contains(members, name):

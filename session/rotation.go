@@ -19,6 +19,7 @@ type rotation struct {
 	Attempt     uint32
 	TokensUntil clock.Instant // expiry of the last access token, as far as is known
 	methods     string        // authentication methods of the login: the words of amr, joined by spaces
+	terms       Terms         // terms of the login
 	past        []superseded  // generations before this one, the latest first; see used
 }
 
@@ -115,8 +116,12 @@ func newRotation(amr []string) (r rotation) {
 	return r
 }
 
-// stateVersion is the first byte of every state, so that a later version can hold more.
-const stateVersion = 2
+// The first byte of every state says what it holds. A login without terms of its own has a state that
+// earlier releases can read.
+const (
+	stateVersion = 2
+	stateTerms   = 3 // Terms follow the methods
+)
 
 var errState = errors.New("auth: the state of a session is damaged, or was written by a later version")
 
@@ -124,13 +129,20 @@ var errState = errors.New("auth: the state of a session is damaged, or was writt
 // numbers, so that 64 of them fit. If they do not, which takes a window of minutes, the oldest are
 // left out.
 func (r *rotation) encode() []byte {
-	b := append(make([]byte, 0, maxState), stateVersion)
+	version := byte(stateVersion)
+	if r.terms != (Terms{}) {
+		version = stateTerms
+	}
+	b := append(make([]byte, 0, maxState), version)
 	b = append(b, r.Seed[:]...)
 	b = binary.BigEndian.AppendUint32(b, r.Generation)
 	b = binary.BigEndian.AppendUint32(b, r.Attempt)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.TokensUntil))
 	b = append(b, byte(len(r.methods)))
 	b = append(b, r.methods...)
+	if version == stateTerms {
+		b = r.terms.append(b)
+	}
 	var before clock.Instant
 	for _, p := range r.past {
 		next := binary.AppendUvarint(b, uint64(p.Attempt))
@@ -145,7 +157,7 @@ func (r *rotation) encode() []byte {
 
 func decodeRotation(b []byte) (r rotation, err error) {
 	const fixed = 1 + 32 + 4 + 4 + 8 + 1
-	if len(b) < fixed || len(b) > maxState || b[0] != stateVersion {
+	if len(b) < fixed || len(b) > maxState || b[0] != stateVersion && b[0] != stateTerms {
 		return rotation{}, errState
 	}
 	copy(r.Seed[:], b[1:])
@@ -156,6 +168,12 @@ func decodeRotation(b []byte) (r rotation, err error) {
 		return rotation{}, errState
 	}
 	r.methods = string(b[fixed:end])
+	if b[0] == stateTerms {
+		if r.terms, err = decodeTerms(b[end:]); err != nil {
+			return rotation{}, err
+		}
+		end += termBytes
+	}
 	var before clock.Instant
 	for rest := b[end:]; len(rest) > 0; {
 		attempt, n := binary.Uvarint(rest)
