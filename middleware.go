@@ -122,8 +122,8 @@ func (m *Middleware) Require(next http.Handler) http.Handler {
 }
 
 // Optional is [Middleware.Require], but also lets requests without credentials pass. It refuses
-// requests with bad credentials. If an answer differs by caller and may be cached, the handler must
-// set Vary: Authorization.
+// requests with bad credentials; for stale cookies see Cookies.Optional of package authhttp. If an answer
+// differs by caller and may be cached, the handler must set Vary: Authorization.
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return m.guard(next, rule{anonymous: true})
 }
