@@ -100,6 +100,9 @@ func checkExtractors(faults *cfgerr.Faults, extractors []Extractor) []Extractor 
 		if c, ok := e.(cookie); ok && !isToken(string(c)) {
 			faults.Add("Extractors", string(c), "is not a valid name of a cookie (RFC 6265 section 4.1.1)")
 		}
+		if s, ok := e.(scheme); ok && !isToken(string(s)) {
+			faults.Add("Extractors", string(s), "is not a valid scheme (RFC 9110 section 11.1)")
+		}
 	}
 	return slices.Clone(extractors)
 }

@@ -63,7 +63,7 @@ func Me(users Users, guard Guard, cfg Config) http.Handler {
 			cfg.refuse(w, r, err)
 			return
 		}
-		write(w, http.StatusOK, account{u.ID, u.Username})
+		cfg.answerAccount(w, r, http.StatusOK, u)
 	}, http.MethodGet, http.MethodHead)
 }
 
@@ -85,7 +85,7 @@ func Sessions(a SessionLister, guard Guard, cfg Config) http.Handler {
 				cfg.refuse(w, r, err)
 				return
 			}
-			writeEmpty(w, http.StatusNoContent)
+			cfg.succeed(w, r, http.StatusNoContent, nil)
 			return
 		}
 		sessions, err := a.Sessions(r.Context(), p.Subject())
@@ -93,7 +93,7 @@ func Sessions(a SessionLister, guard Guard, cfg Config) http.Handler {
 			cfg.refuse(w, r, err)
 			return
 		}
-		write(w, http.StatusOK, listSessions(sessions, p.SessionID()))
+		cfg.succeed(w, r, http.StatusOK, listSessions(sessions, p.SessionID()))
 	}, http.MethodGet, http.MethodHead, http.MethodDelete)
 }
 
@@ -152,7 +152,7 @@ func Session(a SessionEnder, guard Guard, cfg Config) http.Handler {
 		if id == p.SessionID() {
 			cfg.Cookies.clear(w)
 		}
-		writeEmpty(w, http.StatusNoContent)
+		cfg.succeed(w, r, http.StatusNoContent, nil)
 	}, http.MethodDelete)
 }
 
@@ -175,9 +175,9 @@ func ChangePassword(a PasswordChanger, guard Guard, cfg Config) http.Handler {
 		c := cfg.Cookies.usedBy(r)
 		in, err := cfg.readChecked(w, r, changePasswordBody)
 		var t auth.Tokens
+		r = r.WithContext(cfg.withDevice(r, in, c))
 		if err == nil {
-			ctx := cfg.withDevice(r, in, c)
-			t, err = a.ChangePassword(ctx, p.Subject(), in.values["current_password"], in.values["new_password"])
+			t, err = a.ChangePassword(r.Context(), p.Subject(), in.values["current_password"], in.values["new_password"])
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrongPassword
@@ -208,9 +208,9 @@ func DeleteAccount(a AccountDeleter, guard Guard, cfg Config) http.Handler {
 			err = nil
 		}
 		return nil, err
-	}, func(w http.ResponseWriter, _ any) {
+	}, func(w http.ResponseWriter, r *http.Request, _ any) {
 		cfg.Cookies.clear(w)
-		writeEmpty(w, http.StatusNoContent)
+		cfg.succeed(w, r, http.StatusNoContent, nil)
 	})
 }
 
@@ -218,14 +218,15 @@ func DeleteAccount(a AccountDeleter, guard Guard, cfg Config) http.Handler {
 // with the caller's device in ctx, and answers with the result of do.
 func (cfg Config) confirmed(
 	guard Guard, b body, do func(ctx context.Context, p *auth.Principal, in input) (result any, err error),
-	answer func(w http.ResponseWriter, result any),
+	answer func(w http.ResponseWriter, r *http.Request, result any),
 ) http.Handler {
 	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		in, err := cfg.readChecked(w, r, b)
 		var result any
+		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies.usedBy(r)))
 		if err == nil {
-			result, err = do(cfg.withDevice(r, in, cfg.Cookies.usedBy(r)), p, in)
+			result, err = do(r.Context(), p, in)
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrongPassword
@@ -234,6 +235,6 @@ func (cfg Config) confirmed(
 			cfg.refuse(w, r, refuseEndedSession(w, refuseInvalidAddress(err)))
 			return
 		}
-		answer(w, result)
+		answer(w, r, result)
 	}, http.MethodPost)
 }

@@ -80,6 +80,28 @@ type Config struct {
 	// the lifetimes of [auth.Config]. nil: there is no such member, and every login has those.
 	Unremembered *session.Terms
 
+	// Members are other names for members of bodies, by the names that this package gives them, such as
+	// {"username": "email"} for clients that send "email". They hold for requests, for the account that
+	// Register and Me show, and for the document of OpenAPI. [Mount] reports names that do not fit.
+	//
+	// Extra are names of further members that bodies may have: strings, numbers, true or false. The host
+	// finds their values by [ExtraMember].
+	//
+	// Envelope is the name of a member that holds the object of a request, such as "user" in {"user":
+	// {"username": …}}. It is not for forms. "": the body is the object itself.
+	//
+	// None of these changes endpoints whose bodies a standard defines: Token, Revoke, Introspect.
+	Members  map[string]string
+	Extra    []string
+	Envelope string
+
+	// Respond, if not nil, may write the answer to a request in a form of the host's own: another JSON
+	// object, or a redirect of a form in a page with status 303. All headers are set by then: Set-Cookie,
+	// Cache-Control, Retry-After and challenges. It returns false, and has written nothing, where the
+	// endpoint is to write its own answer. It is not called by endpoints whose answers a standard defines.
+	// r has the context of the call.
+	Respond func(w http.ResponseWriter, r *http.Request, a Answer) (written bool)
+
 	// ClientIP returns the address of the client, or the zero Addr if it is unknown. Sessions,
 	// events and the throttle use it. nil: the address that the connection comes from. Behind
 	// proxies use [TrustProxies] or [TrustUnixSocket].
@@ -107,30 +129,38 @@ type Authenticator interface {
 }
 
 // Register returns the endpoint that creates an account. It takes the JSON object {"username": …,
-// "password": …} and answers 201 with the id and username of the account as they are stored. It
-// logs nobody in, and gives the account no address for package recovery; a Registrar of the host's
-// own can do that. The context of the call has the client's device.
+// "password": …}, or a form with these parameters that does not come from another origin, and answers
+// 201 with the id and username of the account as they are stored. It logs nobody in, and gives the
+// account no address for package recovery; a Registrar of the host's own can do that. The context of
+// the call has the client's device.
 func Register(a Registrar, cfg Config) http.Handler {
 	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, registerBody)
+		if err == nil {
+			err = cfg.checkForm(r, in)
+		}
+		if err == nil {
+			err = in.need(registerBody.required...)
+		}
+		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies))
+		var user auth.User
+		if err == nil {
+			user, err = a.Register(r.Context(), in.values["username"], in.values["password"])
+		}
 		if err != nil {
 			cfg.refuse(w, r, err)
 			return
 		}
-		user, err := a.Register(cfg.withDevice(r, in, cfg.Cookies), in.values["username"], in.values["password"])
-		if err != nil {
-			cfg.refuse(w, r, err)
-			return
-		}
-		write(w, http.StatusCreated, account{user.ID, user.Username})
+		cfg.answerAccount(w, r, http.StatusCreated, user)
 	})
 }
 
-// account is the body that describes an account.
-type account struct {
-	ID       string `json:"id"`
-	Username string `json:"username"`
+// answerAccount answers with the description of an account.
+func (cfg Config) answerAccount(w http.ResponseWriter, r *http.Request, status int, user auth.User) {
+	user.PasswordHash = ""
+	body := map[string]string{"id": user.ID, cfg.names().of("username"): user.Username}
+	cfg.answer(w, r, Answer{Status: status, Body: body, User: user})
 }
 
 // Login returns the endpoint that gives tokens for a username and a password, and answers 200 with
@@ -149,9 +179,10 @@ func Login(a Authenticator, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.readChecked(w, r, cfg.remembering(loginBody))
 		var t auth.Tokens
+		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies))
 		ctx := r.Context()
 		if err == nil {
-			ctx, err = cfg.withTerms(cfg.withDevice(r, in, cfg.Cookies), in)
+			ctx, err = cfg.withTerms(ctx, in)
 		}
 		if err == nil {
 			t, err = passwordGrant(ctx, a, in)
@@ -188,14 +219,13 @@ func (cfg Config) refuseLogin(w http.ResponseWriter, r *http.Request, form bool,
 		err = &refusal{http.StatusBadRequest, "invalid_credentials", "invalid_grant", "wrong username or password"}
 	}
 	w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
-	if answerMFARequired(w, err, mediaType) {
-		return
+	a, e := cfg.refusal(w, r, err)
+	if a.mediaType = mediaType; e != nil {
+		a.Body = struct {
+			problem.Details
+			Error       string `json:"error"`
+			Description string `json:"error_description,omitempty"`
+		}{problem.Of(e.status, e.code, e.detail), e.oauthError(), e.detail}
 	}
-	e := cfg.prepare(w, r, err)
-	w.Header().Set("Content-Type", mediaType)
-	write(w, e.status, struct {
-		problem.Details
-		Error       string `json:"error"`
-		Description string `json:"error_description,omitempty"`
-	}{problem.Of(e.status, e.code, e.detail), e.oauthError(), e.detail})
+	cfg.answer(w, r, a)
 }

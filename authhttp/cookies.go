@@ -387,13 +387,14 @@ type tokenLifetimes struct {
 // 5.1. It returns an error, and writes nothing, if they do not fit into cookies.
 func (cfg Config) writeTokens(w http.ResponseWriter, r *http.Request, c *Cookies, t auth.Tokens) error {
 	w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
-	if c == nil {
-		write(w, http.StatusOK, t)
-		return nil
+	a := Answer{Status: http.StatusOK, Body: t, Tokens: t}
+	if c != nil {
+		if err := c.set(w, r, t); err != nil {
+			return err
+		}
+		a.Tokens.AccessToken, a.Tokens.RefreshToken, a.Tokens.DeviceToken = "", "", ""
+		a.Body = tokenLifetimes{int64(t.ExpiresIn / time.Second), int64(t.RefreshExpiresIn / time.Second)}
 	}
-	if err := c.set(w, r, t); err != nil {
-		return err
-	}
-	write(w, http.StatusOK, tokenLifetimes{int64(t.ExpiresIn / time.Second), int64(t.RefreshExpiresIn / time.Second)})
+	cfg.answer(w, r, a)
 	return nil
 }

@@ -93,7 +93,7 @@ var table = []endpoint{
 		name: EndpointRegister, method: "POST", path: "/register", summary: "Create an account",
 		handler: func(m *mount) http.Handler { return Register(m.a, m.cfg.Config) },
 		body:    registerBody, status: 201, schema: "Account",
-		refusals: codes{409: {"username_taken"}, 422: passwordCodes("invalid_username"), 429: {""}},
+		refusals: codes{403: {"cross_origin"}, 409: {"username_taken"}, 422: passwordCodes("invalid_username"), 429: {""}},
 	},
 	{
 		name: EndpointLogin, method: "POST", path: "/login", summary: "Log in",

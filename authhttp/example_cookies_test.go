@@ -28,7 +28,7 @@ func ExampleCookies_Set() {
 			err = cookies.Set(w, r, t)
 		}
 		if err != nil {
-			http.Error(w, "try again", auth.HTTPStatus(err))
+			authhttp.WriteError(w, r, err)
 			return
 		}
 		http.Redirect(w, r, "/", http.StatusSeeOther)

@@ -27,25 +27,39 @@ type LogoutAuthenticator interface {
 // be repeated.
 func Logout(a LogoutAuthenticator, guard Guard, cfg Config) http.Handler {
 	cfg = cfg.shared()
-	endOwnSession := cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
+	// endOwn ends the session of a caller, or refuses the request.
+	endOwn := func(w http.ResponseWriter, r *http.Request, p *auth.Principal) bool {
 		err := a.EndSession(auth.WithDevice(r.Context(), cfg.device(r)), p.Subject(), p.SessionID())
 		if err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
 			cfg.refuse(w, r, err)
-			return
+			return false
 		}
-		cfg.Cookies.clear(w)
-		writeEmpty(w, http.StatusNoContent)
-	}, http.MethodPost)
-	if cfg.Cookies != nil {
-		endOwnSession = cfg.Cookies.clearing(endOwnSession)
+		return true
 	}
+	answerEnded := func(w http.ResponseWriter, r *http.Request) {
+		cfg.Cookies.clear(w)
+		cfg.succeed(w, r, http.StatusNoContent, nil)
+	}
+	byAccessToken := cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
+		if endOwn(w, r, p) {
+			answerEnded(w, r)
+		}
+	}, http.MethodPost)
+	byCookie := cfg.Cookies.clearing(cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
+		if endOwn(w, r, p) {
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}, http.MethodPost), answerEnded)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := cfg.tokenToEnd(w, r)
-		if err == nil && token == "" {
-			endOwnSession.ServeHTTP(w, r)
+		switch {
+		case err == nil && token == "" && cfg.Cookies != nil && r.Header["Authorization"] == nil:
+			byCookie.ServeHTTP(w, r)
 			return
-		}
-		if err == nil {
+		case err == nil && token == "":
+			byAccessToken.ServeHTTP(w, r)
+			return
+		case err == nil:
 			err = a.Logout(auth.WithDevice(r.Context(), cfg.device(r)), token)
 			if err != nil && cfg.Cookies != nil {
 				cfg.Cookies.clearButLogout(w)
@@ -55,8 +69,7 @@ func Logout(a LogoutAuthenticator, guard Guard, cfg Config) http.Handler {
 			cfg.refuse(w, r, err)
 			return
 		}
-		cfg.Cookies.clear(w)
-		writeEmpty(w, http.StatusNoContent)
+		answerEnded(w, r)
 	})
 }
 
@@ -77,22 +90,16 @@ func (cfg Config) tokenToEnd(w http.ResponseWriter, r *http.Request) (string, er
 	return token, nil
 }
 
-// clearing returns a handler that asks next to end the session of the access token. If next refuses a
-// browser because its access token has expired, is malformed or missing, there is no session to end,
-// and the handler answers 204. It removes the cookies in every case. Clients that send an
-// Authorization header get the answer of next.
-func (c *Cookies) clearing(next http.Handler) http.Handler {
+// clearing returns a handler for browsers that asks end to end the session of the access token. If end
+// refuses because the token has expired, is malformed or missing, there is no session to end: the answer
+// is then answerEnded's, as if one had been ended. Another refusal of end stands, but removes the cookies.
+func (c *Cookies) clearing(end http.Handler, answerEnded http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header["Authorization"] != nil {
-			next.ServeHTTP(w, r)
-			return
-		}
 		answer := heldAnswer{header: http.Header{}, status: http.StatusOK}
-		next.ServeHTTP(&answer, r)
+		end.ServeHTTP(&answer, r)
 		switch answer.status {
 		case http.StatusNoContent, http.StatusBadRequest, http.StatusUnauthorized:
-			c.clear(w)
-			writeEmpty(w, http.StatusNoContent)
+			answerEnded(w, r)
 			return
 		}
 		maps.Copy(w.Header(), answer.header)

@@ -32,7 +32,7 @@ func RequestLoginLink(a LinkAuthenticator, cfg Config) http.Handler {
 			return
 		}
 		cfg.Cookies.setBrowser(w, browser)
-		write(w, http.StatusAccepted, loginChallenge{challenge})
+		cfg.succeed(w, r, http.StatusAccepted, loginChallenge{challenge})
 	})
 }
 
@@ -86,7 +86,7 @@ func RequestLoginCode(a CodeAuthenticator, cfg Config) http.Handler {
 			cfg.refuse(w, r, refuseInvalidAddress(err))
 			return
 		}
-		write(w, http.StatusAccepted, loginChallenge{challenge})
+		cfg.succeed(w, r, http.StatusAccepted, loginChallenge{challenge})
 	})
 }
 

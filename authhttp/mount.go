@@ -215,6 +215,7 @@ func (m *mount) check(faults *cfgerr.Faults) {
 			faults.Add("Mount.guard", "", "must read the cookies: put Cookies.Extractor() into MiddlewareConfig.Extractors")
 		}
 	}
+	m.cfg.checkNames(faults)
 	metadata := m.mounts(EndpointMetadata)
 	if metadata && !isServiceURL(m.cfg.Issuer) {
 		faults.Add("MountConfig.Issuer", m.cfg.Issuer, serviceURLFault)

@@ -38,7 +38,11 @@ func (m *mount) openAPI() node {
 				"A URL with credentials in its query is answered 400.",
 		},
 		"paths":      paths,
-		"components": node{"schemas": schemas(), "securitySchemes": schemes},
+		"components": node{"schemas": schemas(m.cfg.names()), "securitySchemes": schemes},
+	}
+	if m.cfg.Respond != nil {
+		info := document["info"].(node)
+		info["description"] = info["description"].(string) + " Replies may have other bodies than those that are listed."
 	}
 	if m.cfg.BaseURL != "" {
 		document["servers"] = []any{node{"url": m.baseURL()}}
@@ -126,11 +130,15 @@ func (m *mount) operation(e endpoint, schemes node) node {
 // acceptedBody returns the body that the handler accepts with that configuration.
 func (e endpoint) acceptedBody(cfg Config) body {
 	b := e.body
+	if !e.isOAuth() {
+		b.names = cfg.names()
+	}
 	switch {
 	case e.name == EndpointRefresh && cfg.Cookies != nil:
-		return emptyBody // the refresh token is in a cookie
+		b.required = nil // the refresh token is in a cookie
+		b.mayBeAbsent = true
 	case e.name == EndpointLogout && cfg.Cookies != nil:
-		return cookieLogoutBody
+		b.required = nil
 	case e.name == EndpointLogin, e.path == "/login/link", e.path == "/login/code":
 		return cfg.remembering(b)
 	case e.name == EndpointToken && cfg.PasswordGrant:
@@ -147,10 +155,12 @@ func (b body) requestBody() node {
 	content := node{}
 	if b.json {
 		schema := b.schema(0)
-		for _, name := range b.flags {
-			schema["properties"].(node)[name] = node{"type": "boolean"}
-		}
 		schema["additionalProperties"] = false
+		if b.envelope != "" {
+			schema = node{
+				"type": "object", "properties": node{b.envelope: schema}, "required": []string{b.envelope}, "additionalProperties": false,
+			}
+		}
 		content["application/json"] = node{"schema": schema}
 	}
 	if b.form {
@@ -162,20 +172,26 @@ func (b body) requestBody() node {
 	return node{"content": content, "required": !b.mayBeAbsent}
 }
 
-// schema returns the schema of an object with the members of b, whose required members have at
-// least minLength characters: an empty parameter of a form counts as absent.
+// schema returns the schema of an object with the members of b. For a form minLength is 1: its members are
+// text, and a required one is not empty, because an empty parameter counts as absent.
 func (b body) schema(minLength int) node {
 	properties := node{}
 	for _, name := range b.members() {
 		member := node{"type": "string"}
-		if minLength > 0 && b.requires(name) {
+		switch {
+		case minLength > 0 && b.requires(name):
 			member["minLength"] = minLength
+		case minLength == 0 && slices.Contains(b.flags, name):
+			member["type"] = "boolean"
 		}
-		properties[name] = member
+		properties[b.of(name)] = member
+	}
+	for _, name := range b.extra {
+		properties[name] = node{"type": []string{"string", "number", "boolean"}}
 	}
 	schema := node{"type": "object", "properties": properties}
 	if len(b.required) > 0 {
-		schema["required"] = b.required
+		schema["required"] = b.ofAll(b.required)
 	}
 	return schema
 }

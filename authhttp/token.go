@@ -25,7 +25,7 @@ type Granter interface {
 // 4.3.2). It ignores scope, as [Login] does. Tokens are always in the body, whatever
 // [Config].Cookies says.
 func Token(a Granter, cfg Config) http.Handler {
-	cfg = cfg.shared()
+	cfg = cfg.shared().standard()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, tokenBody)
 		var t auth.Tokens
@@ -111,7 +111,7 @@ type Revoker interface {
 // well (section 2.2). An access token that belongs to no session is answered 400
 // unsupported_token_type, because it remains valid until it expires.
 func Revoke(a Revoker, cfg Config) http.Handler {
-	cfg = cfg.shared()
+	cfg = cfg.shared().standard()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, revokeBody)
 		if err == nil {
@@ -124,7 +124,7 @@ func Revoke(a Revoker, cfg Config) http.Handler {
 			cfg.refuseOAuth(w, r, err)
 			return
 		}
-		writeEmpty(w, http.StatusOK)
+		cfg.succeed(w, r, http.StatusOK, nil)
 	})
 }
 
