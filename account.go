@@ -131,6 +131,10 @@ func (a *Authenticator) ChangePassword(ctx context.Context, userID, current, rep
 	if err := a.passwords.Check(replacement); err != nil {
 		return Tokens{}, err
 	}
+	ctx, err := a.withOwnTerms(ctx, userID)
+	if err != nil {
+		return Tokens{}, err
+	}
 	return a.confirm(ctx, userID, current, func(u User) (Tokens, error) {
 		if err := a.prove(ctx, u, current); err != nil {
 			return Tokens{}, err

@@ -79,6 +79,13 @@ func DeviceFromContext(ctx context.Context) Device {
 	return d
 }
 
+// WithSession returns a context for logins on terms of their own, such as a short life for users who do
+// not ask to be remembered: the session that such a call begins keeps the terms through every refresh. A
+// change of the password keeps those of the caller's session.
+func WithSession(ctx context.Context, t session.Terms) context.Context {
+	return session.WithTerms(ctx, t)
+}
+
 type deviceKey struct{}
 
 // knownDevice returns the device of a call, with Known.

@@ -23,13 +23,17 @@ type Extractor interface {
 
 // BearerToken returns an extractor for the Authorization header (RFC 6750 section 2.1). Credentials
 // of another scheme count as none. Two Authorization fields are malformed, even if one is empty.
-func BearerToken() Extractor { return bearerToken{} }
+func BearerToken() Extractor { return scheme("Bearer") }
 
-type bearerToken struct{}
+// AuthorizationScheme returns [BearerToken] for another scheme than Bearer, such as the "Token" of older
+// APIs. Challenges name Bearer all the same.
+func AuthorizationScheme(name string) Extractor { return scheme(name) }
 
-func (bearerToken) Ambient() bool { return false }
+type scheme string
 
-func (bearerToken) Extract(r *http.Request) (string, error) {
+func (scheme) Ambient() bool { return false }
+
+func (s scheme) Extract(r *http.Request) (string, error) {
 	fields := r.Header["Authorization"]
 	switch len(fields) {
 	case 0:
@@ -38,12 +42,11 @@ func (bearerToken) Extract(r *http.Request) (string, error) {
 	default:
 		return "", ErrInvalidRequest
 	}
-	const scheme = "Bearer"
 	field := fields[0]
-	if len(field) < len(scheme) || !strings.EqualFold(field[:len(scheme)], scheme) {
+	if len(field) < len(s) || !strings.EqualFold(field[:len(s)], string(s)) {
 		return "", ErrNoCredentials
 	}
-	rest := field[len(scheme):]
+	rest := field[len(s):]
 	if rest != "" && isTokenChar(rest[0]) {
 		return "", ErrNoCredentials // name of a longer scheme
 	}

@@ -51,6 +51,26 @@ func TestBearerToken(t *testing.T) {
 	}
 }
 
+// Another scheme is extracted by the same rules.
+func TestAuthorizationScheme(t *testing.T) {
+	t.Parallel()
+	for field, row := range map[string]struct {
+		want string
+		err  error
+	}{
+		"Token abc.def": {"abc.def", nil}, "token abc": {"abc", nil}, "Bearer abc": {"", auth.ErrNoCredentials}, "Tokens abc": {"", auth.ErrNoCredentials},
+		"Token": {"", auth.ErrInvalidRequest}, "Token a b": {"", auth.ErrInvalidRequest}, "Tok abc": {"", auth.ErrNoCredentials},
+	} {
+		r := &http.Request{Header: http.Header{"Authorization": {field}}}
+		if got, err := auth.AuthorizationScheme("Token").Extract(r); got != row.want || !errors.Is(err, row.err) {
+			t.Errorf("%q gives %q, %v; want %q, %v", field, got, err, row.want, row.err)
+		}
+	}
+	if auth.AuthorizationScheme("Token").Ambient() {
+		t.Error("no browser adds an Authorization header by itself")
+	}
+}
+
 func TestCookieToken(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {

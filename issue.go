@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/seed-e36e2130/auth/internal/cookies"
+	"github.com/seed-e36e2130/auth/session"
 )
 
 // mfa is the amr (RFC 8176) and the acr of a caller who proved more than one factor.
@@ -47,6 +50,9 @@ func (a *Authenticator) issueClaims(ctx context.Context, c Claims) (Tokens, erro
 	if err != nil {
 		return Tokens{}, fmt.Errorf("auth: issue token: %w", err)
 	}
+	if err := cookies.CheckSize(ctx, token); err != nil {
+		return Tokens{}, err
+	}
 	// Verify it: that tells its expiry, whatever kind of token it is, and shows that it is of use.
 	p, err := a.tokens.Verify(ctx, token)
 	switch {
@@ -58,7 +64,9 @@ func (a *Authenticator) issueClaims(ctx context.Context, c Claims) (Tokens, erro
 		return Tokens{}, fmt.Errorf("auth: verify issued token: %w", err)
 	}
 	life := max(0, time.Until(p.Expiry())+time.Second-1)
-	return Tokens{AccessToken: token, ExpiresIn: life.Truncate(time.Second), Principal: p}, nil
+	t := Tokens{AccessToken: token, ExpiresIn: life.Truncate(time.Second), Principal: p}
+	t.NonPersistent = session.TermsFromContext(ctx).NonPersistent
+	return t, nil
 }
 
 // expiry returns when the access token expires, or otherwise if it does not say.

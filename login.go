@@ -153,6 +153,7 @@ type pendingLogin struct {
 	Password [sha256.Size]byte // fingerprint of the password hash when the password was proven
 	AMR      []string
 	Tries    int
+	Terms    session.Terms
 }
 
 func pendingKey(token string) string {
@@ -177,7 +178,7 @@ func (a *Authenticator) admit(ctx context.Context, u User, amr []string) (Tokens
 		return Tokens{}, fmt.Errorf("auth: load record: %w", err)
 	}
 	r.Key, r.Owner, r.ExpiresAt = pendingKey(token), u.ID, clock.Microseconds(now.Add(pendingTime))
-	r.Value, _ = json.Marshal(pendingLogin{u.ID, fingerprintOf(u), amr, 0}) // cannot fail: strings and numbers
+	r.Value, _ = json.Marshal(pendingLogin{u.ID, fingerprintOf(u), amr, 0, session.TermsFromContext(ctx)}) // cannot fail: strings and numbers
 	if err := a.records.ReplaceRecord(ctx, r.Renew(), r); err != nil {
 		return Tokens{}, fmt.Errorf("auth: write record: %w", err)
 	}
@@ -222,7 +223,7 @@ func (a *Authenticator) LoginMFA(ctx context.Context, mfaToken, code string) (To
 		if err := a.usePending(a.records.DeleteRecord(ctx, r.Key, r.Version)); err != nil {
 			return Tokens{}, err
 		}
-		return a.begin(ctx, u, amr)
+		return a.begin(WithSession(ctx, login.Terms), u, amr)
 	})
 }
 

@@ -100,6 +100,9 @@ func checkExtractors(faults *cfgerr.Faults, extractors []Extractor) []Extractor 
 		if c, ok := e.(cookie); ok && !isToken(string(c)) {
 			faults.Add("Extractors", string(c), "is not a valid name of a cookie (RFC 6265 section 4.1.1)")
 		}
+		if s, ok := e.(scheme); ok && !isToken(string(s)) {
+			faults.Add("Extractors", string(s), "is not a valid scheme (RFC 9110 section 11.1)")
+		}
 	}
 	return slices.Clone(extractors)
 }
@@ -122,8 +125,8 @@ func (m *Middleware) Require(next http.Handler) http.Handler {
 }
 
 // Optional is [Middleware.Require], but also lets requests without credentials pass. It refuses
-// requests with bad credentials. If an answer differs by caller and may be cached, the handler must
-// set Vary: Authorization.
+// requests with bad credentials; for stale cookies see Cookies.Optional of package authhttp. If an answer
+// differs by caller and may be cached, the handler must set Vary: Authorization.
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return m.guard(next, rule{anonymous: true})
 }

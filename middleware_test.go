@@ -412,6 +412,9 @@ func TestMiddlewareConfig(t *testing.T) {
 		"extractors":     {v, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.Cookie("__Host-token"), auth.BearerToken()}}, nil},
 		"extractor nil":  {v, auth.MiddlewareConfig{Extractors: []auth.Extractor{nil}}, []string{"MiddlewareConfig.Extractors"}},
 		"cookie unnamed": {v, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.Cookie("")}}, []string{"MiddlewareConfig.Extractors"}},
+		"scheme":         {v, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.AuthorizationScheme("Token"), auth.BearerToken()}}, nil},
+		"scheme unnamed": {v, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.AuthorizationScheme("")}}, []string{"MiddlewareConfig.Extractors"}},
+		"scheme name":    {v, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.AuthorizationScheme("To ken")}}, []string{"MiddlewareConfig.Extractors"}},
 		"cookie name":    {v, auth.MiddlewareConfig{Extractors: []auth.Extractor{auth.Cookie("a=b")}}, []string{"MiddlewareConfig.Extractors"}},
 
 		"origin":           {v, auth.MiddlewareConfig{TrustedOrigins: []string{"https://app.test", "http://localhost:5173", "https://[::1]:8443"}}, nil},

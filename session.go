@@ -27,12 +27,13 @@ func (a *Authenticator) begin(ctx context.Context, u User, amr []string) (Tokens
 		}
 		return t, err
 	}
-	s := a.sessions.Draft(u.ID, DeviceFromContext(ctx))
+	sessions := a.sessions.With(session.TermsFromContext(ctx))
+	s := sessions.Draft(u.ID, DeviceFromContext(ctx))
 	t, err := a.issue(ctx, grant{user: u, sessionID: s.ID, authTime: s.CreatedAt, amr: amr, end: s.ExpiresAt})
 	if err != nil {
 		return Tokens{}, err
 	}
-	refresh, err := a.sessions.CreateBound(ctx, &s, fingerprintOf(u), amr, t.expiry(s.ExpiresAt))
+	refresh, err := sessions.CreateBound(ctx, &s, fingerprintOf(u), amr, t.expiry(s.ExpiresAt))
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -133,7 +134,7 @@ func (a *Authenticator) refresh(ctx context.Context, use *session.Use) (Tokens, 
 		return Tokens{}, a.refuseGrant(ctx, func(ctx context.Context) error { return a.endOne(ctx, s, EventSessionEnded) })
 	}
 	end := use.End()
-	t, err := a.issue(ctx, grant{user: u, sessionID: s.ID, authTime: s.CreatedAt, amr: use.AMR(), end: end})
+	t, err := a.issue(WithSession(ctx, use.Terms()), grant{user: u, sessionID: s.ID, authTime: s.CreatedAt, amr: use.AMR(), end: end})
 	switch {
 	case errors.Is(err, ErrInvalidCredentials):
 		return Tokens{}, ErrInvalidGrant
@@ -195,7 +196,7 @@ func (a *Authenticator) issueInSession(ctx context.Context, u User, sessionID st
 			return Tokens{}, ErrInvalidGrant
 		}
 		end := use.End()
-		t, err := a.issue(ctx, grant{user: u, sessionID: sessionID, authTime: clock.Microseconds(time.Now()), amr: amr, end: end})
+		t, err := a.issue(WithSession(ctx, use.Terms()), grant{user: u, sessionID: sessionID, authTime: clock.Microseconds(time.Now()), amr: amr, end: end})
 		if err != nil {
 			return Tokens{}, err
 		}
@@ -207,6 +208,17 @@ func (a *Authenticator) issueInSession(ctx context.Context, u User, sessionID st
 		}
 	}
 	return Tokens{}, &RetryError{Err: ErrBusy, After: time.Second}
+}
+
+// withOwnTerms returns a context for a login in place of the session that the call comes from, whose
+// terms it keeps.
+func (a *Authenticator) withOwnTerms(ctx context.Context, userID string) (context.Context, error) {
+	p, ok := FromContext(ctx)
+	if !ok || a.sessions == nil {
+		return ctx, nil
+	}
+	terms, err := a.sessions.TermsOf(ctx, userID, p.SessionID())
+	return WithSession(ctx, terms), err
 }
 
 // Sessions returns the sessions of a user that have not expired, the last used first, without State

@@ -28,6 +28,9 @@ type Tokens struct {
 	// NewDevice says that the [Throttle] did not know the device of the call for this account. It is
 	// false where there is no Throttle.
 	NewDevice bool
+
+	// NonPersistent asks the client to forget the tokens when it closes: see [session.Terms].
+	NonPersistent bool
 }
 
 // MarshalJSON returns access_token, token_type and expires_in; refresh_token and device_token if

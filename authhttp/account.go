@@ -63,7 +63,7 @@ func Me(users Users, guard Guard, cfg Config) http.Handler {
 			cfg.refuse(w, r, err)
 			return
 		}
-		write(w, http.StatusOK, account{u.ID, u.Username})
+		cfg.answerAccount(w, r, http.StatusOK, u)
 	}, http.MethodGet, http.MethodHead)
 }
 
@@ -85,7 +85,7 @@ func Sessions(a SessionLister, guard Guard, cfg Config) http.Handler {
 				cfg.refuse(w, r, err)
 				return
 			}
-			writeEmpty(w, http.StatusNoContent)
+			cfg.succeed(w, r, http.StatusNoContent, nil)
 			return
 		}
 		sessions, err := a.Sessions(r.Context(), p.Subject())
@@ -93,7 +93,7 @@ func Sessions(a SessionLister, guard Guard, cfg Config) http.Handler {
 			cfg.refuse(w, r, err)
 			return
 		}
-		write(w, http.StatusOK, listSessions(sessions, p.SessionID()))
+		cfg.succeed(w, r, http.StatusOK, listSessions(sessions, p.SessionID()))
 	}, http.MethodGet, http.MethodHead, http.MethodDelete)
 }
 
@@ -152,52 +152,8 @@ func Session(a SessionEnder, guard Guard, cfg Config) http.Handler {
 		if id == p.SessionID() {
 			cfg.Cookies.clear(w)
 		}
-		writeEmpty(w, http.StatusNoContent)
+		cfg.succeed(w, r, http.StatusNoContent, nil)
 	}, http.MethodDelete)
-}
-
-// LogoutAuthenticator is what [Logout] calls. [auth.Authenticator] implements it.
-type LogoutAuthenticator interface {
-	SessionEnder
-	Logout(ctx context.Context, refreshToken string) error
-}
-
-// Logout returns the endpoint that ends a session. It takes the JSON object {"refresh_token": …},
-// or no body and the access token, and answers 204, also if the session has already ended. With
-// [Config].Cookies it takes no body, and removes the cookies from the browser. A browser whose
-// access token has expired is answered 401 and must refresh first, because its refresh token is
-// sent to [Refresh] alone.
-func Logout(a LogoutAuthenticator, guard Guard, cfg Config) http.Handler {
-	cfg = cfg.shared()
-	acceptedBody := logoutBody
-	if cfg.Cookies != nil {
-		acceptedBody = emptyBody
-	}
-	endOwnSession := cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
-		err := a.EndSession(auth.WithDevice(r.Context(), cfg.device(r)), p.Subject(), p.SessionID())
-		if err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
-			cfg.refuse(w, r, err)
-			return
-		}
-		cfg.Cookies.clear(w)
-		writeEmpty(w, http.StatusNoContent)
-	}, http.MethodPost)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := cfg.readChecked(w, r, acceptedBody)
-		token, hasToken := in.values["refresh_token"]
-		if err == nil && !hasToken {
-			endOwnSession.ServeHTTP(w, r)
-			return
-		}
-		if err == nil {
-			err = a.Logout(auth.WithDevice(r.Context(), cfg.device(r)), token)
-		}
-		if err != nil {
-			cfg.refuse(w, r, err)
-			return
-		}
-		writeEmpty(w, http.StatusNoContent)
-	})
 }
 
 // PasswordChanger is what [ChangePassword] calls. [auth.Authenticator] implements it.
@@ -219,18 +175,19 @@ func ChangePassword(a PasswordChanger, guard Guard, cfg Config) http.Handler {
 		c := cfg.Cookies.usedBy(r)
 		in, err := cfg.readChecked(w, r, changePasswordBody)
 		var t auth.Tokens
+		r = r.WithContext(cfg.withDevice(r, in, c))
 		if err == nil {
-			ctx := cfg.withDevice(r, in, c)
-			t, err = a.ChangePassword(ctx, p.Subject(), in.values["current_password"], in.values["new_password"])
+			t, err = a.ChangePassword(r.Context(), p.Subject(), in.values["current_password"], in.values["new_password"])
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrongPassword
 		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, c, t)
+		}
 		if err != nil {
 			cfg.refuse(w, r, err)
-			return
 		}
-		cfg.writeTokens(w, r, c, t)
 	}, http.MethodPost)
 }
 
@@ -251,9 +208,9 @@ func DeleteAccount(a AccountDeleter, guard Guard, cfg Config) http.Handler {
 			err = nil
 		}
 		return nil, err
-	}, func(w http.ResponseWriter, _ any) {
+	}, func(w http.ResponseWriter, r *http.Request, _ any) {
 		cfg.Cookies.clear(w)
-		writeEmpty(w, http.StatusNoContent)
+		cfg.succeed(w, r, http.StatusNoContent, nil)
 	})
 }
 
@@ -261,14 +218,15 @@ func DeleteAccount(a AccountDeleter, guard Guard, cfg Config) http.Handler {
 // with the caller's device in ctx, and answers with the result of do.
 func (cfg Config) confirmed(
 	guard Guard, b body, do func(ctx context.Context, p *auth.Principal, in input) (result any, err error),
-	answer func(w http.ResponseWriter, result any),
+	answer func(w http.ResponseWriter, r *http.Request, result any),
 ) http.Handler {
 	cfg = cfg.shared()
 	return cfg.guarded(guard, func(w http.ResponseWriter, r *http.Request, p *auth.Principal) {
 		in, err := cfg.readChecked(w, r, b)
 		var result any
+		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies.usedBy(r)))
 		if err == nil {
-			result, err = do(cfg.withDevice(r, in, cfg.Cookies.usedBy(r)), p, in)
+			result, err = do(r.Context(), p, in)
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrongPassword
@@ -277,6 +235,6 @@ func (cfg Config) confirmed(
 			cfg.refuse(w, r, refuseEndedSession(w, refuseInvalidAddress(err)))
 			return
 		}
-		answer(w, result)
+		answer(w, r, result)
 	}, http.MethodPost)
 }

@@ -54,6 +54,8 @@ var refusals = [...]struct {
 	{auth.ErrNoCredentials, "", "", "credentials are required"},
 	{auth.ErrInvalidRequest, "", "", "the credentials are malformed, or the request has more than one"},
 	{auth.ErrInvalidToken, "invalid_token", "", "the access token is invalid or has expired"},
+	{auth.ErrInsufficientScope, "insufficient_scope", "", "the access token does not allow this"},
+	{auth.ErrInsufficientAuthentication, "insufficient_user_authentication", "", "a more recent or a stronger login is needed"},
 	{auth.ErrCrossOrigin, "cross_origin", "", "cross-origin requests are refused, because this endpoint uses cookies"},
 	{auth.ErrUserExists, "username_taken", "", "this username is taken"},
 	{auth.ErrInvalidUsername, "invalid_username", "",
@@ -67,6 +69,9 @@ var refusals = [...]struct {
 func explain(err error) *refusal {
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		return refused
+	}
+	if p, ok := errors.AsType[*Problem](err); ok && p.Status >= 400 && p.Status < 500 {
+		return &refusal{status: p.Status, code: p.Code, detail: p.Detail}
 	}
 	status := auth.HTTPStatus(err)
 	switch {
@@ -126,13 +131,24 @@ func (cfg Config) prepare(w http.ResponseWriter, r *http.Request, err error) *re
 	return e
 }
 
-// refuse answers with problem details (RFC 9457).
-func (cfg Config) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if answerMFARequired(w, err, problem.Type) {
-		return
+// refusal prepares a refusal, and returns its answer as problem details (RFC 9457). e is nil if it is that a
+// second factor is required.
+func (cfg Config) refusal(w http.ResponseWriter, r *http.Request, err error) (a Answer, e *refusal) {
+	if a, ok := mfaRequiredAnswer(err); ok {
+		a.mediaType = problem.Type
+		return a, nil
 	}
-	e := cfg.prepare(w, r, err)
-	problem.Write(w, e.status, e.code, e.detail)
+	e = cfg.prepare(w, r, err)
+	details := problem.Of(e.status, e.code, e.detail)
+	return Answer{
+		Status: e.status, Body: details, Err: err, Code: details.Code, Detail: e.detail, mediaType: problem.Type,
+	}, e
+}
+
+// refuse answers with a refusal.
+func (cfg Config) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	a, _ := cfg.refusal(w, r, err)
+	cfg.answer(w, r, a)
 }
 
 // refuseOAuth answers with the error body of RFC 6749 section 5.2.
@@ -140,14 +156,14 @@ func (cfg Config) refuseOAuth(w http.ResponseWriter, r *http.Request, err error)
 	if errors.Is(err, auth.ErrInvalidCredentials) {
 		err = &refusal{http.StatusBadRequest, "", "invalid_grant", "wrong username or password"}
 	}
-	if answerMFARequired(w, err, "application/json") {
-		return
+	a, e := cfg.refusal(w, r, err)
+	if a.mediaType = ""; e != nil {
+		a.Body = struct {
+			Error  string `json:"error"`
+			Detail string `json:"error_description,omitempty"`
+		}{e.oauthError(), e.detail}
 	}
-	e := cfg.prepare(w, r, err)
-	write(w, e.status, struct {
-		Error  string `json:"error"`
-		Detail string `json:"error_description,omitempty"`
-	}{e.oauthError(), e.detail})
+	cfg.answer(w, r, a)
 }
 
 // challengeInvalidToken sets the challenge for an access token that is no longer valid (RFC 6750
@@ -174,12 +190,6 @@ func write(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(body, '\n'))
 }
 
-// writeEmpty answers with a status and no body.
-func writeEmpty(w http.ResponseWriter, status int) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-}
-
 // serve returns a handler that answers GET with a document that never changes.
 func (cfg Config) serve(document any) http.Handler {
 	return cfg.public(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -189,6 +199,7 @@ func (cfg Config) serve(document any) http.Handler {
 
 // public returns a handler of GET for all clients.
 func (cfg Config) public(next http.Handler) http.Handler {
+	cfg = cfg.standard()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := cfg.screen(w, r, http.MethodGet, http.MethodHead); err != nil {
 			cfg.refuse(w, r, err)

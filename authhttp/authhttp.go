@@ -61,6 +61,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/internal/problem"
+	"github.com/seed-e36e2130/auth/session"
 )
 
 // Config configures an endpoint. Its zero value is the safe choice.
@@ -72,6 +73,34 @@ type Config struct {
 	// PasswordGrant lets [Token] accept the password grant, for clients of the host's own. OAuth
 	// 2.1 no longer has this grant.
 	PasswordGrant bool
+
+	// Unremembered, if not nil, lets users choose whether they stay logged in: the endpoints that log in
+	// take the member "remember", which is true or false, or a checkbox of a form. A login without it has
+	// these terms, such as an Idle of 12 hours, and cookies that end with the browser. A login with it has
+	// the lifetimes of [auth.Config]. nil: there is no such member, and every login has those.
+	Unremembered *session.Terms
+
+	// Members are other names for members of bodies, by the names that this package gives them, such as
+	// {"username": "email"} for clients that send "email". They hold for requests, for the account that
+	// Register and Me show, and for the document of OpenAPI. [Mount] reports names that do not fit.
+	//
+	// Extra are names of further members that bodies may have: strings, numbers, true or false. The host
+	// finds their values by [ExtraMember].
+	//
+	// Envelope is the name of a member that holds the object of a request, such as "user" in {"user":
+	// {"username": …}}. It is not for forms. "": the body is the object itself.
+	//
+	// None of these changes endpoints whose bodies a standard defines: Token, Revoke, Introspect.
+	Members  map[string]string
+	Extra    []string
+	Envelope string
+
+	// Respond, if not nil, may write the answer to a request in a form of the host's own: another JSON
+	// object, or a redirect of a form in a page with status 303. All headers are set by then: Set-Cookie,
+	// Cache-Control, Retry-After and challenges. It returns false, and has written nothing, where the
+	// endpoint is to write its own answer. It is not called by endpoints whose answers a standard defines.
+	// r has the context of the call.
+	Respond func(w http.ResponseWriter, r *http.Request, a Answer) (written bool)
 
 	// ClientIP returns the address of the client, or the zero Addr if it is unknown. Sessions,
 	// events and the throttle use it. nil: the address that the connection comes from. Behind
@@ -100,31 +129,39 @@ type Authenticator interface {
 }
 
 // Register returns the endpoint that creates an account. It takes the JSON object {"username": …,
-// "password": …} and answers 201 with the id and username of the account as they are stored. It
-// logs nobody in, and gives the account no address for package recovery; a Registrar of the host's
-// own can do that. The context of the call is the request's, with the client's device: values that a
-// handler before this one has put there reach [auth.UserStore].
+// "password": …}, or a form with these parameters that does not come from another origin, and answers
+// 201 with the id and username of the account as they are stored. It logs nobody in, and gives the
+// account no address for package recovery; a Registrar of the host's own, or recovery.Recovery, can do
+// that. The context of the call is the request's, with the client's device: values that a handler before
+// this one has put there reach [auth.UserStore].
 func Register(a Registrar, cfg Config) http.Handler {
 	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, registerBody)
+		if err == nil {
+			err = cfg.checkForm(r, in)
+		}
+		if err == nil {
+			err = in.need(registerBody.required...)
+		}
+		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies))
+		var user auth.User
+		if err == nil {
+			user, err = a.Register(r.Context(), in.values["username"], in.values["password"])
+		}
 		if err != nil {
 			cfg.refuse(w, r, err)
 			return
 		}
-		user, err := a.Register(cfg.withDevice(r, in, cfg.Cookies), in.values["username"], in.values["password"])
-		if err != nil {
-			cfg.refuse(w, r, err)
-			return
-		}
-		write(w, http.StatusCreated, account{user.ID, user.Username})
+		cfg.answerAccount(w, r, http.StatusCreated, user)
 	})
 }
 
-// account is the body that describes an account.
-type account struct {
-	ID       string `json:"id"`
-	Username string `json:"username"`
+// answerAccount answers with the description of an account.
+func (cfg Config) answerAccount(w http.ResponseWriter, r *http.Request, status int, user auth.User) {
+	user.PasswordHash = ""
+	body := map[string]string{"id": user.ID, cfg.names().of("username"): user.Username}
+	cfg.answer(w, r, Answer{Status: status, Body: body, User: user})
 }
 
 // Login returns the endpoint that gives tokens for a username and a password, and answers 200 with
@@ -132,7 +169,7 @@ type account struct {
 // OAuth 2.0 password grant (RFC 6749 section 4.3.2), also as the multipart/form-data that browsers
 // make of a FormData. In a form grant_type may be missing, and client_id and scope are ignored: the
 // host grants scopes with [auth.Config].Claims, and the answer names them. Either may hold the
-// device_token of an earlier answer, for the throttle.
+// device_token of an earlier answer, for the throttle, and remember: see [Config].Unremembered.
 //
 // An unknown user, a wrong password and a disabled account have the same answer: 401 to JSON, and
 // to a form the 400 invalid_grant of section 5.2. A refusal has problem details and the members
@@ -141,16 +178,22 @@ type account struct {
 func Login(a Authenticator, cfg Config) http.Handler {
 	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in, err := cfg.readChecked(w, r, loginBody)
+		in, err := cfg.readChecked(w, r, cfg.remembering(loginBody))
 		var t auth.Tokens
+		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies))
+		ctx := r.Context()
 		if err == nil {
-			t, err = passwordGrant(cfg.withDevice(r, in, cfg.Cookies), a, in)
+			ctx, err = cfg.withTerms(ctx, in)
+		}
+		if err == nil {
+			t, err = passwordGrant(ctx, a, in)
+		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, cfg.Cookies, t)
 		}
 		if err != nil {
 			cfg.refuseLogin(w, r, in.form, err)
-			return
 		}
-		cfg.writeTokens(w, r, cfg.Cookies, t)
 	})
 }
 
@@ -177,14 +220,13 @@ func (cfg Config) refuseLogin(w http.ResponseWriter, r *http.Request, form bool,
 		err = &refusal{http.StatusBadRequest, "invalid_credentials", "invalid_grant", "wrong username or password"}
 	}
 	w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
-	if answerMFARequired(w, err, mediaType) {
-		return
+	a, e := cfg.refusal(w, r, err)
+	if a.mediaType = mediaType; e != nil {
+		a.Body = struct {
+			problem.Details
+			Error       string `json:"error"`
+			Description string `json:"error_description,omitempty"`
+		}{problem.Of(e.status, e.code, e.detail), e.oauthError(), e.detail}
 	}
-	e := cfg.prepare(w, r, err)
-	w.Header().Set("Content-Type", mediaType)
-	write(w, e.status, struct {
-		problem.Details
-		Error       string `json:"error"`
-		Description string `json:"error_description,omitempty"`
-	}{problem.Of(e.status, e.code, e.detail), e.oauthError(), e.detail})
+	cfg.answer(w, r, a)
 }

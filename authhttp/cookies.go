@@ -1,6 +1,8 @@
 package authhttp
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -8,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"path"
 	"regexp"
@@ -22,18 +23,22 @@ import (
 	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
-// maxCookie is the greatest length of a cookie's name and value together. Browsers drop longer
-// cookies without an error.
-const maxCookie = 4096
-
 // deviceLife is how long a browser keeps a device token. It is as long as browsers keep any cookie.
 const deviceLife = 400 * 24 * time.Hour
 
 // CookieConfig configures [Cookies].
 type CookieConfig struct {
+	// Name stands in the name of each cookie, such as __Host-shop-access for "shop", so that several
+	// programs on one host, or on several ports of localhost, keep a session each. It has at most 32
+	// letters, digits, hyphens and underscores. "": names as in [Cookies].
+	Name string
+
 	// RefreshPath is the path that [Refresh] is mounted at, as browsers see it, such as
-	// "/auth/refresh". Browsers send the refresh token there and nowhere else. Required.
-	RefreshPath string
+	// "/auth/refresh". Required.
+	//
+	// LogoutPath is the path of [Logout]. "": the path beside RefreshPath that ends with "logout",
+	// such as "/auth/logout". Browsers send the refresh token to these two paths and nowhere else.
+	RefreshPath, LogoutPath string
 
 	// SameSite is the attribute of the access token's cookie. 0: Lax, so that a user who follows a
 	// link from another site is logged in; or Strict. The cookies of the refresh token and of the
@@ -51,18 +56,19 @@ type CookieConfig struct {
 }
 
 // Cookies keeps tokens in a browser where no script can read them: the access token in the cookie
-// __Host-access, the refresh token in __Secure-refresh and, if there is a throttle, the device
-// token in __Host-device; __Host-login identifies, for an hour, a browser that requested a login link. All are HttpOnly and Secure. If [Config].Cookies is set, the endpoints
+// __Host-access, the refresh token in __Secure-refresh, once for each of its two paths, and, if
+// there is a throttle, the device token in __Host-device; __Host-login identifies, for an hour, a browser
+// that requested a login link. All are HttpOnly and Secure. If [Config].Cookies is set, the endpoints
 // that log in give tokens as cookies and never in a body. Cookies is immutable and safe for
 // concurrent use.
 //
 // A sibling subdomain can set __Secure-refresh for the common parent domain, but no cookie whose
 // name begins with __Host-. The cookie __Host-refresh-id therefore holds a digest of the refresh
-// token, and [Refresh] ignores every refresh token that has another digest: nobody can log a browser
-// in, or switch it to another account, by planting a cookie. The next login removes planted cookies.
+// token, and every refresh token that has another digest is ignored: nobody can log a browser in, or
+// switch it to another account, by planting a cookie. The next login removes planted cookies.
 type Cookies struct {
 	access, refresh, refreshID, device, login string // names of the cookies
-	refreshPath                               string
+	refreshPath, logoutPath                   string
 	sameSite                                  http.SameSite // SameSite attribute of the access token's cookie
 	insecure                                  bool
 	origins                                   *http.CrossOriginProtection
@@ -72,14 +78,27 @@ type Cookies struct {
 func NewCookies(cfg CookieConfig) (*Cookies, error) {
 	faults := cfgerr.Faults{Prefix: "authhttp.CookieConfig."}
 	c := &Cookies{
-		access: "__Host-access", refresh: "__Secure-refresh", refreshID: "__Host-refresh-id", device: "__Host-device", login: "__Host-login",
-		refreshPath: cfg.RefreshPath, sameSite: cfg.SameSite, insecure: cfg.DangerouslyInsecureLocalhost,
+		refreshPath: cfg.RefreshPath, logoutPath: cmp.Or(cfg.LogoutPath, path.Join(path.Dir(cfg.RefreshPath), "logout")),
+		sameSite: cfg.SameSite, insecure: cfg.DangerouslyInsecureLocalhost,
 	}
-	if c.insecure {
-		c.access, c.refresh, c.refreshID, c.device, c.login = "access", "refresh", "refresh-id", "device", "login"
+	name := ""
+	if cfg.Name != "" {
+		name = cfg.Name + "-"
+	}
+	if !cookieName.MatchString(cfg.Name) {
+		faults.Add("Name", cfg.Name, "must be at most 32 letters, digits, hyphens and underscores")
+	}
+	c.access, c.refresh, c.refreshID, c.device = name+"access", name+"refresh", name+"refresh-id", name+"device"
+	c.login = name + "login"
+	if !c.insecure { // see RFC 6265bis section 4.1.3
+		c.access, c.refresh = "__Host-"+c.access, "__Secure-"+c.refresh
+		c.refreshID, c.device, c.login = "__Host-"+c.refreshID, "__Host-"+c.device, "__Host-"+c.login
 	}
 	if !isCookiePath(c.refreshPath) {
 		faults.Add("RefreshPath", c.refreshPath, "must be the path of Refresh, like /auth/refresh, in its shortest form")
+	}
+	if !isCookiePath(c.logoutPath) || c.logoutPath == c.refreshPath {
+		faults.Add("LogoutPath", c.logoutPath, "must be the path of Logout, like /auth/logout, in its shortest form")
 	}
 	switch c.sameSite {
 	case 0:
@@ -99,6 +118,9 @@ func NewCookies(cfg CookieConfig) (*Cookies, error) {
 	}
 	return c, nil
 }
+
+// cookieName matches a [CookieConfig].Name.
+var cookieName = regexp.MustCompile(`^[A-Za-z0-9_-]{0,32}$`)
 
 // isCookiePath reports whether p is an absolute path other than the root, in its shortest form,
 // that needs no escaping in a URL or in the Path attribute of a cookie.
@@ -181,65 +203,6 @@ func refreshID(token string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// sendsOnlyOwn reports whether r carries the browser's own refresh token, and no planted one.
-func (c *Cookies) sendsOnlyOwn(r *http.Request) bool {
-	n := 0
-	for range cookies.Values(r.Header, c.refresh) {
-		n++
-	}
-	_, err := c.refreshToken(r)
-	return n == 1 && err == nil
-}
-
-// maxParents is for how many domains planted cookies are expired: the host and its parents with the
-// fewest labels. A sibling shares one of these with the host. It bounds the length of an answer.
-const maxParents = 4
-
-// expirePlanted removes each refresh token that a subdomain of the host or of its parents can have
-// set: for each domain, and each path from which browsers send the cookie to [Refresh]. It must run
-// before the browser's own cookie is set, because some browsers take a cookie for the host and one
-// for the domain of the same name for one cookie.
-func (c *Cookies) expirePlanted(w http.ResponseWriter, r *http.Request) {
-	for _, domain := range cookieDomains(r.Host) {
-		for _, path := range cookiePaths(c.refreshPath) {
-			cookie := c.cookie(c.refresh, "", 0)
-			cookie.Domain, cookie.Path, cookie.MaxAge = domain, path, -1
-			http.SetCookie(w, cookie)
-		}
-	}
-}
-
-// domainName matches a name that a cookie may have as its Domain.
-var domainName = regexp.MustCompile(`^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+$`)
-
-// cookieDomains returns the domains of cookies that browsers send to host, at most maxParents. It
-// returns none for an address, and for a name without a dot.
-func cookieDomains(host string) (domains []string) {
-	name := strings.TrimSuffix(strings.ToLower((&url.URL{Host: host}).Hostname()), ".")
-	if _, err := netip.ParseAddr(name); err == nil || len(name) > 253 || !domainName.MatchString(name) {
-		return nil
-	}
-	for strings.Contains(name, ".") {
-		domains = append(domains, name)
-		_, name, _ = strings.Cut(name, ".")
-	}
-	return domains[max(0, len(domains)-maxParents):]
-}
-
-// cookiePaths returns the paths of cookies that browsers send to a path (RFC 6265 section 5.1.4).
-func cookiePaths(path string) (paths []string) {
-	for i := range path {
-		if path[i] != '/' {
-			continue
-		}
-		if i > 0 {
-			paths = append(paths, path[:i])
-		}
-		paths = append(paths, path[:i+1])
-	}
-	return append(paths, path)
-}
-
 // checkHost refuses a request that is not for localhost if the cookies are insecure. Every endpoint
 // calls it: otherwise a name of an attacker that resolves to this machine would reach those that
 // only read. A nil c refuses none.
@@ -272,20 +235,65 @@ func isLocalhost(host string) bool {
 	return origin.IsLoopback(name) || strings.HasSuffix(name, ".localhost")
 }
 
-// set sets the cookies of t in answer to r, each for the life of its token. With a refresh token it
+// sized returns a context for calls that issue an access token for its cookie: they refuse one that does
+// not fit before there is a session. A nil c adds nothing.
+func (c *Cookies) sized(ctx context.Context) context.Context {
+	if c == nil {
+		return ctx
+	}
+	return cookies.WithName(ctx, c.access)
+}
+
+// Set puts tokens into the cookies of the browser in answer to r, as the endpoints that log in do: each
+// for the life of its token, or until the browser closes if t is NonPersistent. It is for a login of the
+// host's own, such as the callback of another identity provider. It also removes refresh tokens that
+// subdomains may have planted, and sets Cache-Control. Call it before anything is written. It does not
+// look at where r comes from: a login must make sure that the browser's user asked for it, as OAuth does
+// by its state.
+//
+// It returns an error, and sets nothing, if a token does not fit into a cookie, or if the cookies are
+// insecure and r is not for localhost. End the session of t then, with [auth.Authenticator.Logout].
+func (c *Cookies) Set(w http.ResponseWriter, r *http.Request, t auth.Tokens) error {
+	err := c.checkHost(r)
+	if err == nil {
+		err = c.set(w, r, t)
+	}
+	if err == nil {
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	return err
+}
+
+// Clear removes the tokens of a session from the browser in answer to r, and refresh tokens beside them
+// that subdomains have planted. It ends no session, and keeps the device token: the browser still counts
+// as a known device. Call it before anything is written.
+func (c *Cookies) Clear(w http.ResponseWriter, r *http.Request) {
+	if c.sendsPlanted(r) {
+		c.expirePlanted(w, r)
+	}
+	c.clear(w)
+	w.Header().Set("Cache-Control", "no-store")
+}
+
+// set sets the cookies of t in answer to r, each for the life of its token, or until the browser closes if
+// t is not persistent. With a refresh token it
 // first removes those that others may have planted. It returns an error, and sets none, if a browser
 // would drop one.
 func (c *Cookies) set(w http.ResponseWriter, r *http.Request, t auth.Tokens) error {
-	list := []*http.Cookie{c.cookie(c.access, t.AccessToken, t.ExpiresIn)}
+	life, refreshLife := t.ExpiresIn, t.RefreshExpiresIn
+	if t.NonPersistent {
+		life, refreshLife = 0, 0
+	}
+	list := []*http.Cookie{c.cookie(c.access, t.AccessToken, life)}
 	if t.RefreshToken != "" {
-		list = append(list, c.cookie(c.refresh, t.RefreshToken, t.RefreshExpiresIn),
-			c.cookie(c.refreshID, refreshID(t.RefreshToken), t.RefreshExpiresIn))
+		list = append(list, c.cookie(c.refresh, t.RefreshToken, refreshLife), c.forLogout(t.RefreshToken, refreshLife),
+			c.cookie(c.refreshID, refreshID(t.RefreshToken), refreshLife))
 	}
 	if t.DeviceToken != "" {
 		list = append(list, c.cookie(c.device, string(t.DeviceToken), deviceLife))
 	}
 	for _, cookie := range list {
-		if err := cookie.Valid(); err != nil || len(cookie.Name)+len(cookie.Value) > maxCookie {
+		if err := cookie.Valid(); err != nil || len(cookie.Name)+len(cookie.Value) > cookies.MaxBytes {
 			return fmt.Errorf("authhttp: the token for cookie %s is too long, or has characters that a cookie may not have", cookie.Name)
 		}
 	}
@@ -304,8 +312,17 @@ func (c *Cookies) clear(w http.ResponseWriter) {
 	if c == nil {
 		return
 	}
-	for _, name := range []string{c.access, c.refresh, c.refreshID} {
-		cookie := c.cookie(name, "", 0)
+	c.expire(w, c.cookie(c.access, "", 0), c.cookie(c.refresh, "", 0), c.forLogout("", 0), c.cookie(c.refreshID, "", 0))
+}
+
+// clearButLogout is clear, but keeps what ends the session at [Logout], and is good for nothing else.
+func (c *Cookies) clearButLogout(w http.ResponseWriter) {
+	c.expire(w, c.cookie(c.access, "", 0), c.cookie(c.refresh, "", 0))
+}
+
+// expire removes cookies from the browser.
+func (c *Cookies) expire(w http.ResponseWriter, list ...*http.Cookie) {
+	for _, cookie := range list {
 		cookie.MaxAge = -1
 		http.SetCookie(w, cookie)
 	}
@@ -338,6 +355,13 @@ func (c *Cookies) setBrowser(w http.ResponseWriter, secret string) {
 	}
 }
 
+// forLogout returns the copy of the refresh token's cookie that browsers send to [Logout].
+func (c *Cookies) forLogout(token string, life time.Duration) *http.Cookie {
+	cookie := c.cookie(c.refresh, token, life)
+	cookie.Path = c.logoutPath
+	return cookie
+}
+
 // cookie returns a cookie for life, or until the browser closes if life is zero.
 func (c *Cookies) cookie(name, value string, life time.Duration) *http.Cookie {
 	cookie := &http.Cookie{
@@ -360,16 +384,17 @@ type tokenLifetimes struct {
 }
 
 // writeTokens answers with tokens: as cookies if c is not nil, else in the body of RFC 6749 section
-// 5.1.
-func (cfg Config) writeTokens(w http.ResponseWriter, r *http.Request, c *Cookies, t auth.Tokens) {
+// 5.1. It returns an error, and writes nothing, if they do not fit into cookies.
+func (cfg Config) writeTokens(w http.ResponseWriter, r *http.Request, c *Cookies, t auth.Tokens) error {
 	w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
-	if c == nil {
-		write(w, http.StatusOK, t)
-		return
+	a := Answer{Status: http.StatusOK, Body: t, Tokens: t}
+	if c != nil {
+		if err := c.set(w, r, t); err != nil {
+			return err
+		}
+		a.Tokens.AccessToken, a.Tokens.RefreshToken, a.Tokens.DeviceToken = "", "", ""
+		a.Body = tokenLifetimes{int64(t.ExpiresIn / time.Second), int64(t.RefreshExpiresIn / time.Second)}
 	}
-	if err := c.set(w, r, t); err != nil {
-		cfg.refuse(w, r, err)
-		return
-	}
-	write(w, http.StatusOK, tokenLifetimes{int64(t.ExpiresIn / time.Second), int64(t.RefreshExpiresIn / time.Second)})
+	cfg.answer(w, r, a)
+	return nil
 }

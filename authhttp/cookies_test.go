@@ -61,10 +61,10 @@ func TestCookieAttributes(t *testing.T) {
 		lines := header["Set-Cookie"]
 		for i, row := range []struct{ name, attributes string }{
 			{"__Host-access", "; HttpOnly; Secure; SameSite=Lax"}, {"__Secure-refresh", "; HttpOnly; Secure; SameSite=Strict"},
-			{"__Host-refresh-id", "; HttpOnly; Secure; SameSite=Strict"},
+			{"__Secure-refresh", "; HttpOnly; Secure; SameSite=Strict"}, {"__Host-refresh-id", "; HttpOnly; Secure; SameSite=Strict"},
 		} {
-			path := []string{"; Path=/", "; Path=/auth/refresh", "; Path=/"}[i]
-			if len(lines) != 3 || !strings.HasPrefix(lines[i], row.name+"=") || !strings.HasSuffix(lines[i], path+"; Max-Age="+age(row.name)+row.attributes) {
+			path := []string{"; Path=/", "; Path=/auth/refresh", "; Path=/auth/logout", "; Path=/"}[i]
+			if len(lines) != 4 || !strings.HasPrefix(lines[i], row.name+"=") || !strings.HasSuffix(lines[i], path+"; Max-Age="+age(row.name)+row.attributes) {
 				t.Errorf("%s: got cookies %v, want %s with %s", what, lines, row.name, row.attributes)
 			}
 		}
@@ -79,7 +79,7 @@ func TestCookieAttributes(t *testing.T) {
 
 	strict := newServer(t, cookies(t, authhttp.CookieConfig{SameSite: http.SameSiteStrictMode}))
 	in = strict.call(strict.Client(), "POST", "/auth/login", object("username", "ada", "password", password), nil)
-	if n := strings.Count(strings.Join(in.header["Set-Cookie"], "\n"), "SameSite=Strict"); n != 3 {
+	if n := strings.Count(strings.Join(in.header["Set-Cookie"], "\n"), "SameSite=Strict"); n != 4 {
 		t.Errorf("login: got cookies %v, want all SameSite=Strict", in.header["Set-Cookie"])
 	}
 }
@@ -106,7 +106,7 @@ func TestBrowser(t *testing.T) {
 	s.call(c, "POST", "/auth/refresh", "", page).want(t, "refresh without cookies", 401, "no_credentials")
 	login()
 	for path, want := range map[string][]string{
-		"/": {"__Host-access", "__Host-refresh-id"}, "/auth/logout": {"__Host-access", "__Host-refresh-id"},
+		"/": {"__Host-access", "__Host-refresh-id"}, "/auth/logout": {"__Host-access", "__Host-refresh-id", "__Secure-refresh"},
 		"/auth/refresh":   {"__Host-access", "__Host-refresh-id", "__Secure-refresh"},
 		"/auth/refreshed": {"__Host-access", "__Host-refresh-id"},
 	} {
@@ -125,7 +125,7 @@ func TestBrowser(t *testing.T) {
 	s.call(c, "POST", "/auth/refresh", object("refresh_token", after[0].Value), page).want(t, "refresh by a body", 400, "invalid_request")
 
 	changed := s.call(c, "POST", "/auth/password", object("current_password", password, "new_password", password), page).want(t, "change", 200, "")
-	if changed.Access != "" || len(changed.header["Set-Cookie"]) != 3 {
+	if changed.Access != "" || len(changed.header["Set-Cookie"]) != 4 {
 		t.Errorf("change: got %s with %v, want the tokens in cookies", changed.text, changed.header)
 	}
 	s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
@@ -133,7 +133,7 @@ func TestBrowser(t *testing.T) {
 	if got := names("/auth/refresh"); len(got) != 0 {
 		t.Errorf("after logout: got cookies %v, want none", got)
 	}
-	s.call(c, "POST", "/auth/logout", "", page).want(t, "another logout", 401, "no_credentials")
+	s.call(c, "POST", "/auth/logout", "", page).want(t, "another logout", 204, "")
 
 	// A refresh removes the cookies if another device has ended the session.
 	login()

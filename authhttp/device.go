@@ -139,8 +139,8 @@ func (cfg Config) shared() Config {
 	return cfg
 }
 
-// withDevice returns the context of r with the device that r comes from. Its device token is the
-// one in the cookie of c, or in the body if c is nil.
+// withDevice returns the context of r with the device that r comes from, and with the members that the
+// host adds. The device token is the one in the cookie of c, or in the body if c is nil.
 func (cfg Config) withDevice(r *http.Request, in input, c *Cookies) context.Context {
 	device := cfg.device(r)
 	device.Known = auth.DeviceToken(in.values["device_token"])
@@ -148,5 +148,9 @@ func (cfg Config) withDevice(r *http.Request, in input, c *Cookies) context.Cont
 		token, _ := auth.Cookie(c.device).Extract(r) // a malformed cookie counts as none
 		device.Known = auth.DeviceToken(token)
 	}
-	return auth.WithDevice(r.Context(), device)
+	ctx := auth.WithDevice(c.sized(r.Context()), device)
+	if in.extra != nil {
+		ctx = context.WithValue(ctx, extraKey{}, in.extra)
+	}
+	return ctx
 }

@@ -97,8 +97,8 @@ var table = []endpoint{
 			}
 			return Register(m.a, m.cfg.Config)
 		},
-		body:    registerBody, status: 201, schema: "Account",
-		refusals: codes{409: {"username_taken"}, 422: passwordCodes("invalid_username"), 429: {""}},
+		body: registerBody, status: 201, schema: "Account",
+		refusals: codes{403: {"cross_origin"}, 409: {"username_taken"}, 422: passwordCodes("invalid_username"), 429: {""}},
 	},
 	{
 		name: EndpointLogin, method: "POST", path: "/login", summary: "Log in",

@@ -72,7 +72,7 @@ func BeginFactor(a PasswordConfirmer, users Users, f Enroller, guard Guard, cfg 
 			err = alreadyEnrolled
 		}
 		return enrolment{secret, url}, err
-	}, writeResult)
+	}, cfg.writeResult)
 }
 
 // ConfirmFactor returns the endpoint that activates the second factor of [BeginFactor]. It takes
@@ -93,7 +93,7 @@ func ConfirmFactor(a PasswordConfirmer, f Enroller, guard Guard, cfg Config) htt
 			err = enrolmentNotBegun
 		}
 		return recoveryCodes{codes}, err
-	}, writeResult)
+	}, cfg.writeResult)
 }
 
 // RenewRecoveryCodes returns the endpoint that replaces all recovery codes. It takes the JSON
@@ -108,7 +108,7 @@ func RenewRecoveryCodes(a StepUpAuthenticator, f Enroller, guard Guard, cfg Conf
 		}
 		codes, err := f.RecoveryCodes(ctx, p.Subject())
 		return recoveryCodes{codes}, err
-	}, writeResult)
+	}, cfg.writeResult)
 }
 
 // RemoveFactor returns the endpoint that removes the caller's second factor. It takes and refuses
@@ -119,7 +119,7 @@ func RemoveFactor(a StepUpAuthenticator, f Enroller, guard Guard, cfg Config) ht
 			return nil, err
 		}
 		return nil, f.Disable(ctx, p.Subject())
-	}, func(w http.ResponseWriter, _ any) { writeEmpty(w, http.StatusNoContent) })
+	}, func(w http.ResponseWriter, r *http.Request, _ any) { cfg.succeed(w, r, http.StatusNoContent, nil) })
 }
 
 // proveBothFactors returns nil if the caller sent the right password and the right code. It calls
@@ -138,4 +138,6 @@ func proveBothFactors(ctx context.Context, a StepUpAuthenticator, p *auth.Princi
 }
 
 // writeResult answers 200 with the result of [Config.confirmed].
-func writeResult(w http.ResponseWriter, result any) { write(w, http.StatusOK, result) }
+func (cfg Config) writeResult(w http.ResponseWriter, r *http.Request, result any) {
+	cfg.succeed(w, r, http.StatusOK, result)
+}

@@ -61,6 +61,7 @@ func ExampleMount() {
 	// 200 OK
 	// __Host-access / true true
 	// __Secure-refresh /auth/refresh true true
+	// __Secure-refresh /auth/logout true true
 	// __Host-refresh-id / true true
 	// __Host-device / true true
 	// 200 true

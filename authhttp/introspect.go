@@ -90,6 +90,7 @@ type introspection struct {
 // active now is {"active":false} and nothing else: if it has expired or been revoked, is another
 // issuer's, is a refresh token, or is no token at all. If v cannot decide, the answer is 5xx.
 func Introspect(v auth.TokenVerifier, servers *ResourceServers, cfg Config) http.Handler {
+	cfg = cfg.standard()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, introspectBody)
 		if err == nil && !servers.authenticate(r) {

@@ -32,7 +32,7 @@ func RequestLoginLink(a LinkAuthenticator, cfg Config) http.Handler {
 			return
 		}
 		cfg.Cookies.setBrowser(w, browser)
-		write(w, http.StatusAccepted, loginChallenge{challenge})
+		cfg.succeed(w, r, http.StatusAccepted, loginChallenge{challenge})
 	})
 }
 
@@ -47,7 +47,7 @@ func RequestLoginLink(a LinkAuthenticator, cfg Config) http.Handler {
 func LoginByLink(a LinkAuthenticator, cfg Config) http.Handler {
 	otherBrowser := &refusal{http.StatusForbidden, "other_browser", "",
 		"the login was requested in another browser: open the link there, or enter the code of the same mail there"}
-	return cfg.loginWith(loginLinkBody, func(ctx context.Context, r *http.Request, in input) (auth.Tokens, error) {
+	return cfg.loginWith(cfg.remembering(loginLinkBody), func(ctx context.Context, r *http.Request, in input) (auth.Tokens, error) {
 		browser := in.values["challenge"]
 		if cfg.Cookies != nil {
 			browser = cfg.Cookies.browser(r) // one that is new has requested nothing
@@ -86,7 +86,7 @@ func RequestLoginCode(a CodeAuthenticator, cfg Config) http.Handler {
 			cfg.refuse(w, r, refuseInvalidAddress(err))
 			return
 		}
-		write(w, http.StatusAccepted, loginChallenge{challenge})
+		cfg.succeed(w, r, http.StatusAccepted, loginChallenge{challenge})
 	})
 }
 
@@ -97,7 +97,7 @@ func RequestLoginCode(a CodeAuthenticator, cfg Config) http.Handler {
 func LoginByCode(a CodeAuthenticator, cfg Config) http.Handler {
 	wrongCode := &refusal{http.StatusUnauthorized, "invalid_credentials", "",
 		"the code is wrong, or the login has expired: request another code"}
-	return cfg.loginWith(loginCodeBody, func(ctx context.Context, _ *http.Request, in input) (auth.Tokens, error) {
+	return cfg.loginWith(cfg.remembering(loginCodeBody), func(ctx context.Context, _ *http.Request, in input) (auth.Tokens, error) {
 		return a.LoginByCode(ctx, in.values["challenge"], in.values["code"])
 	}, wrongCode)
 }

@@ -249,8 +249,8 @@ func TestMailLoginsAreLogins(t *testing.T) {
 			evil := header{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"}
 			s.call(c, "POST", row.path, body, evil).want(t, "another origin", 403, "cross_origin")
 			in := s.call(c, "POST", row.path, body, header{"Sec-Fetch-Site": "same-origin", "Origin": s.URL}).want(t, "login", 200, "")
-			if in.Access+in.Refresh != "" || len(in.header["Set-Cookie"]) != 4 || !strings.Contains(in.header["Set-Cookie"][3], "__Host-device=") {
-				t.Errorf("with cookies: got %s with %v, want four cookies and no tokens in the body", in.text, in.header["Set-Cookie"])
+			if in.Access+in.Refresh != "" || len(in.header["Set-Cookie"]) != 5 || !strings.Contains(in.header["Set-Cookie"][4], "__Host-device=") {
+				t.Errorf("with cookies: got %s with %v, want five cookies and no tokens in the body", in.text, in.header["Set-Cookie"])
 			}
 			s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
 
@@ -371,7 +371,7 @@ func TestDeleteAccount(t *testing.T) {
 	s.call(c, "POST", "/auth/account/delete", validBody, header{"Sec-Fetch-Site": "cross-site"}).want(t, "another origin", 403, "cross_origin")
 	s.call(c, "POST", "/auth/account/delete", object("current_password", "wrong horse"), nil).want(t, "a wrong password", 403, "invalid_credentials")
 	deleted := s.call(c, "POST", "/auth/account/delete", validBody, nil).want(t, "the password", 204, "")
-	if set := strings.Join(deleted.header["Set-Cookie"], "\n"); strings.Count(set, "Max-Age=0") != 3 || !strings.Contains(set, "__Host-refresh-id=;") || !strings.Contains(set, "__Host-access=;") || !strings.Contains(set, "__Secure-refresh=;") {
+	if set := strings.Join(deleted.header["Set-Cookie"], "\n"); strings.Count(set, "Max-Age=0") != 4 || !strings.Contains(set, "__Host-refresh-id=;") || !strings.Contains(set, "__Host-access=;") || !strings.Contains(set, "__Secure-refresh=;") {
 		t.Errorf("a deletion with cookies: got cookies %s, want both tokens removed", set)
 	}
 	s.call(c, "GET", "/auth/me", "", nil).want(t, "me, deleted", 401, "no_credentials")

@@ -37,17 +37,23 @@ func (cfg Config) loginWith(
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.readChecked(w, r, b)
 		var t auth.Tokens
+		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies))
+		ctx := r.Context()
 		if err == nil {
-			t, err = login(cfg.withDevice(r, in, cfg.Cookies), r, in)
+			ctx, err = cfg.withTerms(ctx, in)
+		}
+		if err == nil {
+			t, err = login(ctx, r, in)
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrong
 		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, cfg.Cookies, t)
+		}
 		if err != nil {
 			cfg.refuse(w, r, err)
-			return
 		}
-		cfg.writeTokens(w, r, cfg.Cookies, t)
 	})
 }
 
@@ -61,20 +67,18 @@ type mfaRequired struct {
 	ExpiresIn   int64  `json:"expires_in"`
 }
 
-// answerMFARequired answers with that media type if err is an [*auth.MFARequiredError], and reports
-// whether it is.
-func answerMFARequired(w http.ResponseWriter, err error, mediaType string) bool {
+// mfaRequiredAnswer returns the answer to a login that still needs its second factor, and whether err is an
+// [*auth.MFARequiredError].
+func mfaRequiredAnswer(err error) (Answer, bool) {
 	required, ok := errors.AsType[*auth.MFARequiredError](err)
 	if !ok {
-		return false
+		return Answer{}, false
 	}
 	const code, detail = "mfa_required", "a second factor is required"
-	w.Header().Set("Content-Type", mediaType)
-	write(w, http.StatusForbidden, mfaRequired{
+	return Answer{Status: http.StatusForbidden, Err: err, Code: code, Detail: detail, Body: mfaRequired{
 		Details: problem.Of(http.StatusForbidden, code, detail), Error: code, Description: detail,
 		Token: required.Token, ExpiresIn: int64(required.ExpiresIn / time.Second),
-	})
-	return true
+	}}, true
 }
 
 // StepUpAuthenticator is what [StepUp] calls. [auth.Authenticator] implements it.
@@ -98,17 +102,19 @@ func StepUp(a StepUpAuthenticator, guard Guard, cfg Config) http.Handler {
 		c := cfg.Cookies.usedBy(r)
 		in, err := cfg.readChecked(w, r, stepUpBody)
 		var t auth.Tokens
+		r = r.WithContext(cfg.withDevice(r, in, c))
 		if err == nil {
-			t, err = a.StepUp(cfg.withDevice(r, in, c), p, in.values["password"], in.values["code"])
+			t, err = a.StepUp(r.Context(), p, in.values["password"], in.values["code"])
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {
 			err = wrongCredentials
 		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, c, t)
+		}
 		if err != nil {
 			cfg.refuse(w, r, refuseEndedSession(w, err))
-			return
 		}
-		cfg.writeTokens(w, r, c, t)
 	}, http.MethodPost)
 }
 

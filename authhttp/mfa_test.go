@@ -129,8 +129,8 @@ func TestMFACookies(t *testing.T) {
 	login := s.call(c, "POST", "/auth/login/mfa", bothFactors, nil).want(t, "mfa", 200, "")
 	s.call(c, "POST", "/auth/step-up", object("code", "2"), evil).want(t, "another origin", 403, "cross_origin")
 	steppedUp := s.call(c, "POST", "/auth/step-up", object("code", "2"), nil).want(t, "step up", 200, "")
-	if len(login.header["Set-Cookie"]) != 3 || len(steppedUp.header["Set-Cookie"]) != 1 || login.Access+steppedUp.Access != "" {
-		t.Errorf("got cookies %v and %v, want three and one", login.header["Set-Cookie"], steppedUp.header["Set-Cookie"])
+	if len(login.header["Set-Cookie"]) != 4 || len(steppedUp.header["Set-Cookie"]) != 1 || login.Access+steppedUp.Access != "" {
+		t.Errorf("got cookies %v and %v, want four and one", login.header["Set-Cookie"], steppedUp.header["Set-Cookie"])
 	}
 	s.call(c, "GET", "/auth/me", "", nil).want(t, "me", 200, "")
 	s.call(c, "POST", "/auth/refresh", "", nil).want(t, "refresh", 200, "")

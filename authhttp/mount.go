@@ -208,10 +208,14 @@ func (m *mount) check(faults *cfgerr.Faults) {
 		if refresh := m.prefix + "/refresh"; !strings.HasSuffix(c.refreshPath, refresh) {
 			faults.Add("CookieConfig.RefreshPath", c.refreshPath, "must end with "+refresh+", where Refresh is mounted")
 		}
+		if logout := m.prefix + "/logout"; m.mounts(EndpointLogout) && !strings.HasSuffix(c.logoutPath, logout) {
+			faults.Add("CookieConfig.LogoutPath", c.logoutPath, "must end with "+logout+", where Logout is mounted")
+		}
 		if slices.ContainsFunc(m.mounted, endpoint.guarded) && !c.readBy(m.guard) {
 			faults.Add("Mount.guard", "", "must read the cookies: put Cookies.Extractor() into MiddlewareConfig.Extractors")
 		}
 	}
+	m.cfg.checkNames(faults)
 	metadata := m.mounts(EndpointMetadata)
 	if metadata && !isServiceURL(m.cfg.Issuer) {
 		faults.Add("MountConfig.Issuer", m.cfg.Issuer, serviceURLFault)

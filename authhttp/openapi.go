@@ -38,7 +38,11 @@ func (m *mount) openAPI() node {
 				"A URL with credentials in its query is answered 400.",
 		},
 		"paths":      paths,
-		"components": node{"schemas": schemas(), "securitySchemes": schemes},
+		"components": node{"schemas": schemas(m.cfg.names()), "securitySchemes": schemes},
+	}
+	if m.cfg.Respond != nil {
+		info := document["info"].(node)
+		info["description"] = info["description"].(string) + " Replies may have other bodies than those that are listed."
 	}
 	if m.cfg.BaseURL != "" {
 		document["servers"] = []any{node{"url": m.baseURL()}}
@@ -94,9 +98,13 @@ func (c credential) security(schemes node) []any {
 		add("loginCookie")
 	case accessToken, accessOrRefreshToken:
 		add("bearer", "password", "accessCookie")
-		if c == accessOrRefreshToken && schemes["accessCookie"] == nil {
-			requirements = append(requirements, node{}) // none, with a refresh token in the body
+		if c != accessOrRefreshToken {
+			break
 		}
+		if schemes["refreshCookie"] != nil {
+			requirements = append(requirements, node{"refreshCookie": []string{}, "refreshIDCookie": []string{}})
+		}
+		requirements = append(requirements, node{}) // none, with a refresh token in the body, or in a browser that is logged out
 	}
 	return requirements
 }
@@ -122,9 +130,17 @@ func (m *mount) operation(e endpoint, schemes node) node {
 // acceptedBody returns the body that the handler accepts with that configuration.
 func (e endpoint) acceptedBody(cfg Config) body {
 	b := e.body
+	if !e.isOAuth() {
+		b.names = cfg.names()
+	}
 	switch {
-	case e.cookies && cfg.Cookies != nil && b.requires("refresh_token"):
-		return emptyBody // the refresh token, or the access token, is in a cookie
+	case e.name == EndpointRefresh && cfg.Cookies != nil:
+		b.required = nil // the refresh token is in a cookie
+		b.mayBeAbsent = true
+	case e.name == EndpointLogout && cfg.Cookies != nil:
+		b.required = nil
+	case e.name == EndpointLogin, e.path == "/login/link", e.path == "/login/code":
+		return cfg.remembering(b)
 	case e.name == EndpointToken && cfg.PasswordGrant:
 		b.optional = slices.Concat(b.optional, passwordGrantFields)
 	}
@@ -140,6 +156,11 @@ func (b body) requestBody() node {
 	if b.json {
 		schema := b.schema(0)
 		schema["additionalProperties"] = false
+		if b.envelope != "" {
+			schema = node{
+				"type": "object", "properties": node{b.envelope: schema}, "required": []string{b.envelope}, "additionalProperties": false,
+			}
+		}
 		content["application/json"] = node{"schema": schema}
 	}
 	if b.form {
@@ -151,20 +172,26 @@ func (b body) requestBody() node {
 	return node{"content": content, "required": !b.mayBeAbsent}
 }
 
-// schema returns the schema of an object with the members of b, whose required members have at
-// least minLength characters: an empty parameter of a form counts as absent.
+// schema returns the schema of an object with the members of b. For a form minLength is 1: its members are
+// text, and a required one is not empty, because an empty parameter counts as absent.
 func (b body) schema(minLength int) node {
 	properties := node{}
 	for _, name := range b.members() {
 		member := node{"type": "string"}
-		if minLength > 0 && b.requires(name) {
+		switch {
+		case minLength > 0 && b.requires(name):
 			member["minLength"] = minLength
+		case minLength == 0 && slices.Contains(b.flags, name):
+			member["type"] = "boolean"
 		}
-		properties[name] = member
+		properties[b.of(name)] = member
+	}
+	for _, name := range b.extra {
+		properties[name] = node{"type": []string{"string", "number", "boolean"}}
 	}
 	schema := node{"type": "object", "properties": properties}
 	if len(b.required) > 0 {
-		schema["required"] = b.required
+		schema["required"] = b.ofAll(b.required)
 	}
 	return schema
 }
@@ -251,7 +278,7 @@ func (e endpoint) refusalMediaTypes() []string {
 	switch {
 	case e.isOAuth():
 		return []string{"application/json"}
-	case e.body.form: // Login
+	case e.name == EndpointLogin:
 		return []string{problem.Type, "application/json"}
 	}
 	return []string{problem.Type}
@@ -263,7 +290,7 @@ func (e endpoint) refusalSchema(status int, list []string) any {
 	switch {
 	case e.isOAuth():
 		name, member = "OAuthError", "error"
-	case e.body.form && status < 500: // Login
+	case e.name == EndpointLogin:
 		name = "LoginProblem"
 	}
 	var alternatives []any

@@ -12,8 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/session"
 )
 
 // Requests that are generated from the document, and requests that it does not allow, are never
@@ -27,7 +29,7 @@ func TestOpenAPIRequests(t *testing.T) {
 		"/auth/mfa/confirm", "/auth/mfa/recovery-codes", "/auth/mfa/remove",
 	}
 	for name, cfg := range map[string]authhttp.Config{
-		"bearer": {PasswordGrant: true}, "cookies": cookies(t, authhttp.CookieConfig{}),
+		"bearer": {PasswordGrant: true, Unremembered: &session.Terms{Idle: time.Hour}}, "cookies": cookies(t, authhttp.CookieConfig{}),
 		"localhost": cookies(t, authhttp.CookieConfig{DangerouslyInsecureLocalhost: true}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,6 +103,9 @@ func (g *generator) try(method, path string, op node) int {
 	if content, ok := member(op, "requestBody", "content").(node); ok {
 		kind = g.pick(slices.Sorted(maps.Keys(content))...)
 		body, broken = g.body(member(content, kind, "schema").(node), kind, in.AccessToken, in.RefreshToken)
+		if body == "" && member(op, "requestBody", "required") != true {
+			kind, broken = "", false // a form without parameters is no body
+		}
 		if kind == "multipart/form-data" {
 			kind = asData
 		}
@@ -172,6 +177,10 @@ func (g *generator) body(schema node, kind, access, refresh string) (text string
 				value = g.text(name, access, refresh)
 			}
 			members[name] = value
+			if name == "remember" {
+				value = g.pick("on", "true", "off")
+				members[name] = value == "true"
+			}
 			form.Set(name, value)
 		}
 	}

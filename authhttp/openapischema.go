@@ -5,8 +5,8 @@ import "strings"
 // ref returns a reference to one of schemas.
 func ref(name string) node { return node{"$ref": "#/components/schemas/" + name} }
 
-// schemas returns the schemas of the answers, by name.
-func schemas() node {
+// schemas returns the schemas of the answers, by name. n says what the members of an account are called.
+func schemas(n names) node {
 	details := []string{"title string", "status integer", "code string", "detail? string"}
 	return node{
 		"Problem":      object(details...),
@@ -21,7 +21,7 @@ func schemas() node {
 		"KnownDevice":    object("device_token? string"),
 		"Enrolment":      object("secret string", "otpauth_url string"),
 		"RecoveryCodes":  object("recovery_codes []string"),
-		"Account":        object("id string", "username string"),
+		"Account":        object("id string", n.of("username")+" string"),
 		"Session": object("id string", "current boolean", "created_at date-time", "last_used_at date-time",
 			"expires_at date-time", "user_agent? string", "ip? string"),
 		"Sessions": object("sessions []Session"),

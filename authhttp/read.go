@@ -22,7 +22,10 @@ type body struct {
 	json, form, multipart bool     // media types that are accepted
 	required              []string // members that must be there; read checks those of a JSON object alone
 	optional              []string // members that may be absent; a JSON object may have no others
+	flags                 []string // members that may be absent, and are true or false
 	mayBeAbsent           bool     // a request without a body is accepted
+
+	names // what clients call the members
 }
 
 // deviceToken is the optional member of bodies that log in or have a current password: the device
@@ -34,7 +37,7 @@ var (
 	emptyBody   = body{json: true, mayBeAbsent: true}
 	addressBody = body{json: true, required: []string{"address"}}
 
-	registerBody = body{json: true, required: []string{"username", "password"}}
+	registerBody = body{json: true, form: true, multipart: true, required: []string{"username", "password"}}
 	loginBody    = body{
 		json: true, form: true, multipart: true, required: []string{"username", "password"}, optional: deviceToken,
 	}
@@ -44,7 +47,9 @@ var (
 	stepUpBody    = body{json: true, optional: []string{"password", "code", "device_token"}}
 
 	refreshBody = body{json: true, required: []string{"refresh_token"}}
-	logoutBody  = body{json: true, required: []string{"refresh_token"}, mayBeAbsent: true}
+	logoutBody  = body{json: true, form: true, multipart: true, required: []string{"refresh_token"}, mayBeAbsent: true}
+
+	cookieLogoutBody = body{json: true, form: true, multipart: true, mayBeAbsent: true} // logoutBody with cookies
 
 	tokenBody = body{
 		form: true, required: []string{"grant_type"}, optional: []string{"refresh_token", "client_id", "scope"},
@@ -70,20 +75,22 @@ var passwordGrantFields = []string{"username", "password", "device_token"}
 func (b body) requires(name string) bool { return slices.Contains(b.required, name) }
 
 // members returns the names of all members.
-func (b body) members() []string { return slices.Concat(b.required, b.optional) }
+func (b body) members() []string { return slices.Concat(b.required, b.optional, b.flags) }
 
 // input holds the members of a body by name. A form has no empty ones: an empty parameter counts as
 // absent (RFC 6749 section 3.2).
 type input struct {
 	values map[string]string
-	form   bool // the body was a form, so the answer must be that of RFC 6749
+	extra  map[string]string // members that the host adds
+	form   bool              // the body was a form
+	names  names
 }
 
 // need returns an error if one of names is missing.
 func (in input) need(names ...string) error {
 	for _, name := range names {
 		if _, ok := in.values[name]; !ok {
-			return malformed(areRequired(names))
+			return malformed(areRequired(in.names.ofAll(names)))
 		}
 	}
 	return nil
@@ -103,7 +110,7 @@ func (cfg Config) screen(w http.ResponseWriter, r *http.Request, allowed ...stri
 	if err := cfg.Cookies.checkHost(r); err != nil {
 		return err
 	}
-	if hasCredentials(r.URL.RawQuery) {
+	if cfg.hasCredentials(r.URL.RawQuery) {
 		return malformed("send credentials in a header or in the body, not in the URL: logs and browser histories keep URLs")
 	}
 	if !slices.Contains(allowed, r.Method) {
@@ -128,6 +135,7 @@ func (cfg Config) read(w http.ResponseWriter, r *http.Request, b body) (input, e
 	if b.mayBeAbsent && r.ContentLength == 0 {
 		return input{}, nil
 	}
+	b.names = cfg.names()
 	decode := b.decoder(r.Header)
 	if decode == nil {
 		return input{}, &refusal{status: http.StatusUnsupportedMediaType, detail: "send a body of type " + b.mediaTypes()}
@@ -147,9 +155,9 @@ func (b body) decoder(h http.Header) func(text string) (input, error) {
 	case b.json && mediaType == "application/json":
 		return b.decodeJSON
 	case b.form && mediaType == "application/x-www-form-urlencoded":
-		return decodeForm
+		return b.decodeForm
 	case b.multipart && mediaType == "multipart/form-data":
-		return func(text string) (input, error) { return decodeMultipart(text, boundary) }
+		return func(text string) (input, error) { return b.decodeMultipart(text, boundary) }
 	}
 	return nil
 }
@@ -181,13 +189,18 @@ func readText(w http.ResponseWriter, r *http.Request) (string, error) {
 	return string(text), nil
 }
 
+// credentials are the parameters that no URL may have, in small letters.
+var credentials = []string{
+	"username", "password", "current_password", "new_password", "client_secret", "client_assertion",
+	"token", "access_token", "refresh_token", "id_token", "device_token", "mfa_token", "challenge", "code",
+}
+
 // hasCredentials reports whether a query holds credentials, or cannot be parsed.
-func hasCredentials(query string) bool {
+func (cfg Config) hasCredentials(query string) bool {
 	values, err := url.ParseQuery(query)
 	for name := range values {
-		switch strings.ToLower(name) {
-		case "username", "password", "current_password", "new_password", "client_secret", "client_assertion",
-			"token", "access_token", "refresh_token", "id_token", "device_token", "mfa_token", "challenge", "code":
+		isName := func(credential string) bool { return strings.EqualFold(name, cfg.names().of(credential)) }
+		if slices.Contains(credentials, strings.ToLower(name)) || slices.ContainsFunc(credentials, isName) {
 			return true
 		}
 	}
@@ -207,49 +220,60 @@ func contentType(h http.Header) (mediaType, boundary string) {
 	return mediaType, params["boundary"]
 }
 
-// decodeJSON decodes one object with the members of b, which must be strings.
+// decodeJSON decodes one object with the members of b, which must be strings, and those that the host
+// adds.
 func (b body) decodeJSON(text string) (input, error) {
-	in := input{values: make(map[string]string, len(b.required))}
+	in := input{values: make(map[string]string, len(b.required)), names: b.names}
 	members := b.members()
-	err := strictjson.Object(text, func(name, value string) error {
+	text, err := b.open(text)
+	if err != nil {
+		return input{}, decoded(err)
+	}
+	err = strictjson.Object(text, func(name, value string) (err error) {
+		member := b.memberOf(name, members)
 		switch text, isText := strictjson.Text(value); {
-		case len(members) == 0:
+		case member != "" && slices.Contains(b.flags, member) && (value == "true" || value == "false"):
+			in.values[member] = value
+		case member == "" && slices.Contains(b.extra, name):
+			text, err = extraValue(name, value)
+			in.addExtra(name, text)
+		case len(members)+len(b.extra) == 0:
 			return malformed("the object must be empty")
-		case !slices.Contains(members, name):
-			return malformed("the object has a member other than " + strings.Join(members, ", "))
+		case member == "":
+			return malformed("the object has a member other than " + strings.Join(slices.Concat(b.ofAll(members), b.extra), ", "))
 		case !isText:
 			return malformed("the members of the object must be strings")
 		default:
-			in.values[name] = text
-			return nil
+			in.values[member] = text
 		}
+		return err
 	})
-	switch refused, ok := errors.AsType[*refusal](err); {
-	case ok:
-		return input{}, refused
-	case errors.Is(err, strictjson.ErrEncoding):
-		return input{}, malformed("the body is not valid UTF-8")
-	case errors.Is(err, strictjson.ErrDuplicate):
-		return input{}, malformed("the object has a duplicate member")
-	case err != nil:
-		return input{}, malformed("the body must be one JSON object")
+	if err != nil {
+		return input{}, decoded(err)
 	}
 	return in, in.need(b.required...)
 }
 
+func (in *input) addExtra(name, value string) {
+	if in.extra == nil {
+		in.extra = map[string]string{}
+	}
+	in.extra[name] = value
+}
+
 // decodeForm decodes a form by RFC 6749 section 3.2: an empty parameter counts as absent, an
 // unknown one is ignored, and a duplicate one is malformed.
-func decodeForm(text string) (input, error) {
+func (b body) decodeForm(text string) (input, error) {
 	values, err := url.ParseQuery(text)
 	if err != nil {
 		return input{form: true}, malformed("the body is not a valid form")
 	}
-	return formInput(values)
+	return b.formInput(values)
 }
 
 // decodeMultipart decodes the form that browsers make of a FormData (RFC 7578), by the same rules
 // as decodeForm.
-func decodeMultipart(text, boundary string) (input, error) {
+func (b body) decodeMultipart(text, boundary string) (input, error) {
 	form, err := multipart.NewReader(strings.NewReader(text), boundary).ReadForm(maxBody)
 	if err != nil {
 		return input{form: true}, malformed("the body is not a valid form")
@@ -258,12 +282,13 @@ func decodeMultipart(text, boundary string) (input, error) {
 	if len(form.File) > 0 {
 		return input{form: true}, malformed("the form has a file")
 	}
-	return formInput(form.Value)
+	return b.formInput(form.Value)
 }
 
 // formInput returns the parameters of a form that are not empty.
-func formInput(parameters url.Values) (input, error) {
-	in := input{form: true, values: make(map[string]string, len(parameters))}
+func (b body) formInput(parameters url.Values) (input, error) {
+	in := input{form: true, values: make(map[string]string, len(parameters)), names: b.names}
+	members := b.members()
 	for name, values := range parameters {
 		if len(values) > 1 {
 			return in, malformed("the form has a duplicate parameter")
@@ -271,7 +296,14 @@ func formInput(parameters url.Values) (input, error) {
 		if !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
 			return in, malformed("the form is not valid UTF-8")
 		}
-		if values[0] != "" {
+		member := b.memberOf(name, members)
+		switch {
+		case values[0] == "":
+		case member != "":
+			in.values[member] = values[0]
+		case slices.Contains(b.extra, name):
+			in.addExtra(name, values[0])
+		case !slices.Contains(members, name): // otherwise clients call that member by another name
 			in.values[name] = values[0]
 		}
 	}

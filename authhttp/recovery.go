@@ -36,12 +36,12 @@ type knownDevice struct {
 func ResetPassword(a PasswordResetter, cfg Config) http.Handler {
 	return cfg.acceptWith(resetPasswordBody, func(ctx context.Context, in input) (auth.DeviceToken, error) {
 		return a.Reset(ctx, in.values["token"], in.values["new_password"])
-	}, func(w http.ResponseWriter, known auth.DeviceToken) {
+	}, func(w http.ResponseWriter, r *http.Request, known auth.DeviceToken) {
 		if c := cfg.Cookies; c != nil && known != "" {
 			http.SetCookie(w, c.cookie(c.device, string(known), deviceLife))
 			known = ""
 		}
-		write(w, http.StatusOK, knownDevice{string(known)})
+		cfg.succeed(w, r, http.StatusOK, knownDevice{string(known)})
 	})
 }
 
@@ -90,7 +90,7 @@ type AddressChanger interface {
 func RequestAddressChange(a AddressChanger, guard Guard, cfg Config) http.Handler {
 	return cfg.confirmed(guard, changeAddressBody, func(ctx context.Context, p *auth.Principal, in input) (any, error) {
 		return nil, a.RequestAddressChange(ctx, p.Subject(), in.values["current_password"], in.values["address"])
-	}, func(w http.ResponseWriter, _ any) { writeEmpty(w, http.StatusAccepted) })
+	}, func(w http.ResponseWriter, r *http.Request, _ any) { cfg.succeed(w, r, http.StatusAccepted, nil) })
 }
 
 // ChangeAddress returns the endpoint that changes an address. It takes the JSON object {"token": …,
@@ -121,20 +121,21 @@ var (
 func (cfg Config) accept(b body, status int, do func(ctx context.Context, in input) error) http.Handler {
 	return cfg.acceptWith(b, func(ctx context.Context, in input) (auth.DeviceToken, error) {
 		return "", do(ctx, in)
-	}, func(w http.ResponseWriter, _ auth.DeviceToken) { writeEmpty(w, status) })
+	}, func(w http.ResponseWriter, r *http.Request, _ auth.DeviceToken) { cfg.succeed(w, r, status, nil) })
 }
 
 // acceptWith is accept for a do whose result is answered by succeed.
 func (cfg Config) acceptWith(
 	b body, do func(ctx context.Context, in input) (auth.DeviceToken, error),
-	succeed func(w http.ResponseWriter, known auth.DeviceToken),
+	succeed func(w http.ResponseWriter, r *http.Request, known auth.DeviceToken),
 ) http.Handler {
 	cfg = cfg.shared()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, b)
 		var known auth.DeviceToken
+		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies))
 		if err == nil {
-			known, err = do(cfg.withDevice(r, in, cfg.Cookies), in)
+			known, err = do(r.Context(), in)
 		}
 		switch {
 		case errors.Is(err, auth.ErrInvalidCredentials):
@@ -148,7 +149,7 @@ func (cfg Config) acceptWith(
 			cfg.refuse(w, r, refuseInvalidAddress(err))
 			return
 		}
-		succeed(w, known)
+		succeed(w, r, known)
 	})
 }
 

@@ -25,19 +25,20 @@ type Granter interface {
 // 4.3.2). It ignores scope, as [Login] does. Tokens are always in the body, whatever
 // [Config].Cookies says.
 func Token(a Granter, cfg Config) http.Handler {
-	cfg = cfg.shared()
+	cfg = cfg.shared().standard()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, tokenBody)
 		var t auth.Tokens
 		if err == nil {
 			t, err = grant(cfg.withDevice(r, in, nil), a, in, cfg.PasswordGrant)
 		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, nil, t)
+		}
 		if err != nil {
 			w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
 			cfg.refuseOAuth(w, r, err)
-			return
 		}
-		cfg.writeTokens(w, r, nil, t)
 	})
 }
 
@@ -71,16 +72,17 @@ func Refresh(a Refresher, cfg Config) http.Handler {
 		token, err := cfg.refreshToken(w, r)
 		var t auth.Tokens
 		if err == nil {
-			t, err = a.Refresh(auth.WithDevice(r.Context(), cfg.device(r)), token)
+			t, err = a.Refresh(auth.WithDevice(cfg.Cookies.sized(r.Context()), cfg.device(r)), token)
+		}
+		if err == nil {
+			err = cfg.writeTokens(w, r, cfg.Cookies, t)
 		}
 		if err != nil {
 			if errors.Is(err, auth.ErrInvalidGrant) {
 				cfg.Cookies.clear(w)
 			}
 			cfg.refuse(w, r, err)
-			return
 		}
-		cfg.writeTokens(w, r, cfg.Cookies, t)
 	})
 }
 
@@ -109,7 +111,7 @@ type Revoker interface {
 // well (section 2.2). An access token that belongs to no session is answered 400
 // unsupported_token_type, because it remains valid until it expires.
 func Revoke(a Revoker, cfg Config) http.Handler {
-	cfg = cfg.shared()
+	cfg = cfg.shared().standard()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.read(w, r, revokeBody)
 		if err == nil {
@@ -122,7 +124,7 @@ func Revoke(a Revoker, cfg Config) http.Handler {
 			cfg.refuseOAuth(w, r, err)
 			return
 		}
-		writeEmpty(w, http.StatusOK)
+		cfg.succeed(w, r, http.StatusOK, nil)
 	})
 }
 

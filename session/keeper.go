@@ -34,6 +34,9 @@ const revocationMargin = 10 * time.Minute
 // that revokes them: as far as verifiers allow by default. See decision 0102.
 const clockSkew = 30 * time.Second
 
+// minLife and maxLife bound each life of a session.
+const minLife, maxLife = time.Minute, 3650 * 24 * time.Hour
+
 // Keeper applies the rules of sessions: when they end, which refresh tokens are genuine, and what
 // the use of one means. It is immutable and safe for concurrent use.
 type Keeper struct {
@@ -43,6 +46,7 @@ type Keeper struct {
 	idle, life time.Duration
 	perUser    int
 	tokenLife  time.Duration
+	terms      Terms // terms of sessions that begin; idle and life are bounded by them
 }
 
 // New returns a Keeper, or every fault of cfg as a [*cfgerr.Error]. Their fields are those of
@@ -53,7 +57,6 @@ func New(cfg Config) (*Keeper, error) {
 	if cfg.Keys == nil || len(cfg.Keys.Keys()) == 0 {
 		faults.Add("RefreshKeys", "", "is required with Sessions")
 	}
-	const minLife, maxLife = time.Minute, 3650 * 24 * time.Hour
 	k := &Keeper{
 		store: cfg.Store, keys: cfg.Keys, window: -1, tokenLife: cfg.TokenLife,
 		idle:    cfgerr.Within(&faults, "SessionIdle", cfg.Idle, 14*24*time.Hour, minLife, maxLife),
@@ -113,6 +116,7 @@ func (k *Keeper) Create(ctx context.Context, draft *Session, amr []string, token
 func (k *Keeper) create(ctx context.Context, draft *Session, bound []binding, amr []string, tokensUntil time.Time) (RefreshToken, error) {
 	r := newRotation(amr)
 	r.bound = bound
+	r.terms = k.terms
 	r.TokensUntil = clock.At(tokensUntil)
 	draft.State = r.encode()
 	token, err := k.token(draft.ID, &r, draft.ExpiresAt.Sub(draft.CreatedAt))
@@ -161,7 +165,7 @@ func (k *Keeper) Open(ctx context.Context, refreshToken string) (*Use, error) {
 	if !key.Verify(t.input(u.next.Seed), t.MAC[:]) {
 		return nil, ErrInvalidGrant
 	}
-	if k.lives(&u.Session, u.now) {
+	if u.keeper.lives(&u.Session, u.now) {
 		u.Verdict, u.next = u.next.present(t.Generation, t.Attempt, clock.At(u.now), k.window)
 	}
 	return u, nil
@@ -180,14 +184,14 @@ func (k *Keeper) load(ctx context.Context, id string) (*Use, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Use{Session: s, keeper: k, next: r, now: now}, nil
+	return &Use{Session: s, keeper: k.With(r.terms), next: r, now: now}, nil
 }
 
 // Find returns a session of a user that has not expired, for [Use.Extend]. It returns [ErrNotFound]
 // if there is none, or if it is another user's.
 func (k *Keeper) Find(ctx context.Context, userID, sessionID string) (*Use, error) {
 	u, err := k.load(ctx, sessionID)
-	if err == nil && (u.Session.UserID != userID || !k.lives(&u.Session, u.now)) {
+	if err == nil && (u.Session.UserID != userID || !u.keeper.lives(&u.Session, u.now)) {
 		err = ErrNotFound
 	}
 	if err != nil {
@@ -198,6 +202,9 @@ func (k *Keeper) Find(ctx context.Context, userID, sessionID string) (*Use, erro
 
 // AMR returns the authentication methods of the login (RFC 8176).
 func (u *Use) AMR() []string { return u.next.amr() }
+
+// Terms returns the terms of the login.
+func (u *Use) Terms() Terms { return u.next.terms }
 
 // expiresAt returns when the session ends after this use, by the store's clock.
 func (u *Use) expiresAt() time.Time {

@@ -439,6 +439,12 @@ func FuzzState(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(of.State)
+	terms := k.With(session.Terms{Idle: time.Hour, NonPersistent: true})
+	other := terms.Draft("ada", session.Device{})
+	if _, err := terms.Create(f.Context(), &other, []string{"pwd"}, time.Now()); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(other.State)
 	f.Fuzz(func(t *testing.T, state []byte) {
 		s, _, err := store.Session(t.Context(), draft.ID)
 		if err != nil {

@@ -20,6 +20,7 @@ type rotation struct {
 	TokensUntil clock.Instant // expiry of the last access token, as far as is known
 	bound       []binding     // accounts that the session belongs to: see binding
 	methods     string        // authentication methods of the login: the words of amr, joined by spaces
+	terms       Terms         // terms of the login
 	past        []superseded  // generations before this one, the latest first; see used
 }
 
@@ -116,11 +117,12 @@ func newRotation(amr []string) (r rotation) {
 	return r
 }
 
-// stateVersion is the first byte of every state, so that a later version can hold more. A state of an
-// earlier version is read, too.
+// The first byte of every state says what it holds. States of earlier versions are read, too. A login
+// without terms of its own has a state that the version before can read.
 const (
-	stateVersion = 3
-	stateUnbound = 2 // has no bindings
+	stateUnbound = 2 // neither bindings nor terms
+	stateVersion = 3 // bindings follow the methods
+	stateTerms   = 4 // bindings, and then Terms
 )
 
 var errState = errors.New("auth: the state of a session is damaged, or was written by a later version")
@@ -129,7 +131,11 @@ var errState = errors.New("auth: the state of a session is damaged, or was writt
 // numbers, so that 64 of them fit. If they do not, which takes a window of minutes, the oldest are
 // left out.
 func (r *rotation) encode() []byte {
-	b := append(make([]byte, 0, maxState), stateVersion)
+	version := byte(stateVersion)
+	if r.terms != (Terms{}) {
+		version = stateTerms
+	}
+	b := append(make([]byte, 0, maxState), version)
 	b = append(b, r.Seed[:]...)
 	b = binary.BigEndian.AppendUint32(b, r.Generation)
 	b = binary.BigEndian.AppendUint32(b, r.Attempt)
@@ -137,6 +143,9 @@ func (r *rotation) encode() []byte {
 	b = append(b, byte(len(r.methods)))
 	b = append(b, r.methods...)
 	b = appendBindings(b, r.bound)
+	if version == stateTerms {
+		b = r.terms.append(b)
+	}
 	var before clock.Instant
 	for _, p := range r.past {
 		next := binary.AppendUvarint(b, uint64(p.Attempt))
@@ -151,7 +160,7 @@ func (r *rotation) encode() []byte {
 
 func decodeRotation(b []byte) (r rotation, err error) {
 	const fixed = 1 + 32 + 4 + 4 + 8 + 1
-	if len(b) < fixed || len(b) > maxState || b[0] != stateVersion && b[0] != stateUnbound {
+	if len(b) < fixed || len(b) > maxState || b[0] < stateUnbound || b[0] > stateTerms {
 		return rotation{}, errState
 	}
 	copy(r.Seed[:], b[1:])
@@ -167,6 +176,12 @@ func decodeRotation(b []byte) (r rotation, err error) {
 		if r.bound, rest, ok = cutBindings(rest); !ok {
 			return rotation{}, errState
 		}
+	}
+	if b[0] == stateTerms {
+		if r.terms, err = decodeTerms(rest); err != nil {
+			return rotation{}, err
+		}
+		rest = rest[termBytes:]
 	}
 	var before clock.Instant
 	for len(rest) > 0 {

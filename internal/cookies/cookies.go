@@ -1,4 +1,4 @@
-// Package cookies reads the Cookie header of a request.
+// Package cookies reads the Cookie header of a request, and checks what fits into a cookie.
 package cookies
 
 import (
