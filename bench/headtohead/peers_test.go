@@ -29,10 +29,8 @@ type program struct {
 	login    func(t *testing.T, b *browser, username, password string) reply
 	refresh  func(t *testing.T, b *browser) reply
 	logout   func(t *testing.T, b *browser) reply
-	// confirm proves that the address of an account is the user's, where the program asks for that.
-	confirm func(t *testing.T, p *process, b *browser, username string)
-	forgot  func(t *testing.T, b *browser, username string) reply
-	reset   func(t *testing.T, b *browser, token, password string) reply
+	forgot   func(t *testing.T, b *browser, username string) reply
+	reset    func(t *testing.T, b *browser, token, password string) reply
 
 	token func(b *browser) string                     // access token of a browser
 	key   func(t *testing.T, p *process) any          // key that signs the tokens
@@ -56,11 +54,6 @@ var programs = []*program{
 		},
 		refresh: func(t *testing.T, b *browser) reply { return b.do(t, "POST", "/auth/refresh", "", "") },
 		logout:  func(t *testing.T, b *browser) reply { return b.do(t, "POST", "/auth/logout", "", "") },
-		confirm: func(t *testing.T, p *process, b *browser, username string) {
-			skip := len(p.output.text())
-			b.postJSON(t, "/auth/address", map[string]string{"address": username, "current_password": password})
-			b.postJSON(t, "/auth/address/confirm", map[string]string{"token": p.mailed(skip), "current_password": password})
-		},
 		forgot: func(t *testing.T, b *browser, username string) reply {
 			return b.postJSON(t, "/auth/password/forgot", map[string]string{"address": username})
 		},
@@ -183,10 +176,11 @@ var mailedToken = regexp.MustCompile(`https?://[^ "<]*[?&]token=([^ "&<\r\n]+)`)
 
 // mailed waits for a mail after the first skip bytes of the program's output, and returns the token of
 // its link.
-func (p *process) mailed(skip int) string {
+func (p *process) mailed(t *testing.T, skip int) string {
+	t.Helper()
 	token, err := url.QueryUnescape(p.output.next(skip, mailedToken))
-	if err != nil {
-		return err.Error()
+	if err != nil || token == "" {
+		t.Fatalf("%s sent no mail with a link: %v", p.name, err)
 	}
 	return token
 }

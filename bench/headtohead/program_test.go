@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	_ "github.com/seed-e36e2130/auth/authkit" // a change of the library makes go test run this test again
 	"github.com/seed-e36e2130/auth/internal/testenv"
 )
 
@@ -28,24 +29,27 @@ const password = "Correct-Horse-7-battery"
 // secret signs the tokens of the programs that take their key from the environment.
 const secret = "cGVlcnMgYXJlIHNpZ25lZCB3aXRoIHRoaXM-"
 
-// hooks are changes of source files that let the test look into a running program, which otherwise is
-// what its folder holds: a store can fail, an old hash can be replaced, and hashes can be counted. A hook
-// puts text after or in the place of what it finds, and adds the file of testdata with its name.
+// hooks let the test observe what HTTP does not show: they make a store fail, seed an old password hash, and
+// count hashes. The hooks of a folder are edits of its files, and one more file, which testdata holds under
+// the name of the folder. The folders themselves stay as they are.
 var hooks = map[string][]edit{
 	"auth": {
-		{"auth/main.go", "store := memstore.New()", "store := hook(memstore.New())"},
-		{"auth/main.go", "authkit.Config{", "authkit.Config{\n\t\tAccounts: auth.Config{Hasher: counted{passwords.Bcrypt{}}},"},
-		{"auth/main.go", "import (", "import (\n\t\"github.com/seed-e36e2130/auth/passwords\""},
+		{"main.go", "import (", "import (\n\t\"github.com/seed-e36e2130/auth/passwords\""},
+		{"main.go", "store := memstore.New()", "store := hook(memstore.New())"},
+		{"main.go", "authkit.Config{", "authkit.Config{\n\t\tAccounts: auth.Config{Hasher: counted{passwords.Bcrypt{}}},"},
 	},
-	"accounts": {{"accounts/accounts.go", "password string) error {\n\ta.mu.Lock()", "password string) error {\n\tif err := down(); err != nil {\n\t\treturn err\n\t}\n\ta.mu.Lock()"}},
+	"accounts": {
+		{"accounts.go", "password string) error {\n\ta.mu.Lock()", "password string) error {\n\tif err := down(); err != nil {\n\t\treturn err\n\t}\n\ta.mu.Lock()"},
+	},
 	"authboss": {
-		{"authboss/storer.go", "u, ok := m.users[key]", "if err := down(); err != nil {\n\t\treturn nil, err\n\t}\n\tu, ok := m.users[key]"},
-		{"authboss/main.go", "mux := chi.NewRouter()", "ab.Config.Core.Hasher = counted{ab.Config.Core.Hasher}\n\tmux := chi.NewRouter()"},
-		{"authboss/storer.go", "users: map[string]User{}", "users: seed()"},
-		{"authboss/storer.go", "Save(_ context.Context, user authboss.User) error {", "Save(_ context.Context, user authboss.User) error {\n\tsaved(user.(*User))"},
+		{"main.go", "mux := chi.NewRouter()", "ab.Config.Core.Hasher = counted{ab.Config.Core.Hasher}\n\tmux := chi.NewRouter()"},
+		{"storer.go", "u, ok := m.users[key]", "if err := down(); err != nil {\n\t\treturn nil, err\n\t}\n\tu, ok := m.users[key]"},
+		{"storer.go", "users: map[string]User{}", "users: seed()"},
+		{"storer.go", "Save(_ context.Context, user authboss.User) error {", "Save(_ context.Context, user authboss.User) error {\n\tsaved(user.(*User))"},
 	},
 }
 
+// edit replaces text that a file has once.
 type edit struct{ file, old, replacement string }
 
 // build builds the programs with the hooks and returns the folder of the executables.
@@ -61,12 +65,12 @@ func build(t *testing.T) (dir string) {
 		replace[filepath.Join(here, name, "hook.go")] = filepath.Join(here, "testdata", name+".go")
 		texts := map[string]string{}
 		for _, e := range edits {
-			path := filepath.Join(here, filepath.FromSlash(e.file))
+			path := filepath.Join(here, name, e.file)
 			if texts[path] == "" {
 				texts[path] = read(t, path)
 			}
 			if strings.Count(texts[path], e.old) != 1 {
-				t.Fatalf("%s has %q not once", path, e.old)
+				t.Fatalf("%s has %q %d times, want once", path, e.old, strings.Count(texts[path], e.old))
 			}
 			texts[path] = strings.Replace(texts[path], e.old, e.replacement, 1)
 		}
@@ -86,20 +90,10 @@ func build(t *testing.T) (dir string) {
 	for _, p := range programs {
 		args = append(args, "./"+p.folder)
 	}
-	run(t, testenv.Command(t, "go"), args...)
-	return dir
-}
-
-func run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, &stderr)
+	if out, err := exec.Command(testenv.Command(t, "go"), args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
-	return string(out)
+	return dir
 }
 
 func read(t *testing.T, path string) string {
@@ -147,16 +141,18 @@ func start(t *testing.T, p *program, executables string, prepare func(dir string
 	if prepare != nil {
 		key = prepare(proc.dir)
 	}
-	free, err := net.Listen("tcp", "localhost:0")
+	// On an address of its own, no other process takes the port before the program does.
+	pid := os.Getpid()
+	free, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 64+pid>>16&63, pid>>8&255, pid&255))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
+	addr := free.Addr().String()
 	free.Close()
-	proc.url = "http://localhost:" + port
+	proc.url = "http://" + addr
 	cmd := exec.Command(filepath.Join(executables, p.folder))
 	cmd.Dir, cmd.Stdout, cmd.Stderr = proc.dir, &proc.output, &proc.output
-	cmd.Env = append(os.Environ(), "PORT="+port, "JWT_SECRET="+key, "HEADTOHEAD_OLD="+string(old))
+	cmd.Env = append(os.Environ(), "ADDR="+addr, "JWT_SECRET="+key, "HEADTOHEAD_OLD="+string(old))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +161,9 @@ func start(t *testing.T, p *program, executables string, prepare func(dir string
 		close(proc.exited)
 		proc.output.end()
 	}()
+	if deadline, ok := t.Deadline(); ok { // a wait for output fails with its own message
+		time.AfterFunc(time.Until(deadline)-10*time.Second, proc.output.end)
+	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-proc.exited
@@ -174,7 +173,7 @@ func start(t *testing.T, p *program, executables string, prepare func(dir string
 		}
 	})
 	for {
-		if conn, err := net.Dial("tcp", "localhost:"+port); err == nil {
+		if conn, err := net.Dial("tcp", addr); err == nil {
 			conn.Close()
 			return proc
 		}
@@ -230,8 +229,8 @@ func (o *output) end() {
 	o.changed.Broadcast()
 }
 
-// next waits for text that matches after the first skip bytes, and returns its first group, or "" if the
-// program has ended.
+// next waits for text that matches after the first skip bytes, and returns its first group, or "" if there
+// will be none.
 func (o *output) next(skip int, expr *regexp.Regexp) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -39,6 +39,6 @@ func main() {
 		}
 		fmt.Fprintln(w, "you are", user.Username)
 	})))
-	server := http.Server{Addr: "localhost:" + os.Getenv("PORT"), ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second}
+	server := http.Server{Addr: os.Getenv("ADDR"), ReadTimeout: 10 * time.Second, WriteTimeout: 20 * time.Second}
 	log.Fatal(server.ListenAndServe())
 }

@@ -52,7 +52,7 @@ func main() {
 		mux.Use(authboss.ModuleListMiddleware(ab))
 		mux.Mount("/auth", http.StripPrefix("/auth", ab.Config.Core.Router))
 	})
-	log.Fatal(http.ListenAndServe("localhost:"+os.Getenv("PORT"), mux))
+	log.Fatal(http.ListenAndServe(os.Getenv("ADDR"), mux))
 }
 
 // injectToken gives the pages the token that their forms send against CSRF.

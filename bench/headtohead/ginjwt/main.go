@@ -59,7 +59,7 @@ func main() {
 	protected := engine.Group("", middleware.MiddlewareFunc())
 	protected.GET("/profile", profile)
 	protected.POST("/logout", middleware.LogoutHandler)
-	log.Fatal(http.ListenAndServe("localhost:"+os.Getenv("PORT"), engine))
+	log.Fatal(http.ListenAndServe(os.Getenv("ADDR"), engine))
 }
 
 func register(c *gin.Context) {

@@ -40,7 +40,7 @@ func main() {
 			fmt.Fprintln(w, "you are", claims["sub"])
 		})
 	})
-	log.Fatal(http.ListenAndServe("localhost:"+os.Getenv("PORT"), r))
+	log.Fatal(http.ListenAndServe(os.Getenv("ADDR"), r))
 }
 
 func register(w http.ResponseWriter, r *http.Request) {
