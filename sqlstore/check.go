@@ -16,20 +16,20 @@ import (
 //   - a [*cfgerr.Error] for each name of [Config].Users and [Config].Columns that is no table or column,
 //     and for each column whose type does not fit;
 //   - an error that names the column, if the database does not let this program read or change it;
-//   - an error if [Store.Migrate] has not run, or a newer version of this package has changed the tables;
+//   - an error if [Store.Migrate] has not run since this version of the package;
 //   - an error if the database is read-only;
-//   - a [*NamesError] if there are usernames that no login finds.
+//   - a [*NamesError] if there are usernames that no login finds. A program may start with it.
 //
-// For the last it reads the column of usernames, which takes about a second for a million of them. A
-// database that cannot be reached is reported alone.
+// The names are read once for each Store, by the first call that gets so far, which takes about a second for
+// a million of them, and several if some have capital letters. Later calls take milliseconds, so that a readiness probe may make them. A database
+// that cannot be reached is reported alone.
 func (s *Store) Check(ctx context.Context) error {
 	const doing = "check"
 	if err := s.db.PingContext(ctx); err != nil {
 		return failed(ctx, doing, err)
 	}
-	checks := []func(context.Context) error{s.checkVersion, s.checkUsers}
 	var faults []error
-	for _, check := range checks {
+	for _, check := range []func(context.Context) error{s.checkVersion, s.checkUsers} {
 		err := check(ctx)
 		if ctx.Err() != nil {
 			return failed(ctx, doing, err)
@@ -42,8 +42,8 @@ func (s *Store) Check(ctx context.Context) error {
 // ownTables are the tables of Migrate, beside the one that records migrations.
 var ownTables = []string{"users", "sessions", "revocations", "records", "addresses"}
 
-// checkVersion returns an error unless the tables of Migrate are those of this version, and can be
-// written.
+// checkVersion returns an error unless the tables of Migrate are those of this version or a newer one, and
+// can be written. While an upgrade rolls out, this version runs beside the next.
 func (s *Store) checkVersion(ctx context.Context) error {
 	steps, err := Migrations(s.dialect, s.prefix)
 	if err != nil {
@@ -66,8 +66,6 @@ func (s *Store) checkVersion(ctx context.Context) error {
 		return wrong("%w", err)
 	case version < latest:
 		return wrong("they have version %d, and this program needs %d: run Migrate", version, latest)
-	case version > latest:
-		return wrong("%w", newerError(version, latest))
 	}
 	for _, table := range ownTables {
 		if err := s.try(ctx, "DELETE FROM "+s.prefix+table+" WHERE 1 = 0"); err != nil {
@@ -108,13 +106,16 @@ func (s *Store) checkUsers(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.checkNames(ctx); err != nil {
-		if _, ok := errors.AsType[*NamesError](err); ok {
-			return err
-		}
+	if s.namesRead.Load() {
+		return nil
+	}
+	err = s.checkNames(ctx)
+	_, found := errors.AsType[*NamesError](err)
+	if err != nil && !found {
 		return failed(ctx, "check", err)
 	}
-	return nil
+	s.namesRead.Store(true)
+	return err
 }
 
 // checkColumns adds a fault for each column that is not there or has another type.

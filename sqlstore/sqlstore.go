@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
@@ -53,6 +54,7 @@ type Store struct {
 	records   recordStatements
 	addresses addressStatements
 	prune     pruneStatements
+	namesRead atomic.Bool                           // Check has read the usernames
 	ownRule   func(username string) (string, error) // nil: auth.CanonicalUsername
 
 	// writer is held by the call that writes. SQLite has one writer at a time and makes the others
