@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -13,12 +14,15 @@ import (
 	"time"
 
 	apps "github.com/pquerna/otp/totp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
+	"github.com/seed-e36e2130/auth/internal/testenv"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/redisstore"
 	"github.com/seed-e36e2130/auth/throttle"
 	"github.com/seed-e36e2130/auth/totp"
 )
@@ -82,6 +86,41 @@ func TestDeletedUserLeavesNothing(t *testing.T) {
 		t.Parallel()
 		deleteUser(t, memstore.New(), recovery.NewMemoryAddresses())
 	})
+	t.Run("Redis", func(t *testing.T) { // with the users elsewhere, and nothing but Config.Records to find the records by
+		t.Parallel()
+		users, inRedis := memstore.New(), redisStore(t)
+		deleteUser(t, struct {
+			auth.UserStore
+			auth.AccountStore
+			auth.SessionStore
+			auth.RecordStore
+		}{users, users, inRedis, inRedis}, recovery.NewMemoryAddresses())
+	})
+}
+
+// redisStore returns an empty store in the shared Redis. After the test its keys are deleted.
+func redisStore(t *testing.T) *redisstore.Store {
+	t.Helper()
+	options, err := redis.ParseURL(testenv.Require(t, "Redis", "AUTH_TEST_REDIS"))
+	if err != nil {
+		t.Fatal("AUTH_TEST_REDIS must be a URL, as in redis://127.0.0.1:6379/0")
+	}
+	options.ContextTimeoutEnabled = true
+	client, prefix := redis.NewClient(options), "t"+rand.Text()
+	t.Cleanup(func() {
+		ctx := context.Background()
+		for keys := client.Scan(ctx, 0, "*"+prefix+"*", 1000).Iterator(); keys.Next(ctx); {
+			if err := client.Del(ctx, keys.Val()).Err(); err != nil {
+				t.Error(err)
+			}
+		}
+		client.Close()
+	})
+	s, err := redisstore.New(client, redisstore.Config{Prefix: prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // kept are the kinds of records that stay, because they belong to nobody: a stranger who registers with
