@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
@@ -76,35 +75,4 @@ func HTTPStatus(err error) int {
 		return http.StatusOK
 	}
 	return answerTo(err).status
-}
-
-// challenge returns a WWW-Authenticate header (RFC 6750 section 3). Its parts were checked when they
-// were configured, so that none needs escaping.
-func challenge(realm, metadata, code, parameter string) string {
-	c := `Bearer realm="` + realm + `"`
-	if code != "" {
-		c += `, error="` + code + `"`
-	}
-	if parameter != "" {
-		c += ", " + parameter
-	}
-	if metadata != "" {
-		c += `, resource_metadata="` + metadata + `"` // RFC 9728 section 5.1
-	}
-	return c
-}
-
-// isQuotable reports whether s can stand in a quoted-string without escapes.
-func isQuotable(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return true
-}
-
-// isMetadataURL reports whether a challenge may name s as the URL of the metadata.
-func isMetadataURL(s string) bool {
-	return isQuotable(s) && origin.IsSecureURL(s)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/seed-e36e2130/auth/internal/cookies"
+	"github.com/seed-e36e2130/auth/internal/problem"
 )
 
 // Extractor finds the token in a request; [BearerToken] and [Cookie] return the usual ones.
@@ -47,7 +48,7 @@ func (s scheme) Extract(r *http.Request) (string, error) {
 		return "", ErrNoCredentials
 	}
 	rest := field[len(s):]
-	if rest != "" && isTokenChar(rest[0]) {
+	if rest != "" && problem.IsTokenChar(rest[0]) {
 		return "", ErrNoCredentials // name of a longer scheme
 	}
 	token := strings.TrimLeft(rest, " ") // RFC 9110 section 11.4: 1*SP
@@ -84,20 +85,4 @@ func (c cookie) Extract(r *http.Request) (string, error) {
 		return "", ErrNoCredentials
 	}
 	return token, nil
-}
-
-// isToken reports whether s is a token of RFC 9110 section 5.6.2: a possible name of a scheme or a
-// cookie.
-func isToken(s string) bool {
-	for i := range len(s) {
-		if !isTokenChar(s[i]) {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func isTokenChar(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' ||
-		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }

@@ -73,10 +73,10 @@ func NewMiddleware(v TokenVerifier, cfg MiddlewareConfig) (*Middleware, error) {
 		errorHandler: cfg.ErrorHandler, metadata: cfg.ResourceMetadata, logger: cfg.Logger,
 		origins: origin.Protection(cfg.TrustedOrigins, func(o string) { faults.Add("TrustedOrigins", o, origin.Fault) }),
 	}
-	if !isQuotable(m.realm) {
+	if !problem.IsQuotable(m.realm) {
 		faults.Add("Realm", m.realm, "must be printable ASCII without quote and backslash")
 	}
-	if m.metadata != "" && !isMetadataURL(m.metadata) {
+	if m.metadata != "" && !(problem.IsQuotable(m.metadata) && origin.IsSecureURL(m.metadata)) {
 		faults.Add("ResourceMetadata", m.metadata, "must be an https URL without fragment")
 	}
 	if err := faults.Err(); err != nil {
@@ -97,10 +97,10 @@ func checkExtractors(faults *cfgerr.Faults, extractors []Extractor) []Extractor 
 		if e == nil {
 			faults.Add("Extractors", "", "holds nil")
 		}
-		if c, ok := e.(cookie); ok && !isToken(string(c)) {
+		if c, ok := e.(cookie); ok && !problem.IsToken(string(c)) {
 			faults.Add("Extractors", string(c), "is not a valid name of a cookie (RFC 6265 section 4.1.1)")
 		}
-		if s, ok := e.(scheme); ok && !isToken(string(s)) {
+		if s, ok := e.(scheme); ok && !problem.IsToken(string(s)) {
 			faults.Add("Extractors", string(s), "is not a valid scheme (RFC 9110 section 11.1)")
 		}
 	}
@@ -292,7 +292,7 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, p
 		if a.cause != ErrInsufficientScope && a.cause != ErrInsufficientAuthentication {
 			parameter = ""
 		}
-		h.Set("WWW-Authenticate", challenge(m.realm, m.metadata, a.code, parameter))
+		h.Set("WWW-Authenticate", problem.Challenge(m.realm, m.metadata, a.code, parameter))
 	}
 	if retry, ok := errors.AsType[*RetryError](err); ok {
 		h.Set("Retry-After", problem.RetryAfter(retry.After))

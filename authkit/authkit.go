@@ -51,8 +51,9 @@ type Stores struct {
 	// Prune removes what has expired. It is called each hour. nil: the store does that by itself.
 	Prune func(ctx context.Context) error
 
-	// Check reports what is wrong with the tables. It is called by [Open] and [App.Ready]. nil: nothing
-	// is checked before the first login.
+	// Check reports what is wrong with the tables. It is called by [Open] and [App.Ready], which fail then.
+	// An error about single usernames, which wraps [auth.ErrInvalidUsername], is a warning in the log. nil:
+	// nothing is checked before the first login.
 	Check func(ctx context.Context) error
 }
 
@@ -165,10 +166,12 @@ func Open(ctx context.Context, stores Stores, cfg Config) (_ *App, err error) {
 	if err := cfg.setDefaults(stores); err != nil {
 		return nil, err
 	}
-	if stores.Check != nil {
-		if err := stores.Check(ctx); err != nil {
-			return nil, err
-		}
+	names, err := stores.check(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if names != nil {
+		cfg.Logger.WarnContext(ctx, "authkit: some users cannot log in", "error", names)
 	}
 	if err := cfg.openKeys(ctx, stores.Records); err != nil {
 		return nil, err
@@ -244,6 +247,25 @@ func (cfg *Config) setDefaults(stores Stores) error {
 	cfg.Recovery.BaseURL = cmp.Or(cfg.Recovery.BaseURL, cfg.BaseURL)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	return faults.Err()
+}
+
+// check calls Check, and returns what it says of usernames apart from the rest.
+func (s Stores) check(ctx context.Context) (names, rest error) {
+	if s.Check == nil {
+		return nil, nil
+	}
+	all := []error{s.Check(ctx)}
+	if joined, ok := all[0].(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	for _, err := range all {
+		if errors.Is(err, auth.ErrInvalidUsername) {
+			names = errors.Join(names, err)
+		} else {
+			rest = errors.Join(rest, err)
+		}
+	}
+	return names, rest
 }
 
 // events returns the function that receives all events.
@@ -372,9 +394,8 @@ func (app *App) Ready(ctx context.Context) error {
 	if _, err := app.stores.Users.UserByID(ctx, "0"); err != nil && !errors.Is(err, auth.ErrUserNotFound) {
 		faults = append(faults, err)
 	}
-	if app.stores.Check != nil {
-		faults = append(faults, app.stores.Check(ctx))
-	}
+	_, err := app.stores.check(ctx)
+	faults = append(faults, err)
 	if app.stores.Records != nil {
 		used, _, err := usedKeys(ctx, app.stores.Records)
 		if err == nil && !slices.Contains(app.Keys.IDs(), used.Signing) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -218,6 +219,10 @@ func TestLostKey(t *testing.T) {
 	}
 	app := open(t, stores, cfg)
 	h := routes(app)
+	rotated := config(t, "", io.Discard) // a replica that does not read the file again
+	rotated.Keys = must(jwt.NewKeyRing(must(jwt.LoadKeyFile(next)), must(jwt.ParseKey(old))))
+	rotated.Secrets = must(secrets.NewRing(must(secrets.OpenFile(filepath.Join(folder, "refresh.key")))))
+	replica := open(t, stores, rotated)
 	if got := send(t, h, "/protected", access, nil); got.status != 200 {
 		t.Errorf("after the rotation the old token gets %d", got.status)
 	}
@@ -240,7 +245,7 @@ func TestLostKey(t *testing.T) {
 	}
 	cfg.NewKeys = false
 	open(t, stores, cfg)
-	if err := app.Ready(t.Context()); err == nil {
+	if err := replica.Ready(t.Context()); err == nil {
 		t.Error("a replica with the old keys is ready")
 	}
 }
@@ -620,6 +625,28 @@ func TestReady(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestNamesOfTable checks that a start warns of names that nobody can log in with, and that any other
+// fault of the tables beside them ends it.
+func TestNamesOfTable(t *testing.T) {
+	t.Parallel()
+	var log syncBuffer
+	stores := authkit.All(memstore.New())
+	names := fmt.Errorf("three names are not canonical: %w", auth.ErrInvalidUsername)
+	stores.Check = func(context.Context) error { return errors.Join(nil, names) }
+	app := open(t, stores, config(t, t.TempDir(), &log))
+	if !strings.Contains(log.String(), "three names") {
+		t.Errorf("the log is %s", log.String())
+	}
+	if err := app.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	column := errors.New("there is no column")
+	stores.Check = func(context.Context) error { return errors.Join(names, column) }
+	if _, err := authkit.Open(t.Context(), stores, config(t, t.TempDir(), io.Discard)); !errors.Is(err, column) {
+		t.Errorf("Open returns %v", err)
 	}
 }
 

@@ -102,6 +102,10 @@ type NamesError struct {
 	Update string // the statement that writes names in canonical form, as far as lower() tells
 }
 
+// Unwrap returns [auth.ErrInvalidUsername]: package authkit writes a warning and starts, because the other
+// users can log in.
+func (e *NamesError) Unwrap() error { return auth.ErrInvalidUsername }
+
 // Error says what is wrong and what to run.
 func (e *NamesError) Error() string {
 	var faults []string
