@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,26 +146,38 @@ func TestChangePassword(t *testing.T) {
 	s.call(c, "POST", "/auth/login", object("username", "ada", "password", "battery staple"), nil).want(t, "login by the new password", 200, "")
 }
 
-// Every endpoint answers a method that it does not have with 405 and Allow, before it asks for a
-// token.
+// Every handler answers a method that it does not have with 405 and Allow, before it asks for a token. A
+// mux that knows the path answers so before the handler is reached.
 func TestAllow(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{})
-	for path, allow := range map[string]string{
-		"register": "POST", "login": "POST", "token": "POST", "refresh": "POST", "logout": "POST", "password": "POST", "login/mfa": "POST", "step-up": "POST",
-		"revoke": "POST", "introspect": "POST", "me": "GET, HEAD", "sessions": "GET, HEAD, DELETE", "sessions/x": "DELETE",
+	cfg, a, guard := authhttp.Config{}, s.accounts, s.guard
+	servers := must(authhttp.NewResourceServers(map[string]string{rsName: rsSecret}))
+	for path, row := range map[string]struct {
+		allow   string
+		handler http.Handler
+	}{
+		"register": {"POST", authhttp.Register(a, cfg)}, "login": {"POST", authhttp.Login(a, cfg)}, "token": {"POST", authhttp.Token(a, cfg)},
+		"refresh": {"POST", authhttp.Refresh(a, cfg)}, "logout": {"POST", authhttp.Logout(a, guard, cfg)}, "password": {"POST", authhttp.ChangePassword(a, guard, cfg)},
+		"login/mfa": {"POST", authhttp.LoginMFA(a, cfg)}, "step-up": {"POST", authhttp.StepUp(a, guard, cfg)}, "revoke": {"POST", authhttp.Revoke(a, cfg)},
+		"introspect": {"POST", authhttp.Introspect(a, servers, cfg)}, "me": {"GET, HEAD", authhttp.Me(s.store, guard, cfg)},
+		"sessions": {"GET, HEAD, DELETE", authhttp.Sessions(a, guard, cfg)}, "sessions/x": {"DELETE", authhttp.Session(a, guard, cfg)},
 	} {
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {
-			if strings.Contains(allow, method) {
+			if strings.Contains(row.allow, method) {
 				continue
 			}
-			code := "method_not_allowed"
+			w := serveOnce(row.handler, httptest.NewRequest(method, "/auth/"+path, nil))
+			member := `"code":"method_not_allowed"`
 			if path == "token" || path == "revoke" || path == "introspect" {
-				code = "invalid_request"
+				member = `"error":"invalid_request"`
 			}
-			a := s.call(s.Client(), method, "/auth/"+path, "", nil).want(t, method+" "+path, 405, code)
-			if a.header.Get("Allow") != allow {
-				t.Errorf("%s %s: Allow is %q, want %q", method, path, a.header.Get("Allow"), allow)
+			if w.Code != 405 || w.Header().Get("Allow") != row.allow || !strings.Contains(w.Body.String(), member) || w.Header().Get("Cache-Control") != "no-store" {
+				t.Errorf("%s %s: got %d %s with %v, want 405 %s and Allow %s", method, path, w.Code, w.Body, w.Header(), member, row.allow)
+			}
+			mounted := s.call(s.Client(), method, "/auth/"+path, "", nil).want(t, method+" "+path, 405, "")
+			if got := mounted.header.Get("Allow"); !slices.Equal(slices.Sorted(strings.SplitSeq(got, ", ")), slices.Sorted(strings.SplitSeq(row.allow, ", "))) {
+				t.Errorf("%s %s on the mux: Allow is %q, want %q", method, path, got, row.allow)
 			}
 		}
 	}

@@ -77,7 +77,8 @@ type MountConfig struct {
 
 // Mount puts endpoints on mux, below prefix, which is empty or a path like "/auth". Without names of
 // endpoints it mounts every endpoint whose requirements a and cfg meet. With cookies, guard must
-// read them: see [Cookies.Extractor].
+// read them: see [Cookies.Extractor]. Each pattern has its method, so that mux may have patterns like
+// "GET /" or "OPTIONS /" as well: other methods are theirs, or are answered 405 by mux.
 //
 // a must have an [auth.Config].Throttle, such as that of package throttle.
 //
@@ -267,16 +268,17 @@ func (m *mount) metadata() metadata {
 	})
 }
 
-// register puts the handlers on mux.
+// register puts the handlers on mux, each under its method alone: a pattern without a method collides with
+// one like "GET /", which pages of a program with one page are served by. Other methods, such as OPTIONS for
+// preflights, are left to the host.
 func (m *mount) register(mux *http.ServeMux) error {
-	registered := map[string]bool{}
+	handlers := map[string]http.Handler{} // by path: the same for all methods
 	for _, e := range m.mounted {
 		path := m.path(e)
-		if registered[path] {
-			continue // another method of the same handler
+		if handlers[path] == nil {
+			handlers[path] = e.handler(m)
 		}
-		registered[path] = true
-		if err := handle(mux, path, e.handler(m)); err != nil {
+		if err := handle(mux, e.method+" "+path, handlers[path]); err != nil {
 			return err
 		}
 	}
@@ -285,14 +287,14 @@ func (m *mount) register(mux *http.ServeMux) error {
 
 // handle registers a handler. A mux panics if patterns collide, which is a fault of the
 // configuration like any other.
-func handle(mux *http.ServeMux, path string, h http.Handler) (err error) {
+func handle(mux *http.ServeMux, pattern string, h http.Handler) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = &cfgerr.Error{
-				Field: "authhttp.Mount.mux", Value: path, Reason: fmt.Sprint("has a pattern that collides: ", reason),
+				Field: "authhttp.Mount.mux", Value: pattern, Reason: fmt.Sprint("has a pattern that collides: ", reason),
 			}
 		}
 	}()
-	mux.Handle(path, h)
+	mux.Handle(pattern, h)
 	return nil
 }

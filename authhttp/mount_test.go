@@ -44,7 +44,7 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("got %d %s, %v, want 200 %s", res.StatusCode, text, err, want)
 		}
 	}
-	s.call(s.Client(), "POST", "/.well-known/oauth-authorization-server/tenant", "", nil).want(t, "POST", 405, "method_not_allowed")
+	s.call(s.Client(), "POST", "/.well-known/oauth-authorization-server/tenant", "", nil).want(t, "POST", 405, "")
 	keys := s.call(s.Client(), "GET", "/.well-known/jwks.json", "", nil)
 	if keys.status != 200 || !strings.Contains(keys.text, `"kty":"OKP"`) {
 		t.Errorf("jwks: got %d %s, want 200 and the public keys", keys.status, keys.text)
@@ -201,7 +201,7 @@ func TestMountFaults(t *testing.T) {
 		"collision":           {prefix: "/taken", field: "Mount.mux", reason: "collides"},
 	} {
 		mux := http.NewServeMux()
-		mux.HandleFunc("/taken/login", func(http.ResponseWriter, *http.Request) {})
+		mux.HandleFunc("POST /taken/login", func(http.ResponseWriter, *http.Request) {})
 		a := row.a
 		if a == nil {
 			a = s.accounts
@@ -212,7 +212,7 @@ func TestMountFaults(t *testing.T) {
 			t.Errorf("%s: got %v, want a fault of %s with %q", name, err, row.field, row.reason)
 		}
 		for _, path := range []string{"/register", "/login", "/logout", "/openapi.json"} {
-			_, pattern := mux.Handler(&http.Request{Method: "PUT", URL: &url.URL{Path: row.prefix + path}})
+			_, pattern := mux.Handler(&http.Request{Method: "POST", URL: &url.URL{Path: row.prefix + path}})
 			if pattern != "" && row.prefix != "/taken" {
 				t.Errorf("%s: %s is mounted", name, pattern)
 			}
@@ -227,6 +227,55 @@ func TestMountFaults(t *testing.T) {
 	for _, parameter := range []string{"mux", "a", "guard"} {
 		if err == nil || !strings.Contains(err.Error(), "authhttp.Mount."+parameter+": is required") {
 			t.Errorf("without %s: %v", parameter, err)
+		}
+	}
+}
+
+// A program with pages of its own has other patterns on the same mux, before or after Mount: its pages keep
+// their routes, CORS its preflights, and its own handlers the methods that no endpoint has.
+func TestMountBesidePages(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, authhttp.Config{})
+	cfg := authhttp.MountConfig{Users: s.store, Keys: s.keys}
+	says := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) }
+	}
+	own := map[string]string{
+		"GET /": "page", "OPTIONS /": "preflight", "PATCH /auth/me": "own", "GET /auth/login": "login page", "POST /auth/google/callback": "callback",
+	}
+	for _, first := range []bool{true, false} {
+		for _, prefix := range []string{"/auth", ""} {
+			mux := http.NewServeMux()
+			mount := func() {
+				if err := authhttp.Mount(mux, prefix, s.accounts, s.guard, cfg); err != nil {
+					t.Fatalf("Mount first: %t: %v", first, err)
+				}
+			}
+			if first {
+				mount()
+			}
+			for pattern, text := range own {
+				mux.Handle(pattern, says(text))
+			}
+			if !first {
+				mount()
+			}
+			for request, want := range map[string]string{
+				"GET /": "page", "GET /auth": "page", "GET /settings": "page", "GET /auth/register": "page", "GET /auth/login": "login page",
+				"OPTIONS /auth/refresh": "preflight", "PATCH /auth/me": "own", "POST /auth/google/callback": "callback",
+			} {
+				method, path, _ := strings.Cut(request, " ")
+				w := serveOnce(mux, httptest.NewRequest(method, path, nil))
+				if w.Code != 200 || w.Body.String() != want {
+					t.Errorf("prefix %q, Mount first: %t: %s: got %d %s, want %s", prefix, first, request, w.Code, w.Body, want)
+				}
+			}
+			for request, status := range map[string]int{"GET /me": 401, "HEAD /me": 401, "POST /login": 415, "DELETE /sessions/" + strings.Repeat("A", 22): 401, "PUT /login": 405} {
+				method, path, _ := strings.Cut(request, " ")
+				if w := serveOnce(mux, httptest.NewRequest(method, prefix+path, nil)); w.Code != status {
+					t.Errorf("prefix %q, Mount first: %t: %s: got %d %s, want %d", prefix, first, request, w.Code, w.Body, status)
+				}
+			}
 		}
 	}
 }

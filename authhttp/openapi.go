@@ -34,7 +34,7 @@ func (m *mount) openAPI() node {
 		"openapi": "3.1.0",
 		"info": node{
 			"title": "Authentication", "version": "1",
-			"description": "A method that is not listed is answered 405, except that HEAD is taken where GET is listed. " +
+			"description": "A method that is not listed is answered 405, unless the server has other handlers for it, except that HEAD is taken where GET is listed. " +
 				"A URL with credentials in its query is answered 400.",
 		},
 		"paths":      paths,

@@ -90,8 +90,8 @@ func TestBadInput(t *testing.T) {
 		"no type":            {"", object("bob", "correct horse"), 415, 415},
 		"64 KiB":             {asJSON, object("bob", strings.Repeat("x", 64<<10)), 413, 413},
 		"1 MB password":      {asJSON, object("bob", strings.Repeat("x", 1<<20)), 413, 413},
-		"1 MB form":          {asForm, "username=bob&password=" + strings.Repeat("x", 1<<20), 415, 413},
-		"form, bad escape":   {asForm, "username=bob&password=%zz", 415, 400},
+		"1 MB form":          {asForm, "username=bob&password=" + strings.Repeat("x", 1<<20), 413, 413},
+		"form, bad escape":   {asForm, "username=bob&password=%zz", 400, 400},
 
 		"no username":        {asJSON, object("", "correct horse"), 422, 401},
 		"username space":     {asJSON, object("bob smith", "correct horse"), 422, 401},
