@@ -212,32 +212,14 @@ func (a *Authenticator) setPassword(ctx context.Context, userID, replacement str
 	return ErrConflict
 }
 
-// setHash replaces u's password hash, and then ends the sessions of u, or keeps them. From the moment of the
-// write those that do not belong to the new hash are refused anyway: a failure or a crash changes nothing or
-// leaves no session. See decision 0120.
+// setHash replaces u's password hash, and then ends the sessions of u, or keeps them.
 func (a *Authenticator) setHash(ctx context.Context, u User, encoded string, keep bool) error {
-	begin := func(ctx context.Context) error { return a.reachSessions(ctx, u.ID) }
-	end := func(ctx context.Context) error { return a.endAll(ctx, u.ID) }
+	before, after := a.sessions.Reach, a.endAll
 	if keep {
-		begin = func(ctx context.Context) error { return a.rebindSessions(ctx, u, encoded) }
-		end = begin // for sessions that began in between
+		before = a.rebindSessions(u, encoded)
+		after = before
 	}
-	if err := begin(ctx); err != nil {
-		return err
-	}
-	switch err := a.users.ReplacePasswordHash(ctx, u.ID, u.PasswordHash, encoded); {
-	case errors.Is(err, ErrConflict):
-		return ErrConflict
-	case errors.Is(err, ErrUserNotFound):
-		return ErrUserNotFound
-	case err != nil:
-		return fmt.Errorf("auth: replace password hash: %w", err)
-	}
-	after, cancel := detached(ctx)
-	defer cancel()
-	err := end(after)
-	a.emit(ctx, EventNewPassword, u.ID, "")
-	return err
+	return a.replaceHash(ctx, u, encoded, EventNewPassword, before, after)
 }
 
 // Fingerprint returns a digest of the account's password hash, which tells nothing of the hash.
@@ -291,7 +273,7 @@ func (a *Authenticator) Delete(ctx context.Context, userID string) error {
 	return a.changeAccount(ctx, userID, EventDeleted, func() (err error) {
 		// The throttle forgets before as well as after: it knows the account by a name that is gone
 		// afterwards. If it fails, the account is still there for another call.
-		if err := a.reachSessions(ctx, userID); err != nil {
+		if err := a.sessions.Reach(ctx, userID); err != nil {
 			return err
 		}
 		if u, err = a.userByID(ctx, userID); err != nil {

@@ -150,31 +150,45 @@ func (a *Authenticator) upgrade(ctx context.Context, u User, password string) (s
 	}
 	encoded, err := a.hash(ctx, password)
 	if err == nil {
-		err = a.rebindSessions(ctx, u, encoded)
-	}
-	if err == nil {
-		err = a.users.ReplacePasswordHash(ctx, u.ID, u.PasswordHash, encoded)
+		rebind := a.rebindSessions(u, encoded)
+		err = a.replaceHash(ctx, u, encoded, EventRehash, rebind, rebind)
 	}
 	if err != nil {
 		a.log.WarnContext(ctx, "auth: a weak password hash was not upgraded", "user", u.ID, "error", err)
 		return u.PasswordHash
 	}
-	if err := a.rebindSessions(ctx, u, encoded); err != nil { // again, for those that began in between
-		a.log.WarnContext(ctx, "auth: sessions that began while a password hash was upgraded will end", "user", u.ID, "error", err)
-	}
-	a.emit(ctx, EventRehash, u.ID, "")
 	return encoded
 }
 
-// rebindSessions lets the sessions of u go on when its password hash becomes another one of the same
-// password.
-func (a *Authenticator) rebindSessions(ctx context.Context, u User, encoded string) error {
-	if a.sessions == nil {
-		return nil
+// replaceHash replaces u's password hash, and calls before and after with the user's ID. From the moment of
+// the write, sessions that do not belong to the new hash are refused: a failure or a crash changes nothing
+// or leaves no session. See decision 0120.
+func (a *Authenticator) replaceHash(ctx context.Context, u User, encoded string, kind EventKind, before, after func(ctx context.Context, userID string) error) error {
+	if err := before(ctx, u.ID); err != nil {
+		return err
 	}
-	now := fingerprintOf(u)
+	switch err := a.users.ReplacePasswordHash(ctx, u.ID, u.PasswordHash, encoded); {
+	case errors.Is(err, ErrConflict):
+		return ErrConflict
+	case errors.Is(err, ErrUserNotFound):
+		return ErrUserNotFound
+	case err != nil:
+		return fmt.Errorf("auth: replace password hash: %w", err)
+	}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	err := after(ctx, u.ID)
+	a.emit(ctx, kind, u.ID, "")
+	return err
+}
+
+// rebindSessions returns a function that lets the sessions of u go on when its password hash becomes
+// encoded. It is called before the write and, for sessions that began in between, after it.
+func (a *Authenticator) rebindSessions(u User, encoded string) func(ctx context.Context, userID string) error {
+	from := fingerprintOf(u)
 	u.PasswordHash = encoded
-	return a.sessions.Bind(ctx, u.ID, now, fingerprintOf(u))
+	to := fingerprintOf(u)
+	return func(ctx context.Context, userID string) error { return a.sessions.Bind(ctx, userID, from, to) }
 }
 
 // fingerprintOf returns a digest that changes with the password hash.

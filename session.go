@@ -188,12 +188,10 @@ func (a *Authenticator) issueInSession(ctx context.Context, u User, sessionID st
 	for range maxConflicts {
 		use, err := a.sessions.Find(ctx, u.ID, sessionID)
 		switch {
-		case errors.Is(err, ErrSessionNotFound):
+		case errors.Is(err, ErrSessionNotFound), err == nil && !use.BelongsTo(fingerprintOf(u)):
 			return Tokens{}, ErrInvalidGrant
 		case err != nil:
 			return Tokens{}, err
-		case !use.BelongsTo(fingerprintOf(u)):
-			return Tokens{}, ErrInvalidGrant
 		}
 		end := use.End()
 		t, err := a.issue(WithSession(ctx, use.Terms()), grant{user: u, sessionID: sessionID, authTime: clock.Microseconds(time.Now()), amr: amr, end: end})
@@ -268,16 +266,6 @@ func (a *Authenticator) EndOtherSessions(ctx context.Context, userID, keep strin
 		return nil
 	}
 	return a.EndSessions(ctx, userID, keep)
-}
-
-// reachSessions returns the error of a session store that is down, before anything is written that
-// sessions are to end with.
-func (a *Authenticator) reachSessions(ctx context.Context, userID string) error {
-	if a.sessions == nil {
-		return nil
-	}
-	_, err := a.sessions.List(ctx, userID)
-	return err
 }
 
 // endAll is EndSessions for every session, also where there are no sessions to end.

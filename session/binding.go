@@ -67,8 +67,11 @@ func (u *Use) BelongsTo(fingerprint [sha256.Size]byte) bool {
 }
 
 // Bind lets the sessions of a user that belong to the fingerprint from go on when the account gets the
-// fingerprint to: the same password has another hash then.
+// fingerprint to: the same password has another hash then. A nil Keeper has no sessions.
 func (k *Keeper) Bind(ctx context.Context, userID string, from, to [sha256.Size]byte) error {
+	if k == nil {
+		return nil
+	}
 	list, err := k.store.Sessions(ctx, userID)
 	if err != nil {
 		return fmt.Errorf("auth: list sessions: %w", err)
@@ -85,6 +88,16 @@ func (k *Keeper) Bind(ctx context.Context, userID string, from, to [sha256.Size]
 		}
 	}
 	return nil
+}
+
+// Reach returns the error of a store that is down, before anything is written that the sessions of a user
+// are to end with. A nil Keeper has no sessions.
+func (k *Keeper) Reach(ctx context.Context, userID string) error {
+	if k == nil {
+		return nil
+	}
+	_, err := k.List(ctx, userID)
+	return err
 }
 
 // bindTries bounds how often a session is tried that others have just changed.

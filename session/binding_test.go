@@ -141,6 +141,15 @@ func TestUnbound(t *testing.T) {
 	}
 }
 
+// Without a Keeper there are no sessions, and nothing to do for them.
+func TestNoKeeper(t *testing.T) {
+	t.Parallel()
+	var none *session.Keeper
+	if err := errors.Join(none.Reach(t.Context(), "ada"), none.Bind(t.Context(), "ada", fingerprint("old"), fingerprint("a"))); err != nil {
+		t.Error(err)
+	}
+}
+
 // disturbed is a Store in which a session changes before each of some replacements.
 type disturbed struct {
 	*memstore.Store
