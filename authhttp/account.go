@@ -226,6 +226,9 @@ func (cfg Config) confirmed(
 		var result any
 		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies.usedBy(r)))
 		if err == nil {
+			err = cfg.before(r, b)
+		}
+		if err == nil {
 			result, err = do(r.Context(), p, in)
 		}
 		if errors.Is(err, auth.ErrInvalidCredentials) {

@@ -95,6 +95,13 @@ type Config struct {
 	Extra    []string
 	Envelope string
 
+	// Before, if not nil, decides about each request that adds an account or sends a mail, before anything
+	// is done for it: Register, ForgotPassword, RequestVerification, RequestLoginLink, RequestLoginCode and
+	// RequestAddressChange. A host checks a CAPTCHA or an invitation there, which it reads by [ExtraMember]
+	// or from a header of r, whose body has been read. nil lets the request pass. An error refuses it: a
+	// [*Problem] with its own answer, an error of package auth as endpoints do, and any other with 500.
+	Before func(ctx context.Context, r *http.Request) error
+
 	// Respond, if not nil, may write the answer to a request in a form of the host's own: another JSON
 	// object, or a redirect of a form in a page with status 303. All headers are set by then: Set-Cookie,
 	// Cache-Control, Retry-After and challenges. It returns false, and has written nothing, where the
@@ -145,6 +152,9 @@ func Register(a Registrar, cfg Config) http.Handler {
 			err = in.need(registerBody.required...)
 		}
 		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies))
+		if err == nil {
+			err = cfg.before(r, registerBody)
+		}
 		var user auth.User
 		if err == nil {
 			user, err = a.Register(r.Context(), in.values["username"], in.values["password"])

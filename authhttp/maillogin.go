@@ -24,8 +24,12 @@ func RequestLoginLink(a LinkAuthenticator, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		in, err := cfg.readChecked(w, r, addressBody)
 		browser, challenge := cfg.Cookies.browser(r), ""
+		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies))
 		if err == nil {
-			challenge, err = a.RequestLogin(cfg.withDevice(r, in, cfg.Cookies), browser, in.values["address"])
+			err = cfg.before(r, addressBody)
+		}
+		if err == nil {
+			challenge, err = a.RequestLogin(r.Context(), browser, in.values["address"])
 		}
 		if err != nil {
 			cfg.refuse(w, r, refuseInvalidAddress(err))
@@ -79,8 +83,12 @@ func RequestLoginCode(a CodeAuthenticator, cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var challenge string
 		in, err := cfg.read(w, r, addressBody)
+		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies))
 		if err == nil {
-			challenge, err = a.RequestLoginCode(cfg.withDevice(r, in, cfg.Cookies), in.values["address"])
+			err = cfg.before(r, addressBody)
+		}
+		if err == nil {
+			challenge, err = a.RequestLoginCode(r.Context(), in.values["address"])
 		}
 		if err != nil {
 			cfg.refuse(w, r, refuseInvalidAddress(err))

@@ -54,7 +54,7 @@ type MountConfig struct {
 	// Issuer is the issuer of the tokens, and BaseURL the URL of the mux as clients see it, such as
 	// "https://example.com". EndpointMetadata needs and publishes both. EndpointOpenAPI publishes
 	// BaseURL; without it, the document describes the server that it comes from. The document does
-	// not describe answers of the Middleware's ErrorHandler.
+	// not describe answers of the Middleware's ErrorHandler, of Config.Before and of Config.Respond.
 	Issuer, BaseURL string
 
 	// RecentProof is how long ago callers may have proven their identity who end sessions other than

@@ -24,6 +24,7 @@ type body struct {
 	optional              []string // members that may be absent; a JSON object may have no others
 	flags                 []string // members that may be absent, and are true or false
 	mayBeAbsent           bool     // a request without a body is accepted
+	before                bool     // [Config].Before decides, because the request adds an account or sends a mail
 
 	names // what clients call the members
 }
@@ -35,9 +36,9 @@ var deviceToken = []string{"device_token"}
 // The bodies of the endpoints.
 var (
 	emptyBody   = body{json: true, mayBeAbsent: true}
-	addressBody = body{json: true, required: []string{"address"}}
+	addressBody = body{json: true, required: []string{"address"}, before: true}
 
-	registerBody = body{json: true, form: true, multipart: true, required: []string{"username", "password"}}
+	registerBody = body{json: true, form: true, multipart: true, required: []string{"username", "password"}, before: true}
 	loginBody    = body{
 		json: true, form: true, multipart: true, required: []string{"username", "password"}, optional: deviceToken,
 	}
@@ -60,7 +61,7 @@ var (
 	currentPasswordBody = body{json: true, required: []string{"current_password"}, optional: deviceToken}
 	bothFactorsBody     = body{json: true, required: []string{"current_password", "code"}, optional: deviceToken}
 	changePasswordBody  = body{json: true, required: []string{"current_password", "new_password"}, optional: deviceToken}
-	changeAddressBody   = body{json: true, required: []string{"current_password", "address"}, optional: deviceToken}
+	changeAddressBody   = body{json: true, required: []string{"current_password", "address"}, optional: deviceToken, before: true}
 	confirmAddressBody  = body{json: true, required: []string{"token", "current_password"}, optional: deviceToken}
 	verifyBody          = body{
 		json: true, required: []string{"token"}, optional: []string{"current_password", "new_password", "device_token"},

@@ -135,6 +135,9 @@ func (cfg Config) acceptWith(
 		var known auth.DeviceToken
 		r = r.WithContext(cfg.withDevice(r, in, cfg.Cookies))
 		if err == nil {
+			err = cfg.before(r, b)
+		}
+		if err == nil {
 			known, err = do(r.Context(), in)
 		}
 		switch {

@@ -55,6 +55,14 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	Config{}.refuse(w, r, err)
 }
 
+// before asks the host about a request with the body b, if it wants to be asked.
+func (cfg Config) before(r *http.Request, b body) error {
+	if cfg.Before == nil || !b.before {
+		return nil
+	}
+	return cfg.Before(r.Context(), r)
+}
+
 // answer writes an answer, unless the host does.
 func (cfg Config) answer(w http.ResponseWriter, r *http.Request, a Answer) {
 	w.Header().Set("Cache-Control", "no-store")

@@ -96,7 +96,7 @@ func TestBadInput(t *testing.T) {
 		"no username":        {asJSON, object("", "correct horse"), 422, 401},
 		"username space":     {asJSON, object("bob smith", "correct horse"), 422, 401},
 		"username NUL":       {asJSON, object(`bob\u0000`, "correct horse"), 422, 401},
-		"username newline":   {asJSON, object(`bob\n`, "correct horse"), 422, 401},
+		"username newline":   {asJSON, object(`bo\nb`, "correct horse"), 422, 401},
 		"username invisible": {asJSON, object("bob\u200b", "correct horse"), 422, 401},
 		"username long":      {asJSON, object(strings.Repeat("b", 256), "correct horse"), 422, 401},
 		"password short":     {asJSON, object("bob", "seven77"), 422, 401},
