@@ -18,7 +18,8 @@
 //
 // An account has the address that [Recovery.AddAddress] gave it, or [Recovery.Register], which takes the
 // username for the address where it is one; authhttp.Mount registers so. Any other username is not an
-// address, even if it looks like one. Nothing is sent to an account without an address.
+// address, even if it looks like one. Nothing is sent to an account without an address. A change of the
+// address never changes the username: the user goes on logging in with the name that was registered.
 //
 // A request does not reveal whether an address is known: it returns at once and the same for every
 // address, and the rest happens in queues, which known and unknown addresses occupy alike. Pass the
