@@ -30,8 +30,16 @@ type MiddlewareConfig struct {
 
 	// TrustedOrigins are other origins whose pages may send requests with an ambient credential, such
 	// as a [Cookie]. Each is "https://host" or "https://host:port", as browsers write it in Origin,
-	// or http to this machine: others on the network can change any other page that comes over http.
+	// or http to this machine: others on the network can change any other page that comes over http. The
+	// origin of an app's web view or of an extension is its scheme and host, such as
+	// "capacitor://localhost" or "chrome-extension://" and the extension's ID.
 	TrustedOrigins []string
+
+	// DangerouslyTrustedSubdomains are patterns like "https://*.preview.example", for deployments whose
+	// names are not known beforehand: they trust every origin with one label in the place of the star.
+	// Whoever gets such a name, or runs a page there, can act for users who visit it. The best-known domains
+	// where strangers get names are refused, such as "https://*.vercel.app"; the host must know the others.
+	DangerouslyTrustedSubdomains []string
 
 	// ErrorHandler writes the answer to a request that was refused or could not be decided.
 	// WWW-Authenticate, Retry-After and Cache-Control are set before it is called. It must write a
@@ -56,7 +64,7 @@ type Middleware struct {
 	verifier     TokenVerifier
 	realm        string
 	extractors   []Extractor
-	origins      *http.CrossOriginProtection
+	origins      *origin.Protection
 	errorHandler func(http.ResponseWriter, *http.Request, error)
 	metadata     string
 	logger       *slog.Logger
@@ -71,7 +79,7 @@ func NewMiddleware(v TokenVerifier, cfg MiddlewareConfig) (*Middleware, error) {
 	m := &Middleware{
 		verifier: v, realm: cmp.Or(cfg.Realm, "api"), extractors: checkExtractors(&faults, cfg.Extractors),
 		errorHandler: cfg.ErrorHandler, metadata: cfg.ResourceMetadata, logger: cfg.Logger,
-		origins: origin.Protection(cfg.TrustedOrigins, func(o string) { faults.Add("TrustedOrigins", o, origin.Fault) }),
+		origins: origin.NewProtection(cfg.TrustedOrigins, cfg.DangerouslyTrustedSubdomains, faults.Add),
 	}
 	if !problem.IsQuotable(m.realm) {
 		faults.Add("Realm", m.realm, "must be printable ASCII without quote and backslash")

@@ -49,6 +49,9 @@ type CookieConfig struct {
 	// [auth.MiddlewareConfig]. With secure cookies they are https.
 	TrustedOrigins []string
 
+	// DangerouslyTrustedSubdomains are patterns of further origins, as in [auth.MiddlewareConfig].
+	DangerouslyTrustedSubdomains []string
+
 	// DangerouslyInsecureLocalhost leaves out the attribute Secure, and therefore the prefixes of
 	// the names, for browsers that keep no secure cookies of http://localhost. Requests for any
 	// other host are refused.
@@ -71,7 +74,7 @@ type Cookies struct {
 	refreshPath, logoutPath                   string
 	sameSite                                  http.SameSite // SameSite attribute of the access token's cookie
 	insecure                                  bool
-	origins                                   *http.CrossOriginProtection
+	origins                                   *origin.Protection
 }
 
 // NewCookies returns Cookies, or every fault of cfg as a [*cfgerr.Error].
@@ -105,9 +108,9 @@ func NewCookies(cfg CookieConfig) (*Cookies, error) {
 		c.sameSite = http.SameSiteLaxMode
 	case http.SameSiteLaxMode, http.SameSiteStrictMode:
 	default:
-		faults.Add("SameSite", fmt.Sprint(int(c.sameSite)), "must be 0, Lax or Strict")
+		faults.Add("SameSite", fmt.Sprint(int(c.sameSite)), "must be 0, Lax or Strict: pages of another site send tokens in a header")
 	}
-	c.origins = origin.Protection(cfg.TrustedOrigins, func(o string) { faults.Add("TrustedOrigins", o, origin.Fault) })
+	c.origins = origin.NewProtection(cfg.TrustedOrigins, cfg.DangerouslyTrustedSubdomains, faults.Add)
 	for _, o := range cfg.TrustedOrigins {
 		if plain := strings.HasPrefix(o, "http:"); plain && !c.insecure {
 			faults.Add("TrustedOrigins", o, "must be https: browsers send no secure cookies for a page that came over http")

@@ -94,6 +94,45 @@ func TestPlainOrigins(t *testing.T) {
 	}
 }
 
+// Web views of apps and extensions are trusted by the origin that they send, and preview deployments by a
+// pattern, at the endpoints and at the host's own routes.
+func TestOriginsOfWebViews(t *testing.T) {
+	t.Parallel()
+	cfg := authhttp.CookieConfig{
+		RefreshPath: "/auth/refresh", TrustedOrigins: []string{"capacitor://localhost", "tauri://localhost", "chrome-extension://abcdefghijklmnopabcdefghijklmnop"},
+		DangerouslyTrustedSubdomains: []string{"https://*.preview.example"},
+	}
+	s := newServer(t, authhttp.Config{Cookies: must(authhttp.NewCookies(cfg))})
+	guard := must(auth.NewMiddleware(s.accounts, auth.MiddlewareConfig{
+		Extractors: []auth.Extractor{auth.Cookie("token")}, TrustedOrigins: cfg.TrustedOrigins, DangerouslyTrustedSubdomains: cfg.DangerouslyTrustedSubdomains,
+	}))
+	token := must(s.accounts.Login(t.Context(), "ada", password)).AccessToken
+	for origin, status := range map[string]int{
+		"capacitor://localhost": 200, "tauri://localhost": 200, "chrome-extension://abcdefghijklmnopabcdefghijklmnop": 200, "https://pr-7.preview.example": 200,
+		"capacitor://evil": 403, "chrome-extension://ponmlkjihgfedcbaponmlkjihgfedcba": 403, "https://preview.example": 403, "https://a.b.preview.example": 403, "null": 403,
+	} {
+		from := header{"Origin": origin, "Sec-Fetch-Site": "cross-site"}
+		if a := s.call(s.Client(), "POST", "/auth/login", object("username", "ada", "password", password), from); a.status != status {
+			t.Errorf("login from %s: got %d %s, want %d", origin, a.status, a.text, status)
+		}
+		r := httptest.NewRequest("POST", "/own", nil)
+		r.Header.Set("Cookie", "token="+token)
+		for field, value := range from {
+			r.Header.Set(field, value)
+		}
+		if w := serveOnce(guard.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})), r); w.Code != status {
+			t.Errorf("own route from %s: got %d, want %d", origin, w.Code, status)
+		}
+	}
+	cfg.DangerouslyTrustedSubdomains = []string{"https://*.vercel.app"}
+	if _, err := authhttp.NewCookies(cfg); err == nil || !strings.Contains(err.Error(), "CookieConfig.DangerouslyTrustedSubdomains") {
+		t.Errorf("a domain of strangers: got %v, want a fault", err)
+	}
+	if _, err := auth.NewMiddleware(s.accounts, auth.MiddlewareConfig{DangerouslyTrustedSubdomains: cfg.DangerouslyTrustedSubdomains}); err == nil || !strings.Contains(err.Error(), "MiddlewareConfig.DangerouslyTrustedSubdomains") {
+		t.Errorf("a domain of strangers in a middleware: got %v, want a fault", err)
+	}
+}
+
 // A registration names the device that it comes from.
 func TestRegisterPassesDevice(t *testing.T) {
 	t.Parallel()

@@ -327,7 +327,7 @@ func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 			return err
 		}
 		guard.Extractors = append(guard.Extractors, app.Cookies.Extractor())
-		guard.TrustedOrigins = cookies.TrustedOrigins
+		guard.TrustedOrigins, guard.DangerouslyTrustedSubdomains = cookies.TrustedOrigins, cookies.DangerouslyTrustedSubdomains
 	}
 	app.Middleware, err = auth.NewMiddleware(app.Accounts, guard)
 	return err
