@@ -48,6 +48,7 @@
 //	introspect POST   /introspect         Return the state of a token (RFC 7662)
 //	jwks       GET    /.well-known/jwks.json Return the keys that verify access tokens (RFC 7517)
 //	metadata   GET    /.well-known/oauth-authorization-server Return the metadata of the authorization server (RFC 8414)
+//	change-password GET /.well-known/change-password Redirect to the page where users change their password
 //	openapi    GET    /openapi.json       Return this document: the mounted endpoints in OpenAPI 3.1
 package authhttp
 

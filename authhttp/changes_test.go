@@ -192,7 +192,12 @@ var ofEndpoints = map[string]struct {
 	}},
 	"GET /.well-known/jwks.json":                  {none, "", func(c *change) { c.send("GET", "/.well-known/jwks.json") }},
 	"GET /.well-known/oauth-authorization-server": {none, "", func(c *change) { c.send("GET", "/.well-known/oauth-authorization-server/tenant") }},
-	"GET /openapi.json":                           {none, "", func(c *change) { c.send("GET", "/auth/openapi.json") }},
+	"GET /.well-known/change-password": {none, "", func(c *change) {
+		if w := serveOnce(c.Config.Handler, httptest.NewRequest("GET", "/.well-known/change-password", nil)); w.Code != http.StatusSeeOther {
+			c.t.Fatalf("got %d %s", w.Code, w.Body)
+		}
+	}},
+	"GET /openapi.json": {none, "", func(c *change) { c.send("GET", "/auth/openapi.json") }},
 }
 
 // ofCalls says the same, for a host that keeps sessions, of calls by which a host changes an account

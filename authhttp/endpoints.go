@@ -56,6 +56,7 @@ var (
 	needsRecovery = requirement{"MountConfig.Recovery", func(m *mount) bool { return m.cfg.Recovery != nil }}
 	needsServers  = requirement{"MountConfig.ResourceServers", func(m *mount) bool { return m.cfg.ResourceServers != nil }}
 	needsKeys     = requirement{"MountConfig.Keys", func(m *mount) bool { return m.cfg.Keys != nil }}
+	needsPage     = requirement{"MountConfig.ChangePasswordPage", func(m *mount) bool { return m.cfg.ChangePasswordPage != "" }}
 	needsURLs     = requirement{"MountConfig.Issuer and BaseURL", func(m *mount) bool {
 		return m.cfg.Issuer != "" && m.cfg.BaseURL != ""
 	}}
@@ -313,6 +314,13 @@ var table = []endpoint{
 		needs:   []requirement{needsURLs},
 		handler: func(m *mount) http.Handler { return m.cfg.Config.serve(m.metadata()) },
 		status:  200, schema: "Metadata",
+	},
+	{
+		name: EndpointChangePassword, method: "GET", path: "/.well-known/change-password",
+		summary: "Redirect to the page where users change their password",
+		needs:   []requirement{needsPage},
+		handler: func(m *mount) http.Handler { return m.cfg.Config.redirect(m.cfg.ChangePasswordPage) },
+		status:  303,
 	},
 	{
 		name: EndpointOpenAPI, method: "GET", path: "/openapi.json",

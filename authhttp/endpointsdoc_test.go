@@ -86,7 +86,7 @@ func refusals(cell string) (list []string) {
 // page lists once for all endpoints.
 func answersOf(op node) (success string, refuses []string) {
 	for status, answer := range op["responses"].(node) {
-		if status < "300" {
+		if status < "400" {
 			success = status
 			continue
 		}

@@ -40,6 +40,8 @@ const (
 	EndpointJWKS       Endpoint = "jwks"       // /.well-known/jwks.json, without the prefix
 	EndpointMetadata   Endpoint = "metadata"   // MetadataPath(Issuer), without the prefix
 	EndpointOpenAPI    Endpoint = "openapi"    // /openapi.json: the mounted endpoints in OpenAPI 3.1
+
+	EndpointChangePassword Endpoint = "change-password" // /.well-known/change-password, without the prefix
 )
 
 // MountConfig configures the endpoints of [Mount], and holds what some of them need.
@@ -56,6 +58,10 @@ type MountConfig struct {
 	// BaseURL; without it, the document describes the server that it comes from. The document does
 	// not describe answers of the Middleware's ErrorHandler, of Config.Before and of Config.Respond.
 	Issuer, BaseURL string
+
+	// ChangePasswordPage is the page where users change their password: a path of this host, such as
+	// "/account", or an https URL. EndpointChangePassword redirects password managers there.
+	ChangePasswordPage string
 
 	// RecentProof is how long ago callers may have proven their identity who end sessions other than
 	// their own. It is also how long ago callers may have proven it with both factors who change the
@@ -217,6 +223,9 @@ func (m *mount) check(faults *cfgerr.Faults) {
 		}
 	}
 	m.cfg.checkNames(faults)
+	if page := m.cfg.ChangePasswordPage; page != "" && !isPage(page) {
+		faults.Add("MountConfig.ChangePasswordPage", page, "must be a path like /account, or an https URL")
+	}
 	metadata := m.mounts(EndpointMetadata)
 	if metadata && !isServiceURL(m.cfg.Issuer) {
 		faults.Add("MountConfig.Issuer", m.cfg.Issuer, serviceURLFault)

@@ -210,6 +210,9 @@ func (e endpoint) success(cfg Config) node {
 			schema = node{"anyOf": []any{ref("Tokens"), ref("TokenLifetimes")}}
 		}
 	}
+	if e.status == http.StatusSeeOther {
+		response["headers"] = node{"Location": node{"schema": node{"type": "string"}}}
+	}
 	switch e.schema {
 	case "":
 	case "JWKSet":

@@ -236,7 +236,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	want := strings.Fields(`DELETE_/auth/sessions DELETE_/auth/sessions/{id} GET_/.well-known/jwks.json
+	want := strings.Fields(`DELETE_/auth/sessions DELETE_/auth/sessions/{id} GET_/.well-known/change-password GET_/.well-known/jwks.json
 		GET_/.well-known/oauth-authorization-server/tenant GET_/auth/me GET_/auth/openapi.json GET_/auth/sessions
 		POST_/auth/account/delete POST_/auth/address POST_/auth/address/confirm POST_/auth/introspect POST_/auth/login
 		POST_/auth/login/code POST_/auth/login/code/request POST_/auth/login/link POST_/auth/login/link/request POST_/auth/login/mfa POST_/auth/logout POST_/auth/mfa/begin POST_/auth/mfa/confirm

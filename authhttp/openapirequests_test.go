@@ -159,7 +159,7 @@ func (g *generator) try(method, path string, op node) int {
 			g.t.Fatal(err)
 		}
 		return 1
-	case w.Code < 300:
+	case w.Code < 300, w.Code == 303:
 		return 1
 	}
 	return 0

@@ -95,6 +95,7 @@ func newMountedServer(t *testing.T, cfg authhttp.MountConfig, change func(*serve
 	}
 	mux := http.NewServeMux()
 	cfg.Users, cfg.Factor, cfg.Keys, cfg.Recovery, cfg.Issuer, cfg.BaseURL = s.store, s.codes, s.keys, s.flows, "https://id.test/tenant", "https://api.test"
+	cfg.ChangePasswordPage = "/account#password"
 	cfg.ResourceServers = must(authhttp.NewResourceServers(map[string]string{rsName: rsSecret}))
 	if err := authhttp.Mount(mux, "/auth", s.accounts, s.guard, cfg, choose...); err != nil {
 		t.Fatal(err)
