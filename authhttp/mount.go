@@ -65,9 +65,9 @@ type MountConfig struct {
 
 	// RecentProof is how long ago callers may have proven their identity who end sessions other than
 	// their own. It is also how long ago callers may have proven it with both factors who change the
-	// password or the address, or delete the account, if the account has a second factor. Others are answered 401 with the code insufficient_user_authentication, and get
-	// another access token from EndpointStepUp, or by logging in. 0: 5 minutes; from 1 minute to 24
-	// hours.
+	// password or the address, or delete the account, if the account has a second factor. Others are
+	// answered 401 with the code insufficient_user_authentication, and get another access token from
+	// EndpointStepUp, or by logging in. 0: 5 minutes; from 1 minute to 24 hours.
 	RecentProof time.Duration
 
 	// NoticeNewDevices sends a notice to the owner when a device logs in that the account's throttle
@@ -281,7 +281,7 @@ func (m *mount) metadata() metadata {
 // one like "GET /", which pages of a program with one page are served by. Other methods, such as OPTIONS for
 // preflights, are left to the host.
 func (m *mount) register(mux *http.ServeMux) error {
-	handlers := map[string]http.Handler{} // by path: the same for all methods
+	handlers := map[string]http.Handler{} // by path, because all methods of a path have the same handler
 	for _, e := range m.mounted {
 		path := m.path(e)
 		if handlers[path] == nil {
