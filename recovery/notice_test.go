@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,23 +101,25 @@ func TestNoticesAreBounded(t *testing.T) {
 	})
 }
 
-// outage is an Addresses, or a RecordStore, that is down while err is not nil.
+// outage is an Addresses, or a RecordStore, that can be down.
 type outage struct {
 	auth.RecordStore
 	*recovery.MemoryAddresses
-	err error
+	down atomic.Bool
 }
 
+var errDown = errors.New("the store is down")
+
 func (o *outage) Address(ctx context.Context, userID string) (string, bool, error) {
-	if o.err != nil {
-		return "", false, o.err
+	if o.down.Load() {
+		return "", false, errDown
 	}
 	return o.MemoryAddresses.Address(ctx, userID)
 }
 
 func (o *outage) Record(ctx context.Context, key string) (auth.Record, time.Time, error) {
-	if o.err != nil {
-		return auth.Record{}, time.Time{}, o.err
+	if o.down.Load() {
+		return auth.Record{}, time.Time{}, errDown
 	}
 	return o.RecordStore.Record(ctx, key)
 }
@@ -135,19 +138,19 @@ func TestNoticesOutliveOutages(t *testing.T) {
 			down  *outage
 			waits bool
 		}{"addresses": {addresses, true}, "records": {records, false}} {
-			row.down.err = errors.New("the store is down")
+			row.down.down.Store(true)
 			at := time.Now()
 			is(t, r.Inform(t.Context(), id, recovery.KindPasswordChanged), nil, name)
 			if row.waits {
 				f.sentNothing("while the address is unknown")
 				time.Sleep(10 * time.Minute)
-				row.down.err = nil
+				row.down.down.Store(false)
 				time.Sleep(20 * time.Minute)
 			}
 			if m := f.onlyMessage(recovery.KindPasswordChanged, ada); !m.Time.Equal(at) {
 				t.Errorf("%s: the notice is about %v, want %v", name, m.Time, at)
 			}
-			row.down.err = nil
+			row.down.down.Store(false)
 		}
 		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)

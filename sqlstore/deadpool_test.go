@@ -137,10 +137,11 @@ func TestSilentPool(t *testing.T) {
 
 				pg.drop(row.outage > 0)
 				time.Sleep(row.outage)
+				wasDown := list.Check(t.Context(), p) != nil // it may be up again as soon as the database answers
 				if row.outage > 0 {
 					pg.drop(false)
 				}
-				back, wasDown := time.Now(), false
+				back := time.Now()
 				for time.Since(back) < 2*time.Minute {
 					time.Sleep(100 * time.Millisecond)
 					if list.Check(t.Context(), p) == nil {
