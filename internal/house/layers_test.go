@@ -28,7 +28,7 @@ var guarded = []string{
 }
 
 // below are the packages that the root is composed of, and that everything on the root may import.
-var below = []string{"~/cfgerr", "~/jwt", "~/passwords", "~/secrets", "~/session"}
+var below = []string{"~/cfgerr", "~/jwt", "~/passwords", "~/record", "~/secrets", "~/session"}
 
 // onRoot returns what a package on the root may import: the root, what stands below it, and more.
 func onRoot(more ...string) []string { return slices.Concat([]string{"~"}, below, more) }
@@ -58,6 +58,7 @@ var rooms = []room{
 	{name: "secrets", may: []string{"~/cfgerr", "~/internal/jose", "~/internal/keyfile"}},
 	{name: "jwt", may: []string{"~/cfgerr", "~/internal/clock", "~/internal/jose", "~/internal/keyfile", "~/internal/strictjson"}, std: []string{"net/http", "reflect"}},
 	{name: "passwords", may: []string{"~/cfgerr", "~/secrets", "~/internal/phc", "~/internal/commonpasswords", "golang.org/x/crypto/...", "golang.org/x/text/..."}},
+	{name: "record"},
 	{name: "internal/detach", may: []string{"~/passwords", "~/session"}},
 	{name: "session", may: []string{"~/cfgerr", "~/secrets", "~/internal/clock"}, std: []string{"net/netip"}},
 
