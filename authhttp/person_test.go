@@ -39,6 +39,9 @@ func TestInPerson(t *testing.T) {
 	}
 	guarded := 0
 	for _, e := range authhttp.Table() {
+		if strings.HasPrefix(e.Path, "/.well-known/") {
+			continue // public, and not below the prefix
+		}
 		path := "/auth" + strings.ReplaceAll(e.Path, "{id}", p.SessionID())
 		if s.call(s.Client(), e.Method, path, "", nil).header.Get("WWW-Authenticate") == "" {
 			continue // asks for no access token
@@ -46,7 +49,7 @@ func TestInPerson(t *testing.T) {
 		guarded++
 		for name, token := range tokens {
 			body := ""
-			if e.Method == "POST" {
+			if e.Method == "POST" && e.Path != "/logout" {
 				body = object("password", password)
 			}
 			a := s.call(s.Client(), e.Method, path, body, bearer(token))
