@@ -51,6 +51,7 @@ var rooms = []room{
 	{name: "internal/commonpasswords"},
 	{name: "internal/cookies", std: []string{"net/http"}},
 	{name: "internal/origin", std: []string{"net", "net/http", "net/netip", "net/url"}},
+	{name: "internal/extract", may: []string{"~/internal/cookies", "~/internal/problem"}, std: []string{"net/http"}},
 	{name: "internal/problem", std: []string{"net/http"}},
 	{name: "internal/usernames", may: []string{"golang.org/x/text/..."}},
 	{name: "internal/jose", may: []string{"~/internal/strictjson", jwx + "/v2/...", "golang.org/x/crypto/..."}},
@@ -63,7 +64,7 @@ var rooms = []room{
 	{name: "session", may: []string{"~/cfgerr", "~/secrets", "~/internal/clock"}, std: []string{"net/netip"}},
 
 	// The root.
-	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
+	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/detach", "~/internal/extract", "~/internal/origin", "~/internal/problem", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
 
 	// On the root, in its module.
 	{name: "memstore", may: onRoot("~/internal/clock")},
