@@ -27,9 +27,8 @@ func Network(client netip.Addr) netip.Prefix {
 
 // Locate returns the place of a client's address in this grant. After a rotation of the secrets, it also
 // finds the place by the secrets that were in use before, and gives it its new name in the State that it
-// returns. A place that is not used while its secret is in keys is forgotten in effect. It cannot be held
-// against a lineage: what was used later than a token was made has a name by the token's secret, or by a
-// later one. It returns an error if keys is empty.
+// returns. A place that is not used while its secret is in keys is a new place afterwards: see decision
+// 0129. It returns an error if keys is empty.
 func (s State) Locate(keys *secrets.Ring, client netip.Addr) (State, Place, error) {
 	ring := keys.Keys()
 	if len(ring) == 0 {
