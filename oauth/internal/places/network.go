@@ -21,7 +21,7 @@ func Network(client netip.Addr) netip.Prefix {
 	if client.Is4() {
 		bits = 24
 	}
-	network, _ := client.WithZone("").Prefix(bits) // the zero Prefix for the zero Addr
+	network, _ := client.Prefix(bits) // without a zone; the zero Prefix for the zero Addr
 	return network
 }
 

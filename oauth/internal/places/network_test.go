@@ -64,10 +64,13 @@ func TestLocate(t *testing.T) {
 			t.Errorf("%q and %q are one place: %t, want %t", row.x, row.y, got, row.same)
 		}
 	}
-	if newGrant(t, places.Params{}).locate(t, "198.51.100.7") == g.locate(t, "198.51.100.7") {
+	other := newGrant(t, places.Params{})
+	otherKeys := other.keys
+	other.keys = g.keys
+	if other.locate(t, "198.51.100.7") == g.locate(t, "198.51.100.7") {
 		t.Error("a network has one digest in two grants")
 	}
-	other := newGrant(t, places.Params{})
+	other.keys = otherKeys
 	other.stored = g.stored // the seed is known, the secret is not
 	if other.locate(t, "198.51.100.7") == g.locate(t, "198.51.100.7") {
 		t.Error("a network has one digest under two secrets")
@@ -153,6 +156,23 @@ func TestConflictsSurviveRotation(t *testing.T) {
 	if _, _, n, _ := g.state(t).Counts(); n != 1 {
 		t.Errorf("%d conflicts of one place within the life of an access token, want 1", n)
 	}
+}
+
+// A place can be known by two names if a replica has not heard of the new secret yet.
+func TestReplicaWithoutTheNewSecret(t *testing.T) {
+	t.Parallel()
+	g := newGrant(t, places.Params{})
+	old := g.keys
+	g.rotate(t, 1)
+	both := g.keys
+	g.play(t, "1.1 home 1h = 1.2")
+	g.keys = old
+	g.play(t, "1.2 home 1h = 1.3")
+	if _, n, _, _ := g.state(t).Counts(); n != 2 {
+		t.Fatalf("%d places, want home under two names", n)
+	}
+	g.keys = both
+	g.play(t, "1.3 home 1h = 1.4")
 }
 
 // A rotation changes nothing of what is decided, however many secrets are in the ring.
