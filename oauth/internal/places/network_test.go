@@ -172,7 +172,9 @@ func TestReplicaWithoutTheNewSecret(t *testing.T) {
 		t.Fatalf("%d places, want home under two names", n)
 	}
 	g.keys = both
-	g.play(t, "1.3 home 1h = 1.4")
+	g.play(t, `
+		1.3 home 1h = 1.4
+		1.4 home 1h = 1.5`)
 }
 
 // A rotation changes nothing of what is decided, however many secrets are in the ring.

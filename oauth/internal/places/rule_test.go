@@ -220,9 +220,10 @@ func TestRule(t *testing.T) {
 			1.1 a 1h = 2.1 fork
 			2.1 b 1h = 2.2
 			2.2 a 1h = 2.3
+			2.3 b 1h = 2.4
 			1.2 a 1h = 1.3
 			1.3 z 1h = 1.4
-			2.3 b 1h = 2.4`},
+			2.4 b 1h = 2.5`},
 		{"what was before is not", `
 			1.1 x 1h = 1.2
 			1.2 a 1h = 1.3
@@ -266,6 +267,12 @@ func TestRule(t *testing.T) {
 			1.1 home 1h = 2.1 fork
 			2.1 home 49h = 2.2
 			1.1 home 1m = 3.1 fork`},
+		{"at whichever of them", `
+			1.1 a 1h = 1.2
+			1.2 home 1h = 1.3
+			1.2 home 1h = 2.1 fork
+			2.1 home 49h = 2.2
+			1.1 a 1m = 3.1 fork`},
 		{"not if nobody else was at home since", `
 			1.1 home 1h = 1.2
 			1.1 home 1h = 2.1 fork
@@ -424,23 +431,18 @@ func TestPlacesAreBounded(t *testing.T) {
 	// The thief's place was forgotten for p9, but not its conflict; p0 for the thief's; p3 and own never.
 }
 
-// What a place that was forgotten leaves behind: its conflicts, but not those of others; a trail that proves
-// nothing any more; a lineage that rested at no own place.
+// A place that was forgotten is a new place when it is used again.
 func TestForgottenPlace(t *testing.T) {
 	t.Parallel()
-	forget := func(t *testing.T, g *grant, next int) { // all places but home that are not used now and then
-		t.Helper()
-		for i := range 12 {
-			g.play(t, fmt.Sprintf("1.1 p%d 1m = %d.1 fork", i, next+i))
-		}
-	}
 	t.Run("a trail", func(t *testing.T) {
 		t.Parallel()
 		g := newGrant(t, places.Params{})
 		g.play(t, `
 			1.1 x 1h = 1.2
 			1.2 y 1h = 1.3`)
-		forget(t, g, 2) // x and y
+		for i := range 12 { // x and y are forgotten
+			g.play(t, fmt.Sprintf("1.1 p%d 1m = %d.1 fork", i, 2+i))
+		}
 		g.play(t, `
 			1.3 home 1h = 1.4
 			1.1 x 1h = 14.1 fork
@@ -465,7 +467,7 @@ func TestForgottenPlace(t *testing.T) {
 			1.2 home 1h = 1.3
 			1.3 own 1h = 1.4
 			1.1 home 1h = 2.1 fork`)
-		for i := range 12 { // own places all, so that own is forgotten
+		for i := range 12 { // these become own, so that own is forgotten
 			g.play(t, fmt.Sprintf(`
 				2.%d p%d 1h = 2.%d
 				2.%d home 1h = 2.%d`, 1+2*i, i, 2+2*i, 2+2*i, 3+2*i))
