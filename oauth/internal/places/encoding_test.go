@@ -51,10 +51,10 @@ func TestHostilePresentation(t *testing.T) {
 	p := places.Params{TokenLife: 10 * time.Hour, Conflicts: 32, Days: 7} // so that the conflicts do not end it
 	var most [4]int
 	var size int
-	for range 4 {
+	for range 2 {
 		g := newGrant(t, p)
 		tokens := []places.Token{{Lineage: 1, Number: 1}}
-		for n := range 1000 {
+		for n := range 800 {
 			g.now = g.now.Add(time.Duration(random.Int64N(int64(10 * time.Minute))))
 			token := tokens[max(0, len(tokens)-1-random.IntN(1+random.IntN(100)))]
 			client := g.address(fmt.Sprint(random.IntN(1 + n)))
