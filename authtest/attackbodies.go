@@ -2,8 +2,10 @@ package authtest
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -126,9 +128,15 @@ func (a *attack) look(s shot, got answer) {
 		a.report("500", "A request is answered with status 500: the program did not expect it.", s)
 	}
 	text := got.body
-	for name, values := range got.header {
-		text += "\n" + name + ": " + strings.Join(values, "\n")
+	for _, name := range slices.Sorted(maps.Keys(got.header)) {
+		if name != "Date" {
+			text += "\n" + name + ": " + strings.Join(got.header[name], "\n")
+		}
 	}
+	if a.looked[text] { // most refusals are the same
+		return
+	}
+	a.looked[text] = true
 	if inside.MatchString(text) {
 		a.report("internals", "An answer tells about the inside of the program: a stack, a path, an error of the database, a hash.", s)
 	}

@@ -28,7 +28,8 @@ type attack struct {
 	ada     AttackLogin // user 0, the victim
 	eve     AttackLogin // user 1, the attacker
 	targets []*target
-	scan    bool // whether answers are looked at for text about the inside
+	scan    bool            // whether answers are looked at for text about the inside
+	looked  map[string]bool // answers that were looked at
 
 	faults []*fault
 }
@@ -79,7 +80,7 @@ const maxAnswer = 1 << 20
 
 func newAttack(t testing.TB, handler http.Handler, cfg AttackConfig, scan bool) *attack {
 	t.Helper()
-	a := &attack{t: t, cfg: cfg, scan: scan, server: httptest.NewServer(served(handler))}
+	a := &attack{t: t, cfg: cfg, scan: scan, looked: map[string]bool{}, server: httptest.NewServer(served(handler))}
 	t.Cleanup(a.server.Close)
 	origin, _ := url.Parse(cfg.Origin) // cfg was checked
 	a.host = origin.Host
