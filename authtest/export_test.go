@@ -1,6 +1,7 @@
 package authtest
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -78,3 +79,22 @@ func BrokenAccountStoreRules(t *testing.T, factory func(*testing.T) Accounts) ma
 }
 
 func AccountStoreRules() []string { return ruleNames(accountStoreRules()) }
+
+// AttackFindings returns what Attack reports, without some kinds of attacks.
+func AttackFindings(t testing.TB, handler http.Handler, cfg AttackConfig, without ...string) []string {
+	t.Helper()
+	left := map[string]bool{}
+	for _, kind := range without {
+		left[kind] = true
+	}
+	return findings(t, handler, cfg, left)
+}
+
+// AttackKinds returns the names of the kinds of attacks.
+func AttackKinds() []string {
+	names := []string{"internals"}
+	for _, kind := range attackKinds {
+		names = append(names, kind.name)
+	}
+	return names
+}

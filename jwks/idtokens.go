@@ -64,30 +64,3 @@ func Apple(clientID string, otherClientIDs ...string) Config {
 		},
 	}
 }
-
-// GitHubActions returns the settings for the tokens of workflows in one repository, like
-// "octo-org/octo-repo". The audience is what the workflow asks for: the URL of the owner by default,
-// better the URL of your service. Workflows of every repository on GitHub get tokens of this issuer,
-// with any audience, so repository is what keeps others out. Whoever can push to a branch can change
-// a workflow: compare the claims ref, environment or job_workflow_ref, too, where that matters.
-//
-// A name can come to another owner when a repository or an account is deleted: set
-// Tokens.RequiredClaims["repository_id"] as well. The subject begins with "repo:"; see GitHub's
-// documentation for its forms.
-// https://docs.github.com/en/actions/reference/security/oidc
-func GitHubActions(repository, audience string) Config {
-	const issuer = "https://token.actions.githubusercontent.com"
-	cfg := Config{
-		KeysURL: issuer + "/.well-known/jwks",
-		Tokens: jwt.VerifierConfig{
-			Issuer:         issuer,
-			Audience:       audience,
-			Types:          []string{"JWT"},
-			RequiredClaims: map[string]string{"repository": repository},
-		},
-	}
-	if owner, name, ok := strings.Cut(repository, "/"); !ok || owner == "" || name == "" || strings.Contains(name, "/") {
-		cfg.refuse("GitHubActions", repository, "must be the owner and the name of a repository, as in octo-org/octo-repo")
-	}
-	return cfg
-}

@@ -11,8 +11,9 @@ import (
 // documentation and refuse its other tokens, as far as their claims differ. See decision 0031.
 //
 // The result is an ordinary Config, which a host may change where its issuer is configured
-// otherwise. New reports a parameter that cannot be right. No setting says whether the caller is a person: [jwt.Principal.Kind] is KindUser for
-// all of them. A host that distinguishes services reads the product's own claims.
+// otherwise. New reports a parameter that cannot be right. [jwt.Principal.Kind] is KindUser for all of
+// them, because these products issue tokens to people and programs alike. A host that distinguishes
+// programs reads the product's own claims. The functions of workloads.go are for programs alone.
 
 // Keycloak returns the settings for a realm, whose URL is like
 // "https://id.example.com/realms/acme". Keycloak puts an API into aud only if a client scope has an

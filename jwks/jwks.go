@@ -69,6 +69,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	tenants func(id string) bool // of EntraTenants
+	callers *callers             // of the functions for workloads; nil: whoever has a token
 	fault   *cfgerr.Error        // of a parameter of a function named after a product; nil: none
 }
 
@@ -80,6 +81,7 @@ type Verifier struct {
 	noIssuer  bool     // whether a token without iss is accepted
 	anyIssuer bool     // whether a function of the host decides about iss
 	tenants   *tenants // nil: there is one issuer
+	callers   *callers // nil: whoever has a token
 	isEntra   bool
 	tokens    *jwt.Verifier
 	keys      *cache
@@ -103,9 +105,9 @@ func New(cfg Config) (*Verifier, error) {
 	}
 	v := &Verifier{
 		issuer: cfg.Tokens.Issuer, noIssuer: cfg.Tokens.DangerouslyNoIssuer, anyIssuer: cfg.Tokens.IssuerFunc != nil,
-		isEntra: strings.HasPrefix(cfg.Tokens.Issuer, "https://login.microsoftonline."),
+		isEntra: strings.HasPrefix(cfg.Tokens.Issuer, "https://login.microsoftonline."), callers: cfg.callers,
 	}
-	if (v.noIssuer || v.anyIssuer) && v.issuer == "" {
+	if (v.noIssuer || v.anyIssuer || v.callers.isTrustDomain()) && v.issuer == "" {
 		faults.Require("KeysURL", cfg.KeysURL != "")
 	}
 	if v.isEntra && cfg.fault == nil && isManyTenants(v.issuer) {
@@ -128,6 +130,9 @@ func New(cfg Config) (*Verifier, error) {
 		rules.Issuer = ""
 		rules.IssuerFunc = func(p *jwt.Principal, keyID string) bool { return v.tenants.isIssuer(p, v.keys.issuerOf(keyID)) }
 		rules.Check = v.tenants.check(rules.Check)
+	}
+	if v.callers != nil {
+		v.callers.apply(&rules)
 	}
 	tokens, err := jwt.NewVerifier(rules)
 	faults.Join(err)
@@ -203,6 +208,9 @@ func (v *Verifier) verifyWithNewKeys(ctx context.Context, token string, seen *he
 // checkIssuer refuses tokens of other issuers before they cause a fetch. It reads the claim without
 // verifying the token, so its success proves nothing.
 func (v *Verifier) checkIssuer(token string) error {
+	if v.callers.isTrustDomain() {
+		return v.callers.checkTrustDomain(token)
+	}
 	unverified, err := jose.UnverifiedText(token, "iss")
 	switch {
 	case err != nil:

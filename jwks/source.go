@@ -34,6 +34,7 @@ type source struct {
 	hosts        []string // hosts that the metadata may name
 	plainHTTP    bool
 	rsaAlgorithm string
+	isBundle     bool // whether the set is a SPIFFE bundle
 	client       *http.Client
 }
 
@@ -41,7 +42,7 @@ type source struct {
 func newSource(cfg *Config, faults *cfgerr.Faults) *source {
 	s := &source{
 		issuer: cfg.Tokens.Issuer, keys: cfg.KeysURL, plainHTTP: cfg.DangerouslyPlainHTTP,
-		rsaAlgorithm: cfg.RSAAlgorithm,
+		rsaAlgorithm: cfg.RSAAlgorithm, isBundle: cfg.callers.isTrustDomain(),
 		client: &http.Client{
 			Transport: cfg.Transport,
 			// A redirect would let a host that is not configured supply the keys (CWE-601,
@@ -134,6 +135,9 @@ func (s *source) fetch(ctx context.Context) (keySet, error) {
 	text, header, err := s.get(ctx, keysURL, maxSet)
 	if err != nil {
 		return keySet{}, err
+	}
+	if s.isBundle {
+		text = keysOfBundle(text)
 	}
 	set, err := parseKeySet(text, s.rsaAlgorithm)
 	if err != nil {

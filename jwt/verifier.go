@@ -23,6 +23,7 @@ type Verifier struct {
 	leeway     clock.Instant
 	names      *claimNames
 	ignoreKeys bool // whether headers that bring a key are accepted, without it
+	kind       Kind // of every caller; "": the token says it
 	check      func(context.Context, *Principal) error
 	checkProof func(context.Context, *Principal) error
 	keys       *KeyRing
@@ -101,6 +102,9 @@ func (v *Verifier) accept(t jose.Opened) (*Principal, error) {
 	p, err := parsePrincipal(t.Payload, v.names)
 	if err != nil {
 		return nil, err
+	}
+	if v.kind != "" {
+		p.kind = v.kind
 	}
 	if !v.isIssuer(p, t.Key.ID()) {
 		return nil, v.wrongIssuer(p)

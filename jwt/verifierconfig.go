@@ -112,6 +112,10 @@ type VerifierConfig struct {
 	// nil: such tokens are refused, because they are not bearer tokens.
 	CheckProof func(ctx context.Context, p *Principal) error
 
+	// Kind is the sort of all callers of this issuer, whatever a token says in sub_profile. "": what
+	// the token says there.
+	Kind Kind
+
 	// Check, if not nil, is called for each token on each use, after everything else was in order. It
 	// returns nil to accept the token and [ErrRevokedToken] to refuse it. Any other error means that
 	// it could not decide; it is passed on, for a 5xx.
@@ -144,7 +148,7 @@ func newVerifier(cfg VerifierConfig, faults *cfgerr.Faults) *Verifier {
 		issuer: cfg.Issuer, issuerFunc: cfg.IssuerFunc, noIssuer: cfg.DangerouslyNoIssuer,
 		audiences: audiences, noAudience: cfg.DangerouslyNoAudience,
 		types: acceptedTypes(faults, cfg), leeway: leeway, names: newClaimNames(cfg), ignoreKeys: cfg.IgnoreKeyHeaders,
-		check: cfg.Check, checkProof: cfg.CheckProof, keys: cfg.Keys, places: cfg.VerifiedTokens,
+		kind: cfg.Kind, check: cfg.Check, checkProof: cfg.CheckProof, keys: cfg.Keys, places: cfg.VerifiedTokens,
 	}
 }
 

@@ -77,7 +77,7 @@ var rooms = []room{
 	{name: "revocation", may: onRoot()},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
 	{name: "authkit", may: onRoot("~/authhttp", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
-	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net/netip", "testing", "testing/synctest"}},
+	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net", "net/http", "net/http/httptest", "net/netip", "net/url", "testing", "testing/synctest"}},
 	{name: "oauth/internal/places", may: []string{"~/secrets"}, std: []string{"net/netip"}},
 	{name: "oauth/internal/places/judge", may: []string{"~/oauth/internal/places", "~/secrets"}, std: []string{"net/netip", "os"}},
 	{name: "internal/testenv", std: []string{"os", "os/exec", "testing"}},
