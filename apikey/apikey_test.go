@@ -319,7 +319,7 @@ func TestCreators(t *testing.T) {
 			"a scope that the caller lacks":      {weaker, apikey.Spec{Name: "a", Scopes: []string{"read", "write"}}, auth.ErrInsufficientScope},
 			"a role that the caller lacks":       {weaker, apikey.Spec{Name: "a", Roles: []string{"editor"}}, auth.ErrInsufficientScope},
 			"an API key":                         {f.verifies(0, secret, nil, "the key"), apikey.Spec{Name: "a"}, auth.ErrInsufficientScope},
-			"an agent of the user":               {as(auth.Claims{Subject: f.id, Actor: "bot"}), apikey.Spec{Name: "a"}, auth.ErrInsufficientScope},
+			"an agent of the user":               {as(auth.Claims{Subject: f.id, Actors: []string{"bot"}}), apikey.Spec{Name: "a"}, auth.ErrInsufficientScope},
 			"a program":                          {as(auth.Claims{Subject: f.id, Kind: auth.KindService}), apikey.Spec{Name: "a"}, auth.ErrInsufficientScope},
 			"nobody":                             {nil, apikey.Spec{Name: "a"}, auth.ErrInsufficientScope},
 			"a user who is gone":                 {as(auth.Claims{Subject: "gone"}), apikey.Spec{Name: "a"}, auth.ErrRevokedToken},
