@@ -260,6 +260,75 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// What outlives a request asks whether its key is still valid.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, apikey.Config{})
+		time.Sleep(123456 * time.Microsecond)
+		checks := func(p *auth.Principal, want error, what string) {
+			t.Helper()
+			for _, k := range f.keys {
+				is(t, k.Check(t.Context(), p), want, what)
+			}
+		}
+		key, secret := f.create(apikey.Spec{Lifetime: time.Hour})
+		first := f.verifies(0, secret, nil, "a key")
+		checks(first, nil, "the caller")
+		_, secondSecret, err := f.keys[0].Roll(t.Context(), f.ada, key.ID, 10*time.Minute)
+		is(t, err, nil, "Roll")
+		second := f.verifies(0, string(secondSecret), nil, "the new secret")
+		overlapping := f.verifies(0, secret, nil, "the old secret")
+		checks(first, nil, "a caller from before the roll, in the overlap")
+		checks(overlapping, nil, "the caller with the old secret")
+		checks(second, nil, "the caller with the new secret")
+		time.Sleep(5 * time.Minute)
+		_, thirdSecret, err := f.keys[0].Roll(t.Context(), f.ada, key.ID, 10*time.Minute)
+		is(t, err, nil, "Roll")
+		third := f.verifies(0, string(thirdSecret), nil, "the newest secret")
+		time.Sleep(5 * time.Second)
+		checks(first, auth.ErrInvalidToken, "a caller with the secret before the last")
+		checks(second, nil, "a caller with the last secret")
+		time.Sleep(10 * time.Minute)
+		checks(second, auth.ErrInvalidToken, "a caller with the last secret, after the overlap")
+		checks(third, nil, "the caller with the newest secret")
+
+		f.store.reset()
+		for range 60 {
+			checks(third, nil, "the caller")
+			time.Sleep(time.Second)
+		}
+		if r, w := f.store.reads.Load(), f.store.writes.Load(); r > 26 || w != 0 {
+			t.Errorf("a minute of checks each second at two replicas cost %d reads and %d writes", r, w)
+		}
+		is(t, f.accounts.EndSessions(t.Context(), f.id, ""), nil, "EndSessions")
+		time.Sleep(5 * time.Second)
+		checks(third, nil, "the caller after the end of sessions")
+		is(t, f.accounts.Disable(t.Context(), f.id), nil, "Disable")
+		time.Sleep(5 * time.Second)
+		checks(third, auth.ErrRevokedToken, "the caller after Disable")
+		is(t, f.accounts.Enable(t.Context(), f.id), nil, "Enable")
+		checks(third, nil, "the caller after Enable")
+		f.store.fail(errors.New("down"))
+		time.Sleep(5 * time.Second)
+		if err := f.keys[0].Check(t.Context(), third); auth.HTTPStatus(err) != 503 {
+			t.Errorf("with the store down: got %v", err)
+		}
+		f.store.fail(nil)
+		is(t, f.keys[0].Delete(t.Context(), f.id, key.ID), nil, "Delete")
+		is(t, f.keys[0].Check(t.Context(), third), auth.ErrInvalidToken, "the caller after Delete, at once")
+		time.Sleep(5 * time.Second)
+		checks(third, auth.ErrInvalidToken, "the caller after Delete")
+		checks(f.ada, auth.ErrInvalidToken, "a caller who uses no key")
+		checks(nil, auth.ErrInvalidToken, "nobody")
+		key, secret = f.create(apikey.Spec{})
+		p := f.verifies(0, secret, nil, "a key")
+		other, err := jwt.NewPrincipal(auth.Claims{Subject: "eve", Kind: auth.KindAPIKey, TokenID: key.ID, IssuedAt: p.IssuedAt()})
+		is(t, err, nil, "NewPrincipal")
+		checks(other, auth.ErrInvalidToken, "another user with that key's ID")
+	})
+}
+
 func TestRoll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

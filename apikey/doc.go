@@ -26,6 +26,8 @@
 // must be set and the store's sessions must be those of the Authenticator; the key works again once the
 // account is enabled. Without Check the account is loaded each time that the record of a key is.
 //
+// What outlives a request, such as a stream, asks [Keys.Check].
+//
 // The end of sessions ends no key: neither a logout, nor a new password, nor
 // [auth.Authenticator.EndSessions]. Where an account may have been in the hands of somebody else, call
 // [Keys.DeleteAll].

@@ -166,3 +166,19 @@ func TestDamagedRecord(t *testing.T) {
 		}
 	})
 }
+
+// A key in memory ends by the clock that says so first, so that neither a machine that was suspended nor a wall
+// clock that steps keeps it.
+func TestOver(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	wall := func(d time.Duration) time.Time { return began.Round(0).Add(d) } // without a monotonic reading
+	for now, want := range map[time.Time]bool{
+		began: false, began.Add(4 * time.Second): false, began.Add(5 * time.Second): true,
+		wall(4 * time.Second): false, wall(time.Hour): true, wall(-time.Second): true,
+	} {
+		if got := apikey.Over(began, now, 5*time.Second); got != want {
+			t.Errorf("%v later: got %t, want %t", now.Sub(began), got, want)
+		}
+	}
+}

@@ -124,7 +124,7 @@ func (k *Keys) draft(p *auth.Principal, spec Spec) (stored, error) {
 	}
 	longest := s
 	longest.ID, longest.Digest, longest.Old = strings.Repeat("0", idLength), make([]byte, 32), make([]byte, 32)
-	longest.Created, longest.Rolled, longest.Used, longest.OldUntil = clock.Max, clock.Max, clock.Max, clock.Max
+	longest.Created, longest.Rolled, longest.Used, longest.OldIssued, longest.OldUntil = clock.Max, clock.Max, clock.Max, clock.Max, clock.Max
 	var r auth.Record
 	if err := longest.encode(&r); err != nil {
 		return stored{}, err
@@ -215,10 +215,10 @@ func (k *Keys) Roll(ctx context.Context, p *auth.Principal, id string, overlap t
 		}
 		secret := k.form.newSecret(id)
 		sum := digest(string(secret))
-		if s.Old, s.OldUntil = nil, 0; overlap > 0 {
-			s.Old, s.OldUntil = s.Digest, min(clock.At(now.Add(overlap)), clock.At(r.ExpiresAt))
+		if s.Old, s.OldIssued, s.OldUntil = nil, 0, 0; overlap > 0 {
+			s.Old, s.OldIssued, s.OldUntil = s.Digest, s.issued(), min(clock.At(now.Add(overlap)), clock.At(r.ExpiresAt))
 		}
-		s.Digest, s.Rolled = sum[:], clock.At(now)
+		s.Digest, s.Rolled = sum[:], max(clock.At(now), s.issued()+clock.Second) // each in another second: see Check
 		r.ExpiresAt = clock.Microseconds(now.Add(min(s.Lifetime, k.config.MaxLifetime)))
 		err = k.write(ctx, &s, r)
 		if errors.Is(err, auth.ErrConflict) {

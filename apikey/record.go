@@ -30,8 +30,14 @@ type stored struct {
 	Rolled   clock.Instant `json:"rolled,omitempty"`
 	Used     clock.Instant `json:"used,omitempty"` // time of the last use, at which the account was looked at
 	Old      []byte        `json:"old,omitempty"`  // digest of the secret before
-	OldUntil clock.Instant `json:"old_until,omitempty"`
+
+	// When the secret before was issued, and until when it is valid.
+	OldIssued clock.Instant `json:"old_issued,omitempty"`
+	OldUntil  clock.Instant `json:"old_until,omitempty"`
 }
+
+// issued returns when the present secret was issued.
+func (s *stored) issued() clock.Instant { return max(s.Created, s.Rolled) }
 
 // maxValue is the greatest length of [auth.Record].Value, in bytes.
 const maxValue = 4096
@@ -76,15 +82,25 @@ func optional(i clock.Instant) time.Time {
 	return i.Time()
 }
 
-// end returns when the secret with that digest ends, and false if it is not, or no longer, the key's.
-func (s *stored) end(r auth.Record, sum *[sha256.Size]byte, now time.Time) (time.Time, bool) {
-	switch {
-	case subtle.ConstantTimeCompare(sum[:], s.Digest) == 1:
-		return r.ExpiresAt, now.Before(r.ExpiresAt)
-	case subtle.ConstantTimeCompare(sum[:], s.Old) == 1:
-		return s.OldUntil.Time(), clock.At(now) < s.OldUntil
+// secret is one of the secrets of a key: the present one, or the one before.
+type secret struct {
+	digest      []byte
+	issued, end clock.Instant
+}
+
+// secrets returns the secrets of a key that are valid now.
+func (s *stored) secrets(r auth.Record, now time.Time) (valid []secret) {
+	for _, one := range []secret{{s.Digest, s.issued(), clock.At(r.ExpiresAt)}, {s.Old, s.OldIssued, s.OldUntil}} {
+		if clock.At(now) < one.end {
+			valid = append(valid, one)
+		}
 	}
-	return time.Time{}, false
+	return valid
+}
+
+// has reports whether a credential with this digest has the secret.
+func (s secret) has(sum *[sha256.Size]byte) bool {
+	return subtle.ConstantTimeCompare(sum[:], s.digest) == 1
 }
 
 // load returns the record of an API key, or [ErrNotFound].

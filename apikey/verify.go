@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed-e36e2130/auth"
@@ -22,7 +23,8 @@ var (
 	errAccount = fmt.Errorf("%w: the account of the API key is disabled or deleted", auth.ErrRevokedToken)
 )
 
-// Verify returns the principal of a key: its Subject is the user, its TokenID the ID of the key. It returns
+// Verify returns the principal of a key: its Subject is the user, its TokenID the ID of the key, its IssuedAt the time
+// when the key got this secret. It returns
 // [auth.ErrInvalidToken] if the credential is no key of k, or no longer one, and [auth.ErrRevokedToken] if the
 // account is disabled or deleted. If the store does not answer, it returns a [*auth.RetryError] of
 // [auth.ErrKeysUnavailable], for which [auth.HTTPStatus] returns 503. Other errors are those of Check.
@@ -32,34 +34,69 @@ func (k *Keys) Verify(ctx context.Context, credential string) (*auth.Principal, 
 		return nil, err
 	}
 	sum, began := digest(credential), time.Now()
-	if e := k.cache.find(&sum, began); e != nil {
-		revoked, err := k.maybeRevoked(ctx, e.account)
-		if err != nil {
-			return nil, err
-		}
-		if !revoked {
-			return e.principal, nil
-		}
+	if p, err := k.remembered(ctx, &sum, began); p != nil || err != nil {
+		return p, err
 	}
-	return k.verify(ctx, id, sum, began)
+	now := use{id: id, began: began, sum: sum, counts: true}
+	return k.verify(ctx, now, func(s secret, _ string) bool { return s.has(&sum) })
 }
 
-// verify reads the record of a key.
-func (k *Keys) verify(ctx context.Context, id string, sum [sha256.Size]byte, began time.Time) (*auth.Principal, error) {
-	r, s, now, err := k.load(ctx, id)
+// Check reports whether the key that p was verified by is still valid, and its account: it returns
+// [auth.ErrInvalidToken] or [auth.ErrRevokedToken] if not, as [Keys.Verify] does now for the same key. It is for
+// what outlives a request, such as the Keys of a stream.Config. It does not count as a use. Within
+// [Config].CacheTime it answers from memory.
+func (k *Keys) Check(ctx context.Context, p *auth.Principal) error {
+	if p == nil || p.Kind() != auth.KindAPIKey || !isID(p.TokenID()) {
+		return errUnknown
+	}
+	issued, began := p.IssuedAt().Unix(), time.Now()                           // a principal has whole seconds, of which each secret has another
+	sum := sha256.Sum256(fmt.Appendf(nil, "check %s %d", p.TokenID(), issued)) // no credential has a space
+	if p, err := k.remembered(ctx, &sum, began); p != nil || err != nil {
+		return err
+	}
+	_, err := k.verify(ctx, use{id: p.TokenID(), began: began, sum: sum}, func(s secret, owner string) bool {
+		return s.issued.Time().Unix() == issued && owner == p.Subject()
+	})
+	return err
+}
+
+// remembered returns the principal of a key from memory, or nil.
+func (k *Keys) remembered(ctx context.Context, sum *[sha256.Size]byte, began time.Time) (*auth.Principal, error) {
+	e := k.cache.find(sum, began)
+	if e == nil {
+		return nil, nil
+	}
+	if revoked, err := k.maybeRevoked(ctx, e.account); err != nil || revoked {
+		return nil, err
+	}
+	return e.principal, nil
+}
+
+// use is one use of a key.
+type use struct {
+	id     string
+	began  time.Time
+	sum    [sha256.Size]byte // what the result is remembered by
+	counts bool              // whether the time is written as that of the last use
+}
+
+// verify reads the record of a key, one of whose secrets must match.
+func (k *Keys) verify(ctx context.Context, u use, matches func(s secret, owner string) bool) (*auth.Principal, error) {
+	r, s, now, err := k.load(ctx, u.id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, errUnknown
 	}
 	if err != nil {
 		return nil, err
 	}
-	end, ok := s.end(r, &sum, now)
-	if !ok {
+	valid := s.secrets(r, now)
+	i := slices.IndexFunc(valid, func(s secret) bool { return matches(s, r.Owner) })
+	if i < 0 {
 		return nil, errUnknown
 	}
 	// The time between two readings of the store's clock is right, even if it differs from ours.
 	unseen := now.Sub(s.Used.Time())
-	account, err := k.account(r.Owner, began.Add(-unseen))
+	account, err := k.account(r.Owner, u.began.Add(-unseen))
 	if err != nil {
 		return nil, err
 	}
@@ -74,21 +111,22 @@ func (k *Keys) verify(ctx context.Context, id string, sum [sha256.Size]byte, beg
 		if err := k.admit(ctx, r.Owner); err != nil {
 			return nil, err
 		}
-		if account, err = k.account(r.Owner, began); err != nil {
+		if account, err = k.account(r.Owner, u.began); err != nil {
 			return nil, err
 		}
 	}
-	if due {
+	if due && u.counts {
 		k.writeUse(ctx, s, r, now)
 	}
 	p, err := jwt.NewPrincipal(auth.Claims{
 		Subject: r.Owner, Kind: auth.KindAPIKey, TokenID: s.ID, Issuer: k.config.Issuer,
-		Scopes: s.Scopes, Roles: s.Roles, IssuedAt: s.Created.Time(), Expiry: end,
+		Scopes: s.Scopes, Roles: s.Roles, IssuedAt: valid[i].issued.Time(), Expiry: valid[i].end.Time(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("apikey: %w", err)
 	}
-	k.cache.add(&entry{sum, p, account, began, min(k.config.CacheTime, end.Sub(now))}, began)
+	life := min(k.config.CacheTime, valid[i].end.Time().Sub(now))
+	k.cache.add(&entry{u.sum, p, account, u.began, life}, u.began)
 	return p, nil
 }
 
