@@ -67,8 +67,9 @@ var rooms = []room{
 	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/detach", "~/internal/extract", "~/internal/origin", "~/internal/problem", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
 
 	// On the root, in its module.
+	{name: "apikey", may: onRoot("~/internal/clock", "~/internal/detach"), std: []string{"net/http", "net/textproto"}},
 	{name: "memstore", may: onRoot("~/internal/clock")},
-	{name: "authhttp", may: onRoot("~/recovery", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
+	{name: "authhttp", may: onRoot("~/apikey", "~/recovery", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
 	{name: "jwks", may: onRoot("~/internal/jose", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
 	{name: "legacyhash", may: onRoot("~/internal/phc", "golang.org/x/crypto/...", "golang.org/x/text/...")},
 	{name: "pwned", may: onRoot("~/internal/origin"), std: []string{"net", "net/http", "net/url"}},
@@ -76,7 +77,7 @@ var rooms = []room{
 	{name: "recovery/recoverytest", may: onRoot("~/recovery"), std: []string{"testing"}},
 	{name: "revocation", may: onRoot()},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
-	{name: "authkit", may: onRoot("~/authhttp", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
+	{name: "authkit", may: onRoot("~/apikey", "~/authhttp", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
 	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net", "net/http", "net/http/httptest", "net/netip", "net/url", "testing", "testing/synctest"}},
 	{name: "oauth/internal/places", may: []string{"~/secrets"}, std: []string{"net/netip"}},
 	{name: "oauth/internal/places/judge", may: []string{"~/oauth/internal/places", "~/secrets"}, std: []string{"net/netip", "os"}},
