@@ -57,6 +57,7 @@ var rooms = []room{
 	{name: "internal/keyfile", may: []string{"~/cfgerr", "~/internal/jose"}, std: []string{"os", "syscall"}},
 	{name: "secrets", may: []string{"~/cfgerr", "~/internal/jose", "~/internal/keyfile"}},
 	{name: "jwt", may: []string{"~/cfgerr", "~/internal/clock", "~/internal/jose", "~/internal/keyfile", "~/internal/strictjson"}, std: []string{"net/http", "reflect"}},
+	{name: "internal/jwkset", may: []string{"~/internal/jose", "~/internal/strictjson", "~/jwt"}},
 	{name: "passwords", may: []string{"~/cfgerr", "~/secrets", "~/internal/phc", "~/internal/commonpasswords", "golang.org/x/crypto/...", "golang.org/x/text/..."}},
 	{name: "internal/detach", may: []string{"~/passwords", "~/session"}},
 	{name: "session", may: []string{"~/cfgerr", "~/secrets", "~/internal/clock"}, std: []string{"net/netip"}},
@@ -67,7 +68,8 @@ var rooms = []room{
 	// On the root, in its module.
 	{name: "memstore", may: onRoot("~/internal/clock")},
 	{name: "authhttp", may: onRoot("~/recovery", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
-	{name: "jwks", may: onRoot("~/internal/jose", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
+	{name: "jwks", may: onRoot("~/internal/jose", "~/internal/jwkset", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
+	{name: "oauth/internal/redirect", std: []string{"net/netip", "net/url"}},
 	{name: "legacyhash", may: onRoot("~/internal/phc", "golang.org/x/crypto/...", "golang.org/x/text/...")},
 	{name: "pwned", may: onRoot("~/internal/origin"), std: []string{"net", "net/http", "net/url"}},
 	{name: "recovery", may: onRoot("~/internal/clock", "~/internal/detach", "~/internal/origin"), std: []string{"math/rand/v2", "net/netip", "net/url"}},
