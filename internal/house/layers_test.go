@@ -69,6 +69,7 @@ var rooms = []room{
 	{name: "memstore", may: onRoot("~/internal/clock")},
 	{name: "authhttp", may: onRoot("~/recovery", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
 	{name: "jwks", may: onRoot("~/internal/jose", "~/internal/jwkset", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
+	{name: "oauth/internal/metadata", may: []string{"~/internal/jwkset", "~/internal/strictjson", "~/jwt", "~/oauth/internal/redirect"}},
 	{name: "oauth/internal/redirect", std: []string{"net/netip", "net/url"}},
 	{name: "legacyhash", may: onRoot("~/internal/phc", "golang.org/x/crypto/...", "golang.org/x/text/...")},
 	{name: "pwned", may: onRoot("~/internal/origin"), std: []string{"net", "net/http", "net/url"}},
