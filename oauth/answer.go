@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,31 +111,25 @@ func readForm(w http.ResponseWriter, r *http.Request, repeated ...string) (form,
 	return parseForm(string(text), repeated...)
 }
 
-// parseForm parses a form. Only the parameters that are named may come more than once.
+// parseForm parses a form. Only the parameters that are named may come more than once. If another does, it
+// returns all values beside the error.
 func parseForm(text string, repeated ...string) (form, url.Values, error) {
 	values, err := url.ParseQuery(text)
 	if err != nil {
 		return nil, nil, refuse("invalid_request", "the parameters are not properly encoded")
 	}
 	f, all := form{}, url.Values{}
+	var twice error
 	for name, list := range values {
-		may := false
-		for _, r := range repeated {
-			may = may || r == name
+		if len(list) > 1 && !slices.Contains(repeated, name) {
+			twice = refuse("invalid_request", "the parameter "+printable(name)+" comes more than once")
 		}
-		for _, value := range list {
-			if value != "" {
-				all.Add(name, value)
-			}
-		}
-		if len(list) > 1 && !may {
-			return nil, all, refuse("invalid_request", "the parameter "+printable(name)+" comes more than once")
-		}
+		all[name] = slices.DeleteFunc(list, func(value string) bool { return value == "" })
 		if v := all.Get(name); v != "" {
 			f[name] = v
 		}
 	}
-	return f, all, nil
+	return f, all, twice
 }
 
 // printable returns the start of a name that a client chose, for a text about it.

@@ -195,7 +195,7 @@ func (s *Server) complete(c *client, req *request, f form, values url.Values) er
 	if req.Scopes, err = scopesFor(c, resource, f["scope"]); err != nil {
 		return err
 	}
-	if size := len(c.id) + len(c.name) + len(req.Resource) + len(strings.Join(req.Scopes, `","`)); size > maxGrant-400 {
+	if !fitsGrant(c, *req) {
 		return refuse("invalid_scope", "the client asks for too many scopes at once")
 	}
 	return nil
@@ -266,19 +266,15 @@ func (s *Server) answerError(w http.ResponseWriter, r *http.Request, req request
 // answer sends the browser back to the client, with these parameters, state and iss (RFC 9207). It adds
 // them to the text of the redirect URI, which goes out byte for byte.
 func (s *Server) answer(w http.ResponseWriter, req request, parameters ...string) {
-	parameters = append(parameters, "state", req.State, "iss", s.cfg.Issuer)
-	to := req.Redirect
-	mark := "?"
-	if strings.Contains(to, "?") {
-		mark = "&"
-	}
+	v := url.Values{}
 	for i := 0; i < len(parameters); i += 2 {
-		if parameters[i+1] != "" {
-			to += mark + parameters[i] + "=" + url.QueryEscape(parameters[i+1])
-			mark = "&"
-		}
+		v.Set(parameters[i], parameters[i+1])
 	}
-	seeOther(w, to)
+	if req.State != "" {
+		v.Set("state", req.State)
+	}
+	v.Set("iss", s.cfg.Issuer)
+	seeOther(w, redirect.With(req.Redirect, v))
 }
 
 // seeOther redirects with status 303, so that no browser sends its form on (RFC 9700 section 4.12).

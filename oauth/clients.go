@@ -137,7 +137,7 @@ func newClients(list []Client, resources []Resource, faults *cfgerr.Faults) map[
 }
 
 // maxName bounds the name of a client, in characters.
-const maxName = 80
+const maxName = 100
 
 // displayName returns a name as a page may show it: bounded, and without characters that deceive the
 // reader, such as those that turn the direction of text around.

@@ -35,7 +35,7 @@ type ConsentPage struct {
 	Resource Resource
 }
 
-// maxSealed bounds the form of a decision.
+// askKey begins the key of a record that says that a page was answered.
 const askKey = "oauth:asked:"
 
 // ask shows the page that asks the user, unless it was answered before.
@@ -131,7 +131,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 		s.answerError(w, r, req, refuse("access_denied", "the user has not allowed this"))
 		return
 	}
-	c, err := s.stillThere(r, req)
+	c, err := s.stillThere(r.Context(), req)
 	if err == nil && c.remembers(req.Redirect) {
 		err = s.remember(r.Context(), req)
 	}
@@ -140,6 +140,18 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.giveCode(w, r, user, req)
+}
+
+// stillThere returns the client of a request that its user has just allowed. A client that has registered
+// itself is kept from now on. What a document says was looked at when the user was asked.
+func (s *Server) stillThere(ctx context.Context, req request) (*client, error) {
+	if c := s.clients[req.Client]; c != nil {
+		return c, nil
+	}
+	if err := s.allowed(ctx, req.Client); err != nil {
+		return nil, err
+	}
+	return s.registered(ctx, req.Client)
 }
 
 // takeOnce returns an error if the page of a request was answered before, on whichever replica.

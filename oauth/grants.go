@@ -32,22 +32,22 @@ var ErrGrantNotFound = errors.New("oauth: grant not found")
 
 // Grant is what a user has allowed a client: a connected app.
 type Grant struct {
-	ID         string    // sid of its access tokens
-	UserID     string    // the user
-	ClientID   string    // the client
-	ClientName string    // name of the client, as it was shown to the user
-	Resource   string    // URL of the resource
-	Scopes     []string  // what the user has allowed
-	Created    time.Time // when the client got its first tokens
-	LastUsed   time.Time // when it last got tokens
+	ID         string    `json:"-"` // sid of its access tokens
+	UserID     string    `json:"-"`
+	ClientID   string    `json:"c"`
+	ClientName string    `json:"n"` // as it was shown to the user
+	Resource   string    `json:"r"` // URL of the resource
+	Scopes     []string  `json:"s"` // what the user has allowed
+	Created    time.Time `json:"b"` // when the client got its first tokens
+	LastUsed   time.Time `json:"u"` // when it last got tokens
 }
 
 // grant is a Grant with what is needed to go on with it.
 type grant struct {
 	Grant
-	AuthTime int64     `json:",omitempty"` // of the login, in seconds
-	AMR      []string  `json:",omitempty"`
-	End      time.Time // absolute end, by the store's clock
+	AuthTime int64     `json:"t,omitempty"` // of the login, in seconds
+	AMR      []string  `json:"m,omitempty"`
+	End      time.Time `json:"e"` // absolute end, by the store's clock
 
 	places  places.State // state of the refresh tokens
 	version int64        // of the record
@@ -63,9 +63,7 @@ func grantKey(id string) string { return "oauth:grant:" + id }
 
 // record returns the record of a grant: the length of its description, the description, the state.
 func (g *grant) record(idle time.Duration) (auth.Record, error) {
-	description := *g
-	description.ID, description.UserID = "", ""
-	text, err := json.Marshal(description)
+	text, err := json.Marshal(g)
 	if err != nil || len(text) > maxGrant {
 		return auth.Record{}, errors.Join(err, fmt.Errorf("oauth: the description of grant %s has %d bytes, more than %d", g.ID, len(text), maxGrant))
 	}
@@ -76,6 +74,13 @@ func (g *grant) record(idle time.Duration) (auth.Record, error) {
 		end = g.End
 	}
 	return auth.Record{Key: grantKey(g.ID), Owner: g.UserID, Value: value, Version: g.version, ExpiresAt: end}, nil
+}
+
+// fitsGrant reports whether the grant that follows from a request fits into a record.
+func fitsGrant(c *client, req request) bool {
+	const more = 250 // times, and the methods of the login
+	text, err := json.Marshal(grant{Grant: Grant{ClientID: c.id, ClientName: c.name, Resource: req.Resource, Scopes: req.Scopes}})
+	return err == nil && len(text)+more <= maxGrant
 }
 
 // grantOf returns the grant of a record.
