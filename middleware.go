@@ -333,5 +333,8 @@ func (m *Middleware) Allows(p *Principal, scopes ...string) bool {
 // ResourceMetadata returns the URL of the protected resource metadata, or "".
 func (m *Middleware) ResourceMetadata() string { return m.metadata }
 
+// Hosts returns the names at which the server is reached, or nil if m lets every request pass.
+func (m *Middleware) Hosts() []string { return slices.Clone(m.hosts) }
+
 // Extractors returns the places where m looks for tokens.
 func (m *Middleware) Extractors() []Extractor { return slices.Clone(m.extractors) }

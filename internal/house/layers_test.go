@@ -56,7 +56,7 @@ var rooms = []room{
 	{name: "internal/jose", may: []string{"~/internal/strictjson", jwx + "/v2/...", "golang.org/x/crypto/..."}},
 	{name: "internal/keyfile", may: []string{"~/cfgerr", "~/internal/jose"}, std: []string{"os", "syscall"}},
 	{name: "secrets", may: []string{"~/cfgerr", "~/internal/jose", "~/internal/keyfile"}},
-	{name: "jwt", may: []string{"~/cfgerr", "~/internal/clock", "~/internal/jose", "~/internal/keyfile", "~/internal/strictjson"}, std: []string{"net/http", "reflect"}},
+	{name: "jwt", may: []string{"~/cfgerr", "~/internal/clock", "~/internal/jose", "~/internal/keyfile", "~/internal/origin", "~/internal/strictjson"}, std: []string{"net/http", "reflect"}},
 	{name: "internal/scopes", may: []string{"~/jwt"}},
 	{name: "passwords", may: []string{"~/cfgerr", "~/secrets", "~/internal/phc", "~/internal/commonpasswords", "golang.org/x/crypto/...", "golang.org/x/text/..."}},
 	{name: "internal/detach", may: []string{"~/passwords", "~/session"}},
