@@ -56,14 +56,15 @@ var rooms = []room{
 	{name: "internal/jose", may: []string{"~/internal/strictjson", jwx + "/v2/...", "golang.org/x/crypto/..."}},
 	{name: "internal/keyfile", may: []string{"~/cfgerr", "~/internal/jose"}, std: []string{"os", "syscall"}},
 	{name: "secrets", may: []string{"~/cfgerr", "~/internal/jose", "~/internal/keyfile"}},
-	{name: "jwt", may: []string{"~/cfgerr", "~/internal/clock", "~/internal/jose", "~/internal/keyfile", "~/internal/strictjson"}, std: []string{"net/http", "reflect"}},
 	{name: "internal/jwkset", may: []string{"~/internal/jose", "~/internal/strictjson", "~/jwt"}},
+	{name: "jwt", may: []string{"~/cfgerr", "~/internal/clock", "~/internal/jose", "~/internal/keyfile", "~/internal/origin", "~/internal/strictjson"}, std: []string{"net/http", "reflect"}},
+	{name: "internal/scopes", may: []string{"~/jwt"}},
 	{name: "passwords", may: []string{"~/cfgerr", "~/secrets", "~/internal/phc", "~/internal/commonpasswords", "golang.org/x/crypto/...", "golang.org/x/text/..."}},
 	{name: "internal/detach", may: []string{"~/passwords", "~/session"}},
 	{name: "session", may: []string{"~/cfgerr", "~/secrets", "~/internal/clock"}, std: []string{"net/netip"}},
 
 	// The root.
-	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
+	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/scopes", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
 
 	// On the root, in its module.
 	{name: "memstore", may: onRoot("~/internal/clock")},
