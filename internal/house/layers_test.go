@@ -50,6 +50,7 @@ var rooms = []room{
 	{name: "internal/phc"},
 	{name: "internal/commonpasswords"},
 	{name: "internal/cookies", std: []string{"net/http"}},
+	{name: "internal/freshness", std: []string{"net/http"}},
 	{name: "internal/origin", std: []string{"net", "net/http", "net/netip", "net/url"}},
 	{name: "internal/problem", std: []string{"net/http"}},
 	{name: "internal/usernames", may: []string{"golang.org/x/text/..."}},
@@ -69,7 +70,7 @@ var rooms = []room{
 	// On the root, in its module.
 	{name: "memstore", may: onRoot("~/internal/clock")},
 	{name: "authhttp", may: onRoot("~/recovery", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
-	{name: "jwks", may: onRoot("~/internal/jose", "~/internal/jwkset", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
+	{name: "jwks", may: onRoot("~/internal/freshness", "~/internal/jose", "~/internal/jwkset", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
 	{name: "oauth/internal/metadata", may: []string{"~/internal/jwkset", "~/internal/strictjson", "~/jwt", "~/oauth/internal/redirect"}},
 	{name: "oauth/internal/redirect", std: []string{"net/netip", "net/url"}},
 	{name: "legacyhash", may: onRoot("~/internal/phc", "golang.org/x/crypto/...", "golang.org/x/text/...")},
