@@ -5,8 +5,10 @@ go 1.26.0
 require (
 	github.com/jackc/pgx/v5 v5.13.0
 	github.com/pquerna/otp v1.5.0
+	github.com/modelcontextprotocol/go-sdk v1.8.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/seed-e36e2130/auth v0.1.0
+	github.com/seed-e36e2130/auth/mcpauth v0.1.0
 	github.com/seed-e36e2130/auth/redisstore v0.1.0
 	github.com/seed-e36e2130/auth/sqlstore v0.1.0
 	github.com/seed-e36e2130/auth/sqlstore/sqlite v0.1.0

@@ -88,6 +88,7 @@ var rooms = []room{
 	{name: "sqlstore/pglisten", may: onRoot("~/sqlstore", "github.com/jackc/pgx/v5/...")},
 	{name: "redisstore", may: onRoot("github.com/redis/go-redis/v9/..."), std: []string{"net/netip"}},
 	{name: "smtpnotify", may: onRoot("~/recovery", "github.com/wneessen/go-mail"), std: []string{"net/mail", "net/netip"}},
+	{name: "mcpauth", may: onRoot("github.com/modelcontextprotocol/go-sdk/..."), std: []string{"net/http"}},
 	{name: "sqlstore/drivertest", free: true},
 	{name: "cmd/auth", free: true},
 	{name: "examples", free: true},
