@@ -156,7 +156,10 @@ func (s *Server) destination(r *http.Request, values url.Values, loggedIn bool) 
 const maxRedirect = 1024
 
 // clientFor returns the client of an authorization request. Strangers cause no fetch of a document.
-func (s *Server) clientFor(r *http.Request, id string, _ bool) (*client, error) {
+func (s *Server) clientFor(r *http.Request, id string, loggedIn bool) (*client, error) {
+	if !loggedIn && s.isDocument(id) {
+		return nil, refuse("login_required", "nobody is logged in")
+	}
 	return s.client(r.Context(), id, s.clientIP(r))
 }
 

@@ -138,5 +138,5 @@ func (s *server) postNote(w http.ResponseWriter, r *http.Request) {
 		authhttp.WriteError(w, r, err)
 		return
 	}
-	w.WriteHeader(http.StatusNoContent)
+	s.listNotes(w, r)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authkit"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/oauth"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
@@ -30,10 +33,14 @@ type server struct {
 	store authkit.Store
 	keys  *jwt.KeyRing
 
+	secrets  *secrets.Ring // make refresh tokens, and seal pages
 	revoked  *revocation.List
 	tokens   *jwt.Issuer
 	limits   *throttle.Throttle
 	accounts *auth.Authenticator
+	oauth    *oauth.Server
+	events   func(context.Context, auth.Event)
+	clientIP func(*http.Request) netip.Addr // nil: the address of the connection
 
 	notes, files resource
 
@@ -42,7 +49,7 @@ type server struct {
 
 // open opens the stores and assembles the parts.
 func open(ctx context.Context, opts options) (_ *server, err error) {
-	s := &server{opts: opts}
+	s := &server{opts: opts, events: auth.LogEvents(nil)}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -57,11 +64,10 @@ func open(ctx context.Context, opts options) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	refresh, err := s.openKeys(keyFolder)
-	if err != nil {
+	if err := s.openKeys(keyFolder); err != nil {
 		return nil, err
 	}
-	if s.revoked, err = revocation.Follow(s.store, revocation.Config{Bound: 2 * time.Second, Events: auth.LogEvents(nil)}); err != nil {
+	if s.revoked, err = revocation.Follow(s.store, revocation.Config{Bound: 2 * time.Second, Events: s.events}); err != nil {
 		return nil, err
 	}
 	s.onClose(func() { s.revoked.Close() })
@@ -71,7 +77,7 @@ func open(ctx context.Context, opts options) (_ *server, err error) {
 	// A login is for this service itself: its tokens open no resource.
 	s.tokens, err = jwt.NewIssuer(jwt.IssuerConfig{
 		Issuer: opts.issuer, Audience: opts.issuer, Resources: []string{s.notes.url, s.files.url},
-		Keys: s.keys, Lifetime: opts.access, Check: s.revoked.Check,
+		Keys: s.keys, Lifetime: max(opts.access, browserLife), Leeway: jwt.NoLeeway, Check: s.revoked.Check,
 	})
 	if err != nil {
 		return nil, err
@@ -84,8 +90,8 @@ func open(ctx context.Context, opts options) (_ *server, err error) {
 		return nil, err
 	}
 	s.accounts, err = auth.New(s.store, s.tokens, auth.Config{
-		Accounts: s.store, Sessions: s.store, Records: s.store, RefreshKeys: refresh, Throttle: s.limits,
-		Revoked: s.revoked.Sync, Events: auth.LogEvents(nil),
+		Accounts: s.store, Sessions: s.store, Records: s.store, RefreshKeys: s.secrets, SessionsPerUser: 1000, Throttle: s.limits,
+		Revoked: s.revoked.Sync, Events: s.events,
 	})
 	if err != nil {
 		return nil, err
@@ -137,27 +143,28 @@ func (s *server) openStore(ctx context.Context) (keys string, err error) {
 	return folder, nil
 }
 
-// openKeys opens the keys that sign access tokens, and returns those that make refresh tokens. They are
-// created at the first start.
-func (s *server) openKeys(folder string) (*secrets.Ring, error) {
+// openKeys opens the keys that sign access tokens, and those that make refresh tokens. They are created at
+// the first start.
+func (s *server) openKeys(folder string) error {
 	if s.opts.keys != "" {
 		folder = s.opts.keys
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	key, err := jwt.OpenKeyFile(filepath.Join(folder, "auth.key"), jwt.EdDSA)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if s.keys, err = jwt.NewKeyRing(key); err != nil {
-		return nil, err
+		return err
 	}
 	secret, err := secrets.OpenFile(filepath.Join(folder, "refresh.key"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return secrets.NewRing(secret)
+	s.secrets, err = secrets.NewRing(secret)
+	return err
 }
 
 // createUsers creates the accounts of the command line. One that exists is left alone.
@@ -190,7 +197,7 @@ func (s *server) login(ctx context.Context, u account, r resource) (string, erro
 	p := login.Principal
 	return s.tokens.Issue(ctx, jwt.Claims{
 		Subject: p.Subject(), SessionID: p.SessionID(), AuthTime: p.AuthTime(), AMR: p.AMR(),
-		Audience: []string{r.url}, Scopes: r.scopes,
+		Audience: []string{r.url}, Scopes: r.scopes, Expiry: time.Now().Add(s.opts.access),
 	})
 }
 
