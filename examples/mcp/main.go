@@ -1,7 +1,9 @@
 // Command mcp is a server of the Model Context Protocol whose tools act for the people who log in: two
 // protected resources, each with metadata of its own, scopes, and streams that end with the login.
 //
-//	go run ./mcp -user='ada=correct horse battery staple' -print-tokens
+//	go run ./mcp -user='ada=correct horse battery staple' -register=20
+//
+// It is its own authorization server: the line that it prints adds it to Claude Code, which then logs in.
 //
 // It keeps accounts, sessions and keys in a folder (-data), or in PostgreSQL.
 package main
@@ -47,6 +49,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	slog.Info("mcp: listening", "addr", listener.Addr().String(), "resource", s.notes.url)
+	fmt.Println("To log in from Claude Code, run: claude mcp add --transport http notes", s.notes.url)
 	return serve(ctx, listener, handler)
 }
 
