@@ -148,6 +148,32 @@ func TestOneFetchForAll(t *testing.T) {
 	})
 }
 
+// A caller that wants a document of now does not get what was asked for before.
+func TestNotBeforeDoesNotJoin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fetched atomic.Int64
+		w := newWeb(t, func(w http.ResponseWriter, _ *http.Request) {
+			n := fetched.Add(1)
+			time.Sleep(2 * time.Second)
+			writeJSON(w, fmt.Sprint(n))
+		})
+		w.name("client.example", "93.184.216.34")
+		f := newFetcher(t, w, fetch.Config{})
+		var wait sync.WaitGroup
+		wait.Go(func() { get(t, f, "https://client.example/a") })
+		time.Sleep(time.Second)
+		request := fetch.Request{URL: "https://client.example/a", Client: asker, NotBefore: time.Now()}
+		if body, err := f.Get(t.Context(), request); err != nil || string(body) != "2" {
+			t.Errorf("got %q, %v", body, err)
+		}
+		wait.Wait()
+		if body, err := get(t, f, "https://client.example/a"); err != nil || body != "2" {
+			t.Errorf("kept: got %q, %v", body, err)
+		}
+	})
+}
+
 func TestRates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
