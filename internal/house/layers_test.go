@@ -73,6 +73,7 @@ var rooms = []room{
 	{name: "memstore", may: onRoot("~/internal/clock")},
 	{name: "authhttp", may: onRoot("~/recovery", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
 	{name: "jwks", may: onRoot("~/internal/freshness", "~/internal/jose", "~/internal/jwkset", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
+	{name: "oauth/internal/assertion", may: onRoot("~/internal/jose", "~/internal/jwkset")},
 	{name: "oauth/internal/fetch", may: []string{"~/cfgerr", "~/internal/freshness", "~/passwords"}, std: []string{"net", "net/http", "net/netip", "net/url"}},
 	{name: "oauth/internal/metadata", may: []string{"~/internal/jwkset", "~/internal/strictjson", "~/jwt", "~/oauth/internal/redirect"}},
 	{name: "oauth/internal/redirect", std: []string{"net/netip", "net/url"}},

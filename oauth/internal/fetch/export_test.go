@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -39,4 +40,19 @@ func Counted(clients func(yield func(netip.Addr) bool)) int {
 		most = max(most, len(r.full))
 	}
 	return most
+}
+
+// Filled returns what a cache holds after n documents of a size were put into it, while one was used often.
+func Filled(n, size int) (entries, bytes int, often, oldest bool) {
+	var c cache
+	now := time.Unix(1, 0)
+	c.put(key{url: "often"}, make([]byte, size), now, now.Add(time.Hour))
+	for i := range n {
+		c.put(key{url: strconv.Itoa(i)}, make([]byte, size), now, now.Add(time.Hour))
+		c.get(key{url: "often"}, now, time.Time{})
+		entries, bytes = max(entries, len(c.byKey)), max(bytes, c.bytes)
+	}
+	_, often = c.get(key{url: "often"}, now, time.Time{})
+	_, oldest = c.get(key{url: "0"}, now, time.Time{})
+	return entries, bytes, often, oldest
 }

@@ -175,14 +175,25 @@ type end struct {
 	net.Conn
 	address netip.AddrPort
 	queue   chan []byte
+	closed  chan struct{}
 	once    sync.Once
 }
 
 func newEnd(pipe net.Conn, address netip.AddrPort) *end {
-	e := &end{Conn: pipe, address: address, queue: make(chan []byte, 1000)}
+	e := &end{Conn: pipe, address: address, queue: make(chan []byte, 1000), closed: make(chan struct{})}
 	go func() {
 		defer pipe.Close()
-		for b := range e.queue {
+		for {
+			var b []byte
+			select {
+			case b = <-e.queue:
+			case <-e.closed:
+				select {
+				case b = <-e.queue: // written before Close
+				default:
+					return
+				}
+			}
 			if _, err := pipe.Write(b); err != nil {
 				return
 			}
@@ -192,18 +203,17 @@ func newEnd(pipe net.Conn, address netip.AddrPort) *end {
 }
 
 func (e *end) Write(b []byte) (n int, err error) {
-	defer func() {
-		if recover() != nil { // the queue is closed
-			n, err = 0, net.ErrClosed
-		}
-	}()
-	e.queue <- slices.Clone(b)
-	return len(b), nil
+	select {
+	case <-e.closed:
+		return 0, net.ErrClosed
+	case e.queue <- slices.Clone(b):
+		return len(b), nil
+	}
 }
 
 func (e *end) Close() error {
 	e.once.Do(func() {
-		close(e.queue)
+		close(e.closed)
 		e.Conn.SetReadDeadline(time.Time{})
 		go io.Copy(io.Discard, e.Conn)
 	})
