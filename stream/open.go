@@ -32,6 +32,7 @@ type open struct {
 	deadline int64 // when to look at the stream, by the wall clock, in nanoseconds since 1970
 	end      int64 // when its token expires, with the leeway, likewise; math.MaxInt64: never
 	hard     int64 // when the stream ends whatever its policy
+	state    state
 
 	decided atomic.Int64 // when the last check began that decided, likewise
 
@@ -40,6 +41,15 @@ type open struct {
 	expired chan struct{}       // closed when the token has expired; nil: not asked for
 	isOver  bool                // whether the token has expired
 }
+
+// state says whether it is known if a stream was renewed whose deadline has come.
+type state uint8
+
+const (
+	waiting state = iota // the deadline has not come
+	looking              // the store is being asked
+	looked               // it was not renewed
+)
 
 type openKey struct{}
 
@@ -187,12 +197,9 @@ func (s *Streams) finish(o *open) {
 // writes.
 func (o *open) cut(cause error) {
 	o.cancel(cause)
+	o.setExpired(true)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.expired != nil && !o.isOver {
-		close(o.expired)
-	}
-	o.isOver = true
 	if o.writer != nil {
 		time.AfterFunc(linger, o.cutConnection)
 	}
@@ -210,14 +217,17 @@ func (o *open) cutConnection() {
 	_, _ = c.SetWriteDeadline(past), c.SetReadDeadline(past)
 }
 
-// soften tells the handler of a stream that its token has expired.
-func (o *open) soften() {
+// setExpired tells the handler of a stream whether its token has expired.
+func (o *open) setExpired(expired bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.isOver && o.expired != nil {
+	switch {
+	case expired && !o.isOver && o.expired != nil:
 		close(o.expired)
+	case !expired && o.isOver:
+		o.expired = nil // a closed channel cannot be opened again
 	}
-	o.isOver = true
+	o.isOver = expired
 }
 
 // deadlines is a heap of streams, the one with the nearest deadline first.
@@ -258,7 +268,11 @@ func (d *deadlines) remove(o *open) bool {
 
 // refuse answers a request for which no stream begins.
 func (s *Streams) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	s.refusals.Require(nil).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), refusedKey{}, err)))
+	refuse(s.refusals, w, r, err)
+}
+
+func refuse(refusals *auth.Middleware, w http.ResponseWriter, r *http.Request, err error) {
+	refusals.Require(nil).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), refusedKey{}, err)))
 }
 
 // refusal is a verifier that refuses every request, for the reason in its context. Behind a middleware

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/detach"
 )
 
 // ErrKeyRevoked is the cause of the end of a stream whose API key was deleted or rolled, or whose key's
@@ -46,6 +47,11 @@ type Config struct {
 	// minutes.
 	Leeway time.Duration
 
+	// Records keeps renewals for the streams on other replicas: see [Streams.Renew]. A renewal belongs to
+	// its user, whose deletion removes it if the store is the Records of [auth.Config]. nil: a renewal
+	// reaches the streams of its own process alone.
+	Records auth.RecordStore
+
 	// Guard is the configuration of the middleware before the streams. Its Realm, ResourceMetadata,
 	// ErrorHandler and Logger say how a request is refused for which no stream begins.
 	Guard auth.MiddlewareConfig
@@ -58,13 +64,15 @@ type Streams struct {
 	changed     func() <-chan struct{}
 	every       time.Duration
 	leeway      time.Duration
+	records     auth.RecordStore // nil: none
 	refusals    *auth.Middleware
 	log         *slog.Logger
 
 	ctx    context.Context // ends with Close
 	stop   context.CancelFunc
-	closed chan struct{} // closed when the goroutine has ended
-	wake   chan struct{} // asks the goroutine to look at the deadlines
+	closed chan struct{}  // closed when the goroutine has ended
+	wake   chan struct{}  // asks the goroutine to look at the deadlines
+	looks  sync.WaitGroup // look-ups of renewals
 
 	mu       sync.Mutex
 	open     deadlines // every stream, the first to expire at the front
@@ -90,6 +98,9 @@ func New(check func(ctx context.Context, p *auth.Principal) error, cfg Config) (
 		s.leeway = 0
 	} else {
 		s.leeway = cfgerr.Within(&faults, "Config.Leeway", s.leeway, defaultLeeway, time.Microsecond, maxOverrun)
+	}
+	if cfg.Records != nil {
+		s.records = detach.Records[auth.Record]{Store: cfg.Records, Calls: detach.New()}
 	}
 	var err error
 	s.refusals, err = newRefusals(cfg.Guard)

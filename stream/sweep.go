@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,7 @@ func (s *Streams) run() {
 			if checking {
 				<-checked
 			}
+			s.looks.Wait()
 			return
 		case <-timer.C:
 		case <-s.wake:
@@ -86,26 +88,34 @@ func (s *Streams) sleepUntil(next time.Time) time.Duration {
 	return max(time.Until(next), 0)
 }
 
-// expire does what is due by now: it ends streams, or tells their handlers that the token has expired.
-// Deadlines are compared by the wall clock, as the times in tokens are.
+// expire does what is due by now: it looks whether streams were renewed elsewhere, tells their handlers
+// that the token has expired, or ends them. Deadlines are compared by the wall clock, as the times in
+// tokens are.
 func (s *Streams) expire(now time.Time) {
-	for {
-		s.mu.Lock()
-		if len(s.open) == 0 || s.open[0].deadline > now.UnixNano() {
-			s.mu.Unlock()
-			return
-		}
+	var look, ended []*open
+	s.mu.Lock()
+	for len(s.open) > 0 && s.open[0].deadline <= now.UnixNano() {
 		o := s.open[0]
-		if o.deadline < o.hard {
-			o.deadline = o.hard
-			heap.Fix(&s.open, o.index)
-			s.mu.Unlock()
-			o.soften()
-			continue
+		switch isHard := now.UnixNano() >= o.hard; {
+		case o.state == waiting && s.records != nil && o.caller.SessionID() != "":
+			o.state, o.deadline = looking, now.Add(lookLimit).UnixNano()
+			heap.Fix(&s.open, 0)
+			look = append(look, o)
+		case isHard:
+			s.open.remove(o)
+			ended = append(ended, o)
+		default:
+			o.state, o.deadline = waiting, o.hard
+			heap.Fix(&s.open, 0)
+			o.setExpired(true)
 		}
-		s.open.remove(o)
-		s.mu.Unlock()
+	}
+	s.mu.Unlock()
+	for _, o := range ended {
 		o.cut(auth.ErrExpiredToken)
+	}
+	if len(look) > 0 {
+		s.looks.Go(func() { s.look(look) })
 	}
 }
 
@@ -118,25 +128,22 @@ func (s *Streams) checkAll(began time.Time, done chan<- struct{}) {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, patience*s.every)
 	defer cancel()
-	var next atomic.Int64
-	work := func() {
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= len(all) {
-				return
-			}
-			s.recheck(ctx, all[i], began)
-		}
-	}
-	n := min(workers, len(all))
-	ended := make(chan struct{}, workers)
-	for range n {
-		go func() { work(); ended <- struct{}{} }()
-	}
-	for range n {
-		<-ended
-	}
+	inParallel(len(all), func(i int) { s.recheck(ctx, all[i], began) })
 	s.endUndecided(time.Now())
+}
+
+// inParallel calls f with 0 to n-1, in a few goroutines, and returns when all calls have.
+func inParallel(n int, f func(i int)) {
+	var next atomic.Int64
+	var running sync.WaitGroup
+	for range min(workers, n) {
+		running.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	running.Wait()
 }
 
 // recheck asks about one stream, and ends it if it may not go on.
