@@ -33,6 +33,7 @@ import (
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/stream"
 	"github.com/seed-e36e2130/auth/throttle"
 )
 
@@ -147,6 +148,7 @@ type App struct {
 	Recovery *recovery.Recovery // nil: no Notifier was given
 	Cookies  *authhttp.Cookies  // nil: no cookies
 	Keys     *jwt.KeyRing
+	Streams  *stream.Streams // ends answers that last with the caller's login: see [stream.Streams.Wrap]
 
 	stores  Stores
 	log     *slog.Logger
@@ -293,7 +295,7 @@ func (app *App) followRevocations(ctx context.Context, cfg *Config) (err error) 
 	return app.revoked.Sync(ctx)
 }
 
-// openAccounts makes the issuer, the throttle, the Authenticator and the middleware.
+// openAccounts makes the issuer, the throttle, the Authenticator, the middleware and what ends streams.
 func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 	counts := app.stores.Records
 	if counts == nil {
@@ -329,7 +331,15 @@ func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 		guard.Extractors = append(guard.Extractors, app.Cookies.Extractor())
 		guard.TrustedOrigins, guard.DangerouslyTrustedSubdomains = cookies.TrustedOrigins, cookies.DangerouslyTrustedSubdomains
 	}
-	app.Middleware, err = auth.NewMiddleware(app.Accounts, guard)
+	if app.Middleware, err = auth.NewMiddleware(app.Accounts, guard); err != nil {
+		return err
+	}
+	streams := stream.Config{Records: app.stores.Records, Leeway: cfg.Tokens.Leeway, Guard: auth.MiddlewareConfig{Logger: cfg.Logger}}
+	check := func(context.Context, *auth.Principal) error { return nil } // without revocation, tokens expire and no more
+	if app.revoked != nil {
+		check, streams.Changed = app.revoked.Check, app.revoked.Changed
+	}
+	app.Streams, err = stream.New(check, streams)
 	return err
 }
 
@@ -409,7 +419,7 @@ func (app *App) Ready(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// Close ends what runs in the background. It first sends the mails that wait, until ctx ends; then it
+// Close ends what runs in the background, and open streams. It first sends the mails that wait, until ctx ends; then it
 // returns the error of ctx. It does not close the stores.
 func (app *App) Close(ctx context.Context) (err error) {
 	for _, stop := range app.stop {
@@ -417,6 +427,9 @@ func (app *App) Close(ctx context.Context) (err error) {
 	}
 	if app.Recovery != nil {
 		err = app.Recovery.Close(ctx)
+	}
+	if app.Streams != nil {
+		err = errors.Join(err, app.Streams.Close())
 	}
 	if app.revoked != nil {
 		err = errors.Join(err, app.revoked.Close())

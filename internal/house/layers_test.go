@@ -75,7 +75,7 @@ var rooms = []room{
 	{name: "revocation", may: onRoot()},
 	{name: "stream", may: onRoot("~/internal/detach"), std: []string{"net/http", "net/url"}},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
-	{name: "authkit", may: onRoot("~/authhttp", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
+	{name: "authkit", may: onRoot("~/authhttp", "~/memstore", "~/recovery", "~/revocation", "~/stream", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
 	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net/netip", "testing", "testing/synctest"}},
 	{name: "internal/testenv", std: []string{"os", "os/exec", "testing"}},
 	{name: "internal/testkit", may: onRoot("~/memstore", "golang.org/x/crypto/..."), std: []string{"os", "testing", "testing/synctest"}},
