@@ -25,21 +25,20 @@ type open struct {
 	context.Context // ends with the stream
 	cancel          context.CancelCauseFunc
 	caller          *auth.Principal
-	overrun         time.Duration // how long the stream may last after its token has expired
+	overrun         time.Duration // how long the stream may last after end
 
-	// Streams.mu guards these.
-	index    int   // place in Streams.open; -1: none
-	deadline int64 // when to look at the stream, by the wall clock, in nanoseconds since 1970
-	end      int64 // when its token expires, with the leeway, likewise; math.MaxInt64: never
-	hard     int64 // when the stream ends whatever its policy
+	// Streams.mu guards these. Times are by the wall clock, in nanoseconds since 1970.
+	deadline int64 // when to look at the stream
+	end      int64 // when its token expires, with the leeway; math.MaxInt64: never
+	index    int32 // place in Streams.open; -1: none
 	state    state
 
-	decided atomic.Int64 // when the last check began that decided, likewise
-
+	isOver  bool // whether the token has expired; guarded by mu, as are writer and expired
 	mu      sync.Mutex
 	writer  http.ResponseWriter // nil: none, or the handler has returned
 	expired chan struct{}       // closed when the token has expired; nil: not asked for
-	isOver  bool                // whether the token has expired
+
+	decided atomic.Int64 // when the last check began that decided
 }
 
 // state says whether it is known if a stream was renewed whose deadline has come.
@@ -126,7 +125,7 @@ func (s *Streams) begin(ctx context.Context, p *auth.Principal, policy Policy, w
 		return nil, policy.fault
 	}
 	now := time.Now()
-	o := &open{caller: p, overrun: policy.overrun, writer: w, index: -1}
+	o := &open{caller: p, overrun: max(min(s.leeway+policy.overrun, maxOverrun)-s.leeway, 0), writer: w, index: -1}
 	o.decided.Store(now.UnixNano())
 	s.setEnd(o, p.Expiry())
 	if now.UnixNano() >= o.end {
@@ -147,16 +146,23 @@ func (s *Streams) begin(ctx context.Context, p *auth.Principal, policy Policy, w
 
 // setEnd sets when a stream ends whose token expires at expiry. The zero time is never.
 func (s *Streams) setEnd(o *open, expiry time.Time) {
-	o.end, o.hard = math.MaxInt64, math.MaxInt64
 	switch {
-	case expiry.IsZero(), expiry.Year() > 2261: // later times are beyond the range of UnixNano
+	case expiry.IsZero(), expiry.Year() > 2200: // much later times are beyond the range of UnixNano
+		o.end = math.MaxInt64
 	case expiry.Year() < 1970:
-		o.end, o.hard = 0, 0
+		o.end = 0
 	default:
 		o.end = expiry.Add(s.leeway).UnixNano()
-		o.hard = expiry.Add(min(s.leeway+o.overrun, maxOverrun)).UnixNano()
 	}
 	o.deadline = o.end
+}
+
+// hard returns when a stream ends whatever its policy.
+func (o *open) hard() int64 {
+	if o.end == math.MaxInt64 {
+		return o.end
+	}
+	return o.end + int64(o.overrun)
 }
 
 // add adds a stream, and wakes the goroutine if it would look at the deadlines too late.
@@ -238,13 +244,13 @@ func (d deadlines) Less(i, j int) bool { return d[i].deadline < d[j].deadline }
 
 func (d deadlines) Swap(i, j int) {
 	d[i], d[j] = d[j], d[i]
-	d[i].index, d[j].index = i, j
+	d[i].index, d[j].index = int32(i), int32(j)
 }
 
 // Push and Pop are for package heap.
 func (d *deadlines) Push(x any) {
 	o := x.(*open)
-	o.index = len(*d)
+	o.index = int32(len(*d))
 	*d = append(*d, o)
 }
 
@@ -262,7 +268,7 @@ func (d *deadlines) remove(o *open) bool {
 	if o.index < 0 {
 		return false
 	}
-	heap.Remove(d, o.index)
+	heap.Remove(d, int(o.index))
 	return true
 }
 

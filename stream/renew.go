@@ -131,7 +131,7 @@ func (s *Streams) extend(o *open, expiry time.Time) {
 	}
 	s.setEnd(o, expiry)
 	o.state = waiting
-	heap.Fix(&s.open, o.index)
+	heap.Fix(&s.open, int(o.index))
 	s.wakeBy(o.deadline)
 	o.setExpired(false)
 }
@@ -193,7 +193,7 @@ func (s *Streams) look(due []*open) {
 		defer s.mu.Unlock()
 		if o.index >= 0 && o.state == looking { // not renewed
 			o.state, o.deadline = looked, 0
-			heap.Fix(&s.open, o.index)
+			heap.Fix(&s.open, int(o.index))
 			s.wakeBy(o.deadline)
 		}
 	})

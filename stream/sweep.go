@@ -96,7 +96,7 @@ func (s *Streams) expire(now time.Time) {
 	s.mu.Lock()
 	for len(s.open) > 0 && s.open[0].deadline <= now.UnixNano() {
 		o := s.open[0]
-		switch isHard := now.UnixNano() >= o.hard; {
+		switch isHard := now.UnixNano() >= o.hard(); {
 		case o.state == waiting && s.records != nil && o.caller.SessionID() != "":
 			o.state, o.deadline = looking, now.Add(lookLimit).UnixNano()
 			heap.Fix(&s.open, 0)
@@ -105,7 +105,7 @@ func (s *Streams) expire(now time.Time) {
 			s.open.remove(o)
 			ended = append(ended, o)
 		default:
-			o.state, o.deadline = waiting, o.hard
+			o.state, o.deadline = waiting, o.hard()
 			heap.Fix(&s.open, 0)
 			o.setExpired(true)
 		}
