@@ -38,7 +38,7 @@ type open struct {
 	writer  http.ResponseWriter // nil: none, or the handler has returned
 	expired chan struct{}       // closed when the token has expired; nil: not asked for
 
-	decided atomic.Int64 // when the last check began that decided
+	decided atomic.Int64 // when the last check began that decided, as a time.Duration since Streams.began
 }
 
 // state says whether it is known if a stream was renewed whose deadline has come.
@@ -65,6 +65,8 @@ func (o *open) Value(key any) any {
 // verified caller is answered 401. A request is answered 503 if it cannot be decided whether the caller
 // may go on.
 //
+// A stream lasts until its handler returns: the handler of a WebSocket returns when the socket is closed.
+//
 // The [http.ResponseWriter] is not wrapped, so that handlers can flush and hijack. Half a second after
 // the context has ended, the read and write deadlines of the connection are set to the past: of the
 // stream alone with HTTP/2. A handler that does not watch its context then fails to write.
@@ -88,7 +90,7 @@ func (s *Streams) Wrap(policy Policy) func(http.Handler) http.Handler {
 }
 
 // Begin returns a context that ends with the login of p, for streams that are no HTTP requests, such as
-// those of an interceptor of gRPC. Call finish when the stream has ended. It returns the error for which
+// those of an interceptor of gRPC. [auth.FromContext] finds in it whom it finds in ctx. Call finish when the stream has ended. It returns the error for which
 // no stream begins: answer it as one of the middleware, with [auth.HTTPStatus].
 func (s *Streams) Begin(ctx context.Context, p *auth.Principal, policy Policy) (stream context.Context, finish func(), err error) {
 	if p == nil || p.Subject() == "" {
@@ -126,7 +128,7 @@ func (s *Streams) begin(ctx context.Context, p *auth.Principal, policy Policy, w
 	}
 	now := time.Now()
 	o := &open{caller: p, overrun: max(min(s.leeway+policy.overrun, maxOverrun)-s.leeway, 0), writer: w, index: -1}
-	o.decided.Store(now.UnixNano())
+	o.decided.Store(int64(now.Sub(s.began)))
 	s.setEnd(o, p.Expiry())
 	if now.UnixNano() >= o.end {
 		return nil, auth.ErrExpiredToken
@@ -201,7 +203,8 @@ func (s *Streams) finish(o *open) {
 
 // cut ends the context of a stream that was removed, and a moment later what its handler reads and
 // writes.
-func (o *open) cut(cause error) {
+func (s *Streams) cut(o *open, cause error) {
+	s.log.Debug("auth: stream ended", "caller", o.caller, "cause", cause)
 	o.cancel(cause)
 	o.setExpired(true)
 	o.mu.Lock()

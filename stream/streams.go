@@ -68,6 +68,7 @@ type Streams struct {
 	refusals    *auth.Middleware
 	log         *slog.Logger
 
+	began  time.Time       // what times of checks are measured from, by the monotonic clock
 	ctx    context.Context // ends with Close
 	stop   context.CancelFunc
 	closed chan struct{}  // closed when the goroutine has ended
@@ -92,7 +93,7 @@ func New(check func(ctx context.Context, p *auth.Principal) error, cfg Config) (
 	s := &Streams{
 		check: check, keys: cfg.Keys, changed: cfg.Changed, log: cmp.Or(cfg.Guard.Logger, slog.Default()),
 		every: cfgerr.Within(&faults, "Config.Every", cfg.Every, defaultEvery, minEvery, maxEvery), leeway: cfg.Leeway,
-		closed: make(chan struct{}), wake: make(chan struct{}, 1),
+		began: time.Now(), closed: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	if s.leeway < 0 { // jwt.NoLeeway
 		s.leeway = 0
@@ -131,7 +132,7 @@ func (s *Streams) Close() error {
 		o := s.open[0]
 		s.open.remove(o)
 		s.mu.Unlock()
-		o.cut(context.Canceled)
+		s.cut(o, context.Canceled)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,7 +113,7 @@ func (s *Streams) expire(now time.Time) {
 	}
 	s.mu.Unlock()
 	for _, o := range ended {
-		o.cut(auth.ErrExpiredToken)
+		s.cut(o, auth.ErrExpiredToken)
 	}
 	if len(look) > 0 {
 		s.looks.Go(func() { s.look(look) })
@@ -128,8 +129,18 @@ func (s *Streams) checkAll(began time.Time, done chan<- struct{}) {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, patience*s.every)
 	defer cancel()
-	inParallel(len(all), func(i int) { s.recheck(ctx, all[i], began) })
+	var failed atomic.Bool
+	inParallel(len(all), func(i int) {
+		if !s.recheck(ctx, all[i], began) {
+			failed.Store(true)
+		}
+	})
 	s.endUndecided(time.Now())
+	if !failed.Load() {
+		s.mu.Lock()
+		s.lastErr = nil // an outage is over
+		s.mu.Unlock()
+	}
 }
 
 // inParallel calls f with 0 to n-1, in a few goroutines, and returns when all calls have.
@@ -146,30 +157,34 @@ func inParallel(n int, f func(i int)) {
 	running.Wait()
 }
 
-// recheck asks about one stream, and ends it if it may not go on.
-func (s *Streams) recheck(ctx context.Context, o *open, began time.Time) {
-	err := s.ask(ctx, o.caller)
-	if err == nil {
-		o.decided.Store(began.UnixNano())
-		return
-	}
-	s.mu.Lock()
-	ends := errors.Is(err, auth.ErrInvalidToken) && s.open.remove(o) // otherwise it may have ended meanwhile
-	if !errors.Is(err, auth.ErrInvalidToken) {
-		s.lastErr = err
-		if errors.Is(err, auth.ErrRevocationUnknown) {
-			o.decided.Store(0) // package revocation has waited for its own Bound already
+// recheck asks about one stream, and ends it if it may not go on. It reports whether that was decided.
+func (s *Streams) recheck(ctx context.Context, o *open, began time.Time) bool {
+	switch err := s.ask(ctx, o.caller); {
+	case err == nil:
+		o.decided.Store(int64(began.Sub(s.began)))
+		return true
+	case errors.Is(err, auth.ErrInvalidToken):
+		s.mu.Lock()
+		there := s.open.remove(o) // it may have ended meanwhile
+		s.mu.Unlock()
+		if there {
+			s.cut(o, err)
 		}
-	}
-	s.mu.Unlock()
-	if ends {
-		o.cut(err)
+		return true
+	default:
+		if errors.Is(err, auth.ErrRevocationUnknown) {
+			o.decided.Store(math.MinInt64) // package revocation has waited for its own Bound already
+		}
+		s.mu.Lock()
+		s.lastErr = err
+		s.mu.Unlock()
+		return false
 	}
 }
 
 // endUndecided ends the streams about which nothing was decided for too long.
 func (s *Streams) endUndecided(now time.Time) {
-	limit := now.Add(-(patience + 1) * s.every).UnixNano()
+	limit := int64(now.Sub(s.began) - (patience+1)*s.every)
 	var ended []*open
 	s.mu.Lock()
 	cause := s.lastErr
@@ -193,6 +208,6 @@ func (s *Streams) endUndecided(now time.Time) {
 	}
 	s.log.Error("auth: streams ended, because it could not be decided whether they may go on", "streams", len(ended), "error", cause)
 	for _, o := range ended {
-		o.cut(cause)
+		s.cut(o, cause)
 	}
 }
