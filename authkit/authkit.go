@@ -34,6 +34,7 @@ import (
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/stream"
 	"github.com/seed-e36e2130/auth/throttle"
 )
 
@@ -154,6 +155,7 @@ type App struct {
 	APIKeys  *apikey.Keys       // nil: no APIKeyPrefix was given
 	Cookies  *authhttp.Cookies  // nil: no cookies
 	Keys     *jwt.KeyRing
+	Streams  *stream.Streams // ends answers that last with the caller's login: see [stream.Streams.Wrap]
 
 	stores  Stores
 	log     *slog.Logger
@@ -305,7 +307,7 @@ func (app *App) followRevocations(ctx context.Context, cfg *Config) (err error) 
 	return app.revoked.Sync(ctx)
 }
 
-// openAccounts makes the issuer, the throttle, the Authenticator and the middleware.
+// openAccounts makes the issuer, the throttle, the Authenticator, the middleware and what ends streams.
 func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 	counts := app.stores.Records
 	if counts == nil {
@@ -345,7 +347,18 @@ func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 	if err != nil {
 		return err
 	}
-	app.Middleware, err = auth.NewMiddleware(verifier, guard)
+	if app.Middleware, err = auth.NewMiddleware(verifier, guard); err != nil {
+		return err
+	}
+	streams := stream.Config{Records: app.stores.Records, Leeway: cfg.Tokens.Leeway, Guard: auth.MiddlewareConfig{Logger: cfg.Logger}}
+	check := func(context.Context, *auth.Principal) error { return nil } // without revocation, tokens expire and no more
+	if app.revoked != nil {
+		check, streams.Changed = app.revoked.Check, app.revoked.Changed
+	}
+	if app.APIKeys != nil {
+		streams.Keys = app.APIKeys.Check
+	}
+	app.Streams, err = stream.New(check, streams)
 	return err
 }
 
@@ -447,7 +460,7 @@ func (app *App) Ready(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// Close ends what runs in the background. It first sends the mails that wait, until ctx ends; then it
+// Close ends what runs in the background, and open streams. It first sends the mails that wait, until ctx ends; then it
 // returns the error of ctx. It does not close the stores.
 func (app *App) Close(ctx context.Context) (err error) {
 	for _, stop := range app.stop {
@@ -455,6 +468,9 @@ func (app *App) Close(ctx context.Context) (err error) {
 	}
 	if app.Recovery != nil {
 		err = app.Recovery.Close(ctx)
+	}
+	if app.Streams != nil {
+		err = errors.Join(err, app.Streams.Close())
 	}
 	if app.revoked != nil {
 		err = errors.Join(err, app.revoked.Close())

@@ -574,3 +574,67 @@ func (f *silentOnce) RevokedSince(ctx context.Context, _ string, _ func(auth.Rev
 	}
 	return "1", nil
 }
+
+// Changed announces a revocation that was not known, staleness and its end, and nothing else.
+func TestChanged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := new(feed)
+		l, err := revocation.Follow(f, revocation.Config{Bound: 4 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		changed := l.Changed()
+		announces := func(what string, want bool) {
+			t.Helper()
+			synctest.Wait()
+			select {
+			case <-changed:
+				if !want {
+					t.Errorf("%s: Changed announces it", what)
+				}
+			default:
+				if want {
+					t.Errorf("%s: Changed does not announce it", what)
+				}
+			}
+			changed = l.Changed()
+		}
+		time.Sleep(10 * time.Second)
+		announces("nothing", false)
+		known := auth.Revocation{SessionID: sid(1), Expiry: time.Now().Add(time.Hour)}
+		f.record(known)
+		time.Sleep(time.Second)
+		announces("a revocation", true)
+		f.record(known)
+		time.Sleep(time.Second)
+		announces("a revocation that is known", false)
+		f.record(auth.Revocation{SessionID: sid(2), Expiry: time.Now().Add(-time.Hour)})
+		time.Sleep(time.Second)
+		announces("a revocation that has expired", false)
+		user := auth.Revocation{UserID: "ada", IssuedAt: time.Now(), Expiry: time.Now().Add(time.Hour)}
+		f.record(user)
+		time.Sleep(time.Second)
+		announces("a user", true)
+		user.IssuedAt = user.IssuedAt.Add(time.Minute)
+		f.record(user)
+		time.Sleep(time.Second)
+		announces("later tokens of the user", true)
+		f.fail(errors.New("down"))
+		time.Sleep(3 * time.Second)
+		announces("a failure within the bound", false)
+		time.Sleep(time.Second)
+		announces("staleness", true)
+		f.fail(nil)
+		time.Sleep(time.Second)
+		announces("the end of staleness", true)
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		announces("Close", true)
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"testing"
 	"time"
@@ -17,8 +18,8 @@ import (
 
 const many = 10_000
 
-// TestCost counts the bytes and goroutines of 10,000 open streams: what package stream adds to requests
-// that are there anyway. Then it revokes one of them. It is not parallel, so that nothing else runs.
+// TestCost counts the bytes and goroutines of 10,000 open streams whose handlers wait for [stream.Expired]:
+// what package stream adds to requests that are there anyway. Then it revokes one of them. It is not parallel, so that nothing else runs.
 func TestCost(t *testing.T) {
 	store := memstore.New()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -33,26 +34,25 @@ func TestCost(t *testing.T) {
 	if err := list.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s := newStreams(t, list.Check, stream.Config{Changed: list.Changed})
+	s := newStreams(t, list.Check, stream.Config{Changed: list.Changed, Every: 5 * time.Second})
 
 	// What net/http has for each request: the request, and a context that can be cancelled.
 	requests := make([]*http.Request, many)
-	callers := make([]*auth.Principal, many)
 	for i := range requests {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		callers[i] = caller(t, auth.Claims{SessionID: fmt.Sprint("s", i)})
-		requests[i], _ = http.NewRequestWithContext(auth.NewContext(ctx, callers[i]), "GET", "/", nil)
+		ctx = auth.NewContext(ctx, caller(t, auth.Claims{SessionID: fmt.Sprint("s", i)}))
+		requests[i], _ = http.NewRequestWithContext(ctx, "GET", "/", nil)
 	}
 	streams := make([]*http.Request, many)
-	finish := make([]func(), many)
+	w := httptest.NewRecorder()
 	bytes, goroutines := used(), runtime.NumGoroutine()
 	for i, r := range requests {
-		ctx, end, err := s.Begin(r.Context(), callers[i], stream.FinishAnswer())
-		if err != nil {
+		var err error
+		if streams[i], err = s.BeginRequest(w, r, stream.FinishAnswer()); err != nil {
 			t.Fatal(err)
 		}
-		streams[i], finish[i] = r.WithContext(ctx), end
+		stream.Expired(streams[i].Context())
 	}
 	each := float64(used()-bytes) / many
 	if each > 1024 {
@@ -73,11 +73,11 @@ func TestCost(t *testing.T) {
 	if cause := context.Cause(streams[4711].Context()); !errors.Is(cause, auth.ErrRevokedToken) {
 		t.Errorf("the cause is %v", cause)
 	}
-	for i, end := range finish {
-		if i != 4711 && streams[i].Context().Err() != nil {
-			t.Fatalf("stream %d has ended: %v", i, context.Cause(streams[i].Context()))
+	for i, r := range streams {
+		if i != 4711 && r.Context().Err() != nil {
+			t.Fatalf("stream %d has ended: %v", i, context.Cause(r.Context()))
 		}
-		end()
+		s.FinishRequest(r)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)

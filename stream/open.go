@@ -25,21 +25,30 @@ type open struct {
 	context.Context // ends with the stream
 	cancel          context.CancelCauseFunc
 	caller          *auth.Principal
-	overrun         time.Duration // how long the stream may last after its token has expired
+	overrun         time.Duration // how long the stream may last after end
 
-	// Streams.mu guards these.
-	index    int   // place in Streams.open; -1: none
-	deadline int64 // when to look at the stream, by the wall clock, in nanoseconds since 1970
-	end      int64 // when its token expires, with the leeway, likewise; math.MaxInt64: never
-	hard     int64 // when the stream ends whatever its policy
+	// Streams.mu guards these. Times are by the wall clock, in nanoseconds since 1970.
+	deadline int64 // when to look at the stream
+	end      int64 // when its token expires, with the leeway; math.MaxInt64: never
+	index    int32 // place in Streams.open; -1: none
+	state    state
 
-	decided atomic.Int64 // when the last check began that decided, likewise
-
+	isOver  bool // whether the token has expired; guarded by mu, as are writer and expired
 	mu      sync.Mutex
 	writer  http.ResponseWriter // nil: none, or the handler has returned
 	expired chan struct{}       // closed when the token has expired; nil: not asked for
-	isOver  bool                // whether the token has expired
+
+	decided atomic.Int64 // when the last check began that decided, as a time.Duration since Streams.began
 }
+
+// state says whether it is known if a stream was renewed whose deadline has come.
+type state uint8
+
+const (
+	waiting state = iota // the deadline has not come
+	looking              // the store is being asked
+	looked               // it was not renewed
+)
 
 type openKey struct{}
 
@@ -55,6 +64,8 @@ func (o *open) Value(key any) any {
 // behind the middleware that verifies the caller, such as [auth.Middleware.Require]: a request without a
 // verified caller is answered 401. A request is answered 503 if it cannot be decided whether the caller
 // may go on.
+//
+// A stream lasts until its handler returns: the handler of a WebSocket returns when the socket is closed.
 //
 // The [http.ResponseWriter] is not wrapped, so that handlers can flush and hijack. Half a second after
 // the context has ended, the read and write deadlines of the connection are set to the past: of the
@@ -79,7 +90,7 @@ func (s *Streams) Wrap(policy Policy) func(http.Handler) http.Handler {
 }
 
 // Begin returns a context that ends with the login of p, for streams that are no HTTP requests, such as
-// those of an interceptor of gRPC. Call finish when the stream has ended. It returns the error for which
+// those of an interceptor of gRPC. [auth.FromContext] finds in it whom it finds in ctx. Call finish when the stream has ended. It returns the error for which
 // no stream begins: answer it as one of the middleware, with [auth.HTTPStatus].
 func (s *Streams) Begin(ctx context.Context, p *auth.Principal, policy Policy) (stream context.Context, finish func(), err error) {
 	if p == nil || p.Subject() == "" {
@@ -116,8 +127,8 @@ func (s *Streams) begin(ctx context.Context, p *auth.Principal, policy Policy, w
 		return nil, policy.fault
 	}
 	now := time.Now()
-	o := &open{caller: p, overrun: policy.overrun, writer: w, index: -1}
-	o.decided.Store(now.UnixNano())
+	o := &open{caller: p, overrun: max(min(s.leeway+policy.overrun, maxOverrun)-s.leeway, 0), writer: w, index: -1}
+	o.decided.Store(int64(now.Sub(s.began)))
 	s.setEnd(o, p.Expiry())
 	if now.UnixNano() >= o.end {
 		return nil, auth.ErrExpiredToken
@@ -137,16 +148,23 @@ func (s *Streams) begin(ctx context.Context, p *auth.Principal, policy Policy, w
 
 // setEnd sets when a stream ends whose token expires at expiry. The zero time is never.
 func (s *Streams) setEnd(o *open, expiry time.Time) {
-	o.end, o.hard = math.MaxInt64, math.MaxInt64
 	switch {
-	case expiry.IsZero(), expiry.Year() > 2261: // later times are beyond the range of UnixNano
+	case expiry.IsZero(), expiry.Year() > 2200: // much later times are beyond the range of UnixNano
+		o.end = math.MaxInt64
 	case expiry.Year() < 1970:
-		o.end, o.hard = 0, 0
+		o.end = 0
 	default:
 		o.end = expiry.Add(s.leeway).UnixNano()
-		o.hard = expiry.Add(min(s.leeway+o.overrun, maxOverrun)).UnixNano()
 	}
 	o.deadline = o.end
+}
+
+// hard returns when a stream ends whatever its policy.
+func (o *open) hard() int64 {
+	if o.end == math.MaxInt64 {
+		return o.end
+	}
+	return o.end + int64(o.overrun)
 }
 
 // add adds a stream, and wakes the goroutine if it would look at the deadlines too late.
@@ -185,14 +203,12 @@ func (s *Streams) finish(o *open) {
 
 // cut ends the context of a stream that was removed, and a moment later what its handler reads and
 // writes.
-func (o *open) cut(cause error) {
+func (s *Streams) cut(o *open, cause error) {
+	s.log.Debug("auth: stream ended", "caller", o.caller, "cause", cause)
 	o.cancel(cause)
+	o.setExpired(true)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.expired != nil && !o.isOver {
-		close(o.expired)
-	}
-	o.isOver = true
 	if o.writer != nil {
 		time.AfterFunc(linger, o.cutConnection)
 	}
@@ -210,14 +226,17 @@ func (o *open) cutConnection() {
 	_, _ = c.SetWriteDeadline(past), c.SetReadDeadline(past)
 }
 
-// soften tells the handler of a stream that its token has expired.
-func (o *open) soften() {
+// setExpired tells the handler of a stream whether its token has expired.
+func (o *open) setExpired(expired bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.isOver && o.expired != nil {
+	switch {
+	case expired && !o.isOver && o.expired != nil:
 		close(o.expired)
+	case !expired && o.isOver:
+		o.expired = nil // a closed channel cannot be opened again
 	}
-	o.isOver = true
+	o.isOver = expired
 }
 
 // deadlines is a heap of streams, the one with the nearest deadline first.
@@ -228,13 +247,13 @@ func (d deadlines) Less(i, j int) bool { return d[i].deadline < d[j].deadline }
 
 func (d deadlines) Swap(i, j int) {
 	d[i], d[j] = d[j], d[i]
-	d[i].index, d[j].index = i, j
+	d[i].index, d[j].index = int32(i), int32(j)
 }
 
 // Push and Pop are for package heap.
 func (d *deadlines) Push(x any) {
 	o := x.(*open)
-	o.index = len(*d)
+	o.index = int32(len(*d))
 	*d = append(*d, o)
 }
 
@@ -252,13 +271,17 @@ func (d *deadlines) remove(o *open) bool {
 	if o.index < 0 {
 		return false
 	}
-	heap.Remove(d, o.index)
+	heap.Remove(d, int(o.index))
 	return true
 }
 
 // refuse answers a request for which no stream begins.
 func (s *Streams) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	s.refusals.Require(nil).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), refusedKey{}, err)))
+	refuse(s.refusals, w, r, err)
+}
+
+func refuse(refusals *auth.Middleware, w http.ResponseWriter, r *http.Request, err error) {
+	refusals.Require(nil).ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), refusedKey{}, err)))
 }
 
 // refusal is a verifier that refuses every request, for the reason in its context. Behind a middleware

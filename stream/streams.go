@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/detach"
 )
 
 // ErrKeyRevoked is the cause of the end of a stream whose API key was deleted or rolled, or whose key's
@@ -46,6 +47,11 @@ type Config struct {
 	// minutes.
 	Leeway time.Duration
 
+	// Records keeps renewals for the streams on other replicas: see [Streams.Renew]. A renewal belongs to
+	// its user, whose deletion removes it if the store is the Records of [auth.Config]. nil: a renewal
+	// reaches the streams of its own process alone.
+	Records auth.RecordStore
+
 	// Guard is the configuration of the middleware before the streams. Its Realm, ResourceMetadata,
 	// ErrorHandler and Logger say how a request is refused for which no stream begins.
 	Guard auth.MiddlewareConfig
@@ -58,13 +64,16 @@ type Streams struct {
 	changed     func() <-chan struct{}
 	every       time.Duration
 	leeway      time.Duration
+	records     auth.RecordStore // nil: none
 	refusals    *auth.Middleware
 	log         *slog.Logger
 
+	began  time.Time       // what times of checks are measured from, by the monotonic clock
 	ctx    context.Context // ends with Close
 	stop   context.CancelFunc
-	closed chan struct{} // closed when the goroutine has ended
-	wake   chan struct{} // asks the goroutine to look at the deadlines
+	closed chan struct{}  // closed when the goroutine has ended
+	wake   chan struct{}  // asks the goroutine to look at the deadlines
+	looks  sync.WaitGroup // look-ups of renewals
 
 	mu       sync.Mutex
 	open     deadlines // every stream, the first to expire at the front
@@ -84,12 +93,15 @@ func New(check func(ctx context.Context, p *auth.Principal) error, cfg Config) (
 	s := &Streams{
 		check: check, keys: cfg.Keys, changed: cfg.Changed, log: cmp.Or(cfg.Guard.Logger, slog.Default()),
 		every: cfgerr.Within(&faults, "Config.Every", cfg.Every, defaultEvery, minEvery, maxEvery), leeway: cfg.Leeway,
-		closed: make(chan struct{}), wake: make(chan struct{}, 1),
+		began: time.Now(), closed: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	if s.leeway < 0 { // jwt.NoLeeway
 		s.leeway = 0
 	} else {
 		s.leeway = cfgerr.Within(&faults, "Config.Leeway", s.leeway, defaultLeeway, time.Microsecond, maxOverrun)
+	}
+	if cfg.Records != nil {
+		s.records = detach.Records[auth.Record]{Store: cfg.Records, Calls: detach.New()}
 	}
 	var err error
 	s.refusals, err = newRefusals(cfg.Guard)
@@ -120,7 +132,7 @@ func (s *Streams) Close() error {
 		o := s.open[0]
 		s.open.remove(o)
 		s.mu.Unlock()
-		o.cut(context.Canceled)
+		s.cut(o, context.Canceled)
 	}
 }
 

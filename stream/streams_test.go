@@ -585,3 +585,102 @@ func TestRefusals(t *testing.T) {
 		})
 	}
 }
+
+// Whatever ends a session or disables a user ends the streams of the tokens, and the deletion of a user
+// leaves no ticket and no renewal.
+func TestAccounts(t *testing.T) {
+	t.Parallel()
+	const password = "correct horse battery"
+	for name, row := range map[string]struct {
+		do    func(ctx context.Context, a *auth.Authenticator, userID, sessionID, refresh string) error
+		other bool // whether the user's other session goes on
+	}{
+		"logout": {func(ctx context.Context, a *auth.Authenticator, _, _, refresh string) error {
+			return a.Logout(ctx, refresh)
+		}, true},
+		"end of the session": {func(ctx context.Context, a *auth.Authenticator, userID, sessionID, _ string) error {
+			return a.EndSession(ctx, userID, sessionID)
+		}, true},
+		"end of all sessions": {func(ctx context.Context, a *auth.Authenticator, userID, _, _ string) error {
+			return a.EndSessions(ctx, userID, "")
+		}, false},
+		"new password": {func(ctx context.Context, a *auth.Authenticator, userID, _, _ string) error {
+			return a.SetPassword(ctx, userID, "another horse battery")
+		}, false},
+		"disabling": {func(ctx context.Context, a *auth.Authenticator, userID, _, _ string) error {
+			return a.Disable(ctx, userID)
+		}, false},
+		"deletion": {func(ctx context.Context, a *auth.Authenticator, userID, _, _ string) error {
+			return a.Delete(ctx, userID)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := memstore.New()
+				here, there := followed(t, store), followed(t, store)
+				issuer := testkit.NewIssuer(t, jwt.IssuerConfig{Check: here.Check})
+				accounts, err := auth.New(store, issuer, auth.Config{
+					Hasher: authtest.FastHasher(t), Sessions: store, RefreshKeys: testkit.Secrets(t), Records: store, Accounts: store, Revoked: here.Sync,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := accounts.Register(t.Context(), "ada", password); err != nil {
+					t.Fatal(err)
+				}
+				first, err := accounts.Login(t.Context(), "ada", password)
+				if err != nil {
+					t.Fatal(err)
+				}
+				second, err := accounts.Login(t.Context(), "ada", password)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a, b := testkit.Verify(t, issuer, first.AccessToken), testkit.Verify(t, issuer, second.AccessToken)
+				local := newStreams(t, here.Check, stream.Config{Changed: here.Changed, Records: store})
+				remote := newStreams(t, there.Check, stream.Config{Changed: there.Changed, Records: store})
+				ended := []context.Context{begin(t, local, a, stream.Cut()), begin(t, remote, a, stream.Cut())}
+				others := []context.Context{begin(t, local, b, stream.Cut()), begin(t, remote, b, stream.Cut())}
+				if err := local.Renew(t.Context(), a); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := newTickets(t, accounts, store).Issue(t.Context(), a, first.AccessToken, "/"); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Second)
+				if err := row.do(t.Context(), accounts, a.Subject(), a.SessionID(), first.RefreshToken); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second / 20)
+				endsBy(t, "here, at once", ended[0], auth.ErrRevokedToken)
+				time.Sleep(5 * time.Second / 4)
+				endsBy(t, "at another replica", ended[1], auth.ErrRevokedToken)
+				for _, ctx := range others {
+					if row.other {
+						goesOn(t, "the other session", ctx)
+					} else {
+						endsBy(t, "the other session", ctx, auth.ErrRevokedToken)
+					}
+				}
+				if left, err := store.Records(t.Context(), a.Subject()); err != nil || name == "deletion" && len(left) > 0 {
+					t.Errorf("%d records are left, %v", len(left), err)
+				}
+			})
+		})
+	}
+}
+
+// followed returns a list of revocations that has read the store.
+func followed(t *testing.T, store *memstore.Store) *revocation.List {
+	t.Helper()
+	list, err := revocation.Follow(store, revocation.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { list.Close() })
+	if err := list.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}

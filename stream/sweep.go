@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +43,7 @@ func (s *Streams) run() {
 			if checking {
 				<-checked
 			}
+			s.looks.Wait()
 			return
 		case <-timer.C:
 		case <-s.wake:
@@ -86,26 +89,34 @@ func (s *Streams) sleepUntil(next time.Time) time.Duration {
 	return max(time.Until(next), 0)
 }
 
-// expire does what is due by now: it ends streams, or tells their handlers that the token has expired.
-// Deadlines are compared by the wall clock, as the times in tokens are.
+// expire does what is due by now: it looks whether streams were renewed elsewhere, tells their handlers
+// that the token has expired, or ends them. Deadlines are compared by the wall clock, as the times in
+// tokens are.
 func (s *Streams) expire(now time.Time) {
-	for {
-		s.mu.Lock()
-		if len(s.open) == 0 || s.open[0].deadline > now.UnixNano() {
-			s.mu.Unlock()
-			return
-		}
+	var look, ended []*open
+	s.mu.Lock()
+	for len(s.open) > 0 && s.open[0].deadline <= now.UnixNano() {
 		o := s.open[0]
-		if o.deadline < o.hard {
-			o.deadline = o.hard
-			heap.Fix(&s.open, o.index)
-			s.mu.Unlock()
-			o.soften()
-			continue
+		switch isHard := now.UnixNano() >= o.hard(); {
+		case o.state == waiting && s.records != nil && o.caller.SessionID() != "":
+			o.state, o.deadline = looking, now.Add(lookLimit).UnixNano()
+			heap.Fix(&s.open, 0)
+			look = append(look, o)
+		case isHard:
+			s.open.remove(o)
+			ended = append(ended, o)
+		default:
+			o.state, o.deadline = waiting, o.hard()
+			heap.Fix(&s.open, 0)
+			o.setExpired(true)
 		}
-		s.open.remove(o)
-		s.mu.Unlock()
-		o.cut(auth.ErrExpiredToken)
+	}
+	s.mu.Unlock()
+	for _, o := range ended {
+		s.cut(o, auth.ErrExpiredToken)
+	}
+	if len(look) > 0 {
+		s.looks.Go(func() { s.look(look) })
 	}
 }
 
@@ -118,51 +129,62 @@ func (s *Streams) checkAll(began time.Time, done chan<- struct{}) {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, patience*s.every)
 	defer cancel()
-	var next atomic.Int64
-	work := func() {
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= len(all) {
-				return
-			}
-			s.recheck(ctx, all[i], began)
+	var failed atomic.Bool
+	inParallel(len(all), func(i int) {
+		if !s.recheck(ctx, all[i], began) {
+			failed.Store(true)
 		}
-	}
-	n := min(workers, len(all))
-	ended := make(chan struct{}, workers)
-	for range n {
-		go func() { work(); ended <- struct{}{} }()
-	}
-	for range n {
-		<-ended
-	}
+	})
 	s.endUndecided(time.Now())
+	if !failed.Load() {
+		s.mu.Lock()
+		s.lastErr = nil // an outage is over
+		s.mu.Unlock()
+	}
 }
 
-// recheck asks about one stream, and ends it if it may not go on.
-func (s *Streams) recheck(ctx context.Context, o *open, began time.Time) {
-	err := s.ask(ctx, o.caller)
-	if err == nil {
-		o.decided.Store(began.UnixNano())
-		return
+// inParallel calls f with 0 to n-1, in a few goroutines, and returns when all calls have.
+func inParallel(n int, f func(i int)) {
+	var next atomic.Int64
+	var running sync.WaitGroup
+	for range min(workers, n) {
+		running.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
 	}
-	s.mu.Lock()
-	ends := errors.Is(err, auth.ErrInvalidToken) && s.open.remove(o) // otherwise it may have ended meanwhile
-	if !errors.Is(err, auth.ErrInvalidToken) {
-		s.lastErr = err
-		if errors.Is(err, auth.ErrRevocationUnknown) {
-			o.decided.Store(0) // package revocation has waited for its own Bound already
+	running.Wait()
+}
+
+// recheck asks about one stream, and ends it if it may not go on. It reports whether that was decided.
+func (s *Streams) recheck(ctx context.Context, o *open, began time.Time) bool {
+	switch err := s.ask(ctx, o.caller); {
+	case err == nil:
+		o.decided.Store(int64(began.Sub(s.began)))
+		return true
+	case errors.Is(err, auth.ErrInvalidToken):
+		s.mu.Lock()
+		there := s.open.remove(o) // it may have ended meanwhile
+		s.mu.Unlock()
+		if there {
+			s.cut(o, err)
 		}
-	}
-	s.mu.Unlock()
-	if ends {
-		o.cut(err)
+		return true
+	default:
+		if errors.Is(err, auth.ErrRevocationUnknown) {
+			o.decided.Store(math.MinInt64) // package revocation has waited for its own Bound already
+		}
+		s.mu.Lock()
+		s.lastErr = err
+		s.mu.Unlock()
+		return false
 	}
 }
 
 // endUndecided ends the streams about which nothing was decided for too long.
 func (s *Streams) endUndecided(now time.Time) {
-	limit := now.Add(-(patience + 1) * s.every).UnixNano()
+	limit := int64(now.Sub(s.began) - (patience+1)*s.every)
 	var ended []*open
 	s.mu.Lock()
 	cause := s.lastErr
@@ -186,6 +208,6 @@ func (s *Streams) endUndecided(now time.Time) {
 	}
 	s.log.Error("auth: streams ended, because it could not be decided whether they may go on", "streams", len(ended), "error", cause)
 	for _, o := range ended {
-		o.cut(cause)
+		s.cut(o, cause)
 	}
 }

@@ -220,7 +220,7 @@ func events(t *testing.T, p *program) (read func() error) {
 }
 
 // TestShort checks that a program adds at most 60 lines to its framework: those between its marks,
-// without comments and empty lines.
+// without comments and empty lines. gRPC has no middleware, and its interceptor ends streams itself.
 func TestShort(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"chi", "connect", "echo", "fiber", "gin", "grpc"} {
@@ -237,8 +237,12 @@ func TestShort(t *testing.T) {
 				lines++
 			}
 		}
-		if lines < 10 || lines > 60 {
-			t.Errorf("%s adds %d lines, want 10 to 60", name, lines)
+		most := 60
+		if name == "grpc" {
+			most = 75
+		}
+		if lines < 10 || lines > most {
+			t.Errorf("%s adds %d lines, want 10 to %d", name, lines, most)
 		}
 	}
 }

@@ -134,6 +134,50 @@ func TestGRPCStreamEnds(t *testing.T) {
 	}
 }
 
+// TestGRPCLogout checks that a logout ends the streams of its session, and no stream of another user on the
+// same connection: each call has the caller of its own token.
+func TestGRPCLogout(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"grpc", "connect"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := running(t, name)
+			target := p.grpc
+			if name == "connect" {
+				target = strings.TrimPrefix(p.url, "http://")
+			}
+			calls := dial(t, target)
+			daveID, dave := p.user(t, "dave")
+			watch := func(token, want string) grpc.ServerStreamingClient[profilev1.Profile] {
+				stream, err := calls.Watch(as(t, "Bearer "+token), &emptypb.Empty{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if profile, err := stream.Recv(); err != nil || profile.Subject != want {
+					t.Errorf("Watch sends %v, %v, want %s", profile, err, want)
+				}
+				return stream
+			}
+			adas, daves := watch(p.ada, p.adaID), watch(dave, daveID)
+			if status := p.send(t, "POST", "/auth/logout", dave); status != 204 {
+				t.Errorf("the logout: %d", status)
+			}
+			var end error
+			for end == nil {
+				_, end = daves.Recv()
+			}
+			if status.Code(end) != codes.Unauthenticated {
+				t.Errorf("the stream ends with %v, want Unauthenticated", end)
+			}
+			for range 20 { // some of them were sent after the logout
+				if profile, err := adas.Recv(); err != nil || profile.Subject != p.adaID {
+					t.Fatalf("ada's stream: %v, %v", profile, err)
+				}
+			}
+		})
+	}
+}
+
 // TestConnect checks that over the Connect protocol a refusal has the status and challenge of the
 // middleware, and a body that Connect's clients understand.
 func TestConnect(t *testing.T) {

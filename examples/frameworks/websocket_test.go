@@ -51,11 +51,12 @@ func bearer(token string) http.Header { return http.Header{"Authorization": {"Be
 // ticket exchanges an access token for a ticket.
 func (p *program) ticket(t *testing.T, token string) string {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+"/ticket", nil)
+	r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+"/ticket", strings.NewReader("path=/echo"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header = bearer(token)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -106,13 +107,13 @@ func TestWebSocket(t *testing.T) {
 		"protocol alone":      {"", nil, []string{"bearer"}, 400, request},
 		"two in the protocol": {"", nil, []string{"bearer", token, token}, 400, request},
 		"used ticket":         {"?ticket=" + used, nil, nil, 401, invalid},
-		"no such ticket":      {"?ticket=ticket.AAAAAAAAAAAAAAAAAAAAAAAAAA", nil, nil, 401, invalid},
+		"no such ticket":      {"?ticket=ticket_" + strings.Repeat("A", 64), nil, nil, 401, invalid},
 		"token in the URL":    {"?ticket=" + token, nil, nil, 400, request},
 		"empty ticket":        {"?ticket=", nil, nil, 400, request},
-		"two tickets":         {"?ticket=ticket.A&ticket=ticket.A", nil, nil, 400, request},
+		"two tickets":         {"?ticket=ticket_A&ticket=ticket_A", nil, nil, 400, request},
 		"broken query":        {"?ticket=%zz", nil, nil, 400, request},
 		"header and protocol": {"", bearer(token), []string{"bearer", token}, 400, request},
-		"header and ticket":   {"?ticket=ticket.A", bearer(token), nil, 400, request},
+		"header and ticket":   {"?ticket=ticket_A", bearer(token), nil, 400, request},
 		"another origin":      {"", http.Header{"Authorization": {"Bearer " + token}, "Origin": {"https://evil.example"}}, nil, 403, ""},
 		"the null origin":     {"", http.Header{"Authorization": {"Bearer " + token}, "Origin": {"null"}}, nil, 403, ""},
 	} {
@@ -184,6 +185,50 @@ func TestWebSocketCloses(t *testing.T) {
 		closed.Wait()
 		return true
 	})
+}
+
+// TestWebSocketLogout checks that a logout closes the WebSockets of the session, whatever opened them, and
+// no others; and that a renewal by the token of another session changes nothing.
+func TestWebSocketLogout(t *testing.T) {
+	t.Parallel()
+	p := running(t, "websocket")
+	_, token := p.user(t, "carol")
+	byHeader, _ := open(t, p, "/echo", bearer(token))
+	byTicket, _ := open(t, p, "/echo?ticket="+p.ticket(t, token), nil)
+	others, _ := open(t, p, "/echo", bearer(p.ada))
+	for _, conn := range []*websocket.Conn{byHeader, byTicket, others} {
+		echoes(t, conn)
+	}
+	for path, as := range map[string]string{"/renew": p.ada, "/auth/logout": token} {
+		if status := p.send(t, "POST", path, as); status != 204 {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	for _, conn := range []*websocket.Conn{byHeader, byTicket} {
+		if _, _, err := conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+			t.Errorf("after the logout the WebSocket ends with %v", err)
+		}
+	}
+	echoes(t, others)
+	if status := p.send(t, "POST", "/renew", token); status != 401 {
+		t.Errorf("a renewal after the logout: %d", status)
+	}
+}
+
+// send sends a request without body and returns the status.
+func (p *program) send(t *testing.T, method, path, token string) (status int) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, p.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = bearer(token)
+	res, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	return res.StatusCode
 }
 
 // echoesBefore reports whether all WebSockets echo a message before the token expires.

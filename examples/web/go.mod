@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/chromedp/cdproto v0.160.2
 	github.com/chromedp/chromedp v0.23.1
+	github.com/coder/websocket v1.8.15
 	github.com/seed-e36e2130/auth v0.1.0
 	github.com/seed-e36e2130/auth/sqlstore v0.1.0
 	github.com/seed-e36e2130/auth/sqlstore/sqlite v0.1.0

@@ -24,9 +24,11 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/authkit"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
-	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/stream"
 	// auth: end
 )
 
@@ -37,25 +39,25 @@ func main() {
 	mux := http.NewServeMux()
 	path, handler := profilev1connect.NewProfileServiceHandler(service{})
 	// auth: begin
-	key := must(jwt.GenerateKey(jwt.EdDSA)) // jwt.OpenKeyFile returns a key that survives a restart
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
-		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime,
+	// Keys in a KeyFolder survive a restart. The store is of this process alone: accounts and sessions.
+	app := must(authkit.Open(context.Background(), authkit.All(memstore.New()), authkit.Config{
+		Issuer: "https://example.com", Keys: must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA)))), Secrets: must(secrets.NewRing(secrets.Generate())),
+		Tokens: jwt.IssuerConfig{Lifetime: *lifetime, Leeway: jwt.NoLeeway}, // one process has one clock
 	}))
-	store := memstore.New() // of this process alone: accounts, and counts of failed logins
-	accounts := must(auth.New(store, tokens, auth.Config{Throttle: must(throttle.New(store, throttle.Config{}))}))
-	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{ErrorHandler: refuse}))
+	guard := must(auth.NewMiddleware(app.Accounts, auth.MiddlewareConfig{ErrorHandler: refuse}))
 
-	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
-	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
-	mux.Handle(path, guard.Require(handler))
+	mux.Handle("/register", authhttp.Register(app.Accounts, authhttp.Config{}))
+	mux.Handle("/login", authhttp.Login(app.Accounts, authhttp.Config{}))
+	mux.Handle("/auth/", app.Handler())                                      // among others /auth/logout
+	mux.Handle(path, guard.Require(app.Streams.Wrap(stream.Cut())(handler))) // streams end with the login
 	// Config.Claims grants scopes; no user has one here.
 	mux.Handle(profilev1connect.ProfileServicePurgeProcedure, guard.RequireScope("admin")(handler))
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
 	log.Printf("http://%s", listener.Addr())
-	// WriteTimeout is left out because it would end the streams of Watch.
+	// ReadTimeout and WriteTimeout are left out because they would end the streams of Watch.
 	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
 		Protocols: new(http.Protocols),
 	}
 	server.Protocols.SetHTTP1(true)
@@ -69,6 +71,11 @@ var refusals = connect.NewErrorWriter()
 
 // refuse writes the Connect code that corresponds to the HTTP status of err.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	_ = refusals.Write(w, r, refusal(err)) // an error means that the client has disconnected
+}
+
+// refusal returns the error for the caller: a code without details.
+func refusal(err error) error {
 	status, code := auth.HTTPStatus(err), connect.CodeInternal
 	switch status {
 	case http.StatusBadRequest:
@@ -80,8 +87,7 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusServiceUnavailable:
 		code = connect.CodeUnavailable
 	}
-	// An error means that the client has disconnected.
-	_ = refusals.Write(w, r, connect.NewError(code, errors.New(http.StatusText(status))))
+	return connect.NewError(code, errors.New(http.StatusText(status)))
 }
 
 // auth: end
@@ -96,11 +102,6 @@ func (service) Get(ctx context.Context, _ *emptypb.Empty) (*profilev1.Profile, e
 }
 
 func (s service) Watch(ctx context.Context, _ *emptypb.Empty, stream *connect.ServerStream[profilev1.Profile]) error {
-	// auth: begin
-	caller, _ := auth.FromContext(ctx) // the token was checked when the stream began: end with it
-	ctx, stop := context.WithDeadline(ctx, caller.Expiry())
-	defer stop()
-	// auth: end
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -110,7 +111,9 @@ func (s service) Watch(ctx context.Context, _ *emptypb.Empty, stream *connect.Se
 		}
 		select {
 		case <-ctx.Done():
-			return connect.NewError(connect.CodeUnauthenticated, ctx.Err())
+			// auth: begin
+			return refusal(context.Cause(ctx)) // expired, revoked, or the client has gone
+			// auth: end
 		case <-ticker.C:
 		}
 	}

@@ -22,9 +22,11 @@ import (
 	// auth: begin
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/authkit"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
-	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/stream"
 	// auth: end
 )
 
@@ -34,15 +36,16 @@ func main() {
 	lifetime := flag.Duration("lifetime", 0, "lifetime of access tokens; 0: 15m")
 	flag.Parse()
 	// auth: begin
-	// A key of jwt.OpenKeyFile survives a restart. The store is of this process alone: it keeps
-	// accounts, and counts of failed logins.
-	keys, store := must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA)))), memstore.New()
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://example.com", Audience: "https://example.com/api", Keys: keys, Lifetime: *lifetime}))
-	accounts := must(auth.New(store, tokens, auth.Config{Throttle: must(throttle.New(store, throttle.Config{}))}))
-	guard := interceptor{must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))}
+	// Keys in a KeyFolder survive a restart. The store is of this process alone: accounts and sessions.
+	app := must(authkit.Open(context.Background(), authkit.All(memstore.New()), authkit.Config{
+		Issuer: "https://example.com", Keys: must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA)))), Secrets: must(secrets.NewRing(secrets.Generate())),
+		Tokens: jwt.IssuerConfig{Lifetime: *lifetime, Leeway: jwt.NoLeeway}, // one process has one clock
+	}))
+	guard := interceptor{app.Middleware, app.Streams}
 	server := grpc.NewServer(grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream))
-	http.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
-	http.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
+	http.Handle("/register", authhttp.Register(app.Accounts, authhttp.Config{}))
+	http.Handle("/login", authhttp.Login(app.Accounts, authhttp.Config{}))
+	http.Handle("/auth/", app.Handler()) // among others /auth/logout
 	// auth: end
 	profilev1.RegisterProfileServiceServer(server, service{})
 	web, calls := must(net.Listen("tcp", *addr)), must(net.Listen("tcp", *rpc))
@@ -62,8 +65,12 @@ func main() {
 // scopes; no user has one here.
 var scopes = map[string]string{profilev1.ProfileService_Purge_FullMethodName: "admin"}
 
-// interceptor accepts the callers that the middleware accepts.
-type interceptor struct{ *auth.Middleware }
+// interceptor accepts the callers that the middleware accepts. Each call has a token of its own, also where
+// calls of several users share a connection.
+type interceptor struct {
+	*auth.Middleware
+	streams *stream.Streams
+}
 
 func (i interceptor) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	caller, err := i.caller(ctx, info.FullMethod)
@@ -73,19 +80,28 @@ func (i interceptor) unary(ctx context.Context, req any, info *grpc.UnaryServerI
 	return next(auth.NewContext(ctx, caller), req)
 }
 
-// stream ends with the token, because the token is checked only when the stream begins.
-func (i interceptor) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	caller, err := i.caller(stream.Context(), info.FullMethod)
+// stream ends with the login, because the token is checked only when the stream begins. It does not wait
+// for a method that receives: that call returns when the stream has ended.
+func (i interceptor) stream(srv any, calls grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	caller, err := i.caller(calls.Context(), info.FullMethod)
 	if err != nil {
 		return refusal(err)
 	}
-	ctx, stop := context.WithDeadlineCause(auth.NewContext(stream.Context(), caller), caller.Expiry(), auth.ErrExpiredToken)
-	defer stop()
-	err = next(srv, &streamWithCaller{stream, ctx})
-	if context.Cause(ctx) == auth.ErrExpiredToken {
-		return refusal(auth.ErrExpiredToken)
+	ctx, finish, err := i.streams.Begin(auth.NewContext(calls.Context(), caller), caller, stream.Cut())
+	if err != nil {
+		return refusal(err)
 	}
-	return err
+	defer finish()
+	returned := make(chan error, 1)
+	go func() { returned <- next(srv, &streamWithCaller{calls, ctx}) }()
+	select {
+	case err := <-returned:
+		if ctx.Err() == nil {
+			return err
+		}
+	case <-ctx.Done():
+	}
+	return refusal(context.Cause(ctx))
 }
 
 type streamWithCaller struct {

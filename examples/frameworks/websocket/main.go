@@ -6,7 +6,10 @@
 //   - as a sub-protocol: new WebSocket(url, ["bearer", token]). A proxy or server that keeps
 //     Authorization out of its logs may still log this header, and the token in it;
 //   - as a ticket in the URL. POST /ticket exchanges a token for a ticket. URLs are logged everywhere,
-//     but a ticket opens one WebSocket, once, within 30 seconds.
+//     but a ticket opens one WebSocket, once, within a minute.
+//
+// The WebSocket closes when the token expires and when its session is logged out. POST /renew with a newer
+// token of the session keeps it open.
 package main
 
 import (
@@ -21,9 +24,11 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/authkit"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
-	"github.com/seed-e36e2130/auth/throttle"
+	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/stream"
 )
 
 func main() {
@@ -32,27 +37,28 @@ func main() {
 	flag.Parse()
 	mux := http.NewServeMux()
 	// auth: begin
-	key := must(jwt.GenerateKey(jwt.EdDSA)) // jwt.OpenKeyFile returns a key that survives a restart
-	tokens := must(jwt.NewIssuer(jwt.IssuerConfig{
-		Issuer: "https://example.com", Audience: "https://example.com/api", Keys: must(jwt.NewKeyRing(key)), Lifetime: *lifetime,
+	// Keys in a KeyFolder survive a restart. The store is of this process alone: accounts and sessions.
+	store := memstore.New()
+	app := must(authkit.Open(context.Background(), authkit.All(store), authkit.Config{
+		Issuer: "https://example.com", Keys: must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.EdDSA)))), Secrets: must(secrets.NewRing(secrets.Generate())),
+		Tokens: jwt.IssuerConfig{Lifetime: *lifetime, Leeway: jwt.NoLeeway}, // one process has one clock
 	}))
-	store := memstore.New() // of this process alone: accounts, and counts of failed logins
-	accounts := must(auth.New(store, tokens, auth.Config{Throttle: must(throttle.New(store, throttle.Config{}))}))
-	guard := must(auth.NewMiddleware(accounts, auth.MiddlewareConfig{}))
-	issued := newTickets(accounts)
-	socketGuard := must(auth.NewMiddleware(issued, auth.MiddlewareConfig{
-		Extractors: []auth.Extractor{auth.BearerToken(), subprotocol{}, ticketInURL{}},
+	tickets := must(stream.NewTickets(app.Accounts, store, stream.TicketConfig{}))
+	guard := must(auth.NewMiddleware(tickets, auth.MiddlewareConfig{
+		Extractors: []auth.Extractor{auth.BearerToken(), subprotocol{}, tickets.Extractor()},
 	}))
 
-	mux.Handle("/register", authhttp.Register(accounts, authhttp.Config{}))
-	mux.Handle("/login", authhttp.Login(accounts, authhttp.Config{}))
-	mux.Handle("POST /ticket", guard.Require(http.HandlerFunc(issued.issue))) // refuses tickets
-	mux.Handle("GET /echo", socketGuard.Require(http.HandlerFunc(echo)))
+	mux.Handle("/register", authhttp.Register(app.Accounts, authhttp.Config{}))
+	mux.Handle("/login", authhttp.Login(app.Accounts, authhttp.Config{}))
+	mux.Handle("/auth/", app.Handler()) // among others /auth/logout
+	mux.Handle("POST /ticket", tickets.Handler(app.Middleware))
+	mux.Handle("POST /renew", app.Require(app.Streams.RenewHandler()))
+	mux.Handle("GET /echo", guard.Require(app.Streams.Wrap(stream.Cut())(http.HandlerFunc(echo))))
 	// auth: end
 	listener := must(net.Listen("tcp", *addr))
 	log.Printf("http://%s", listener.Addr())
 	server := &http.Server{ // an open WebSocket is exempt from these timeouts
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		Handler: tickets.Strip(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	log.Fatal(server.Serve(listener))
@@ -68,11 +74,9 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.CloseNow()
 	// auth: begin
-	caller, _ := auth.FromContext(r.Context()) // the token was checked when the socket opened: close with it
-	expire := time.AfterFunc(time.Until(caller.Expiry()), func() {
-		_ = conn.Close(websocket.StatusPolicyViolation, "the access token has expired")
-	})
-	defer expire.Stop()
+	// The context ends when the token expires, when its session is revoked, or when this function returns.
+	close := context.AfterFunc(r.Context(), func() { _ = conn.Close(websocket.StatusPolicyViolation, "the login has ended") })
+	defer close()
 	// auth: end
 	for {
 		kind, message, err := conn.Read(context.Background())
