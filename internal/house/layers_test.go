@@ -67,6 +67,7 @@ var rooms = []room{
 	// On the root, in its module.
 	{name: "memstore", may: onRoot("~/internal/clock")},
 	{name: "authhttp", may: onRoot("~/recovery", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
+	{name: "authui", may: onRoot("~/authhttp", "golang.org/x/text/..."), std: []string{"net/http", "net/url"}},
 	{name: "jwks", may: onRoot("~/internal/jose", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
 	{name: "legacyhash", may: onRoot("~/internal/phc", "golang.org/x/crypto/...", "golang.org/x/text/...")},
 	{name: "pwned", may: onRoot("~/internal/origin"), std: []string{"net", "net/http", "net/url"}},
@@ -74,7 +75,7 @@ var rooms = []room{
 	{name: "recovery/recoverytest", may: onRoot("~/recovery"), std: []string{"testing"}},
 	{name: "revocation", may: onRoot()},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
-	{name: "authkit", may: onRoot("~/authhttp", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
+	{name: "authkit", may: onRoot("~/authhttp", "~/authui", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
 	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net/netip", "testing", "testing/synctest"}},
 	{name: "internal/testenv", std: []string{"os", "os/exec", "testing"}},
 	{name: "internal/testkit", may: onRoot("~/memstore", "golang.org/x/crypto/..."), std: []string{"os", "testing", "testing/synctest"}},
