@@ -32,7 +32,7 @@ var answers = [...]answer{
 	{ErrInvalidToken, 401, true, "invalid_token", "the access token is invalid or has expired"},
 	{ErrInsufficientScope, 403, true, "insufficient_scope", "the access token does not allow this"},
 	{ErrInsufficientAuthentication, 401, true, "insufficient_user_authentication", "a more recent or a stronger login is needed"}, // RFC 9470 section 3
-	{ErrCrossOrigin, 403, false, "cross_origin", "a cross-origin request with a cookie is refused"},
+	{ErrCrossOrigin, 403, false, "cross_origin", "a request that a page of another origin caused is refused"},
 
 	{cause: ErrInvalidCredentials, status: 401},
 	{cause: ErrInvalidUsername, status: 422},

@@ -53,6 +53,6 @@ var (
 	ErrInvalidRequest             = errors.New("auth: malformed credentials")                     // 400 invalid_request
 	ErrInsufficientScope          = errors.New("auth: insufficient scope")                        // 403 insufficient_scope
 	ErrInsufficientAuthentication = errors.New("auth: a more recent or stronger login is needed") // 401 insufficient_user_authentication
-	ErrCrossOrigin                = errors.New("auth: cross-origin request with cookie")          // 403
+	ErrCrossOrigin                = errors.New("auth: cross-origin request")                      // 403
 	ErrRevocationUnknown          = errors.New("auth: revocation state unavailable")              // 503
 )

@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/seed-e36e2130/auth/cfgerr"
 	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/internal/problem"
+	"github.com/seed-e36e2130/auth/internal/scopes"
 	"github.com/seed-e36e2130/auth/jwt"
 )
 
@@ -41,6 +41,19 @@ type MiddlewareConfig struct {
 	// where strangers get names are refused, such as "https://*.vercel.app"; the host must know the others.
 	DangerouslyTrustedSubdomains []string
 
+	// Hosts are the names at which this server is reached, as they come in Host: "api.example", with the
+	// port if it is not 80 or 443. A request for another host, or with the Origin of a page elsewhere that
+	// is not trusted, is then refused with [ErrCrossOrigin], with or without a token, whatever its method.
+	// Servers of MCP must do so, and servers on a user's own machine should: else any page can reach them
+	// by a name of its own that points to their address (DNS rebinding). nil: every host; the origin
+	// matters with ambient credentials alone.
+	Hosts []string
+
+	// Implies says which scopes include others: {"files:write": {"files:read"}} lets a caller with
+	// files:write pass where files:read is asked for. It counts through several steps. A scope that
+	// includes itself is a fault. nil: each scope stands for itself.
+	Implies map[string][]string
+
 	// ErrorHandler writes the answer to a request that was refused or could not be decided.
 	// WWW-Authenticate, Retry-After and Cache-Control are set before it is called. It must write a
 	// status: [HTTPStatus] of err, which is one of this package's errors or the verifier's own, for
@@ -65,6 +78,8 @@ type Middleware struct {
 	realm        string
 	extractors   []Extractor
 	origins      *origin.Protection
+	hosts        origin.Hosts
+	scopes       scopes.Hierarchy
 	errorHandler func(http.ResponseWriter, *http.Request, error)
 	metadata     string
 	logger       *slog.Logger
@@ -80,6 +95,7 @@ func NewMiddleware(v TokenVerifier, cfg MiddlewareConfig) (*Middleware, error) {
 		verifier: v, realm: cmp.Or(cfg.Realm, "api"), extractors: checkExtractors(&faults, cfg.Extractors),
 		errorHandler: cfg.ErrorHandler, metadata: cfg.ResourceMetadata, logger: cfg.Logger,
 		origins: origin.NewProtection(cfg.TrustedOrigins, cfg.DangerouslyTrustedSubdomains, faults.Add),
+		hosts:   origin.NewHosts(cfg.Hosts, faults.Add), scopes: scopes.NewHierarchy(cfg.Implies, faults.Add),
 	}
 	if !problem.IsQuotable(m.realm) {
 		faults.Add("Realm", m.realm, "must be printable ASCII without quote and backslash")
@@ -139,19 +155,15 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return m.guard(next, rule{anonymous: true})
 }
 
-// RequireScope returns [Middleware.Require] for callers who have all of these scopes; others get
-// [ErrInsufficientScope]. A scope that no token can have (RFC 6749 section 3.3), or no scope, lets
+// RequireScope returns [Middleware.Require] for callers who have all of these scopes, or scopes that
+// include them; others get [ErrInsufficientScope]. Each challenge names the scopes, so that a client
+// without a token learns which to ask for. A scope that no token can have (RFC 6749 section 3.3), or no scope, lets
 // nobody pass: every request is then answered 500, and the fault is logged. See decision 0019.
 func (m *Middleware) RequireScope(scopes ...string) func(http.Handler) http.Handler {
-	scopes = slices.Clone(scopes)
-	rule := rule{
-		parameter: `scope="` + strings.Join(scopes, " ") + `"`,
-		allow: func(p *Principal) bool {
-			return !slices.ContainsFunc(scopes, func(s string) bool { return !p.HasScope(s) })
-		},
-	}
-	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s string) bool { return !jwt.IsScope(s) }) {
-		rule.fault = &ConfigError{Field: "RequireScope", Value: strings.Join(scopes, " "), Reason: "needs scopes: words of printable ASCII without quote and backslash"}
+	needed, possible := m.scopes.Rule(scopes...)
+	rule := rule{parameter: needed.Parameter(), always: true, allow: needed.Allows}
+	if !possible {
+		rule.fault = &ConfigError{Field: "RequireScope", Value: needed.String(), Reason: "needs scopes: words of printable ASCII without quote and backslash"}
 	}
 	return func(next http.Handler) http.Handler { return m.guard(next, rule) }
 }
@@ -207,6 +219,7 @@ type rule struct {
 	allow     func(*Principal) bool // nil: every caller passes
 	denied    error                 // error for callers who may not pass; nil: ErrInsufficientScope
 	parameter string                // parameter of the challenge that says what is asked for
+	always    bool                  // the parameter stands in each challenge, not only in that of denied
 	fault     error                 // the host's mistake: nobody passes
 }
 
@@ -225,7 +238,7 @@ func (m *Middleware) guard(next http.Handler, rule rule) http.Handler {
 			err = rule.check(p)
 		}
 		if err != nil {
-			m.refuse(w, r, err, rule.parameter)
+			m.refuse(w, r, err, &rule)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), p)))
@@ -246,6 +259,9 @@ func (rule *rule) check(p *Principal) error {
 
 // extract returns the one token of r.
 func (m *Middleware) extract(r *http.Request) (string, error) {
+	if m.origins.CheckHost(m.hosts, r) != nil {
+		return "", ErrCrossOrigin
+	}
 	token, ambient := "", false
 	for _, e := range m.extractors {
 		t, err := e.Extract(r)
@@ -262,21 +278,10 @@ func (m *Middleware) extract(r *http.Request) (string, error) {
 	if token == "" {
 		return "", ErrNoCredentials
 	}
-	if ambient && m.isForged(r) {
+	if ambient && m.origins.CheckAmbient(r) != nil { // see decision 0017
 		return "", ErrCrossOrigin
 	}
 	return token, nil
-}
-
-// isForged reports whether a page of another origin may have caused r. See decision 0017.
-func (m *Middleware) isForged(r *http.Request) bool {
-	if r.Header["Upgrade"] != nil {
-		// A WebSocket opens with a GET, which counts as a safe method, but then lets the page that
-		// opened it read and write, whatever its origin. Apply the rule for unsafe methods.
-		r = r.WithContext(r.Context())
-		r.Method = http.MethodPost
-	}
-	return m.origins.Check(r) != nil
 }
 
 // verify asks the verifier, and holds it to its contract: a caller or an error.
@@ -291,14 +296,15 @@ func (m *Middleware) verify(ctx context.Context, token string) (*Principal, erro
 	return p, nil
 }
 
-// refuse answers in the place of the handler. parameter is what the route's challenge asks for.
-func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, parameter string) {
+// refuse answers in the place of the handler.
+func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, rule *rule) {
 	a := answerTo(err)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if a.challenge {
-		if a.cause != ErrInsufficientScope && a.cause != ErrInsufficientAuthentication {
-			parameter = ""
+		parameter := ""
+		if rule.always || a.cause == ErrInsufficientScope || a.cause == ErrInsufficientAuthentication {
+			parameter = rule.parameter
 		}
 		h.Set("WWW-Authenticate", problem.Challenge(m.realm, m.metadata, a.code, parameter))
 	}
@@ -316,6 +322,19 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, p
 	}
 	problem.Write(w, a.status, a.code, a.detail)
 }
+
+// Allows reports whether p has all of these scopes, or scopes that include them, as
+// [Middleware.RequireScope] decides it: for what a handler offers to some callers only.
+func (m *Middleware) Allows(p *Principal, scopes ...string) bool {
+	needed, possible := m.scopes.Rule(scopes...)
+	return possible && p != nil && needed.Allows(p)
+}
+
+// ResourceMetadata returns the URL of the protected resource metadata, or "".
+func (m *Middleware) ResourceMetadata() string { return m.metadata }
+
+// Hosts returns the names at which the server is reached, or nil if m lets every request pass.
+func (m *Middleware) Hosts() []string { return slices.Clone(m.hosts) }
 
 // Extractors returns the places where m looks for tokens.
 func (m *Middleware) Extractors() []Extractor { return slices.Clone(m.extractors) }

@@ -122,8 +122,8 @@ func TestMiddlewareAnswers(t *testing.T) {
 
 		"scope":           {m.RequireScope("read:items")(whoami), []string{ada}, 200, "", "1"},
 		"scopes":          {m.RequireScope("write", "read:items")(whoami), []string{ada}, 200, "", "1"},
-		"scope none":      {m.RequireScope("read:items")(whoami), nil, 401, `Bearer realm="shop"`, ""},
-		"scope bad":       {m.RequireScope("read:items")(whoami), []string{"Authorization: Bearer eve"}, 401, `Bearer realm="shop", error="invalid_token"`, ""},
+		"scope none":      {m.RequireScope("read:items")(whoami), nil, 401, `Bearer realm="shop", scope="read:items"`, ""},
+		"scope bad":       {m.RequireScope("read:items")(whoami), []string{"Authorization: Bearer eve"}, 401, `Bearer realm="shop", error="invalid_token", scope="read:items"`, ""},
 		"scope words":     {m.RequireScope("read:items")(whoami), []string{"Authorization: Bearer bob"}, 403, `Bearer realm="shop", error="insufficient_scope", scope="read:items"`, ""},
 		"scopes, one had": {m.RequireScope("write", "admin")(whoami), []string{ada}, 403, `Bearer realm="shop", error="insufficient_scope", scope="write admin"`, ""},
 

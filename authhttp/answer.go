@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/internal/problem"
 	"github.com/seed-e36e2130/auth/passwords"
 )
@@ -197,14 +198,14 @@ func (cfg Config) serve(document any) http.Handler {
 	}))
 }
 
-// public returns a handler of GET for all clients.
+// public returns a handler of GET for all clients, pages of other origins included.
 func (cfg Config) public(next http.Handler) http.Handler {
 	cfg = cfg.standard()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := cfg.screen(w, r, http.MethodGet, http.MethodHead); err != nil {
+	return origin.Public(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := cfg.screen(w, r, http.MethodGet, http.MethodHead, http.MethodOptions); err != nil {
 			cfg.refuse(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
-	})
+	}))
 }

@@ -17,6 +17,8 @@ type endpoint struct {
 	needs   []requirement
 	handler func(*mount) http.Handler // the same in all rows of a path
 
+	document bool // pages of every origin may read it: it takes OPTIONS as well
+
 	credential credential
 	body       body   // zero: there is none
 	cookies    bool   // Config.Cookies makes it check the origin, and set, read or clear cookies
@@ -306,14 +308,14 @@ var table = []endpoint{
 		summary: "Return the keys that verify access tokens (RFC 7517)",
 		needs:   []requirement{needsKeys},
 		handler: func(m *mount) http.Handler { return m.cfg.Config.public(m.cfg.Keys.JWKSHandler()) },
-		status:  200, schema: "JWKSet",
+		status:  200, schema: "JWKSet", document: true,
 	},
 	{
 		name: EndpointMetadata, method: "GET", path: "/.well-known/oauth-authorization-server",
 		summary: "Return the metadata of the authorization server (RFC 8414)",
 		needs:   []requirement{needsURLs},
 		handler: func(m *mount) http.Handler { return m.cfg.Config.serve(m.metadata()) },
-		status:  200, schema: "Metadata",
+		status:  200, schema: "Metadata", document: true,
 	},
 	{
 		name: EndpointChangePassword, method: "GET", path: "/.well-known/change-password",
@@ -326,6 +328,6 @@ var table = []endpoint{
 		name: EndpointOpenAPI, method: "GET", path: "/openapi.json",
 		summary: "Return this document: the mounted endpoints in OpenAPI 3.1",
 		handler: func(m *mount) http.Handler { return m.cfg.Config.serve(m.openAPI()) },
-		status:  200, schema: "Document",
+		status:  200, schema: "Document", document: true,
 	},
 }

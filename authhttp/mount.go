@@ -279,7 +279,7 @@ func (m *mount) metadata() metadata {
 
 // register puts the handlers on mux, each under its method alone: a pattern without a method collides with
 // one like "GET /", which pages of a program with one page are served by. Other methods, such as OPTIONS for
-// preflights, are left to the host.
+// preflights, are left to the host, but for documents that pages of every origin may read.
 func (m *mount) register(mux *http.ServeMux) error {
 	handlers := map[string]http.Handler{} // by path, because all methods of a path have the same handler
 	for _, e := range m.mounted {
@@ -287,8 +287,14 @@ func (m *mount) register(mux *http.ServeMux) error {
 		if handlers[path] == nil {
 			handlers[path] = e.handler(m)
 		}
-		if err := handle(mux, e.method+" "+path, handlers[path]); err != nil {
-			return err
+		methods := []string{e.method}
+		if e.document {
+			methods = append(methods, http.MethodOptions)
+		}
+		for _, method := range methods {
+			if err := handle(mux, method+" "+path, handlers[path]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

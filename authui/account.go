@@ -9,7 +9,7 @@ import (
 
 // accountPages returns the pages for users who are logged in.
 func (p *Pages) accountPages() []page {
-	return []page{
+	pages := []page{
 		{path: "/account", account: true, get: p.showAccount},
 		{path: "/account/sessions", needs: "DELETE /sessions/{id}", account: true, get: p.showAccount, post: p.endSession},
 		{path: "/account/password", needs: "POST /password", account: true, get: p.showPassword, post: p.changePassword},
@@ -18,6 +18,10 @@ func (p *Pages) accountPages() []page {
 		{path: "/account/delete", needs: "POST /account/delete", account: true, get: p.showDelete, post: p.deleteAccount},
 		{path: "/account/confirm", needs: "POST /step-up", account: true, get: p.showConfirm, post: p.confirm},
 	}
+	if p.cfg.Apps != nil {
+		pages = append(pages, page{path: "/account/apps", account: true, get: p.showAccount, post: p.endApp})
+	}
+	return pages
 }
 
 // accountView is what the page of the account shows.
@@ -26,6 +30,7 @@ type accountView struct {
 	Factor    bool // there is a second factor
 	Sessions  []sessionView
 	HasOthers bool // there are sessions other than this one
+	Apps      []appView
 }
 
 // sessionView is a login of the user.
@@ -81,6 +86,11 @@ func (p *Pages) showAccount(v *visit) {
 			return
 		}
 		data.Factor = has
+	}
+	var err error
+	if data.Apps, err = v.apps(); err != nil {
+		v.fail(err)
+		return
 	}
 	v.readNotice()
 	v.showAccountPage("account", data)

@@ -42,6 +42,10 @@ type Config struct {
 	// host; any other leads to Home. nil: return_to is ignored.
 	ReturnTo func(sealed string) (path string, ok bool)
 
+	// Apps are the connected apps of users, which the page of the account lists, and whose access it ends. An
+	// [oauth.Server] is one. nil: the page has no such part.
+	Apps Apps
+
 	// Languages adds languages to those of the package, or replaces its texts: see [Messages]. The key is a
 	// language tag (BCP 47), such as "fr" or "pt-BR". A page has the language that the browser's
 	// Accept-Language asks for first of all that are there, or Language.

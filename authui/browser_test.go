@@ -131,6 +131,12 @@ type site struct {
 // newSite returns a site. change may change what it is made of.
 func newSite(t *testing.T, cfg authui.Config, change ...func(*authkit.Config)) *site {
 	t.Helper()
+	return newSiteOn(t, memstore.New(), cfg, change...)
+}
+
+// newSiteOn is newSite with a store.
+func newSiteOn(t *testing.T, store *memstore.Store, cfg authui.Config, change ...func(*authkit.Config)) *site {
+	t.Helper()
 	s := &site{t: t, mux: http.NewServeMux(), mails: make(postbox, 256), factor: &codes{}}
 	kit := authkit.Config{
 		Issuer: origin, Keys: must(jwt.NewKeyRing(must(jwt.GenerateKey(jwt.HS256)))), Secrets: must(secrets.NewRing(secrets.Generate())),
@@ -140,7 +146,7 @@ func newSite(t *testing.T, cfg authui.Config, change ...func(*authkit.Config)) *
 	for _, f := range change {
 		f(&kit)
 	}
-	s.app = must(authkit.Open(t.Context(), authkit.All(memstore.New()), kit))
+	s.app = must(authkit.Open(t.Context(), authkit.All(store), kit))
 	t.Cleanup(func() {
 		if err := s.app.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)

@@ -61,6 +61,9 @@ func (v view) Notice() string   { return v.notice }
 func (v view) ReturnTo() string { return v.returnTo }
 func (v view) Remember() bool   { return v.remember }
 
+// Apps reports whether the program has connected apps.
+func (v view) Apps() bool { return v.cfg.Apps != nil }
+
 // Account returns the path of the page of the account.
 func (v view) Account() string { return v.cfg.Prefix + "/account" }
 

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-e36e2130/auth/internal/jwkset"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/passwords"
 )
@@ -134,31 +135,31 @@ func (c *cache) run(f *fetch) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
 	defer cancel()
 	begun := time.Now() // the age counts from before the request, so that it is never too low
-	set, err := c.source.fetch(ctx)
-	changed := err == nil && !slices.Equal(c.prints, set.prints)
+	set, maxAge, err := c.source.fetch(ctx)
+	changed := err == nil && !slices.Equal(c.prints, set.Prints)
 	if changed {
-		issuers := maps.Clone(set.issuer)
+		issuers := maps.Clone(set.Issuer)
 		for id, issuer := range c.lastIssuer {
 			if _, again := issuers[id]; !again {
 				issuers[id] = issuer
 			}
 		}
-		c.lastIssuer = set.issuer
+		c.lastIssuer = set.Issuer
 		c.keyIssuer.Store(&issuers)
-		err = c.ring.Replace(set.keys[0], set.keys[1:]...)
+		err = c.ring.Replace(set.Keys[0], set.Keys[1:]...)
 	}
 	if err == nil {
-		c.prints = set.prints
-		c.hold(set.maxAge, begun)
+		c.prints = set.Prints
+		c.hold(maxAge, begun)
 	} else {
-		if errors.Is(err, errNoKeys) {
+		if errors.Is(err, jwkset.ErrNoKeys) {
 			c.endSoon(begun)
 		}
 		err = fmt.Errorf("keys of %s: %w", c.issuer, err)
 	}
 	var refused []error // to be logged
-	if faults := fmt.Sprint(set.faults); err == nil && (changed || faults != c.faults) {
-		refused, c.faults = set.faults, faults
+	if faults := fmt.Sprint(set.Faults); err == nil && (changed || faults != c.faults) {
+		refused, c.faults = set.Faults, faults
 	}
 
 	c.mu.Lock()
@@ -170,7 +171,7 @@ func (c *cache) run(f *fetch) {
 	case err != nil:
 		c.log(slog.LevelWarn, "auth/jwks: keys not fetched", slog.Any("error", err))
 	case changed:
-		c.log(slog.LevelInfo, "auth/jwks: keys changed", slog.Int("keys", len(set.keys)))
+		c.log(slog.LevelInfo, "auth/jwks: keys changed", slog.Int("keys", len(set.Keys)))
 	}
 	for _, fault := range refused {
 		c.log(slog.LevelWarn, "auth/jwks: key refused", slog.Any("error", fault))

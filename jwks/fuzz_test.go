@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-e36e2130/auth/internal/jwkset"
 	"github.com/seed-e36e2130/auth/jwks"
 	"github.com/seed-e36e2130/auth/jwt"
 )
@@ -53,10 +54,11 @@ func FuzzKeySet(f *testing.F) {
 	f.Add(setOf(f, map[string]any{"kty": "oct", "k": encode(make([]byte, 32))}, ed.jwk()), "")
 	f.Add(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"","kid":""}]}`, "")
 	f.Fuzz(func(t *testing.T, text, rsaAlgorithm string) {
-		keys, prints, err := jwks.ParseKeySet(text, rsaAlgorithm)
+		set, err := jwkset.Parse(text, rsaAlgorithm)
+		keys, prints := set.Keys, set.Prints
 		if err != nil {
 			if len(keys) != 0 {
-				t.Error("ParseKeySet returned keys and an error")
+				t.Error("Parse returned keys and an error")
 			}
 			return
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/jwkset"
 	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/internal/strictjson"
 )
@@ -119,28 +120,28 @@ func hostOf(u *url.URL) string {
 	return strings.TrimSuffix(host, ":80")
 }
 
-// fetch returns the issuer's keys, at least one.
-func (s *source) fetch(ctx context.Context) (keySet, error) {
+// fetch returns the issuer's keys, at least one, and how long the response may be cached; -1 if it does not
+// say.
+func (s *source) fetch(ctx context.Context) (set jwkset.Set, age time.Duration, err error) {
 	keysURL := s.keys
 	if s.metadata != "" {
 		text, _, err := s.get(ctx, s.metadata, maxMetadata)
 		if err != nil {
-			return keySet{}, err
+			return jwkset.Set{}, 0, err
 		}
 		if keysURL, err = s.readMetadata(text); err != nil {
-			return keySet{}, fmt.Errorf("%s: %w", s.metadata, err)
+			return jwkset.Set{}, 0, fmt.Errorf("%s: %w", s.metadata, err)
 		}
 	}
 	text, header, err := s.get(ctx, keysURL, maxSet)
 	if err != nil {
-		return keySet{}, err
+		return jwkset.Set{}, 0, err
 	}
-	set, err := parseKeySet(text, s.rsaAlgorithm)
+	set, err = jwkset.Parse(text, s.rsaAlgorithm)
 	if err != nil {
-		return keySet{}, fmt.Errorf("%s: %w", keysURL, err)
+		return jwkset.Set{}, 0, fmt.Errorf("%s: %w", keysURL, err)
 	}
-	set.maxAge = maxAge(header)
-	return set, nil
+	return set, maxAge(header), nil
 }
 
 // get returns the response to one request. A body of more than limit bytes is an error.

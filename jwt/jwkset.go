@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth/internal/jose"
+	"github.com/seed-e36e2130/auth/internal/origin"
 )
 
 // jwkSet is the published JWK set of a ring's public keys.
@@ -26,11 +27,11 @@ func newJWKSet(keys []*jose.Key) (jwkSet, error) {
 // 5), usually under /.well-known/jwks.json, so that other services can verify tokens of this one. It
 // never writes secrets and private members; the set of a ring of secrets is empty. It follows
 // [KeyRing.Replace] at once. Clients may cache the set for five minutes, so publish a key for longer
-// than that before it signs.
+// than that before it signs. Pages of every origin may read the set.
 func (r *KeyRing) JWKSHandler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	return origin.Public(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method != http.MethodGet && req.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
+			w.Header().Set("Allow", origin.PublicMethods)
 			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 			return
 		}
@@ -45,5 +46,5 @@ func (r *KeyRing) JWKSHandler() http.Handler {
 		h.Set("ETag", s.published.etag)
 		h.Set("X-Content-Type-Options", "nosniff")
 		http.ServeContent(w, req, "", time.Time{}, bytes.NewReader(s.published.body))
-	})
+	}))
 }

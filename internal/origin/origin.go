@@ -19,6 +19,7 @@ const SubdomainsFault = "must be https://*. and a domain of at least two labels,
 // Protection refuses writes that other origins cause, except those that are trusted.
 type Protection struct {
 	exact   *http.CrossOriginProtection
+	trusted []string // origins
 	parents []string // domains, with a port if there is one
 }
 
@@ -27,7 +28,7 @@ type Protection struct {
 // that is not written as browsers write it, that is http to another machine, or that strangers could get a
 // name below.
 func NewProtection(trusted, subdomains []string, fault func(field, origin, reason string)) *Protection {
-	p := &Protection{exact: http.NewCrossOriginProtection()}
+	p := &Protection{exact: http.NewCrossOriginProtection(), trusted: slices.Clone(trusted)}
 	for _, o := range trusted {
 		if !isOrigin(o) || p.exact.AddTrustedOrigin(o) != nil {
 			fault("TrustedOrigins", o, Fault)
@@ -49,12 +50,28 @@ func (p *Protection) Check(r *http.Request) error {
 	if err == nil || len(r.Header["Origin"]) != 1 {
 		return err
 	}
-	host, isHTTPS := strings.CutPrefix(r.Header["Origin"][0], "https://")
-	label, parent, _ := strings.Cut(host, ".")
-	if isHTTPS && label != "" && slices.Contains(p.parents, parent) {
+	if p.isBelowParent(r.Header["Origin"][0]) {
 		return nil
 	}
 	return err
+}
+
+// CheckAmbient is [Protection.Check] for requests with a credential that browsers attach by themselves. A
+// WebSocket opens with a GET, which counts as a safe method, but then lets the page that opened it read
+// and write, whatever its origin, so the rule for unsafe methods applies to it.
+func (p *Protection) CheckAmbient(r *http.Request) error {
+	if r.Header["Upgrade"] != nil {
+		r = r.WithContext(r.Context())
+		r.Method = http.MethodPost
+	}
+	return p.Check(r)
+}
+
+// isBelowParent reports whether a pattern of subdomains trusts origin.
+func (p *Protection) isBelowParent(origin string) bool {
+	host, isHTTPS := strings.CutPrefix(origin, "https://")
+	label, parent, _ := strings.Cut(host, ".")
+	return isHTTPS && label != "" && slices.Contains(p.parents, parent)
 }
 
 // webSchemes are the schemes of URLs whose origin is decided by other rules, or is no origin of an app.

@@ -1,4 +1,6 @@
-package jwks
+// Package jwkset reads the JWK sets (RFC 7517) that others publish: issuers, whose tokens are verified with
+// them, and clients that authenticate with a key.
+package jwkset
 
 import (
 	"bytes"
@@ -7,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/seed-e36e2130/auth/internal/jose"
 	"github.com/seed-e36e2130/auth/internal/strictjson"
@@ -17,37 +18,36 @@ import (
 // maxKeys bounds a set. Issuers publish two to six keys, and a few of them some dozens.
 const maxKeys = 100
 
-// keySet holds the usable keys of a set that an issuer published.
-type keySet struct {
-	keys   []jwt.Key         // never empty
-	issuer map[string]string // member issuer of each JWK that has one, by the ID of the key (Microsoft Entra)
-	prints []string          // fingerprint, algorithm, ID and issuer of each key, sorted: equal for equal keys in any order
-	faults []error           // one for each key that was refused
-	maxAge time.Duration     // how long the response may be cached; -1 if it does not say
+// Set holds the usable keys of a set that somebody published.
+type Set struct {
+	Keys   []jwt.Key         // never empty
+	Issuer map[string]string // member issuer of each JWK that has one, by the ID of the key (Microsoft Entra)
+	Prints []string          // fingerprint, algorithm, ID and issuer of each key, sorted: equal for equal keys in any order
+	Faults []error           // one for each key that was refused
 }
 
-// parseKeySet reads the JWK set of another issuer. See decision 0022.
+// Parse reads a JWK set. See decision 0022.
 //
-// A broken key, such as one with a duplicate member, is refused and the others are used, because the issuer's mistake with one key must
-// not log out the users whose tokens have another. Keys for other purposes and of unknown types are
+// A broken key, such as one with a duplicate member, is refused and the others are used, because a mistake with one key must
+// not log out those who use another. Keys for other purposes and of unknown types are
 // skipped (RFC 7517 section 5). Different keys with the same ID are refused, because a token could
 // not say which of them it means (RFC 7517 section 4.5). A key that stands there for two algorithms
 // is used for one: the first, or rsaAlgorithm.
 //
-// rsaAlgorithm applies to RSA keys whose JWK names no algorithm. The error is errNoKeys if the set is
+// rsaAlgorithm applies to RSA keys whose JWK names no algorithm. It returns [ErrNoKeys] if the set is
 // well-formed and no key is left.
-func parseKeySet(text, rsaAlgorithm string) (keySet, error) {
+func Parse(text, rsaAlgorithm string) (Set, error) {
 	text, issuer, faults, err := withoutSecrets(text)
 	if err != nil {
-		return keySet{}, err
+		return Set{}, err
 	}
 	parsed, broken, err := jose.ParseSet(text)
 	faults = append(faults, broken...)
 	if errors.Is(err, jose.ErrNoKeys) {
-		err = fmt.Errorf("%w: %w", errNoKeys, err)
+		err = fmt.Errorf("%w: %w", ErrNoKeys, err)
 	}
 	if err != nil {
-		return keySet{}, errors.Join(append(faults, err)...)
+		return Set{}, errors.Join(append(faults, err)...)
 	}
 	byMaterial := map[string]int{} // place in usable
 	var usable []*jose.Key
@@ -68,25 +68,28 @@ func parseKeySet(text, rsaAlgorithm string) (keySet, error) {
 		}
 		faults = append(faults, fmt.Errorf("key %q: the set has the same key for another algorithm than %s", refused.ID(), refused.Algorithm()))
 	}
-	set := keySet{issuer: issuer, faults: faults, maxAge: -1}
+	set := Set{Issuer: issuer, Faults: faults}
 	for _, k := range usable {
 		key, err := verifyingKey(k)
 		if err != nil {
-			set.faults = append(set.faults, err)
+			set.Faults = append(set.Faults, err)
 			continue
 		}
-		set.keys = append(set.keys, key)
-		set.prints = append(set.prints, strings.Join([]string{k.Fingerprint(), k.Algorithm(), k.ID(), issuer[k.ID()]}, " "))
+		set.Keys = append(set.Keys, key)
+		set.Prints = append(set.Prints, strings.Join([]string{k.Fingerprint(), k.Algorithm(), k.ID(), issuer[k.ID()]}, " "))
 	}
-	if len(set.keys) == 0 {
-		return keySet{}, fmt.Errorf("%w: %w", errNoKeys, errors.Join(set.faults...))
+	if len(set.Keys) == 0 {
+		return Set{}, fmt.Errorf("%w: %w", ErrNoKeys, errors.Join(set.Faults...))
 	}
-	slices.Sort(set.prints)
+	slices.Sort(set.Prints)
 	return set, nil
 }
 
-// errNoKeys says that an issuer publishes a set without a usable key.
-var errNoKeys = errors.New("the JWK set has no usable key")
+// ErrNoKeys says that somebody publishes a set without a usable key.
+var ErrNoKeys = errors.New("the JWK set has no usable key")
+
+// ErrSecret says of a key that its set has what signs with it.
+var ErrSecret = errors.New("a secret or private key is published; its owner must replace it")
 
 // withoutSecrets returns the set without the keys that have a private member, and an error for each
 // of them: anybody who can fetch such a key can sign with it. The numbers of the other keys get their
@@ -113,7 +116,7 @@ func withoutSecrets(text string) (public string, issuer map[string]string, fault
 			issuer[id] = its
 		}
 		if private {
-			faults = append(faults, fmt.Errorf("key %d: a secret or private key is published; its issuer must replace it", len(keep)))
+			faults = append(faults, fmt.Errorf("key %d: %w", len(keep), ErrSecret))
 			element = `{"kty":"withheld"}` // an unknown type, which is skipped; the other keys keep their numbers
 		}
 		keep = append(keep, canonicalNumbers(element))
@@ -126,7 +129,7 @@ func withoutSecrets(text string) (public string, issuer map[string]string, fault
 	case !hasKeys:
 		return "", nil, nil, errors.New("not a JWK set: it has no keys")
 	case len(keep) == 0:
-		return "", nil, nil, fmt.Errorf("%w: it has no keys", errNoKeys)
+		return "", nil, nil, fmt.Errorf("%w: it has no keys", ErrNoKeys)
 	}
 	return `{"keys":[` + strings.Join(keep, ",") + `]}`, issuer, faults, nil
 }

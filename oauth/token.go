@@ -1,0 +1,86 @@
+package oauth
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/seed-e36e2130/auth"
+)
+
+// Grants that the token endpoint takes.
+const (
+	grantCode    = "authorization_code"
+	grantRefresh = "refresh_token"
+)
+
+// tokens is the answer of the token endpoint (OAuth 2.1 section 3.2.3).
+type tokens struct {
+	Access    string `json:"access_token"`
+	Type      string `json:"token_type"`
+	ExpiresIn int64  `json:"expires_in"`
+	Refresh   string `json:"refresh_token,omitempty"`
+	Scope     string `json:"scope"`
+}
+
+// token is the token endpoint. The client is authenticated before anything else is looked at.
+func (s *Server) token(w http.ResponseWriter, r *http.Request) {
+	r = s.withDevice(r)
+	f, all, err := readForm(w, r, "resource")
+	var c *client
+	if err == nil {
+		c, err = s.authenticate(r, f)
+	}
+	var t tokens
+	if err == nil {
+		t, err = s.grant(r, c, f, all)
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, t)
+}
+
+// grant returns the tokens of the grant that a request asks for.
+func (s *Server) grant(r *http.Request, c *client, f form, all url.Values) (tokens, error) {
+	switch f["grant_type"] {
+	case "":
+		return tokens{}, refuse("invalid_request", "grant_type is missing")
+	case grantCode:
+		g, err := s.redeem(r, c, f, all)
+		if err != nil {
+			return tokens{}, err
+		}
+		s.event(r.Context(), EventGrantBegan, g.UserID, g.ID)
+		return s.issue(r, g, g.Scopes, g.first)
+	case grantRefresh:
+		return s.refresh(r, c, f, all)
+	}
+	return tokens{}, refuse("unsupported_grant_type", "this grant_type is not supported here")
+}
+
+// issue issues an access token of a grant for some of its scopes. Its sid is the ID of the grant, so that it
+// ends with the grant.
+func (s *Server) issue(r *http.Request, g grant, scopes []string, refreshToken string) (tokens, error) {
+	life := min(s.cfg.AccessLife, g.End.Sub(g.now))
+	claims := auth.Claims{
+		Subject: g.UserID, ClientID: g.ClientID, Audience: []string{g.Resource}, Scopes: scopes, SessionID: g.ID,
+		AMR: g.AMR, Expiry: time.Now().Add(life),
+	}
+	if g.AuthTime != 0 {
+		claims.AuthTime = time.Unix(g.AuthTime, 0)
+	}
+	if s.cfg.Claims != nil {
+		fixed := claims
+		if err := s.cfg.Claims(r.Context(), g.Grant, &claims); err != nil {
+			return tokens{}, err
+		}
+		claims.Subject, claims.ClientID, claims.Audience, claims.Scopes = fixed.Subject, fixed.ClientID, fixed.Audience, fixed.Scopes
+		claims.SessionID, claims.AMR, claims.Expiry, claims.AuthTime = fixed.SessionID, fixed.AMR, fixed.Expiry, fixed.AuthTime
+	}
+	access, err := s.cfg.Tokens.Issue(r.Context(), claims)
+	return tokens{access, "Bearer", int64(life.Seconds()), refreshToken, strings.Join(scopes, " ")}, err
+}
