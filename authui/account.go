@@ -92,7 +92,6 @@ func (p *Pages) showAccount(v *visit) {
 		v.fail(err)
 		return
 	}
-	v.readNotice()
 	v.showAccountPage("account", data)
 }
 
@@ -100,7 +99,10 @@ func (p *Pages) showAccount(v *visit) {
 func (v *visit) time(t time.Time) string { return t.UTC().Format(v.texts.text("format.time")) }
 
 // showAccountPage shows a page whose forms are bound to the login of the user.
-func (v *visit) showAccountPage(name string, data any) { v.showBound(name, v.binding(v.page), data) }
+func (v *visit) showAccountPage(name string, data any) {
+	v.readNotice()
+	v.showBound(name, v.binding(v.page), data)
+}
 
 // answered reports whether an endpoint gave what a page of the account shows. Otherwise it answers.
 func (v *visit) answered(re *reply) bool {

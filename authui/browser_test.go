@@ -135,7 +135,7 @@ func newSite(t *testing.T, cfg authui.Config, change ...func(*authkit.Config)) *
 }
 
 // newSiteOn is newSite with a store.
-func newSiteOn(t *testing.T, store *memstore.Store, cfg authui.Config, change ...func(*authkit.Config)) *site {
+func newSiteOn(t *testing.T, store authkit.Store, cfg authui.Config, change ...func(*authkit.Config)) *site {
 	t.Helper()
 	s := &site{t: t, mux: http.NewServeMux(), mails: make(postbox, 256), factor: &codes{}}
 	kit := authkit.Config{

@@ -232,7 +232,11 @@ func (v *visit) needLogin(page page, unproven error) {
 		v.fail(unproven)
 		return
 	}
-	v.redirect(v.resumePath(page.path))
+	path := v.resumePath(page.path)
+	if v.r.Method == http.MethodPost {
+		path += "&again=1"
+	}
+	v.redirect(path)
 }
 
 // resumePath returns the path of the page that continues a login, and then leads to a page of the account,
@@ -267,6 +271,9 @@ func (p *Pages) resume(w http.ResponseWriter, r *http.Request) {
 	for _, page := range p.pages() {
 		if page.account && page.get != nil && page.path == to {
 			v.target = p.cfg.Prefix + to
+			if r.URL.Query().Get("again") != "" { // the form that the user sent is lost
+				v.target += "?notice=again"
+			}
 		}
 	}
 	if _, err := p.guard.Check(r); err == nil {
