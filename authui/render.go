@@ -105,6 +105,31 @@ func (v view) Has(endpoint string) bool { return v.has(endpoint) }
 // Value returns what the user typed into a field of the form that is shown again.
 func (v view) Value(field string) string { return v.value(field) }
 
+// Username returns the username of the user who is logged in, which password managers look for beside a
+// password, or "".
+func (v view) Username() string {
+	if v.principal == nil || !v.has("GET /me") {
+		return ""
+	}
+	return v.call("GET /me", nil).User.Username
+}
+
+// Mark returns attributes of a field: whether it is the one that is wrong, what describes it, and whether the
+// page begins there. first is for the field where it begins if no other is wrong; hint is the id of a text.
+func (v view) Mark(field string, first bool, hint ...string) template.HTMLAttr {
+	var attributes string
+	if v.problem != "" && v.wrong == field {
+		attributes, hint = `aria-invalid="true" `, append(hint, "problem")
+	}
+	if len(hint) > 0 {
+		attributes += `aria-describedby="` + strings.Join(hint, " ") + `" `
+	}
+	if v.wrong == field && v.problem != "" || first && (v.wrong == "" || v.problem == "") {
+		attributes += "autofocus"
+	}
+	return template.HTMLAttr(attributes) // of constants in templates
+}
+
 // show answers with a page, whose forms are bound to the browser.
 func (v *visit) show(name string, data any) { v.showBound(name, "", data) }
 

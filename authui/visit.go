@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/seed-e36e2130/auth"
@@ -34,6 +35,7 @@ type visit struct {
 
 	status  int    // of the answer
 	problem string // what is wrong, for people
+	wrong   string // name of the field that is wrong, or ""
 	notice  string // what has been done, for people
 }
 
@@ -195,6 +197,26 @@ func (v *visit) refuse(status int, key string, args ...string) {
 func (v *visit) refuseWith(re *reply) {
 	key, args := v.texts.problem(re)
 	v.refuse(re.Status, key, args...)
+	v.wrong = v.wrongField(re)
+}
+
+// wrongField returns the field of the form that an endpoint refused, or "" if it is not known.
+func (v *visit) wrongField(re *reply) string {
+	switch code := re.Code; {
+	case code == "username_taken" || code == "invalid_username":
+		return "username"
+	case code == "invalid_address":
+		return "address"
+	case strings.HasPrefix(code, "password_") && v.form.Has("new_password"):
+		return "new_password"
+	case strings.HasPrefix(code, "password_") || code == "invalid_credentials" && v.form.Has("password"):
+		return "password"
+	case code == "invalid_credentials" && v.form.Has("current_password"):
+		return "current_password"
+	case code == "invalid_credentials":
+		return "code"
+	}
+	return ""
 }
 
 // fail answers with a page that says what is wrong and has no form.
