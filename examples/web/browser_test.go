@@ -42,7 +42,8 @@ type site struct {
 	key       jwt.Key
 	mails     postbox
 	transport http.RoundTripper
-	sibling   http.HandlerFunc // answers as evil.site.test, if it is set before the first request
+	elsewhere func(name string) // logs a user in on another device, where there is one
+	sibling   http.HandlerFunc  // answers as evil.site.test, if it is set before the first request
 }
 
 // postbox keeps the mails of a site, and drops those that nobody reads.
