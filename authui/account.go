@@ -3,6 +3,7 @@ package authui
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -79,6 +80,15 @@ func (p *Pages) showAccount(v *visit) {
 			data.HasOthers = data.HasOthers || !s.Current
 		}
 	}
+	slices.SortStableFunc(data.Sessions, func(a, b sessionView) int { // this one first, the last used next
+		switch {
+		case a.Current == b.Current:
+			return 0
+		case a.Current:
+			return -1
+		}
+		return 1
+	})
 	if p.has("POST /mfa/begin") {
 		has, err := p.accounts.HasSecondFactor(v.r.Context(), v.principal.Subject())
 		if err != nil {
