@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-e36e2130/auth/internal/freshness"
 	"github.com/seed-e36e2130/auth/internal/jwkset"
 	"github.com/seed-e36e2130/auth/jwks"
 	"github.com/seed-e36e2130/auth/jwt"
@@ -79,7 +80,7 @@ func FuzzMaxAge(f *testing.F) {
 	f.Add(`max-age="600"`, "no-cache")
 	f.Add("max-age=99999999999999999999", "max-age=1")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		age := jwks.MaxAge(http.Header{"Cache-Control": {a, b}})
+		age := freshness.Of(http.Header{"Cache-Control": {a, b}})
 		if age != -1 && (age < 0 || age > 100*365*24*time.Hour) {
 			t.Errorf("max-age is %v, want -1 or 0 to 100 years", age)
 		}

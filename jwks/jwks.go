@@ -38,7 +38,7 @@ type Config struct {
 
 	// Refresh is the age from which keys are fetched again in the background. A request waits for
 	// new keys only if they are twice as old, after a time without requests. 0 means what the
-	// response's Cache-Control says, within 5 minutes to 1 hour, and 15 minutes if it says nothing.
+	// response's Cache-Control or Expires says, within 5 minutes to 1 hour, and 15 minutes if it says nothing.
 	// Otherwise it is at least 1 s and at most half of MaxStale.
 	Refresh time.Duration
 

@@ -8,11 +8,11 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/freshness"
 	"github.com/seed-e36e2130/auth/internal/jwkset"
 	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/internal/strictjson"
@@ -141,7 +141,7 @@ func (s *source) fetch(ctx context.Context) (set jwkset.Set, age time.Duration, 
 	if err != nil {
 		return jwkset.Set{}, 0, fmt.Errorf("%s: %w", keysURL, err)
 	}
-	return set, maxAge(header), nil
+	return set, freshness.Of(header), nil
 }
 
 // get returns the response to one request. A body of more than limit bytes is an error.
@@ -198,24 +198,4 @@ func (s *source) readMetadata(text string) (keysURL string, err error) {
 		return "", fmt.Errorf("jwks_uri has the host %.200q, which is neither the issuer's nor in Config.KeyHosts", host)
 	}
 	return keysURL, nil
-}
-
-// maxAge returns how long Cache-Control (RFC 9111 section 5.2.2) allows the response to be reused,
-// or -1 if it does not say.
-func maxAge(header http.Header) time.Duration {
-	age := time.Duration(-1)
-	for _, line := range header.Values("Cache-Control") {
-		for directive := range strings.SplitSeq(line, ",") {
-			name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-			switch strings.ToLower(name) {
-			case "no-store", "no-cache":
-				return 0
-			case "max-age":
-				if n, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
-					age = time.Duration(n) * time.Second
-				}
-			}
-		}
-	}
-	return age
 }

@@ -183,20 +183,12 @@ func bind(handler http.Handler) http.Handler {
 // of another's.
 func binding(p *auth.Principal) string {
 	h := sha256.New()
-	for _, part := range []string{p.Issuer(), p.Subject(), clientOf(p), p.Actor()} {
+	for _, part := range append([]string{p.Issuer(), p.Subject(), p.ClientID()}, p.Actors()...) {
 		h.Write(strconv.AppendInt(nil, int64(len(part)), 10))
 		h.Write([]byte{':'})
 		h.Write([]byte(part))
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
-}
-
-func clientOf(p *auth.Principal) string {
-	var claims struct {
-		ClientID string `json:"client_id"`
-	}
-	_ = p.Decode(&claims) // a client_id that is no text is none
-	return claims.ClientID
 }
 
 func callOf(req mcp.Request) *call {

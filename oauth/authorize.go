@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/oauth/internal/redirect"
@@ -37,7 +38,6 @@ const (
 	loginTime, askTime = time.Hour, time.Hour
 
 	maxQuery = 16 << 10 // bounds an authorization request
-	maxState = 8 << 10
 )
 
 // authorize is the authorization endpoint (OAuth 2.1 section 4.1.1).
@@ -146,7 +146,7 @@ func (s *Server) destination(r *http.Request, values url.Values, loggedIn bool) 
 	if !redirect.Match(c.redirects, req.Redirect) || len(req.Redirect) > maxRedirect {
 		return nil, request{}, refuse("invalid_request", "this redirect_uri is not registered for the client")
 	}
-	if state := values["state"]; len(state) == 1 && len(state[0]) <= maxState && isPrintable(state[0]) {
+	if state := values["state"]; len(state) == 1 {
 		req.State = state[0]
 	}
 	return c, req, nil
@@ -156,7 +156,10 @@ func (s *Server) destination(r *http.Request, values url.Values, loggedIn bool) 
 const maxRedirect = 1024
 
 // clientFor returns the client of an authorization request. Strangers cause no fetch of a document.
-func (s *Server) clientFor(r *http.Request, id string, _ bool) (*client, error) {
+func (s *Server) clientFor(r *http.Request, id string, loggedIn bool) (*client, error) {
+	if !loggedIn && s.isDocument(id) {
+		return nil, refuse("login_required", "nobody is logged in")
+	}
 	return s.client(r.Context(), id, s.clientIP(r))
 }
 
@@ -177,8 +180,8 @@ func (s *Server) complete(c *client, req *request, f form, values url.Values) er
 		return refuse("invalid_request", "response_type is missing")
 	case f["response_type"] != "code":
 		return refuse("unsupported_response_type", "response_type must be code")
-	case f["state"] != req.State:
-		return refuse("invalid_request", "state must be printable ASCII of at most 8 KiB")
+	case !utf8.ValidString(req.State): // the seal is JSON
+		return refuse("invalid_request", "state is not UTF-8")
 	case f["code_challenge"] == "":
 		return refuse("invalid_request", "code_challenge is missing: PKCE is required")
 	case f["code_challenge_method"] != "S256":
@@ -240,16 +243,6 @@ func scopesFor(c *client, r Resource, asked string) ([]string, error) {
 		return nil, refuse("invalid_scope", "the resource has none of these scopes for this client")
 	}
 	return want, nil
-}
-
-// isPrintable reports whether s is printable ASCII.
-func isPrintable(s string) bool {
-	for _, c := range []byte(s) {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 // answerError sends an error to the client (OAuth 2.1 section 4.1.2.1). A failure of the server is shown

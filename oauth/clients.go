@@ -163,10 +163,13 @@ func displayName(name, otherwise string) string {
 // errUnknownClient is the answer about a client that there is not: on it, clients register anew.
 var errUnknownClient = &Error{Code: "invalid_client", Description: "unknown client", status: http.StatusUnauthorized}
 
-// client returns the client with an ID, or errUnknownClient.
-func (s *Server) client(ctx context.Context, id string, _ netip.Addr) (*client, error) {
+// client returns the client with an ID, or errUnknownClient. ip is the address that makes the server look.
+func (s *Server) client(ctx context.Context, id string, ip netip.Addr) (*client, error) {
 	if c := s.clients[id]; c != nil {
 		return c, nil
+	}
+	if s.isDocument(id) {
+		return s.described(ctx, id, ip)
 	}
 	return s.registered(ctx, id)
 }
@@ -234,8 +237,11 @@ func (s *Server) authenticate(r *http.Request, f form) (*client, error) {
 		return nil, unauthorized
 	}
 	registered, err := s.client(r.Context(), c.id, s.clientIP(r))
-	if err == errUnknownClient {
+	switch {
+	case err == errUnknownClient:
 		return nil, unauthorized
+	case s.isDocument(c.id) && c.method == authNone && isPassing(err): // its users go on: they have been asked
+		registered, err = bareDocument(c.id), nil
 	}
 	if err != nil {
 		return nil, err

@@ -23,16 +23,16 @@ import (
 // [Server] has set the headers of the answer by then: nothing may frame or store the page, and it loads
 // nothing but styles and pictures from this host.
 type ConsentPage struct {
-	Action   string            // address that the form is posted to
-	Hidden   map[string]string // hidden fields
-	Account  string            // account that is logged in; "": see [Config].Account
-	ClientID string
-	Name     string // of the client, as the client gives it: bounded, and without characters that deceive
-	Host     string // host and port of the document that describes the client; "": there is none
-	Redirect string // where the answer goes: a host with its port, or a private-use scheme
-	Loopback bool   // the answer goes to a program on the user's own machine, which any program can claim to be: warn
-	Scopes   []Scope
-	Resource Resource
+	Action     string            // address that the form is posted to
+	Hidden     map[string]string // hidden fields
+	Account    string            // account that is logged in; "": see [Config].Account
+	ClientID   string
+	ClientName string // as the client gives it: bounded, and without characters that deceive
+	ClientHost string // host and port of the document that describes the client; "": there is none
+	Redirect   string // where the answer goes: a host with its port, or a private-use scheme
+	Loopback   bool   // the answer goes to a program on the user's own machine, which any program can claim to be: warn
+	Scopes     []Scope
+	Resource   Resource
 }
 
 // askKey begins the key of a record that says that a page was answered.
@@ -57,7 +57,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, user *auth.Principa
 		return
 	}
 	page := ConsentPage{
-		Action: s.base + pathDecision, ClientID: c.id, Name: c.name, Host: c.host,
+		Action: s.base + pathDecision, ClientID: c.id, ClientName: c.name, ClientHost: c.host,
 		Redirect: redirect.Shown(req.Redirect), Loopback: redirect.IsLoopback(req.Redirect),
 	}
 	page.Resource, _ = s.resource(req.Resource)
@@ -147,6 +147,9 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 func (s *Server) stillThere(ctx context.Context, req request) (*client, error) {
 	if c := s.clients[req.Client]; c != nil {
 		return c, nil
+	}
+	if s.isDocument(req.Client) {
+		return bareDocument(req.Client), nil
 	}
 	if err := s.allowed(ctx, req.Client); err != nil {
 		return nil, err

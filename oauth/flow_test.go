@@ -128,7 +128,7 @@ func TestErrorsByRedirect(t *testing.T) {
 		"request object":     {query("request", "x.y.z"), "request_not_supported"},
 		"request by URI":     {query("request_uri", "https://a.example/"), "request_uri_not_supported"},
 		"silent":             {query("prompt", "none"), "consent_required"},
-		"odd state":          {query("state", "a\nb"), "invalid_request"},
+		"state of no UTF-8":  {query("state", "\xff"), "invalid_request"},
 	} {
 		resp := r.do("GET", "/authorize?"+row.q, "", "Cookie", cookie)
 		to, err := resp.Location()
@@ -137,8 +137,8 @@ func TestErrorsByRedirect(t *testing.T) {
 			continue
 		}
 		state := "a state"
-		if name == "odd state" {
-			state = ""
+		if name == "state of no UTF-8" {
+			state = "\xff"
 		}
 		if q := to.Query(); q.Get("error") != row.code || q.Get("state") != state || q.Get("iss") != issuer || q.Get("code") != "" {
 			t.Errorf("%s: %v, want %s", name, q, row.code)

@@ -221,7 +221,7 @@ func (s *Server) end(ctx context.Context, userID, grantID string, kind auth.Even
 		return err
 	}
 	// The session goes first: without it, no part of the grant is good for anything.
-	err = s.sessions.DeleteSession(ctx, grantID, time.Now().Add(s.cfg.AccessLife+revocationMargin))
+	err = s.sessions.DeleteSession(ctx, grantID, time.Now().Add(s.cfg.Tokens.MaxLifetime()+revocationMargin))
 	if err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
 		return err
 	}

@@ -30,7 +30,7 @@ func (s *Server) document() document {
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"}, Challenges: []string{"S256"},
 		Grants:    []string{grantCode, grantRefresh},
 		TokenAuth: []string{authNone, authBasic, authPost}, RevokeAuth: []string{authNone, authBasic, authPost},
-		IntrospctAuth: []string{authBasic, authPost}, Iss: true,
+		IntrospctAuth: []string{authBasic, authPost}, Iss: true, Documents: s.cfg.Documents.On,
 	}
 	if s.cfg.Register.on() {
 		d.Register = s.url(pathRegister)

@@ -20,6 +20,9 @@ func (s *Server) pageHeaders(h http.Header) {
 // show shows an error to the user, because no client may be told of it, or none is known.
 func (s *Server) show(w http.ResponseWriter, r *http.Request, err error) {
 	e := s.errorOf(r, err)
+	if e.Code == "invalid_client" { // the browser has nothing to authenticate with
+		e.status, e.challenge = http.StatusBadRequest, ""
+	}
 	s.pageHeaders(w.Header())
 	e.setHeaders(w.Header())
 	w.WriteHeader(e.status)
@@ -37,9 +40,9 @@ var errorPage = template.Must(template.New("error").Parse(`<!doctype html>
 func (s *Server) plainConsent(w http.ResponseWriter, p ConsentPage) { _ = consentPage.Execute(w, p) }
 
 var consentPage = template.Must(template.New("consent").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Allow {{.Name}}?</title></head>
-<body><main><h1>Allow {{.Name}}?</h1>
-{{with .Host}}<p>The app says that it is from <strong>{{.}}</strong>.</p>{{end}}
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Allow {{.ClientName}}?</title></head>
+<body><main><h1>Allow {{.ClientName}}?</h1>
+{{with .ClientHost}}<p>The app says that it is from <strong>{{.}}</strong>.</p>{{end}}
 {{with .Account}}<p>You are logged in as {{.}}.</p>{{end}}
 <p>It asks to use {{or .Resource.Name .Resource.URL}} in your name:</p>
 <ul>{{range .Scopes}}<li>{{.Text}}</li>{{end}}</ul>

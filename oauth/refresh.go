@@ -133,7 +133,24 @@ func (s *Server) lasts(ctx context.Context, g grant) error {
 		}
 		return errInvalidGrant
 	}
+	if err == nil && g.now.Sub(use.Session.LastUsedAt) > touchAfter {
+		err = s.touch(ctx, use.Session, g.now)
+	}
 	return err
+}
+
+// touchAfter is how long the session of a grant is left alone that is used: its last use decides alone
+// which session is ended if a user has too many.
+const touchAfter = 24 * time.Hour
+
+// touch writes that the session of a grant is used.
+func (s *Server) touch(ctx context.Context, old auth.Session, now time.Time) error {
+	used := old
+	used.LastUsedAt, used.Version = now, old.Version+1
+	if err := s.sessions.ReplaceSession(ctx, old, used); !errors.Is(err, auth.ErrConflict) {
+		return err
+	}
+	return nil // another refresh was faster, or the next one finds that the session is gone
 }
 
 // theft ends a grant that two parties hold. A client that hangs up does not stop that.

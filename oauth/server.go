@@ -16,6 +16,7 @@ import (
 	"github.com/seed-e36e2130/auth/internal/detach"
 	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/oauth/internal/fetch"
 	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/session"
 )
@@ -80,6 +81,9 @@ type Config struct {
 	// Register configures dynamic client registration (RFC 7591). Zero: there is none.
 	Register Register
 
+	// Documents configures Client ID Metadata Documents. Zero: there are none.
+	Documents Documents
+
 	// Claims, if not nil, completes the claims of an access token, with roles or custom claims. Subject,
 	// ClientID, SessionID, Scopes, Audience, Expiry, AuthTime and AMR are set, and stay as they are. It
 	// is called for each token, also at a refresh. An error is an infrastructure failure.
@@ -131,6 +135,7 @@ type Server struct {
 	sessions auth.SessionStore
 	keeper   *session.Keeper // begins the session of a grant
 	clients  map[string]*client
+	fetcher  *fetch.Fetcher // nil: there are no documents
 	log      *slog.Logger
 
 	limits        limits
@@ -167,6 +172,7 @@ func New(accounts *auth.Authenticator, cfg Config) (*Server, error) {
 	}
 	s.clients = newClients(cfg.Clients, cfg.Resources, &faults)
 	s.cfg.Register.check(&faults)
+	s.openDocuments(&faults)
 	s.limits = newLimits(cfg.Limits, s.cfg.Register, &faults)
 	if err := faults.Err(); err != nil {
 		return nil, err

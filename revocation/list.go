@@ -83,6 +83,7 @@ type List struct {
 	finished     uint64        // number of the last read that ended
 	err          error         // result of that read
 	readDone     chan struct{} // closed and replaced when a read ends
+	changed      chan struct{} // closed and replaced when Check may answer otherwise than before
 	deadline     time.Time     // time when the set becomes stale
 	staleTimer   *time.Timer   // calls expire at the deadline
 	reportedDown bool          // EventFeedDown was emitted, and EventFeedUp not yet
@@ -123,7 +124,7 @@ func follow(feed Feed, cfg Config, wall func(now time.Time) time.Time) (*List, e
 	ctx, stop := context.WithCancel(context.Background())
 	l := &List{
 		feed: feed, config: cfg, wall: wall, set: newSet(),
-		wake: make(chan struct{}, 1), stop: stop, closed: make(chan struct{}), readDone: make(chan struct{}),
+		wake: make(chan struct{}, 1), stop: stop, closed: make(chan struct{}), readDone: make(chan struct{}), changed: make(chan struct{}),
 		deadline: time.Now().Add(cfg.Bound),
 	}
 	l.staleTimer = time.AfterFunc(cfg.Bound, l.expire)
@@ -176,6 +177,22 @@ func (l *List) retry(err error) error {
 	return &auth.RetryError{Err: err, After: max(l.config.Bound/4, time.Second)}
 }
 
+// Changed returns a channel that is closed when Check may answer otherwise than it did before the call
+// of Changed: when a revocation was read that was not known, and when the revocations become stale or
+// fresh again. It is for package stream, and for hosts that hold connections open: call Changed, then
+// Check, and wait for the channel before the next Check.
+func (l *List) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
+// announce closes the channel of Changed. The caller holds l.mu.
+func (l *List) announce() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
 // Sync reads the feed now. When it returns nil, every revocation that was recorded before the call
 // is in effect here. Call it when the store notifies the host of a new revocation, to be faster than
 // [Config].Bound; a notification that is lost costs time alone. It returns
@@ -222,6 +239,7 @@ func (l *List) Close() error {
 	defer l.mu.Unlock()
 	l.staleTimer.Stop()
 	l.fresh.Store(nil)
+	l.announce()
 	return nil
 }
 
@@ -258,12 +276,14 @@ func (l *List) read(ctx context.Context) {
 	defer silent(nil)
 	silence := time.AfterFunc(l.config.Bound, func() { silent(errSlowFeed) })
 	defer silence.Stop()
-	received := 0
+	received, added := 0, false
 	next, err := l.feed.RevokedSince(ctx, l.cursor, func(r auth.Revocation) {
 		if received++; received%256 == 1 {
 			silence.Reset(l.config.Bound)
 		}
-		l.set.add(r, wall)
+		if l.set.add(r, wall) {
+			added = true
+		}
 	})
 	if err != nil {
 		// After a failover another server may answer that had not received the last numbers and
@@ -278,7 +298,7 @@ func (l *List) read(ctx context.Context) {
 		l.pruned = began
 		l.set.prune(wall)
 	}
-	l.finish(began, wall, err)
+	l.finish(began, wall, added, err)
 }
 
 // wentBack reports whether the wall clock has gone back since everything was read. While it was
@@ -297,8 +317,8 @@ func (l *List) wentBack(now, wall time.Time) bool {
 }
 
 // finish records how a read ended that began at began, which was wall by the wall clock, and wakes
-// the calls that wait for it.
-func (l *List) finish(began, wall time.Time, err error) {
+// the calls that wait for it. added says that the read brought revocations that were not known.
+func (l *List) finish(began, wall time.Time, added bool, err error) {
 	l.mu.Lock()
 	l.finished, l.err = l.started, err
 	close(l.readDone)
@@ -310,6 +330,9 @@ func (l *List) finish(began, wall time.Time, err error) {
 		l.staleTimer.Reset(time.Until(deadline))
 		l.fresh.Store(&freshness{deadline, wall.Add(-maxStep).UnixNano(), wall.Add(l.config.Bound).UnixNano()})
 		recovered, l.reportedDown = l.reportedDown, false
+	}
+	if added || recovered {
+		l.announce()
 	}
 	l.mu.Unlock()
 	if recovered {
@@ -326,6 +349,7 @@ func (l *List) expire() {
 	}
 	reported := l.reportedDown
 	l.reportedDown = true
+	l.announce()
 	err := l.err
 	l.mu.Unlock()
 	if !reported {

@@ -119,11 +119,14 @@ func (t *table) slot(k key) (s *slot, taken bool) {
 	}
 }
 
-// put adds an entry. If the key has one already, put widens its terms to hold both.
-func (t *table) put(k key, added terms) {
+// put adds an entry. If the key has one already, put widens its terms to hold both. It reports whether
+// the entry is new, or revokes tokens that the old one did not.
+func (t *table) put(k key, added terms) bool {
 	s, taken := t.slot(k)
+	revokes := true
 	if taken {
 		stored := unpack(s.terms.Load())
+		revokes = added.issuedUntil > stored.issuedUntil
 		added = terms{max(added.issuedUntil, stored.issuedUntil), max(added.expiry, stored.expiry)}
 	}
 	s.terms.Store(added.pack())
@@ -134,26 +137,28 @@ func (t *table) put(k key, added terms) {
 		word.Or(mask)
 		t.used++
 	}
+	return revokes
 }
 
 // add adds a revocation, unless it has expired by now: a store keeps revocations longer than that. A
-// table that is 70 % full is replaced first.
-func (s *set) add(r auth.Revocation, now time.Time) {
+// table that is 70 % full is replaced first. It reports whether r revokes tokens that were not revoked.
+func (s *set) add(r auth.Revocation, now time.Time) bool {
 	id, seeds, revoked := r.SessionID, s.seeds[:2], terms{allTokens, toSecond(r.Expiry)}
 	if id == "" {
 		id, seeds, revoked.issuedUntil = r.UserID, s.seeds[2:], toSecond(r.IssuedAt)
 	}
 	if revoked.expiry < toSecond(now) {
-		return
+		return false
 	}
 	t := s.table.Load()
 	if t.used >= len(t.slots)/10*7 {
 		t = s.rebuild(now)
 	}
-	t.put(key{max(maphash.String(seeds[0], id), 1), maphash.String(seeds[1], id)}, revoked)
+	added := t.put(key{max(maphash.String(seeds[0], id), 1), maphash.String(seeds[1], id)}, revoked)
 	if r.SessionID == "" {
 		s.hasUsers.Store(true)
 	}
+	return added
 }
 
 // toSecond returns the second that t lies in, limited to the range of a terms field.

@@ -28,7 +28,7 @@ var guarded = []string{
 }
 
 // below are the packages that the root is composed of, and that everything on the root may import.
-var below = []string{"~/cfgerr", "~/jwt", "~/passwords", "~/secrets", "~/session"}
+var below = []string{"~/cfgerr", "~/jwt", "~/passwords", "~/record", "~/secrets", "~/session"}
 
 // onRoot returns what a package on the root may import: the root, what stands below it, and more.
 func onRoot(more ...string) []string { return slices.Concat([]string{"~"}, below, more) }
@@ -50,7 +50,9 @@ var rooms = []room{
 	{name: "internal/phc"},
 	{name: "internal/commonpasswords"},
 	{name: "internal/cookies", std: []string{"net/http"}},
+	{name: "internal/freshness", std: []string{"net/http"}},
 	{name: "internal/origin", std: []string{"net", "net/http", "net/netip", "net/url"}},
+	{name: "internal/extract", may: []string{"~/internal/cookies", "~/internal/problem"}, std: []string{"net/http"}},
 	{name: "internal/problem", std: []string{"net/http"}},
 	{name: "internal/usernames", may: []string{"golang.org/x/text/..."}},
 	{name: "internal/jose", may: []string{"~/internal/strictjson", jwx + "/v2/...", "golang.org/x/crypto/..."}},
@@ -60,17 +62,19 @@ var rooms = []room{
 	{name: "jwt", may: []string{"~/cfgerr", "~/internal/clock", "~/internal/jose", "~/internal/keyfile", "~/internal/origin", "~/internal/strictjson"}, std: []string{"net/http", "reflect"}},
 	{name: "internal/scopes", may: []string{"~/jwt"}},
 	{name: "passwords", may: []string{"~/cfgerr", "~/secrets", "~/internal/phc", "~/internal/commonpasswords", "golang.org/x/crypto/...", "golang.org/x/text/..."}},
+	{name: "record"},
 	{name: "internal/detach", may: []string{"~/passwords", "~/session"}},
 	{name: "session", may: []string{"~/cfgerr", "~/secrets", "~/internal/clock"}, std: []string{"net/netip"}},
 
 	// The root.
-	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/scopes", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
+	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/detach", "~/internal/extract", "~/internal/origin", "~/internal/problem", "~/internal/scopes", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
 
 	// On the root, in its module.
 	{name: "memstore", may: onRoot("~/internal/clock")},
 	{name: "authhttp", may: onRoot("~/recovery", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
 	{name: "authui", may: onRoot("~/authhttp", "~/oauth", "golang.org/x/text/..."), std: []string{"net/http", "net/url"}},
-	{name: "jwks", may: onRoot("~/internal/jose", "~/internal/jwkset", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
+	{name: "jwks", may: onRoot("~/internal/freshness", "~/internal/jose", "~/internal/jwkset", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
+	{name: "oauth/internal/fetch", may: []string{"~/cfgerr", "~/internal/freshness", "~/passwords"}, std: []string{"net", "net/http", "net/netip", "net/url"}},
 	{name: "oauth/internal/metadata", may: []string{"~/internal/jwkset", "~/internal/strictjson", "~/jwt", "~/oauth/internal/redirect"}},
 	{name: "oauth/internal/redirect", std: []string{"net/netip", "net/url"}},
 	{name: "legacyhash", may: onRoot("~/internal/phc", "golang.org/x/crypto/...", "golang.org/x/text/...")},
@@ -78,6 +82,7 @@ var rooms = []room{
 	{name: "recovery", may: onRoot("~/internal/clock", "~/internal/detach", "~/internal/origin"), std: []string{"math/rand/v2", "net/netip", "net/url"}},
 	{name: "recovery/recoverytest", may: onRoot("~/recovery"), std: []string{"testing"}},
 	{name: "revocation", may: onRoot()},
+	{name: "stream", may: onRoot(), std: []string{"net/http"}},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
 	{name: "oauth", may: onRoot("~/oauth/internal/...", "~/internal/detach", "~/internal/origin", "~/internal/problem"), std: []string{"net/http", "net/netip", "net/url"}},
 	{name: "authkit", may: onRoot("~/authhttp", "~/authui", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
@@ -95,6 +100,7 @@ var rooms = []room{
 	{name: "sqlstore/pglisten", may: onRoot("~/sqlstore", "github.com/jackc/pgx/v5/...")},
 	{name: "redisstore", may: onRoot("github.com/redis/go-redis/v9/..."), std: []string{"net/netip"}},
 	{name: "smtpnotify", may: onRoot("~/recovery", "github.com/wneessen/go-mail"), std: []string{"net/mail", "net/netip"}},
+	{name: "mcpauth", may: onRoot("github.com/modelcontextprotocol/go-sdk/..."), std: []string{"net/http"}},
 	{name: "sqlstore/drivertest", free: true},
 	{name: "cmd/auth", free: true},
 	{name: "examples", free: true},

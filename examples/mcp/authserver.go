@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+
+	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/oauth"
+)
+
+// The scopes in words, for the page that asks the user.
+var scopeTexts = map[string]string{
+	readNotes: "Read your notes", writeNotes: "Change your notes", readFiles: "Read your files",
+}
+
+// mountAuthorization serves the authorization server, and the pages that it leads to.
+func (s *server) mountAuthorization(mux *http.ServeMux) error {
+	clients, err := readClients(s.opts.clients)
+	if err != nil {
+		return fmt.Errorf("-clients: %w", err)
+	}
+	if s.clientIP, err = clientIP(s.opts.proxies); err != nil {
+		return fmt.Errorf("-proxies: %w", err)
+	}
+	cfg := oauth.Config{
+		Issuer: s.opts.issuer, Tokens: s.tokens, Keys: s.keys, Records: s.store, Sessions: s.store, Secrets: s.secrets,
+		Revoked: s.revoked.Sync, User: s.user, LoginURL: s.path() + "/login", Account: s.accountName, Clients: clients,
+		Register:   oauth.Register{PerHour: s.opts.register},
+		Documents:  oauth.Documents{On: s.opts.documents},
+		AccessLife: s.opts.access, CodeLife: s.opts.code, IdleLife: s.opts.idle, GrantLife: s.opts.grant, RefreshWindow: s.opts.window,
+		ClientIP: s.clientIP, Events: s.events,
+	}
+	for _, r := range []resource{s.notes, s.files} {
+		described := oauth.Resource{URL: r.url, Name: r.name}
+		for _, scope := range r.scopes {
+			described.Scopes = append(described.Scopes, oauth.Scope{Name: scope, Text: scopeTexts[scope]})
+		}
+		cfg.Resources = append(cfg.Resources, described)
+	}
+	if s.opts.testClients { // all requests of a test run come from one address
+		cfg.Limits = oauth.Limits{Authorize: 100_000, WrongSecrets: 1000}
+		if s.opts.documents {
+			cfg.Documents.PerMinute, cfg.Documents.DangerouslyAllowLoopback = 60_000, true
+		}
+	}
+	if s.oauth, err = oauth.New(s.accounts, cfg); err != nil {
+		return err
+	}
+	s.mountPages(mux)
+	return s.oauth.Mount(mux)
+}
+
+// clientIP returns what finds the address of a client behind the proxies, or nil if there are none.
+func clientIP(proxies []netip.Prefix) (func(*http.Request) netip.Addr, error) {
+	if len(proxies) == 0 {
+		return nil, nil
+	}
+	return authhttp.TrustProxies(proxies...)
+}
+
+// accountName returns the name that the page shows that asks the user.
+func (s *server) accountName(ctx context.Context, userID string) (string, error) {
+	u, err := s.store.UserByID(ctx, userID)
+	return u.Username, err
+}
+
+// knownClient is a client of -clients, with the names of RFC 7591.
+type knownClient struct {
+	ID           string          `json:"client_id"`
+	Name         string          `json:"client_name"`
+	Secret       string          `json:"client_secret"`
+	RedirectURIs []string        `json:"redirect_uris"`
+	AuthMethod   string          `json:"token_endpoint_auth_method"`
+	GrantTypes   []string        `json:"grant_types"`
+	JWKS         json.RawMessage `json:"jwks"`
+}
+
+// readClients reads the file of -clients.
+func readClients(file string) ([]oauth.Client, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var known []knownClient
+	if err := json.Unmarshal(text, &known); err != nil {
+		return nil, err
+	}
+	var clients []oauth.Client
+	for _, c := range known {
+		clients = append(clients, oauth.Client{ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, AuthMethod: c.AuthMethod})
+	}
+	return clients, nil
+}
