@@ -61,20 +61,20 @@ type CookieConfig struct {
 // Cookies keeps tokens in a browser where no script can read them: the access token in the cookie
 // __Host-access, the refresh token in __Secure-refresh, once for each of its two paths, and, if
 // there is a throttle, the device token in __Host-device; __Host-login identifies, for an hour, a browser
-// that requested a login link. All are HttpOnly and Secure. If [Config].Cookies is set, the endpoints
-// that log in give tokens as cookies and never in a body. Cookies is immutable and safe for
-// concurrent use.
+// that requested a login link, and __Host-form one that was shown a form with a token
+// ([Cookies.FormToken]). All are HttpOnly and Secure. If [Config].Cookies is set, the endpoints that log in
+// give tokens as cookies and never in a body. Cookies is immutable and safe for concurrent use.
 //
 // A sibling subdomain can set __Secure-refresh for the common parent domain, but no cookie whose
 // name begins with __Host-. The cookie __Host-refresh-id therefore holds a digest of the refresh
 // token, and every refresh token that has another digest is ignored: nobody can log a browser in, or
 // switch it to another account, by planting a cookie. The next login removes planted cookies.
 type Cookies struct {
-	access, refresh, refreshID, device, login string // names of the cookies
-	refreshPath, logoutPath                   string
-	sameSite                                  http.SameSite // SameSite attribute of the access token's cookie
-	insecure                                  bool
-	origins                                   *origin.Protection
+	access, refresh, refreshID, device, login, form string // names of the cookies
+	refreshPath, logoutPath                         string
+	sameSite                                        http.SameSite // SameSite attribute of the access token's cookie
+	insecure                                        bool
+	origins                                         *origin.Protection
 }
 
 // NewCookies returns Cookies, or every fault of cfg as a [*cfgerr.Error].
@@ -92,10 +92,11 @@ func NewCookies(cfg CookieConfig) (*Cookies, error) {
 		faults.Add("Name", cfg.Name, "must be at most 32 letters, digits, hyphens and underscores")
 	}
 	c.access, c.refresh, c.refreshID, c.device = name+"access", name+"refresh", name+"refresh-id", name+"device"
-	c.login = name + "login"
+	c.login, c.form = name+"login", name+"form"
 	if !c.insecure { // see RFC 6265bis section 4.1.3
 		c.access, c.refresh = "__Host-"+c.access, "__Secure-"+c.refresh
 		c.refreshID, c.device, c.login = "__Host-"+c.refreshID, "__Host-"+c.device, "__Host-"+c.login
+		c.form = "__Host-" + c.form
 	}
 	if !isCookiePath(c.refreshPath) {
 		faults.Add("RefreshPath", c.refreshPath, "must be the path of Refresh, like /auth/refresh, in its shortest form")
@@ -334,7 +335,7 @@ func (c *Cookies) expire(w http.ResponseWriter, list ...*http.Cookie) {
 // browserLife is how long a browser that requested a login link is identified: the longest life of a link.
 const browserLife = time.Hour
 
-// browserSecret matches what browser returns.
+// browserSecret matches what randomSecret returns.
 var browserSecret = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 // browser returns the secret that identifies the browser of r for login links: that of its cookie, so
@@ -346,6 +347,11 @@ func (c *Cookies) browser(r *http.Request) string {
 	if secret, err := auth.Cookie(c.login).Extract(r); err == nil && browserSecret.MatchString(secret) {
 		return secret
 	}
+	return randomSecret()
+}
+
+// randomSecret returns 256 random bits as the value of a cookie.
+func randomSecret() string {
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(secret[:])

@@ -27,6 +27,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/apikey"
 	"github.com/seed-e36e2130/auth/authhttp"
+	"github.com/seed-e36e2130/auth/authui"
 	"github.com/seed-e36e2130/auth/cfgerr"
 	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/jwt"
@@ -435,6 +436,17 @@ func (app *App) Handler() http.Handler { return app.handler }
 // Mount puts the endpoints on a mux of the host's: see [authhttp.Mount].
 func (app *App) Mount(mux *http.ServeMux) error {
 	return authhttp.Mount(mux, app.prefix, app.Accounts, app.Middleware, app.mount, app.names...)
+}
+
+// Pages returns the pages of package authui, which call the same endpoints as [App.Mount] mounts. Without
+// endpoints of its own, cfg has those of the App. It needs Config.Cookies. Links in mails lead to the pages if
+// Config.BaseURL with their prefix is Recovery.BaseURL, as it is by default for pages without one.
+func (app *App) Pages(cfg authui.Config) (*authui.Pages, error) {
+	if cfg.Endpoints == nil {
+		cfg.Endpoints = app.names
+	}
+	cfg.Logger = cmp.Or(cfg.Logger, app.log)
+	return authui.New(app.Accounts, app.Middleware, app.mount, cfg)
 }
 
 // Ready reports whether this process can serve: the stores answer, the tables are what they should be,

@@ -28,11 +28,12 @@ func (s *server) mountAuthorization(mux *http.ServeMux) error {
 	}
 	cfg := oauth.Config{
 		Issuer: s.opts.issuer, Tokens: s.tokens, Keys: s.keys, Records: s.store, Sessions: s.store, Secrets: s.secrets,
-		Revoked: s.revoked.Sync, User: s.user, LoginURL: s.path() + "/login", Account: s.accountName, Clients: clients,
+		Revoked: s.revoked.Sync, LoginURL: s.path() + "/login", Account: s.accountName, Clients: clients,
 		Register:   oauth.Register{PerHour: s.opts.register},
 		Documents:  oauth.Documents{On: s.opts.documents},
 		AccessLife: s.opts.access, CodeLife: s.opts.code, IdleLife: s.opts.idle, GrantLife: s.opts.grant, RefreshWindow: s.opts.window,
 		ClientIP: s.clientIP, Events: s.events,
+		Consent: func(w http.ResponseWriter, r *http.Request, p oauth.ConsentPage) { s.pages.Consent(w, r, p) },
 	}
 	for _, r := range []resource{s.notes, s.files} {
 		described := oauth.Resource{URL: r.url, Name: r.name}
@@ -47,10 +48,16 @@ func (s *server) mountAuthorization(mux *http.ServeMux) error {
 			cfg.Documents.PerMinute, cfg.Documents.DangerouslyAllowLoopback = 60_000, true
 		}
 	}
+	if err := s.openPages(); err != nil {
+		return err
+	}
+	cfg.User = s.browsers.Check
 	if s.oauth, err = oauth.New(s.accounts, cfg); err != nil {
 		return err
 	}
-	s.mountPages(mux)
+	if err := s.mountPages(mux); err != nil {
+		return err
+	}
 	return s.oauth.Mount(mux)
 }
 

@@ -17,7 +17,9 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authkit"
+	"github.com/seed-e36e2130/auth/authui"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/oauth"
 	"github.com/seed-e36e2130/auth/revocation"
@@ -26,6 +28,9 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 	"github.com/seed-e36e2130/auth/throttle"
 )
+
+// loginLife is the life of the access token of a browser's login. The pages refresh it.
+const loginLife = 15 * time.Minute
 
 // server is what both halves of the program share: the resources, and what gives tokens for them.
 type server struct {
@@ -40,6 +45,9 @@ type server struct {
 	accounts *auth.Authenticator
 	oauth    *oauth.Server
 	events   func(context.Context, auth.Event)
+	cookies  *authhttp.Cookies
+	browsers *auth.Middleware // lets browsers pass that are logged in
+	pages    *authui.Pages
 	clientIP func(*http.Request) netip.Addr // nil: the address of the connection
 
 	notes, files resource
@@ -77,7 +85,7 @@ func open(ctx context.Context, opts options) (_ *server, err error) {
 	// A login is for this service itself: its tokens open no resource.
 	s.tokens, err = jwt.NewIssuer(jwt.IssuerConfig{
 		Issuer: opts.issuer, Audience: opts.issuer, Resources: []string{s.notes.url, s.files.url},
-		Keys: s.keys, Lifetime: max(opts.access, browserLife), Leeway: jwt.NoLeeway, Check: s.revoked.Check,
+		Keys: s.keys, Lifetime: max(opts.access, loginLife), Leeway: jwt.NoLeeway, Check: s.revoked.Check,
 	})
 	if err != nil {
 		return nil, err

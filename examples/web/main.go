@@ -1,7 +1,7 @@
-// Command web is a site with accounts. Its pages let users register, log in and out, see their
-// profile, list and end their sessions, change the password and delete the account. Users whose name
-// is an e-mail address confirm it and can log in by mail. The browser keeps the tokens in cookies that
-// no script can read. Users, sessions and keys are kept in a folder, so a restart loses nothing.
+// Command web is a site with accounts. Its pages, which are those of package authui, let users register, log
+// in and out, list and end their sessions, change the password and delete the account. Users whose name is
+// an e-mail address confirm it, can log in by mail, and can set a new password when they have forgotten
+// theirs. The pages have no script, and the browser keeps the tokens in cookies that no script can read. Users, sessions and keys are kept in a folder, so a restart loses nothing.
 //
 // Mails are written to the log instead of being sent: give newHandler a Notifier of package smtpnotify
 // in the place of [recovery.DangerouslyLog].
@@ -25,12 +25,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authkit"
+	"github.com/seed-e36e2130/auth/authui"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
@@ -67,7 +67,7 @@ func run(ctx context.Context, addr, data, site string) error {
 		site = fmt.Sprintf("http://localhost:%d", bound.Port)
 	}
 	app, handler, err := newSite(ctx, store, authkit.Config{
-		KeyFolder: data, Notifier: recovery.DangerouslyLog(slog.Default()), Recovery: recovery.Config{BaseURL: site + "/mail"},
+		KeyFolder: data, Notifier: recovery.DangerouslyLog(slog.Default()), Recovery: recovery.Config{BaseURL: site},
 	}, bound.IP.IsLoopback())
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -92,39 +92,38 @@ func newSite(ctx context.Context, store *sqlite.Store, cfg authkit.Config, insec
 	cfg.Endpoints = []authhttp.Endpoint{
 		authhttp.EndpointRegister, authhttp.EndpointLogin, authhttp.EndpointLoginLink, authhttp.EndpointLoginCode, authhttp.EndpointRefresh,
 		authhttp.EndpointLogout, authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword,
-		authhttp.EndpointStepUp, authhttp.EndpointDelete,
+		authhttp.EndpointStepUp, authhttp.EndpointDelete, authhttp.EndpointRecovery, authhttp.EndpointAddress,
 	}
 	app, err := authkit.Open(ctx, authkit.All(store), cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	mux, endpoints := http.NewServeMux(), authhttp.Config{Cookies: app.Cookies, Logger: cfg.Logger}
-	if err := app.Mount(mux); err != nil {
+	mux := http.NewServeMux()
+	pages, err := app.Pages(authui.Config{Name: "Example", Logo: "/icon.svg"})
+	if err == nil {
+		err = pages.Mount(mux)
+	}
+	if err == nil {
+		err = app.Mount(mux)
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, app.Close(ctx))
 	}
-	mux.Handle("/auth/verify", authhttp.VerifyAddress(app.Recovery, endpoints))
-	for path, file := range map[string]string{
-		"/{$}": "account.html", "/login": "login.html", "/register": "register.html", "/style.css": "style.css", "/icon.svg": "icon.svg",
-		"/mail": "mail.html", "/mail/login": "link.html", "/mail/verify": "verify.html",
-		"/auth.js": "auth.js", "/enter.js": "enter.js", "/account.js": "account.js", "/mail.js": "mail.js",
-	} {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Cache-Control", "no-cache")
-			http.ServeFileFS(w, r, pages, "pages/"+file)
-		})
-	}
+	mux.Handle("GET /{$}", http.RedirectHandler("/account", http.StatusSeeOther))
+	mux.HandleFunc("GET /icon.svg", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache")
+		http.ServeFileFS(w, r, files, "icon.svg")
+	})
 	return app, protect(mux), nil
 }
 
-//go:embed pages
-var pages embed.FS
+//go:embed icon.svg
+var files embed.FS
 
-// policy lets pages load files of this server and nothing else. It forbids scripts within a page,
-// turning text into HTML or code, and showing a page in a frame.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
-	"base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+// policy is for answers other than those of package authui, which have policies of their own.
+const policy = "default-src 'none'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// protect adds the headers that limit what a page can do in a browser.
+// protect adds the headers that limit what an answer can do in a browser.
 func protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -132,9 +131,6 @@ func protect(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "same-origin")
-		if strings.HasPrefix(r.URL.Path, "/mail/") {
-			h.Set("Referrer-Policy", "no-referrer") // the URL holds the token of a link
-		}
 		h.Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r)
 	})

@@ -20,7 +20,7 @@ func TestProofAgain(t *testing.T) {
 	other := s.window(t, b.ctx, chromedp.WithNewBrowserContext())
 	other.visit("/login")
 	other.enter("#username", "ada", "#password", password)
-	other.at("/", "ada")
+	other.at("/account", "ada")
 
 	// Put an access token of the same session, but of an older login, in the place of the browser's.
 	keys, err := jwt.NewKeyRing(s.key)
@@ -44,26 +44,30 @@ func TestProofAgain(t *testing.T) {
 		Name: "access", Value: old, URL: s.url, Path: "/", HTTPOnly: &httpOnly,
 	}))
 
+	const endOthers = `input[name=others] ~ button`
 	b.visit("/")
-	b.at("/", "Log out of all other devices")
-	b.click("#end-others")
-	b.at("/", "Confirm your password")
-	if got := b.focused(); got != "again" {
-		t.Errorf("in the dialog the focus is on %q, want again", got)
+	b.at("/account", "Log out of all other devices")
+	b.click(endOthers)
+	b.at("/account/confirm", "Confirm that it is you")
+	if got := b.focused(); got != "password" {
+		t.Errorf("the focus is on %q, want password", got)
 	}
-	b.click("#confirm-cancel")
-	b.until("what a cancelled dialog says", `document.querySelector("#sessions-error").textContent.includes("Nothing has been changed")`)
+	b.click(`a[href="/account"]`)
+	b.at("/account", "Log out of all other devices")
 	if n := b.sessions(); n != 2 {
-		t.Errorf("after the dialog was cancelled there are %d sessions, want 2", n)
+		t.Errorf("after a look at the page there are %d sessions, want 2", n)
 	}
-	b.click("#end-others")
-	b.enter("#again", otherPassword)
-	b.wantError("#confirm-error", "password", "again")
-	b.enter("#again", password)
-	b.until("the end of the other session", `document.querySelector("#sessions-status").textContent.includes("logged out of all other devices") && document.querySelectorAll("#sessions li").length === 1`)
-	if evaluate[bool](b, `document.querySelector("#confirm").open || document.querySelector("#again").value !== ""`) {
-		t.Error("the dialog is still open, or keeps the password")
+	b.click(endOthers)
+	b.at("/account/confirm", "Confirm that it is you")
+	b.enter("#password", otherPassword)
+	b.wantError("#problem", "password", "password")
+	b.enter("#password", password)
+	b.at("/account", "Please repeat what you wanted to do")
+	b.click(endOthers)
+	b.at("/account", "All other devices are logged out")
+	if n := b.sessions(); n != 1 {
+		t.Errorf("there are %d sessions, want 1", n)
 	}
 	other.visit("/")
-	other.at("/login", "Your session has ended")
+	other.at("/login", "Log in")
 }
