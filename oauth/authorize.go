@@ -91,6 +91,8 @@ func (s *Server) user(r *http.Request) (*auth.Principal, error) {
 		return nil, nil
 	case err != nil:
 		return nil, err
+	case p == nil || p.Kind() != auth.KindUser || p.Actor() != "":
+		return nil, nil // a program cannot consent, whatever token it has
 	}
 	return p, nil
 }

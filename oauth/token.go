@@ -63,11 +63,12 @@ func (s *Server) grant(r *http.Request, c *client, f form, all url.Values) (toke
 }
 
 // issue issues an access token of a grant for some of its scopes. Its sid is the ID of the grant, so that it
-// ends with the grant.
+// ends with the grant. Its kind is that of a program that acts for a person: what only the user in person may
+// do, such as to change the password, is not for an app.
 func (s *Server) issue(r *http.Request, g grant, scopes []string, refreshToken string) (tokens, error) {
 	life := min(s.cfg.AccessLife, g.End.Sub(g.now))
 	claims := auth.Claims{
-		Subject: g.UserID, ClientID: g.ClientID, Audience: []string{g.Resource}, Scopes: scopes, SessionID: g.ID,
+		Subject: g.UserID, Kind: auth.KindAgent, ClientID: g.ClientID, Audience: []string{g.Resource}, Scopes: scopes, SessionID: g.ID,
 		AMR: g.AMR, Expiry: time.Now().Add(life),
 	}
 	if g.AuthTime != 0 {
@@ -78,7 +79,8 @@ func (s *Server) issue(r *http.Request, g grant, scopes []string, refreshToken s
 		if err := s.cfg.Claims(r.Context(), g.Grant, &claims); err != nil {
 			return tokens{}, err
 		}
-		claims.Subject, claims.ClientID, claims.Audience, claims.Scopes = fixed.Subject, fixed.ClientID, fixed.Audience, fixed.Scopes
+		claims.Subject, claims.Kind, claims.ClientID = fixed.Subject, fixed.Kind, fixed.ClientID
+		claims.Audience, claims.Scopes = fixed.Audience, fixed.Scopes
 		claims.SessionID, claims.AMR, claims.Expiry, claims.AuthTime = fixed.SessionID, fixed.AMR, fixed.Expiry, fixed.AuthTime
 	}
 	access, err := s.cfg.Tokens.Issue(r.Context(), claims)
