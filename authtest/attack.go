@@ -51,7 +51,8 @@ type AttackRoute struct {
 
 // AttackLogin is what a login gave to a user. It has a Token or Cookies, or both.
 type AttackLogin struct {
-	Token   string         // sent in the header Authorization, as a bearer token
+	Token   string         // sent in the header Authorization
+	Scheme  string         // of the header Authorization. "": Bearer
 	Cookies []*http.Cookie // as the program set them
 
 	// Header is what the user's own programs send beside the credentials and others do not know, such

@@ -23,9 +23,14 @@ var plantedFaults = map[string]struct{ kind, says string }{
 	"what follows is ignored":      {"spelling", "second spelling"},
 	"no expiry":                    {"genuine", "that has expired, or never expires"},
 	"any audience":                 {"genuine", "for another service"},
+	"any issuer":                   {"genuine", "of another issuer"},
+	"before its time":              {"genuine", "before its nbf"},
+	"nobody":                       {"genuine", "for nobody"},
+	"any scheme":                   {"credentials", "under another scheme"},
 	"an ID token":                  {"genuine", "A token of another kind"},
 	"critical headers":             {"genuine", "critical header"},
 	"a user in a header":           {"headers", "A header of the request names the user"},
+	"another user in a header":     {"headers", "A header of the request names the user"},
 	"the method of a header":       {"headers", "takes the place of credentials"},
 	"the first credential":         {"credentials", "A request with two credentials"},
 	"a token in the URL":           {"query", "A token in the URL"},
@@ -74,6 +79,20 @@ func TestAttackFindsPlantedFaults(t *testing.T) {
 				t.Errorf("without the attack %s, %q is found", want.kind, found)
 			}
 		})
+	}
+}
+
+// A route that checks nothing has many faults, and a program that locks the victim out has one that no
+// single attack shows.
+func TestAttackFindsWhatIsOpenOrShut(t *testing.T) {
+	t.Parallel()
+	for fault, says := range map[string]string{"no check": "lets in a request without credentials", "a lock": "a stranger can lock a user out"} {
+		s := newShop(t, fault)
+		handler := s.handler()
+		found := authtest.AttackFindings(t, handler, s.config(handler), "genuine") // needs tokens that are let in
+		if !slices.ContainsFunc(found, func(sentence string) bool { return strings.Contains(sentence, says) }) {
+			t.Errorf("%s: found %q, want a sentence with %q", fault, found, says)
+		}
 	}
 }
 

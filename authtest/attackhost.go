@@ -2,6 +2,7 @@ package authtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -182,9 +183,14 @@ func (a *attack) good(target *target, owner AttackLogin, w way) shot {
 // with returns the shot with the credentials of a login.
 func (s shot) with(login AttackLogin, w way) shot {
 	if w == inHeader {
-		return s.set("Authorization", "Bearer "+login.Token)
+		return s.set("Authorization", login.authorization(login.Token))
 	}
 	return s.set("Cookie", cookies(login.Cookies))
+}
+
+// authorization returns the header Authorization with a token in the place of the login's.
+func (login AttackLogin) authorization(token string) string {
+	return cmp.Or(login.Scheme, "Bearer") + " " + token
 }
 
 func cookies(all []*http.Cookie) string {
