@@ -17,8 +17,8 @@ func TestLoginTokenHolds(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
 	for want, cfg := range map[string]auth.Config{
-		"amr aud auth_time exp iat iss jti sub":     {},
-		"amr aud auth_time exp iat iss jti sid sub": {Sessions: store, RefreshKeys: testkit.Secrets(t)},
+		"amr aud auth_time client_id exp iat iss jti sub":     {},
+		"amr aud auth_time client_id exp iat iss jti sid sub": {Sessions: store, RefreshKeys: testkit.Secrets(t)},
 	} {
 		a := newAuthenticator(t, memstore.New(), cfg)
 		if _, err := a.Register(t.Context(), "ada@example.com", "correct horse"); err != nil {

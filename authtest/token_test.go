@@ -165,7 +165,7 @@ func allowing(allow func(auth.Claims) bool) func() auth.TokenIssuer {
 var issuerMutants = map[string]map[string]func() auth.TokenIssuer{
 	"Claims": {
 		"forgets roles":     editing(func(c *auth.Claims) { c.Roles = c.Roles[:min(1, len(c.Roles))] }),
-		"forgets the actor": editing(func(c *auth.Claims) { c.Actor = "" }),
+		"forgets the actor": editing(func(c *auth.Claims) { c.Actors = nil }),
 		"folds the subject": editing(func(c *auth.Claims) { c.Subject = strings.ReplaceAll(c.Subject, "é", "e") }),
 	},
 	"Custom": {

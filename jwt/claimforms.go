@@ -111,16 +111,26 @@ func rolesOfObject(value string) (roles string, ok bool) {
 	return string(append(array, ']')), true
 }
 
-// actorOf reads the act claim of RFC 8693 section 4.1. An actor without a sub would look like no
-// actor at all, so it is refused.
-func actorOf(value string) (sub string, ok bool) {
+// isActor reports whether value is an act claim of RFC 8693 section 4.1. An actor without a sub would
+// look like no actor at all, so it is none, and neither is one who acted before.
+func isActor(value string) bool {
+	sub, before, ok := actorOf(value)
+	return ok && sub != "" && (before == "" || isActor(before))
+}
+
+// actorOf returns the subject of an actor, and the act claim of the actor before, if there is one.
+func actorOf(value string) (sub, before string, ok bool) {
+	ok = true
 	err := strictjson.Object(value, func(name, inner string) error {
-		if name == "sub" {
+		switch name {
+		case "sub":
 			sub, ok = strictjson.Text(inner)
+		case "act":
+			before = inner
 		}
 		return nil
 	})
-	return sub, ok && err == nil && sub != ""
+	return sub, before, ok && err == nil
 }
 
 // parseInstant reads a JSON number, integer or not, of the years 1 to 9999.

@@ -17,8 +17,9 @@ import (
 var registeredClaims = []string{
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", // RFC 7519 section 4.1
 	"sid", "scope", "roles", "auth_time", "amr", "acr", "act", "sub_profile",
-	"may_act", // RFC 8693 section 4.4
-	"cnf",     // RFC 7800: a token that is bound to a key is not a bearer token
+	"client_id", // RFC 8693 section 4.3, RFC 9068 section 2.2
+	"may_act",   // RFC 8693 section 4.4
+	"cnf",       // RFC 7800: a token that is bound to a key is not a bearer token
 }
 
 func registered(name string) bool { return slices.Contains(registeredClaims, name) }
@@ -38,6 +39,7 @@ type claimNames struct {
 	scopes        bool              // whether scope may be an array
 	roles         []string          // names that lead through objects to the roles
 	rolesNamed    bool              // whether the host named them: then malformed roles are not passed over
+	bound         bool              // whether tokens with a cnf are read, because their proof is checked
 	required      map[string]string // value by name; "": any text but the empty one
 	errRequired   map[string]error  // by name
 
@@ -52,6 +54,7 @@ func newClaimNames(cfg VerifierConfig) *claimNames {
 		audience: cmp.Or(cfg.AudienceClaim, "aud"),
 		scope:    cmp.Or(cfg.ScopeClaim, "scope"), scopes: cfg.ScopeClaim != "",
 		roles: []string{"roles"}, rolesNamed: len(cfg.RolesClaim) > 0,
+		bound:    cfg.CheckProof != nil,
 		required: maps.Clone(cfg.RequiredClaims),
 	}
 	if n.rolesNamed {
@@ -124,7 +127,7 @@ func (r *claimsReader) read(name, value string) error {
 		r.required++
 	}
 	switch {
-	case name == "cnf" && value != null: // whatever it is: the token is bound to it
+	case name == "cnf" && value != null && !r.names.bound: // whatever it is: the token is bound to it
 		return errBound
 	case name == "aud" && r.names.audience != "aud" && value != null: // a reader of aud would have to refuse it
 		return errAudience
@@ -179,7 +182,7 @@ func (r *claimsReader) readRegistered(name, value string) error {
 	case "iat":
 		p.issuedAt, ok = parseInstant(value)
 	case "act":
-		p.actor, ok = actorOf(value)
+		p.act, ok = value, isActor(value)
 	case "auth_time":
 		if at, ok := parseInstant(value); ok {
 			p.authTime = at
@@ -190,6 +193,12 @@ func (r *claimsReader) readRegistered(name, value string) error {
 		p.sessionID, _ = strictjson.Text(value)
 	case "acr":
 		p.acr, _ = strictjson.Text(value)
+	case "client_id":
+		p.clientID, _ = strictjson.Text(value)
+	case "cnf":
+		if value != null {
+			p.cnf = value
+		}
 	case "amr":
 		if isTexts(value) { // some issuers write objects, which prove no method that AMR could name
 			p.amr = value

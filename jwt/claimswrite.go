@@ -33,7 +33,8 @@ func appendClaims(dst []byte, c *Claims) ([]byte, error) {
 	w.instant("auth_time", c.AuthTime)
 	w.texts("amr", c.AMR)
 	w.text("acr", c.ACR)
-	w.actor(c.Actor)
+	w.text("client_id", c.ClientID)
+	w.actors(c.Actors)
 	w.customs(c.Custom)
 	if w.err != nil {
 		return nil, fmt.Errorf("auth: claims: %w", w.err)
@@ -70,15 +71,25 @@ func (w *claimsWriter) scopes(scopes []string) {
 	w.dst = append(w.dst, '"')
 }
 
-// actor writes act (RFC 8693 section 4.1).
-func (w *claimsWriter) actor(subject string) {
-	if subject == "" {
+// actors writes act, each actor with the one before inside it (RFC 8693 section 4.1).
+func (w *claimsWriter) actors(actors []string) {
+	if len(actors) == 0 {
 		return
 	}
+	if slices.Contains(actors, "") {
+		w.fail(errors.New("an actor has no subject"))
+	}
 	w.name("act")
-	w.dst = append(w.dst, `{"sub":`...)
-	w.value(subject)
-	w.dst = append(w.dst, '}')
+	for i, subject := range actors {
+		if i > 0 {
+			w.dst = append(w.dst, `,"act":`...)
+		}
+		w.dst = append(w.dst, `{"sub":`...)
+		w.value(subject)
+	}
+	for range actors {
+		w.dst = append(w.dst, '}')
+	}
 }
 
 // customs writes the custom claims, sorted by name.

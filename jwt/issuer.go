@@ -1,11 +1,13 @@
 package jwt
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +27,15 @@ type IssuerConfig struct {
 	Audience string   // required; aud: API that the tokens are intended for
 	Keys     *KeyRing // required; the first key signs, every key verifies
 
+	// Resources are further APIs that [Claims].Audience may name, each token for one of them (RFC 8707
+	// section 2.2). The issuer's own Verify refuses such a token: see [Issuer.VerifierFor]. At most
+	// 1,024 bytes each.
+	Resources []string
+
+	// ClientID is the client_id of tokens whose claims name none (RFC 9068 section 2.2): the program
+	// that people log in to. "": the text of Issuer. At most 1,024 bytes.
+	ClientID string
+
 	// Lifetime of a token. 0: 15 minutes; from 1 s to 24 h. A token cannot be revoked before it
 	// expires, unless Check looks at revocations, so keep it short.
 	Lifetime time.Duration
@@ -38,8 +49,11 @@ type IssuerConfig struct {
 // Issuer issues access tokens of RFC 9068 and verifies them. It is immutable but for its key ring,
 // and safe for concurrent use.
 type Issuer struct {
-	verifier *Verifier
-	lifetime time.Duration
+	verifier  *Verifier
+	lifetime  time.Duration
+	clientID  string
+	resources []string
+	config    VerifierConfig
 }
 
 // NewIssuer returns an issuer, or every fault of cfg as a [*cfgerr.Error]. It issues and verifies one
@@ -50,14 +64,22 @@ func NewIssuer(cfg IssuerConfig) (*Issuer, error) {
 	if cfg.Keys != nil && !cfg.Keys.signs {
 		faults.Add("Keys", "", "only verifies: use NewKeyRing")
 	}
-	v := newVerifier(VerifierConfig{
+	checkName(&faults, "ClientID", cfg.ClientID, true)
+	for _, r := range cfg.Resources {
+		checkName(&faults, "Resources", r, false)
+	}
+	config := VerifierConfig{
 		Issuer: cfg.Issuer, Audience: cfg.Audience, Keys: cfg.Keys,
 		Leeway: cfg.Leeway, VerifiedTokens: cfg.VerifiedTokens, Check: cfg.Check,
-	}, &faults)
+	}
+	v := newVerifier(config, &faults)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	i := &Issuer{verifier: v, lifetime: lifetime}
+	i := &Issuer{
+		verifier: v, lifetime: lifetime, config: config,
+		clientID: cmp.Or(cfg.ClientID, cfg.Issuer), resources: slices.Clone(cfg.Resources),
+	}
 	if err := i.selfTest(); err != nil {
 		faults.Add("Keys", "", "self-test failed: "+err.Error())
 		return nil, faults.Err()
@@ -79,21 +101,46 @@ func (i *Issuer) Verify(ctx context.Context, token string) (*Principal, error) {
 	return i.verifier.Verify(ctx, token)
 }
 
+// VerifierFor returns a verifier of the issuer's tokens for one audience: [IssuerConfig].Audience, or
+// one of the Resources, byte for byte. It accepts what Verify accepts in every other way, Check included,
+// and refuses the tokens of the other audiences. It returns a [*cfgerr.Error] for any other audience.
+func (i *Issuer) VerifierFor(audience string) (*Verifier, error) {
+	faults := cfgerr.Faults{Prefix: "jwt.Issuer."}
+	if !i.hasAudience(audience) {
+		faults.Add("VerifierFor", audience, "is neither IssuerConfig.Audience nor one of its Resources")
+	}
+	config := i.config
+	config.Audience = audience
+	v := newVerifier(config, &faults)
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (i *Issuer) hasAudience(audience string) bool {
+	return audience == i.config.Audience || slices.Contains(i.resources, audience)
+}
+
 // MaxLifetime returns 24 hours, the upper bound of [IssuerConfig].Lifetime: tokens that were issued
 // before a change of Lifetime may still be valid.
 func (i *Issuer) MaxLifetime() time.Duration { return maxLifetime }
 
-// Issue returns an access token: typ at+jwt, with iss, sub, aud, exp, iat and jti (RFC 9068 section
-// 2.2) and the other claims of c.
+// Issue returns an access token: typ at+jwt, with iss, sub, aud, client_id, exp, iat and jti (RFC 9068
+// section 2.2) and the other claims of c.
 //
-// It returns an error if c has no Subject; if c sets Issuer, Audience, IssuedAt or TokenID; if Expiry
+// It returns an error if c has no Subject; if c sets Issuer, IssuedAt or TokenID; if Audience is
+// anything but one of the issuer's; if an actor has no subject; if Expiry
 // is past or beyond the issuer's lifetime; if AuthTime is not in the years 1 to 9999; if a scope is
 // not a scope-token; if a custom claim collides with a registered one (in any letter case), cannot be
 // encoded or is nested too deeply; if the token would be longer than 8,192 bytes; or if signing
 // fails.
 func (i *Issuer) Issue(ctx context.Context, c Claims) (string, error) {
-	if c.Issuer != "" || c.Audience != nil || !c.IssuedAt.IsZero() || c.TokenID != "" {
-		return "", errors.New("auth: claims: Issuer, Audience, IssuedAt and TokenID are set by the issuer")
+	if c.Issuer != "" || !c.IssuedAt.IsZero() || c.TokenID != "" {
+		return "", errors.New("auth: claims: Issuer, IssuedAt and TokenID are set by the issuer")
+	}
+	if c.Audience != nil && (len(c.Audience) != 1 || !i.hasAudience(c.Audience[0])) {
+		return "", errors.New("auth: claims: Audience is not one of the issuer's: see IssuerConfig.Resources")
 	}
 	now := time.Now()
 	latest := now.Add(i.lifetime)
@@ -106,7 +153,10 @@ func (i *Issuer) Issue(ctx context.Context, c Claims) (string, error) {
 	var id [22]byte
 	c.TokenID = newTokenID(&id)
 	c.Issuer, c.IssuedAt = i.verifier.issuer, now
-	c.Audience = i.verifier.audiences[:1]
+	c.ClientID = cmp.Or(c.ClientID, i.clientID)
+	if c.Audience == nil {
+		c.Audience = i.verifier.audiences[:1]
+	}
 
 	buf := payloads.Get().(*[]byte)
 	defer payloads.Put(buf)

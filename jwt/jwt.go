@@ -45,13 +45,15 @@ const (
 	KindAPIKey  Kind = "api_key" // long-lived key of a person or program
 )
 
-// Claims is what a token says. For Issue the host sets Subject and, where wanted, Kind, Scopes,
-// Roles, SessionID, Expiry, AuthTime, AMR, ACR, Actor and Custom; the issuer sets the others.
+// Claims is what a token says. For Issue the host sets Subject and, where wanted, Kind, Audience,
+// ClientID, Scopes, Roles, SessionID, Expiry, AuthTime, AMR, ACR, Actors and Custom; the issuer sets
+// the others.
 type Claims struct {
 	Subject   string         // sub: user ID, never empty
 	Kind      Kind           // sub_profile
 	Issuer    string         // iss; set by the issuer
-	Audience  []string       // aud; set by the issuer
+	Audience  []string       // aud; for Issue nil, or one of the audiences that the issuer is configured with
+	ClientID  string         // client_id, RFC 9068 section 2.2: client that the token is issued to; for Issue "": the issuer's
 	Scopes    []string       // scope, RFC 8693 section 4.2: words without space, quote or backslash
 	Roles     []string       // roles, RFC 9068 section 2.2.3.1
 	SessionID string         // sid; empty: no session
@@ -61,6 +63,6 @@ type Claims struct {
 	AuthTime  time.Time      // auth_time: when the caller last proved their identity; zero: left out
 	AMR       []string       // amr, RFC 8176: methods by which they proved it
 	ACR       string         // acr: strength of that proof
-	Actor     string         // act.sub, RFC 8693 section 4.1: subject who acts for this one
+	Actors    []string       // act.sub, RFC 8693 section 4.1: subject who acts for this one, then the one who acted before, and so on
 	Custom    map[string]any // further claims, as encoding/json encodes them
 }

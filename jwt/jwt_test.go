@@ -29,7 +29,7 @@ func TestIssueAndVerify(t *testing.T) {
 			authTime := time.Now().Add(-time.Minute).Truncate(time.Second)
 			token := testkit.Issue(t, i, jwt.Claims{
 				Subject: "usér-1", Kind: jwt.KindAgent, Scopes: []string{"read:items", "write"}, Roles: []string{"admin", `a "b"`},
-				SessionID: "s-1", AuthTime: authTime, AMR: []string{"pwd", "otp"}, ACR: "2", Actor: "bot",
+				SessionID: "s-1", AuthTime: authTime, AMR: []string{"pwd", "otp"}, ACR: "2", Actors: []string{"bot", "script"},
 				Custom: map[string]any{"tenant": int64(math.MaxInt64), "plan": map[string]string{"name": "pro"}},
 			})
 			h := testkit.Segment(t, token, 0)
@@ -39,7 +39,7 @@ func TestIssueAndVerify(t *testing.T) {
 			p := testkit.Verify(t, i, token)
 			if p.Subject() != "usér-1" || p.Kind() != jwt.KindAgent || p.Issuer() != testkit.Issuer ||
 				len(p.Audience()) != 1 || p.Audience()[0] != testkit.Audience || p.SessionID() != "s-1" ||
-				len(p.TokenID()) != 22 || !p.AuthTime().Equal(authTime) || p.ACR() != "2" || p.Actor() != "bot" ||
+				len(p.TokenID()) != 22 || !p.AuthTime().Equal(authTime) || p.ACR() != "2" || p.Actor() != "bot" || len(p.Actors()) != 2 || p.ClientID() != testkit.Issuer ||
 				strings.Join(p.AMR(), " ") != "pwd otp" || strings.Join(p.Scopes(), " ") != "read:items write" ||
 				strings.Join(p.Roles(), "|") != `admin|a "b"` {
 				t.Errorf("principal %+v", p.Claims())

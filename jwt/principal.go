@@ -18,12 +18,12 @@ type Principal struct {
 	payload string // verified claims, one object of strict JSON
 
 	// Claims of payload, decoded.
-	subject, issuer, sessionID, tokenID, acr, actor string
-	kind                                            Kind
-	scope                                           string // words, separated by spaces
+	subject, issuer, sessionID, tokenID, acr, clientID string
+	kind                                               Kind
+	scope                                              string // words, separated by spaces
 
 	// Claims of payload as their JSON text, which was checked and is decoded when asked for.
-	audience, roles, amr string
+	audience, roles, amr, act, cnf string
 
 	expiry, notBefore, issuedAt, authTime clock.Instant
 }
@@ -92,9 +92,32 @@ func (p *Principal) AMR() []string { return texts(p.amr) }
 // HasAMR reports whether method is one of the caller's authentication methods.
 func (p *Principal) HasAMR(method string) bool { return holds(p.amr, method) }
 
+// ClientID returns the client that the token was issued to (client_id, RFC 9068 section 2.2), or "" if
+// the token does not say.
+func (p *Principal) ClientID() string { return p.clientID }
+
 // Actor returns the subject of the party that acts for the caller (act.sub, RFC 8693 section 4.1), or
 // "" if the caller acts for themselves.
-func (p *Principal) Actor() string { return p.actor }
+func (p *Principal) Actor() string {
+	sub, _, _ := actorOf(p.act)
+	return sub
+}
+
+// Actors returns the subject of the party that acts for the caller, and behind it those that it acts
+// for in turn, up to the one who was the first to act for the caller (nested act, RFC 8693 section
+// 4.1). Access is decided by the caller and the first of them; the others are for audit logs.
+func (p *Principal) Actors() []string {
+	var actors []string
+	for act := p.act; act != ""; {
+		sub, before, _ := actorOf(act)
+		actors, act = append(actors, sub), before
+	}
+	return actors
+}
+
+// Confirmation returns the key that the token is bound to, as the JSON text of cnf (RFC 7800 section
+// 3.1), or "" for a bearer token. See [VerifierConfig].CheckProof.
+func (p *Principal) Confirmation() string { return p.cnf }
 
 // Scopes returns the caller's scopes (scope, RFC 8693 section 4.2).
 func (p *Principal) Scopes() []string {
@@ -136,7 +159,7 @@ func (p *Principal) Claims() Claims {
 		Subject: p.subject, Kind: p.kind, Issuer: p.issuer, Audience: p.Audience(),
 		Scopes: p.Scopes(), Roles: p.Roles(), SessionID: p.sessionID, TokenID: p.tokenID,
 		IssuedAt: p.IssuedAt(), Expiry: p.Expiry(), AuthTime: p.AuthTime(),
-		AMR: p.AMR(), ACR: p.acr, Actor: p.actor,
+		AMR: p.AMR(), ACR: p.acr, ClientID: p.clientID, Actors: p.Actors(),
 	}
 	_ = strictjson.Object(p.payload, func(name, value string) error { // cannot fail: it was checked when it was parsed
 		if registered(name) {

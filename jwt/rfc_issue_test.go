@@ -43,7 +43,8 @@ func TestIssuerSpecifications(t *testing.T) {
 			"RFC 7519 2: NumericDate in whole seconds":             number("exp") == float64(int64(number("exp"))),
 			"RFC 7519 4.1.7 and RFC 9068 2.2: jti, never the same": c["jti"] != nil && c["jti"] != testkit.Segment(t, again, 1)["jti"],
 			"RFC 9068 2.2.3 and RFC 8693 4.2: scope is words":      c["scope"] == "a b",
-			"RFC 7519 4: no name twice":                            len(c) == 9 && c[`"}`] == `\`,
+			"RFC 9068 2.2: client_id":                              c["client_id"] == testkit.Issuer,
+			"RFC 7519 4: no name twice":                            len(c) == 10 && c[`"}`] == `\`,
 		} {
 			if !ok {
 				t.Errorf("%s: %s: header %v, claims %v", alg, rule, h, c)

@@ -25,6 +25,7 @@ type Verifier struct {
 	ignoreKeys bool // whether headers that bring a key are accepted, without it
 	kind       Kind // of every caller; "": the token says it
 	check      func(context.Context, *Principal) error
+	checkProof func(context.Context, *Principal) error
 	keys       *KeyRing
 	places     int
 	table      atomic.Pointer[verifiedTable]
@@ -48,6 +49,11 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 	p, err := v.genuine(token)
 	if err != nil {
 		return nil, err
+	}
+	if p.cnf != "" { // only a verifier that checks proofs reads such a token
+		if err := v.checkProof(ctx, p); err != nil {
+			return nil, err
+		}
 	}
 	if v.check != nil {
 		if err := v.check(ctx, p); err != nil {

@@ -110,6 +110,12 @@ type VerifierConfig struct {
 	// the token says there.
 	Kind Kind
 
+	// CheckProof, if not nil, is called for each use of a token that is bound to a key (cnf, RFC 7800),
+	// before Check. It returns nil if the caller has proven that they have the key, [ErrInvalidToken] if
+	// not, and any other error if it could not decide; what the caller sent as proof travels in ctx.
+	// nil: such tokens are refused, because they are not bearer tokens.
+	CheckProof func(ctx context.Context, p *Principal) error
+
 	// Check, if not nil, is called for each token on each use, after everything else was in order. It
 	// returns nil to accept the token and [ErrRevokedToken] to refuse it. Any other error means that
 	// it could not decide; it is passed on, for a 5xx.
@@ -142,7 +148,7 @@ func newVerifier(cfg VerifierConfig, faults *cfgerr.Faults) *Verifier {
 		issuer: cfg.Issuer, issuerFunc: cfg.IssuerFunc, noIssuer: cfg.DangerouslyNoIssuer,
 		audiences: audiences, noAudience: cfg.DangerouslyNoAudience,
 		types: acceptedTypes(faults, cfg), leeway: leeway, names: newClaimNames(cfg), ignoreKeys: cfg.IgnoreKeyHeaders,
-		kind: cfg.Kind, check: cfg.Check, keys: cfg.Keys, places: cfg.VerifiedTokens,
+		kind: cfg.Kind, check: cfg.Check, checkProof: cfg.CheckProof, keys: cfg.Keys, places: cfg.VerifiedTokens,
 	}
 }
 
