@@ -51,7 +51,8 @@ type AttackRoute struct {
 
 // AttackLogin is what a login gave to a user. It has a Token or Cookies, or both.
 type AttackLogin struct {
-	Token   string         // sent in the header Authorization, as a bearer token
+	Token   string         // sent in the header Authorization
+	Scheme  string         // of the header Authorization. "": Bearer
 	Cookies []*http.Cookie // as the program set them
 
 	// Header is what the user's own programs send beside the credentials and others do not know, such
@@ -112,8 +113,8 @@ func Attack(t *testing.T, handler http.Handler, cfg AttackConfig) {
 	}
 }
 
-// findings returns a sentence for each fault, from all kinds of attacks that are not left out.
-func findings(t testing.TB, handler http.Handler, cfg AttackConfig, without map[string]bool) []string {
+// findings returns the faults that all kinds of attacks show, but those that are left out.
+func findings(t testing.TB, handler http.Handler, cfg AttackConfig, without map[string]bool) []*fault {
 	t.Helper()
 	if err := cfg.check(handler); err != nil {
 		t.Fatal(err)
@@ -121,19 +122,12 @@ func findings(t testing.TB, handler http.Handler, cfg AttackConfig, without map[
 	a := newAttack(t, handler, cfg, !without["internals"])
 	for _, kind := range attackKinds {
 		if !without[kind.name] {
+			a.kind = kind.name
 			kind.run(a)
 		}
 	}
 	a.stillWorks()
-	var sentences []string
-	for _, f := range a.faults {
-		more := ""
-		if f.count > 1 {
-			more = fmt.Sprintf(", and %d more", f.count-1)
-		}
-		sentences = append(sentences, fmt.Sprintf("%s\n\trequest: %s%s", f.sentence, f.request, more))
-	}
-	return sentences
+	return a.faults
 }
 
 // check returns the faults of cfg, and sets what is not set.

@@ -17,6 +17,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ type shop struct {
 	fault   string
 	public  ed25519.PublicKey
 	private ed25519.PrivateKey
+	refused atomic.Int32
 
 	mu       sync.Mutex
 	sessions map[string]string // user by cookie, and by ID of a protocol's session
@@ -108,8 +110,8 @@ func (s *shop) verify(token string) (string, error) {
 	}
 	expiry, isNumber := claims.Exp.(float64)
 	switch now := time.Now(); {
-	case !s.has("no expiry") && (!isNumber || now.Unix() >= int64(expiry)), claims.Nbf > now.Unix(),
-		!s.has("any audience") && claims.Aud != "shop", claims.Iss != shopOrigin, claims.Sub == "",
+	case !s.has("no expiry") && (!isNumber || now.Unix() >= int64(expiry)), !s.has("before its time") && claims.Nbf > now.Unix(),
+		!s.has("any audience") && claims.Aud != "shop", !s.has("any issuer") && claims.Iss != shopOrigin, !s.has("nobody") && claims.Sub == "",
 		!s.has("an ID token") && header.Typ != "at+jwt", header.Crit != nil && !s.has("critical headers"):
 		return "", errShop
 	}
@@ -175,6 +177,9 @@ func (s *shop) caller(r *http.Request) (string, error) {
 	if token := r.URL.Query().Get("access_token"); s.has("a token in the URL") && token != "" {
 		return s.verify(token)
 	}
+	if s.has("no check") {
+		return attackNames[0], nil
+	}
 	headers, all := r.Header["Authorization"], r.CookiesNamed("session")
 	if s.has("the first credential") && len(headers) > 1 {
 		headers = headers[:1]
@@ -192,12 +197,16 @@ func (s *shop) caller(r *http.Request) (string, error) {
 		}
 		return user, s.checkOrigin(r)
 	}
-	token, ok := strings.CutPrefix(headers[0], "Bearer ")
+	scheme, token, ok := strings.Cut(headers[0], " ")
+	ok = ok && (scheme == "Bearer" || s.has("any scheme"))
 	if !ok {
 		return "", errShop
 	}
 	user, err := s.verify(token)
-	if other, ok := s.sessions[r.Header.Get("Shop-Session")]; ok && err == nil && other != user {
+	if named := r.Header.Get("X-User-Id"); s.has("another user in a header") && err == nil && named != "" {
+		return named, nil
+	}
+	if other, ok := s.sessions[r.Header.Get("Shop-Session")]; ok && err == nil && other != user && user != "" {
 		if s.has("the session wins") {
 			return other, nil
 		}
@@ -242,6 +251,12 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	user, err := s.caller(r)
+	if s.has("a lock") && err != nil {
+		s.refused.Add(1)
+	}
+	if s.refused.Load() > 100 {
+		err = errShop
+	}
 	owner, isOwned := strings.CutPrefix(r.URL.Path, "/orders/")
 	switch {
 	case err != nil && s.has("an error in full"):
@@ -329,16 +344,17 @@ func (s *shop) config(handler http.Handler) authtest.AttackConfig {
 			}
 		},
 		Routes: []authtest.AttackRoute{
-			{Request: request(http.MethodGet, "/profile", "")},
 			{Request: request(http.MethodPost, "/profile", "{}")},
-			{Owned: true, Request: func(owner authtest.AttackLogin) *http.Request {
-				return httptest.NewRequest(http.MethodGet, "/orders/"+owner.ID, nil)
-			}},
 		},
 		LoginRequest: func() *http.Request {
 			return request(http.MethodPost, "/login", `{"username":"`+attackNames[0]+`","password":"`+attackPassword+`"}`)(authtest.AttackLogin{})
 		},
 		KeysPath: "/keys", SigningKey: s.private,
+	}
+	if s.has("orders of others") || s.has("nothing that is wrong at all") { // one route is enough to find any other fault
+		cfg.Routes = append(cfg.Routes, authtest.AttackRoute{Owned: true, Request: func(owner authtest.AttackLogin) *http.Request {
+			return httptest.NewRequest(http.MethodGet, "/orders/"+owner.ID, nil)
+		}})
 	}
 	if s.has("a secret of a tutorial") {
 		cfg.SigningKey, cfg.KeysPath = []byte("secret"), ""

@@ -23,9 +23,14 @@ var plantedFaults = map[string]struct{ kind, says string }{
 	"what follows is ignored":      {"spelling", "second spelling"},
 	"no expiry":                    {"genuine", "that has expired, or never expires"},
 	"any audience":                 {"genuine", "for another service"},
+	"any issuer":                   {"genuine", "of another issuer"},
+	"before its time":              {"genuine", "before its nbf"},
+	"nobody":                       {"genuine", "for nobody"},
+	"any scheme":                   {"credentials", "under another scheme"},
 	"an ID token":                  {"genuine", "A token of another kind"},
 	"critical headers":             {"genuine", "critical header"},
 	"a user in a header":           {"headers", "A header of the request names the user"},
+	"another user in a header":     {"headers", "A header of the request names the user"},
 	"the method of a header":       {"headers", "takes the place of credentials"},
 	"the first credential":         {"credentials", "A request with two credentials"},
 	"a token in the URL":           {"query", "A token in the URL"},
@@ -50,8 +55,8 @@ var plantedFaults = map[string]struct{ kind, says string }{
 	"nothing that is wrong at all": {},
 }
 
-// Each planted fault is found by the right sentence, and by no other. Without the attack that finds it,
-// it is not found.
+// Each planted fault is found by the right sentence, by no other, and by no other kind of attack: a kit
+// without it would not find the fault.
 func TestAttackFindsPlantedFaults(t *testing.T) {
 	t.Parallel()
 	for fault, want := range plantedFaults {
@@ -66,14 +71,41 @@ func TestAttackFindsPlantedFaults(t *testing.T) {
 				}
 				return
 			}
-			says := func(sentence string) bool { return strings.Contains(sentence, want.says) }
-			if len(found) != 1 || !says(found[0]) || !strings.Contains(found[0], "request: ") {
-				t.Errorf("found %q, want one sentence with %q and its request", found, want.says)
+			if len(found) != 1 || !strings.Contains(found[0].Says, want.says) || !strings.Contains(found[0].Says, "request: ") {
+				t.Fatalf("found %q, want one sentence with %q and its request", found, want.says)
 			}
-			if found := authtest.AttackFindings(t, handler, s.config(handler), strings.Fields(want.kind)...); slices.ContainsFunc(found, says) {
-				t.Errorf("without the attack %s, %q is found", want.kind, found)
+			for _, kind := range found[0].Kinds {
+				if !slices.Contains(strings.Fields(want.kind), kind) {
+					t.Errorf("the attack %s finds it, too, beside %s", kind, want.kind)
+				}
 			}
 		})
+	}
+}
+
+// What an attack finds is not found when the attack is left out.
+func TestAttackWithoutAKind(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []string{"alg none", "no check of the origin", "the session wins", "an error in full"} {
+		s := newShop(t, fault)
+		handler := s.handler()
+		if found := authtest.AttackFindings(t, handler, s.config(handler), plantedFaults[fault].kind); len(found) > 0 {
+			t.Errorf("%s: found %q without the attack %s", fault, found, plantedFaults[fault].kind)
+		}
+	}
+}
+
+// A route that checks nothing has many faults, and a program that locks the victim out has one that no
+// single attack shows.
+func TestAttackFindsWhatIsOpenOrShut(t *testing.T) {
+	t.Parallel()
+	for fault, says := range map[string]string{"no check": "lets in a request without credentials", "a lock": "a stranger can lock a user out"} {
+		s := newShop(t, fault)
+		handler := s.handler()
+		found := authtest.AttackFindings(t, handler, s.config(handler), "genuine") // needs tokens that are let in
+		if !slices.ContainsFunc(found, func(f authtest.AttackFinding) bool { return strings.Contains(f.Says, says) }) {
+			t.Errorf("%s: found %q, want a sentence with %q", fault, found, says)
+		}
 	}
 }
 

@@ -125,7 +125,7 @@ func (a *attack) look(s shot, got answer) {
 		return
 	}
 	if got.status == http.StatusInternalServerError {
-		a.report("500", "A request is answered with status 500: the program did not expect it.", s)
+		a.reportBy("internals", "500", "A request is answered with status 500: the program did not expect it.", s)
 	}
 	text := got.body
 	for _, name := range slices.Sorted(maps.Keys(got.header)) {
@@ -138,9 +138,9 @@ func (a *attack) look(s shot, got answer) {
 	}
 	a.looked[text] = true
 	if inside.MatchString(text) {
-		a.report("internals", "An answer tells about the inside of the program: a stack, a path, an error of the database, a hash.", s)
+		a.reportBy("internals", "internals", "An answer tells about the inside of the program: a stack, a path, an error of the database, a hash.", s)
 	}
 	if got.status >= 400 && a.ada.Token != "" && len(a.ada.Token) > 16 && strings.Contains(text, a.ada.Token) {
-		a.report("echo", "An error answer repeats a token.", s)
+		a.reportBy("internals", "echo", "An error answer repeats a token.", s)
 	}
 }

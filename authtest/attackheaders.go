@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+const namedUser = "A header of the request names the user, and nothing proves it: anybody can be anybody."
+
 // headers sends what proxies set, and what programs behind a proxy may trust, without credentials.
 func (a *attack) headers() {
 	for _, target := range a.targets {
@@ -18,8 +20,18 @@ func (a *attack) headers() {
 			"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Preferred-Username", "X-Remote-User", "Remote-User", "X-User", "X-User-Id", "X-Username",
 			"X-Auth-User", "X-Authenticated-User", "X-Authenticated-Userid", "X-Auth-Request-User", "X-Webauth-User", "X-Ms-Client-Principal-Name", "From",
 		} {
-			if id != "" {
-				a.mustRefuse("named-user", "A header of the request names the user, without credentials: anybody can be anybody.", bare.set(name, id).showing("%s and no credentials", name))
+			if id == "" {
+				break
+			}
+			a.mustRefuse("named-user", namedUser, bare.set(name, id).showing("%s and no credentials", name))
+			for w, good := range target.byWay {
+				if _, ok := target.byEve[w]; !ok {
+					continue
+				}
+				s := a.good(target, a.eve, w).set(name, id).showing("%s and the attacker's credentials", name)
+				if got := a.send(s); a.shows(got, good, a.ada) && !a.shows(got, target.byEve[w], a.eve) {
+					a.report("named-user", namedUser, s)
+				}
 			}
 		}
 		for _, header := range [][2]string{
@@ -48,18 +60,18 @@ func (a *attack) credentials() {
 			continue
 		}
 		s := a.good(target, a.ada, inHeader)
-		token := "Bearer " + a.ada.Token
+		token, broken := a.ada.authorization(a.ada.Token), a.ada.authorization("x")
 		const twice = "A request with two credentials is let in: a proxy or a log that reads the other one sees another caller."
 		for show, values := range map[string][]string{
-			"two Authorization headers, the victim's first": {token, "Bearer x"}, "two Authorization headers, the victim's last": {"Bearer x", token},
-			"two Authorization headers of two users": {token, "Bearer " + a.eve.Token}, "two tokens in a header, with a comma": {token + ", Bearer x"},
-			"two tokens in a header, the victim's last": {"Bearer x, " + token}, "a token and a word": {token + " x"},
+			"two Authorization headers, the victim's first": {token, broken}, "two Authorization headers, the victim's last": {broken, token},
+			"two Authorization headers of two users": {token, a.eve.authorization(a.eve.Token)}, "two tokens in a header, with a comma": {token + ", " + broken},
+			"two tokens in a header, the victim's last": {broken + ", " + token}, "a token and a word": {token + " x"},
 			"two schemes": {"Basic YTpi", token},
 		} {
 			a.mustRefuse("two-credentials", twice, s.setAll("Authorization", values...).showing("%s", show))
 		}
 		for _, scheme := range []string{"Basic", "Digest", "Negotiate"} {
-			a.mustRefuse("scheme", "A bearer token is accepted under another scheme.", s.set("Authorization", scheme+" "+a.ada.Token).showing("the victim's token under %s", scheme))
+			a.mustRefuse("scheme", "A token is accepted under another scheme.", s.set("Authorization", scheme+" "+a.ada.Token).showing("the victim's token under %s", scheme))
 		}
 	}
 }
@@ -77,7 +89,7 @@ func (a *attack) query() {
 			separator = "&"
 		}
 		for _, name := range []string{"access_token", "token", "auth", "auth_token", "authToken", "jwt", "bearer", "api_key", "apikey", "key", "authorization", "Authorization", "id_token", "session"} {
-			for _, value := range []string{a.ada.Token, "Bearer " + a.ada.Token} {
+			for _, value := range []string{a.ada.Token, a.ada.authorization(a.ada.Token)} {
 				s := bare
 				s.uri += separator + name + "=" + url.QueryEscape(value)
 				a.mustRefuse("query", "A token in the URL is accepted: URLs end in logs, in histories and at other sites.", s.showing("the token in the parameter %s", name))

@@ -2,6 +2,7 @@ package authtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -31,6 +32,7 @@ type attack struct {
 	scan    bool            // whether answers are looked at for text about the inside
 	looked  map[string]bool // answers that were looked at
 
+	kind   string // of the attack that is made
 	faults []*fault
 }
 
@@ -55,6 +57,7 @@ const (
 type fault struct {
 	key, sentence, request string
 	count                  int
+	kinds                  []string // of the attacks that showed it, and "internals" if the look at an answer did
 }
 
 // shot is a request that can be sent many times.
@@ -182,9 +185,14 @@ func (a *attack) good(target *target, owner AttackLogin, w way) shot {
 // with returns the shot with the credentials of a login.
 func (s shot) with(login AttackLogin, w way) shot {
 	if w == inHeader {
-		return s.set("Authorization", "Bearer "+login.Token)
+		return s.set("Authorization", login.authorization(login.Token))
 	}
 	return s.set("Cookie", cookies(login.Cookies))
+}
+
+// authorization returns the header Authorization with a token in the place of the login's.
+func (login AttackLogin) authorization(token string) string {
+	return cmp.Or(login.Scheme, "Bearer") + " " + token
 }
 
 func cookies(all []*http.Cookie) string {
@@ -271,14 +279,28 @@ func (a *attack) send(s shot) answer {
 // isClosed reports whether a server has hung up before its answer.
 func isClosed(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
-// report adds a fault, or counts it again. The key names the fault.
-func (a *attack) report(key, sentence string, s shot) {
+// report adds a fault that the attack which is made has shown, or counts it again. The key names it.
+func (a *attack) report(key, sentence string, s shot) { a.reportBy(a.kind, key, sentence, s) }
+
+func (a *attack) reportBy(kind, key, sentence string, s shot) {
 	i := slices.IndexFunc(a.faults, func(f *fault) bool { return f.key == key })
-	if i >= 0 {
-		a.faults[i].count++
-		return
+	if i < 0 {
+		i = len(a.faults)
+		a.faults = append(a.faults, &fault{key: key, sentence: sentence, request: s.String()})
 	}
-	a.faults = append(a.faults, &fault{key, sentence, s.String(), 1})
+	f := a.faults[i]
+	if f.count++; !slices.Contains(f.kinds, kind) {
+		f.kinds = append(f.kinds, kind)
+	}
+}
+
+// String returns the sentence with the request that showed the fault.
+func (f *fault) String() string {
+	more := ""
+	if f.count > 1 {
+		more = fmt.Sprintf(", and %d more", f.count-1)
+	}
+	return fmt.Sprintf("%s\n\trequest: %s%s", f.sentence, f.request, more)
 }
 
 // mustRefuse sends a shot and reports it if it is let in.

@@ -131,7 +131,7 @@ func (a *attack) places(f func(credential string, put func(other string) shot)) 
 	for _, target := range a.targets {
 		if _, ok := target.byWay[inHeader]; ok {
 			s := a.good(target, a.ada, inHeader)
-			f(a.ada.Token, func(other string) shot { return s.set("Authorization", "Bearer "+other) })
+			f(a.ada.Token, func(other string) shot { return s.set("Authorization", a.ada.authorization(other)) })
 		}
 		if _, ok := target.byWay[inCookie]; !ok {
 			continue

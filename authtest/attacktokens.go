@@ -27,13 +27,13 @@ func (a *attack) anonymous() {
 		bare := a.bare(target, a.ada)
 		a.mustRefuse("open", "A protected route lets in a request without credentials.", bare.showing("no credentials"))
 		for show, value := range map[string]string{
-			"a token that is a word": "Bearer x", "a scheme alone": "Bearer", "a token of dots": "Bearer ..", "user and password": "Basic YTpi",
-			"a token of null": "Bearer null", "a token of bytes": "Bearer \xff\xfe\x80", "an empty header": "",
-			"a header of nothing but an object": "Bearer e30.e30.", "a number for a header": "Bearer MQ.MQ.MQ",
+			"a token that is a word": a.ada.authorization("x"), "a scheme alone": strings.TrimSpace(a.ada.authorization("")), "a token of dots": a.ada.authorization(".."),
+			"a token of null": a.ada.authorization("null"), "a token of bytes": a.ada.authorization("\xff\xfe\x80"), "an empty header": "", "user and password": "Basic YTpi",
+			"a header that is an empty object": a.ada.authorization("e30.e30."), "a header that is a number": a.ada.authorization("MQ.MQ.MQ"),
 		} {
 			a.mustRefuse("broken", "A protected route lets in a request whose token is no token.", bare.set("Authorization", value).showing("%s", show))
 		}
-		a.send(bare.set("Authorization", "Bearer "+strings.Repeat("a.", 1<<15)).showing("a token of 64 KiB"))
+		a.send(bare.set("Authorization", a.ada.authorization(strings.Repeat("a.", 1<<15))).showing("a token of 64 KiB"))
 	}
 }
 
@@ -118,11 +118,6 @@ func (a *attack) spelling() {
 		if text, err := base64url.DecodeString(j.signature); err == nil {
 			if other := base64.RawStdEncoding.EncodeToString(text); other != j.signature {
 				tokens["the other alphabet of base64"] = j.header + "." + j.payload + "." + other
-			}
-			const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-			if unused := len(text) * 8 % 6; unused != 0 { // bits of the last digit that mean nothing
-				i := strings.IndexByte(digits, j.signature[len(j.signature)-1])
-				tokens["unused bits of its last digit"] = token[:len(token)-1] + digits[i^1:i^1+1]
 			}
 		}
 		return tokens
@@ -283,12 +278,11 @@ func wrongTokens(header, claims members) []wrong {
 	issuer, _ := claims["iss"].(string)
 	all := []wrong{
 		{"expired", "A token is accepted that has expired, or never expires.", false, map[string]members{
-			"an expiry an hour ago": {"exp": now.Add(-time.Hour).Unix()}, "no expiry": {"exp": nil}, "an expiry that is a text": {"exp": "9999999999"},
+			"an expiry an hour ago": {"exp": now.Add(-time.Hour).Unix()}, "no expiry": {"exp": nil},
 		}},
 		{"not-yet", "A token is accepted before its nbf.", false, map[string]members{"an nbf in an hour": {"nbf": now.Add(time.Hour).Unix()}}},
-		{"subject", "A token for nobody is accepted.", false, map[string]members{"no sub": {"sub": nil}, "an empty sub": {"sub": ""}}},
 		{"critical", "A token is accepted that has a critical header which the program does not know (crit, b64).", true, map[string]members{
-			"an unknown crit": {"crit": []string{"x-unknown"}, "x-unknown": true}, "b64 false": {"crit": []string{"b64"}, "b64": false}, "an empty crit": {"crit": []string{}},
+			"an unknown crit": {"crit": []string{"x-unknown"}, "x-unknown": true}, "b64 false": {"crit": []string{"b64"}, "b64": false},
 		}},
 	}
 	if issuer != "" {
@@ -304,7 +298,7 @@ func wrongTokens(header, claims members) []wrong {
 	if typ, _ := header["typ"].(string); strings.EqualFold(typ, "at+jwt") {
 		all = append(all, wrong{"type", "A token of another kind, such as an ID token, is accepted as an access token (typ).", true, map[string]members{
 			"the typ JWT": {"typ": "JWT"}, "the typ logout+jwt": {"typ": "logout+jwt"}, "an empty typ": {"typ": ""}, "no typ": {"typ": nil},
-		}})
+		}}, wrong{"subject", "An access token for nobody is accepted.", false, map[string]members{"no sub": {"sub": nil}, "an empty sub": {"sub": ""}}})
 	}
 	return all
 }

@@ -80,14 +80,23 @@ func BrokenAccountStoreRules(t *testing.T, factory func(*testing.T) Accounts) ma
 
 func AccountStoreRules() []string { return ruleNames(accountStoreRules()) }
 
+// AttackFinding is what Attack reports, and the kinds of attacks that showed it.
+type AttackFinding struct {
+	Says  string
+	Kinds []string
+}
+
 // AttackFindings returns what Attack reports, without some kinds of attacks.
-func AttackFindings(t testing.TB, handler http.Handler, cfg AttackConfig, without ...string) []string {
+func AttackFindings(t testing.TB, handler http.Handler, cfg AttackConfig, without ...string) (found []AttackFinding) {
 	t.Helper()
 	left := map[string]bool{}
 	for _, kind := range without {
 		left[kind] = true
 	}
-	return findings(t, handler, cfg, left)
+	for _, f := range findings(t, handler, cfg, left) {
+		found = append(found, AttackFinding{f.String(), f.kinds})
+	}
+	return found
 }
 
 // AttackKinds returns the names of the kinds of attacks.

@@ -139,6 +139,24 @@ func TestVerifierCopiesItsConfig(t *testing.T) {
 	}
 }
 
+// Kind is that of the settings, whatever the token says, also on a later use; without it the token says it.
+func TestVerifierKind(t *testing.T) {
+	t.Parallel()
+	ring := testkit.RingOf(t, testkit.Generated(t, "EdDSA"))
+	token := testkit.Issue(t, testkit.NewIssuer(t, jwt.IssuerConfig{Keys: ring}), jwt.Claims{Subject: "u", Kind: jwt.KindAgent})
+	for set, want := range map[jwt.Kind]jwt.Kind{"": jwt.KindAgent, jwt.KindService: jwt.KindService} {
+		v, err := jwt.NewVerifier(jwt.VerifierConfig{Issuer: testkit.Issuer, Audience: testkit.Audience, Keys: ring, Kind: set})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if p := testkit.Verify(t, v, token); p.Kind() != want || p.Claims().Kind != want {
+				t.Errorf("with Kind %q the kind is %q, want %q", set, p.Kind(), want)
+			}
+		}
+	}
+}
+
 func errorList(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()

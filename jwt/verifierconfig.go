@@ -106,15 +106,15 @@ type VerifierConfig struct {
 	// tokens that an issuer signs with the same keys.
 	RequiredClaims map[string]string
 
+	// Kind is the sort of all callers of this issuer, whatever a token says in sub_profile. "": what
+	// the token says there.
+	Kind Kind
+
 	// CheckProof, if not nil, is called for each use of a token that is bound to a key (cnf, RFC 7800),
 	// before Check. It returns nil if the caller has proven that they have the key, [ErrInvalidToken] if
 	// not, and any other error if it could not decide; what the caller sent as proof travels in ctx.
 	// nil: such tokens are refused, because they are not bearer tokens.
 	CheckProof func(ctx context.Context, p *Principal) error
-
-	// Kind is the sort of all callers of this issuer, whatever a token says in sub_profile. "": what
-	// the token says there.
-	Kind Kind
 
 	// Check, if not nil, is called for each token on each use, after everything else was in order. It
 	// returns nil to accept the token and [ErrRevokedToken] to refuse it. Any other error means that
