@@ -79,6 +79,8 @@ var rooms = []room{
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
 	{name: "authkit", may: onRoot("~/apikey", "~/authhttp", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
 	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net/netip", "testing", "testing/synctest"}},
+	{name: "oauth/internal/places", may: []string{"~/secrets"}, std: []string{"net/netip"}},
+	{name: "oauth/internal/places/judge", may: []string{"~/oauth/internal/places", "~/secrets"}, std: []string{"net/netip", "os"}},
 	{name: "internal/testenv", std: []string{"os", "os/exec", "testing"}},
 	{name: "internal/testkit", may: onRoot("~/memstore", "golang.org/x/crypto/..."), std: []string{"os", "testing", "testing/synctest"}},
 	{name: "internal/house"},
