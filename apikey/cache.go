@@ -45,18 +45,18 @@ func (c *cache) find(sum *[sha256.Size]byte, now time.Time) *entry {
 	}
 	b := c.bucket(sum)
 	for i := range b {
-		if e := b[i].Load(); e != nil && e.digest == *sum && !e.over(now) {
+		if e := b[i].Load(); e != nil && e.digest == *sum && !e.over(now, now.UnixNano()) {
 			return e
 		}
 	}
 	return nil
 }
 
-// over reports whether an entry is too old. It looks at both clocks: the monotonic one stands still while a
+// over reports whether an entry is too old at now, which is wall by the wall clock, in nanoseconds since 1970. It looks at both clocks: the monotonic one stands still while a
 // machine is suspended, and the wall clock may step.
-func (e *entry) over(now time.Time) bool {
-	age := max(now.Sub(e.began), time.Duration(now.UnixNano()-e.began.UnixNano()))
-	return age >= e.life || now.UnixNano() < e.began.UnixNano()
+func (e *entry) over(now time.Time, wall int64) bool {
+	byWall := time.Duration(wall - e.began.UnixNano())
+	return now.Sub(e.began) >= e.life || byWall >= e.life || byWall < 0
 }
 
 // add adds an entry in the place of an older one of the same key, of one that is over, or of the oldest.
@@ -68,7 +68,7 @@ func (c *cache) add(e *entry, now time.Time) {
 	place := &b[0]
 	for i := range b {
 		there := b[i].Load()
-		if there == nil || there.digest == e.digest || there.over(now) {
+		if there == nil || there.digest == e.digest || there.over(now, now.UnixNano()) {
 			place = &b[i]
 			break
 		}

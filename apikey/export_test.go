@@ -9,6 +9,6 @@ func Checksum(text string) string {
 }
 
 // Over reports whether an entry of a cache is over that was made at began and lives for life.
-func Over(began, now time.Time, life time.Duration) bool {
-	return (&entry{began: began, life: life}).over(now)
+func Over(began, now, wall time.Time, life time.Duration) bool {
+	return (&entry{began: began, life: life}).over(now, wall.UnixNano())
 }

@@ -37,6 +37,8 @@ func TestTypingErrors(t *testing.T) {
 			}
 		}
 		wrong = append(wrong, key+"\n", " "+key, key+key, strings.ToUpper(key), strings.ToLower(key), key+strings.Repeat("a", 1<<20))
+		longer := key[:len(key)-6] + "x" // with the right checksum, which anybody can compute
+		wrong = append(wrong, longer+apikey.Checksum(longer))
 		f.store.reset()
 		for _, w := range wrong {
 			if w != key {
@@ -172,13 +174,15 @@ func TestDamagedRecord(t *testing.T) {
 func TestOver(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
-	wall := func(d time.Duration) time.Time { return began.Round(0).Add(d) } // without a monotonic reading
-	for now, want := range map[time.Time]bool{
-		began: false, began.Add(4 * time.Second): false, began.Add(5 * time.Second): true,
-		wall(4 * time.Second): false, wall(time.Hour): true, wall(-time.Second): true,
+	for _, row := range []struct {
+		now, wall time.Duration // since then, by both clocks
+		want      bool
+	}{
+		{0, 0, false}, {4 * time.Second, 4 * time.Second, false}, {5 * time.Second, 0, true}, {0, 5 * time.Second, true},
+		{time.Second, time.Hour, true}, {time.Second, -time.Second, true},
 	} {
-		if got := apikey.Over(began, now, 5*time.Second); got != want {
-			t.Errorf("%v later: got %t, want %t", now.Sub(began), got, want)
+		if got := apikey.Over(began, began.Add(row.now), began.Add(row.wall), 5*time.Second); got != row.want {
+			t.Errorf("%v and %v later: got %t, want %t", row.now, row.wall, got, row.want)
 		}
 	}
 }
