@@ -332,6 +332,15 @@ func TestTicketFaults(t *testing.T) {
 			t.Errorf("the ticket in the URL: %v, %v", p, err)
 		}
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/?ticket="+other, nil))
+	parsed := httptest.NewRequest("GET", "/?a=b&ticket="+other, nil)
+	if err := parsed.ParseForm(); err != nil { // as a middleware before Strip may do
+		t.Fatal(err)
+	}
+	s.tickets.Strip(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.FormValue("ticket") != "" || r.FormValue("a") != "b" {
+			t.Errorf("behind Strip the form holds %v", r.Form)
+		}
+	})).ServeHTTP(httptest.NewRecorder(), parsed)
 	if _, err := s.tickets.Issue(context.Background(), nil, "x", "/"); !errors.Is(err, auth.ErrNoCredentials) {
 		t.Errorf("without a caller: %v", err)
 	}
