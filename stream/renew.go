@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bytes"
 	"container/heap"
 	"context"
 	"crypto/sha256"
@@ -165,7 +164,7 @@ func (s *Streams) publish(ctx context.Context, p *auth.Principal, l login) error
 
 // renewedUntil returns the expiry that a renewal has written, or the zero time.
 func renewedUntil(r auth.Record) time.Time {
-	micros, err := strconv.ParseInt(string(bytes.TrimSpace(r.Value)), 10, 64)
+	micros, err := strconv.ParseInt(string(r.Value), 10, 64)
 	if err != nil {
 		return time.Time{}
 	}
