@@ -84,7 +84,7 @@ var rooms = []room{
 	{name: "revocation", may: onRoot()},
 	{name: "stream", may: onRoot(), std: []string{"net/http"}},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
-	{name: "oauth", may: onRoot("~/oauth/internal/...", "~/internal/detach", "~/internal/origin", "~/internal/problem"), std: []string{"net/http", "net/netip", "net/url"}},
+	{name: "oauth", may: onRoot("~/oauth/internal/...", "~/internal/detach", "~/internal/jwkset", "~/internal/origin", "~/internal/problem"), std: []string{"net/http", "net/netip", "net/url"}},
 	{name: "authkit", may: onRoot("~/authhttp", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
 	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net/netip", "testing", "testing/synctest"}},
 	{name: "oauth/internal/places", may: []string{"~/secrets"}, std: []string{"net/netip"}},
