@@ -59,8 +59,8 @@ type Client struct {
 	// AlwaysAsk asks the user each time, though they have allowed the same before.
 	AlwaysAsk bool
 
-	// Introspects is the URL of the resource that this client serves: it may introspect the tokens for it.
-	// It needs a Secret. "": the client is no resource server.
+	// Introspects is the URL of the resource that this client serves: it may introspect the tokens for it,
+	// whoever they were issued to. It needs a Secret or Keys. "": the client is no resource server.
 	Introspects string
 }
 
@@ -140,8 +140,8 @@ func newClients(list []Client, resources []Resource, faults *cfgerr.Faults) map[
 		case c.Secret != "" && (len(c.Secret) < 22 || len(c.Secret) > 256 || !isVisible(c.Secret)):
 			add("has a Secret that is not 22 to 256 characters of printable ASCII")
 		}
-		if u := c.Introspects; u != "" && (c.Secret == "" || !slices.ContainsFunc(resources, func(r Resource) bool { return r.URL == u })) {
-			add("introspects tokens without a Secret, or for no resource of this server: " + u)
+		if u := c.Introspects; u != "" && (c.Secret == "" && c.Keys == nil || !slices.ContainsFunc(resources, func(r Resource) bool { return r.URL == u })) {
+			add("introspects tokens without a Secret or Keys, or for no resource of this server: " + u)
 		}
 		for _, scope := range c.Scopes {
 			if !slices.ContainsFunc(resources, func(r Resource) bool { return r.has(scope) }) {
