@@ -21,6 +21,7 @@ import (
 	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
+	"github.com/seed-e36e2130/auth/stream"
 	"github.com/seed-e36e2130/auth/throttle"
 )
 
@@ -31,6 +32,7 @@ type server struct {
 	keys  *jwt.KeyRing
 
 	revoked  *revocation.List
+	streams  *stream.Streams
 	tokens   *jwt.Issuer
 	limits   *throttle.Throttle
 	accounts *auth.Authenticator
@@ -68,10 +70,17 @@ func open(ctx context.Context, opts options) (_ *server, err error) {
 	if err := s.revoked.Sync(ctx); err != nil {
 		return nil, err
 	}
+	// Tokens end when they say, and so do the streams that were opened with them: the clocks of issuer and
+	// resources are the same.
+	s.streams, err = stream.New(s.revoked.Check, stream.Config{Changed: s.revoked.Changed, Leeway: jwt.NoLeeway})
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func() { s.streams.Close() })
 	// A login is for this service itself: its tokens open no resource.
 	s.tokens, err = jwt.NewIssuer(jwt.IssuerConfig{
 		Issuer: opts.issuer, Audience: opts.issuer, Resources: []string{s.notes.url, s.files.url},
-		Keys: s.keys, Lifetime: opts.access, Check: s.revoked.Check,
+		Keys: s.keys, Lifetime: opts.access, Leeway: jwt.NoLeeway, Check: s.revoked.Check,
 	})
 	if err != nil {
 		return nil, err
@@ -84,7 +93,7 @@ func open(ctx context.Context, opts options) (_ *server, err error) {
 		return nil, err
 	}
 	s.accounts, err = auth.New(s.store, s.tokens, auth.Config{
-		Accounts: s.store, Sessions: s.store, Records: s.store, RefreshKeys: refresh, Throttle: s.limits,
+		Hasher: opts.hasher, Accounts: s.store, Sessions: s.store, Records: s.store, RefreshKeys: refresh, Throttle: s.limits,
 		Revoked: s.revoked.Sync, Events: auth.LogEvents(nil),
 	})
 	if err != nil {
