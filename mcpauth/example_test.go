@@ -108,8 +108,8 @@ func Example() {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, r)
 		fmt.Println(call.tool, w.Code)
-		for parameter := range strings.SplitSeq(w.Header().Get("WWW-Authenticate"), ", ") {
-			fmt.Println(" ", parameter)
+		if challenge := w.Header().Get("WWW-Authenticate"); challenge != "" {
+			fmt.Println(" ", strings.ReplaceAll(challenge, ", ", "\n  "))
 		}
 	}
 	// Output:
@@ -118,7 +118,6 @@ func Example() {
 	//   scope="notes:read"
 	//   resource_metadata="https://example.com/.well-known/oauth-protected-resource/mcp"
 	// whoami 200
-	//
 	// add_note 403
 	//   Bearer realm="api"
 	//   error="insufficient_scope"
