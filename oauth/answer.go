@@ -53,6 +53,9 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 // ever has that code.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := s.errorOf(r, err)
+	if e.status == http.StatusBadGateway { // for clients, what they can try again is 503
+		e.status = http.StatusServiceUnavailable
+	}
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	e.setHeaders(h)

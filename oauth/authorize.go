@@ -24,6 +24,7 @@ type request struct {
 	Scopes    []string `json:"s"`
 	State     string   `json:"t,omitempty"`
 	Challenge string   `json:"p"`
+	Proven    bool     `json:"k,omitempty"` // the client must authenticate
 
 	// Of the page that asks.
 	Nonce   string `json:"n,omitempty"`
@@ -191,7 +192,7 @@ func (s *Server) complete(c *client, req *request, f form, values url.Values) er
 	case !challengeForm.MatchString(f["code_challenge"]):
 		return refuse("invalid_request", "code_challenge must be 43 characters of base64url")
 	}
-	req.Challenge = f["code_challenge"]
+	req.Challenge, req.Proven = f["code_challenge"], !c.allows(authNone)
 	resource, err := s.resourceOf(values["resource"], s.cfg.Resources[0].URL)
 	if err != nil {
 		return err

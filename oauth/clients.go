@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,9 +13,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/jwkset"
+	"github.com/seed-e36e2130/auth/internal/problem"
+	"github.com/seed-e36e2130/auth/oauth/internal/assertion"
+	"github.com/seed-e36e2130/auth/oauth/internal/fetch"
 	"github.com/seed-e36e2130/auth/oauth/internal/redirect"
 )
 
@@ -23,6 +29,7 @@ const (
 	authNone  = "none"
 	authBasic = "client_secret_basic"
 	authPost  = "client_secret_post"
+	authKey   = "private_key_jwt"
 )
 
 // Client is a client that the host knows. Printed and logged it does not show the secret.
@@ -39,8 +46,12 @@ type Client struct {
 	Secret string
 
 	// AuthMethod is how the client sends its secret: client_secret_basic or client_secret_post. "":
-	// client_secret_basic with a Secret, and otherwise none.
+	// client_secret_basic with a Secret, private_key_jwt with Keys, and otherwise none.
 	AuthMethod string
+
+	// Keys is a JWK set with the public keys of a confidential client that authenticates with the private
+	// ones (private_key_jwt, RFC 7523). It has no Secret then. nil: it does not.
+	Keys []byte
 
 	// Scopes limit what the client may ask for. nil: every scope of the resources.
 	Scopes []string
@@ -48,8 +59,8 @@ type Client struct {
 	// AlwaysAsk asks the user each time, though they have allowed the same before.
 	AlwaysAsk bool
 
-	// Introspects is the URL of the resource that this client serves: it may introspect the tokens for it.
-	// It needs a Secret. "": the client is no resource server.
+	// Introspects is the URL of the resource that this client serves: it may introspect the tokens for it,
+	// whoever they were issued to. It needs a Secret or Keys. "": the client is no resource server.
 	Introspects string
 }
 
@@ -65,10 +76,14 @@ type client struct {
 	host      string // host of the document that describes the client; "": none does
 	redirects []string
 	method    string
-	secret    [sha256.Size]byte // digest; unused with the method none
-	scopes    []string          // nil: all
+	methods   []string          // further methods that it may authenticate by
+	secret    [sha256.Size]byte // digest; unused without a method that has a secret
+	keys      []byte            // JWK set, for private_key_jwt; nil: it is at keysURL
+	keysURL   string
+	scopes    []string // nil: all
 	alwaysAsk bool
 	known     bool // configured by the host
+	unproven  bool // its document cannot be had now, and may say that it must authenticate
 
 	introspects string // URL of the resource whose tokens it may introspect; "": none
 }
@@ -109,18 +124,24 @@ func newClients(list []Client, resources []Resource, faults *cfgerr.Faults) map[
 			c.AuthMethod = authNone
 			if c.Secret != "" {
 				c.AuthMethod = authBasic
+			} else if c.Keys != nil {
+				c.AuthMethod = authKey
 			}
 		}
 		switch {
-		case !slices.Contains([]string{authNone, authBasic, authPost}, c.AuthMethod):
-			add("has an unknown AuthMethod: use none, client_secret_basic or client_secret_post")
-		case (c.AuthMethod == authNone) != (c.Secret == ""):
+		case !slices.Contains([]string{authNone, authBasic, authPost, authKey}, c.AuthMethod):
+			add("has an unknown AuthMethod: use none, client_secret_basic, client_secret_post or private_key_jwt")
+		case (c.AuthMethod == authBasic || c.AuthMethod == authPost) != (c.Secret != ""):
 			add("must have a Secret if, and only if, its AuthMethod uses one")
+		case (c.AuthMethod == authKey) != (c.Keys != nil):
+			add("must have Keys if, and only if, its AuthMethod uses them")
+		case c.Keys != nil && !isKeySet(c.Keys):
+			add("has Keys that are no JWK set with usable public keys alone")
 		case c.Secret != "" && (len(c.Secret) < 22 || len(c.Secret) > 256 || !isVisible(c.Secret)):
 			add("has a Secret that is not 22 to 256 characters of printable ASCII")
 		}
-		if u := c.Introspects; u != "" && (c.Secret == "" || !slices.ContainsFunc(resources, func(r Resource) bool { return r.URL == u })) {
-			add("introspects tokens without a Secret, or for no resource of this server: " + u)
+		if u := c.Introspects; u != "" && (c.Secret == "" && c.Keys == nil || !slices.ContainsFunc(resources, func(r Resource) bool { return r.URL == u })) {
+			add("introspects tokens without a Secret or Keys, or for no resource of this server: " + u)
 		}
 		for _, scope := range c.Scopes {
 			if !slices.ContainsFunc(resources, func(r Resource) bool { return r.has(scope) }) {
@@ -129,7 +150,7 @@ func newClients(list []Client, resources []Resource, faults *cfgerr.Faults) map[
 		}
 		clients[c.ID] = &client{
 			id: c.ID, name: displayName(c.Name, c.ID), redirects: slices.Clone(c.RedirectURIs), method: c.AuthMethod,
-			secret: sha256.Sum256([]byte(c.Secret)), scopes: slices.Clone(c.Scopes), alwaysAsk: c.AlwaysAsk, known: true,
+			secret: sha256.Sum256([]byte(c.Secret)), keys: slices.Clone(c.Keys), scopes: slices.Clone(c.Scopes), alwaysAsk: c.AlwaysAsk, known: true,
 			introspects: c.Introspects,
 		}
 	}
@@ -178,7 +199,8 @@ func (s *Server) client(ctx context.Context, id string, ip netip.Addr) (*client,
 type credentials struct {
 	id, secret string
 	method     string
-	basic      bool // the request has an Authorization header
+	assertion  string // signed by the client
+	basic      bool   // the request has an Authorization header
 }
 
 // readCredentials reads them, each from one place (OAuth 2.1 section 2.4).
@@ -186,6 +208,18 @@ func readCredentials(r *http.Request, f form) (credentials, error) {
 	c := credentials{id: f["client_id"], secret: f["client_secret"], method: authNone}
 	if c.secret != "" {
 		c.method = authPost
+	}
+	if c.assertion = f["client_assertion"]; c.assertion != "" {
+		c.method = authKey
+		switch {
+		case f["client_assertion_type"] != assertion.Type:
+			return c, refuse("invalid_request", "client_assertion_type must be "+assertion.Type)
+		case c.secret != "" || len(r.Header["Authorization"]) > 0:
+			return c, refuse("invalid_request", "the request authenticates in two ways")
+		case c.id == "":
+			c.id = assertion.ClientID(c.assertion)
+		}
+		return c, nil
 	}
 	switch len(r.Header["Authorization"]) {
 	case 0:
@@ -225,43 +259,77 @@ func formDecoded(s string) string {
 // authenticate returns the client that has sent r. Nothing else of the request is looked at before: a
 // client with a wrong secret must not lose its code.
 func (s *Server) authenticate(r *http.Request, f form) (*client, error) {
-	c, err := readCredentials(r, f)
+	said, err := readCredentials(r, f)
 	if err != nil {
 		return nil, err
 	}
 	unauthorized := &Error{Code: "invalid_client", Description: "the client is unknown or did not authenticate as registered", status: http.StatusUnauthorized}
-	if c.basic {
+	if said.basic {
 		unauthorized.challenge = basicChallenge
 	}
-	if c.id == "" {
+	if said.id == "" {
 		return nil, unauthorized
 	}
-	registered, err := s.client(r.Context(), c.id, s.clientIP(r))
+	c, err := s.client(r.Context(), said.id, s.clientIP(r))
 	switch {
 	case err == errUnknownClient:
 		return nil, unauthorized
-	case s.isDocument(c.id) && c.method == authNone && isPassing(err): // its users go on: they have been asked
-		registered, err = bareDocument(c.id), nil
+	case s.isDocument(said.id) && said.method == authNone && isPassing(err): // its users go on: they have been asked
+		c, err = bareDocument(said.id), nil
+		c.unproven = true
 	}
 	if err != nil {
 		return nil, err
 	}
-	if registered.method != c.method {
+	if !c.allows(said.method) {
 		return nil, unauthorized
 	}
-	if c.method == authNone {
-		return registered, nil
+	return c, s.prove(r, c, said, unauthorized)
+}
+
+// allows reports whether the client may authenticate by a method.
+func (c *client) allows(method string) bool {
+	return method == c.method || slices.Contains(c.methods, method)
+}
+
+// prove returns unauthorized if a client does not prove that it is the one that it says. Wrong proofs are
+// counted by client and network.
+func (s *Server) prove(r *http.Request, c *client, said credentials, unauthorized *Error) error {
+	if said.method == authNone {
+		return nil
 	}
 	tries := withSuffix(networks(s.clientIP(r)), c.id)
 	if wait := s.limits.wrongSecret.peek(tries...); wait > 0 {
-		return nil, tooMany(wait)
+		return tooMany(wait)
 	}
-	digest := sha256.Sum256([]byte(c.secret))
-	if subtle.ConstantTimeCompare(digest[:], registered.secret[:]) != 1 {
-		s.limits.wrongSecret.take(tries...)
-		return nil, unauthorized
+	if said.method == authKey {
+		err := s.assertions.Check(r.Context(), c.id, said.assertion, s.keysOf(c, s.clientIP(r)))
+		if !errors.Is(err, assertion.ErrInvalid) {
+			return err
+		}
+		problem.Refused(s.log, r, err, unauthorized.status, false)
+	} else if digest := sha256.Sum256([]byte(said.secret)); subtle.ConstantTimeCompare(digest[:], c.secret[:]) == 1 {
+		return nil
 	}
-	return registered, nil
+	s.limits.wrongSecret.take(tries...)
+	return unauthorized
+}
+
+// keysOf returns the keys of a client, or fetches them from where they are.
+func (s *Server) keysOf(c *client, ip netip.Addr) assertion.Keys {
+	return func(ctx context.Context, notBefore time.Time) ([]byte, error) {
+		if c.keysURL == "" {
+			return c.keys, nil
+		}
+		keys, err := s.fetcher.Get(ctx, fetch.Request{URL: c.keysURL, Client: ip, KeySet: true, NotBefore: notBefore})
+		return keys, s.fetchError(ctx, err)
+	}
+}
+
+// isKeySet reports whether a text is a JWK set whose keys are all public and usable.
+func isKeySet(text []byte) bool {
+	set, err := jwkset.Parse(string(text), "")
+	return err == nil && len(set.Faults) == 0
 }
 
 // has reports whether the resource has a scope.

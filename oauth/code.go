@@ -121,6 +121,8 @@ func (c *code) fits(by *client, f form, all url.Values) error {
 	sum := sha256.Sum256([]byte(f["code_verifier"]))
 	challenge := base64url.EncodeToString(sum[:])
 	switch {
+	case by.unproven && c.Request.Proven:
+		return errUnavailable
 	case c.Request.Client != by.id,
 		f["redirect_uri"] != "" && f["redirect_uri"] != c.Request.Redirect,
 		!verifierForm.MatchString(f["code_verifier"]),

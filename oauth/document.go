@@ -33,15 +33,12 @@ type Documents struct {
 	DangerouslyAllowLoopback bool
 }
 
-// openDocuments makes the fetcher, if documents are on.
+// openDocuments makes the fetcher: of documents if they are on, and of the keys of clients.
 func (s *Server) openDocuments(faults *cfgerr.Faults) {
 	d := s.cfg.Documents
 	perMinute := cfgerr.Within(faults, "Documents.PerMinute", d.PerMinute, 120, 1, 60_000)
-	if !d.On {
-		if d != (Documents{}) {
-			faults.Add("Documents", "", "has settings, but is not On")
-		}
-		return
+	if !d.On && d != (Documents{}) {
+		faults.Add("Documents", "", "has settings, but is not On")
 	}
 	var err error
 	s.fetcher, err = fetch.New(fetch.Config{
@@ -52,12 +49,13 @@ func (s *Server) openDocuments(faults *cfgerr.Faults) {
 
 // isDocument reports whether a client ID is the URL of a document.
 func (s *Server) isDocument(id string) bool {
-	return s.fetcher != nil && strings.HasPrefix(id, "https://")
+	return s.cfg.Documents.On && strings.HasPrefix(id, "https://")
 }
 
 // errUnavailable says that a document cannot be had now. What the cause is may tell of the server's network.
 var errUnavailable = &Error{
 	Code: "temporarily_unavailable", Description: "the document that describes the client cannot be fetched", status: http.StatusBadGateway,
+	retryAfter: 5 * time.Second,
 }
 
 // isPassing reports whether err says that a document cannot be fetched now, and nothing about its client.
@@ -75,22 +73,7 @@ func (s *Server) described(ctx context.Context, id string, ip netip.Addr) (*clie
 		}
 		return nil
 	}})
-	if retry, ok := errors.AsType[*auth.RetryError](err); ok {
-		return nil, tooMany(retry.After)
-	}
-	switch {
-	case errors.Is(err, fetch.ErrURL):
-		return nil, errUnknownClient
-	case errors.Is(err, fetch.ErrUnavailable):
-		s.log.WarnContext(ctx, "oauth: the document of a client cannot be fetched", "error", err)
-		return nil, errUnavailable
-	case errors.Is(err, fetch.ErrInvalid):
-		description := "the document that describes the client is invalid"
-		if fault, ok := errors.AsType[*metadata.Fault](err); ok {
-			description += ": " + fault.Description
-		}
-		return nil, &Error{Code: "invalid_client", Description: description, status: http.StatusUnauthorized}
-	case err != nil:
+	if err := s.fetchError(ctx, err); err != nil {
 		return nil, err
 	}
 	said, fault := metadata.Document(id, body, s.documentOffer())
@@ -98,8 +81,30 @@ func (s *Server) described(ctx context.Context, id string, ip netip.Addr) (*clie
 		return nil, fault
 	}
 	c := bareDocument(id)
-	c.name, c.redirects = displayName(said.Name, c.host), said.RedirectURIs
+	c.name, c.redirects, c.method, c.methods = displayName(said.Name, c.host), said.RedirectURIs, said.AuthMethod, said.AuthMethods
+	c.keys, c.keysURL = said.JWKS, said.JWKSURI
 	return c, nil
+}
+
+// fetchError returns what a client is told of an error of the fetcher, and logs what it is not told.
+func (s *Server) fetchError(ctx context.Context, err error) error {
+	if retry, ok := errors.AsType[*auth.RetryError](err); ok {
+		return tooMany(retry.After)
+	}
+	switch {
+	case errors.Is(err, fetch.ErrURL):
+		return errUnknownClient
+	case errors.Is(err, fetch.ErrUnavailable):
+		s.log.WarnContext(ctx, "oauth: the document of a client cannot be fetched", "error", err)
+		return errUnavailable
+	case errors.Is(err, fetch.ErrInvalid):
+		description := "the document that describes the client is invalid"
+		if fault, ok := errors.AsType[*metadata.Fault](err); ok {
+			description += ": " + fault.Description
+		}
+		return &Error{Code: "invalid_client", Description: description, status: http.StatusUnauthorized}
+	}
+	return err
 }
 
 // bareDocument returns what the URL of a document says of its client.
@@ -113,5 +118,5 @@ func bareDocument(id string) *client {
 
 // documentOffer is what the server has for clients that a document describes.
 func (s *Server) documentOffer() metadata.Offer {
-	return metadata.Offer{Grants: []string{grantCode, grantRefresh}, Methods: []string{authNone}}
+	return metadata.Offer{Grants: []string{grantCode, grantRefresh}, Methods: []string{authNone, authKey}}
 }

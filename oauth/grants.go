@@ -47,7 +47,8 @@ type grant struct {
 	Grant
 	AuthTime int64     `json:"t,omitempty"` // of the login, in seconds
 	AMR      []string  `json:"m,omitempty"`
-	End      time.Time `json:"e"` // absolute end, by the store's clock
+	Proven   bool      `json:"k,omitempty"` // the client must authenticate
+	End      time.Time `json:"e"`           // absolute end, by the store's clock
 
 	places  places.State // state of the refresh tokens
 	version int64        // of the record
@@ -129,7 +130,7 @@ func (s *Server) draft(r *http.Request, c *client, of code, now time.Time) (gran
 			ID: draft.ID, UserID: req.User, ClientID: c.id, ClientName: c.name, Resource: req.Resource, Scopes: req.Scopes,
 			Created: now, LastUsed: now,
 		},
-		AuthTime: of.AuthTime, AMR: of.AMR, End: now.Add(s.cfg.GrantLife), now: now, session: draft,
+		AuthTime: of.AuthTime, AMR: of.AMR, Proven: req.Proven, End: now.Add(s.cfg.GrantLife), now: now, session: draft,
 	}
 	state, first, err := places.Begin(s.cfg.Secrets, s.clientIP(r), now)
 	if err != nil {

@@ -1,26 +1,33 @@
 package oauth
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/seed-e36e2130/auth/oauth/internal/assertion"
+)
 
 // document is the metadata of the server (RFC 8414 section 2).
 type document struct {
-	Issuer        string   `json:"issuer"`
-	Authorize     string   `json:"authorization_endpoint"`
-	Token         string   `json:"token_endpoint"`
-	Register      string   `json:"registration_endpoint,omitempty"`
-	Revoke        string   `json:"revocation_endpoint"`
-	Introspect    string   `json:"introspection_endpoint"`
-	JWKS          string   `json:"jwks_uri"`
-	Scopes        []string `json:"scopes_supported"`
-	ResponseTypes []string `json:"response_types_supported"`
-	ResponseModes []string `json:"response_modes_supported"`
-	Grants        []string `json:"grant_types_supported"`
-	Challenges    []string `json:"code_challenge_methods_supported"`
-	TokenAuth     []string `json:"token_endpoint_auth_methods_supported"`
-	RevokeAuth    []string `json:"revocation_endpoint_auth_methods_supported"`
-	IntrospctAuth []string `json:"introspection_endpoint_auth_methods_supported"`
-	Iss           bool     `json:"authorization_response_iss_parameter_supported"`
-	Documents     bool     `json:"client_id_metadata_document_supported,omitempty"`
+	Issuer         string   `json:"issuer"`
+	Authorize      string   `json:"authorization_endpoint"`
+	Token          string   `json:"token_endpoint"`
+	Register       string   `json:"registration_endpoint,omitempty"`
+	Revoke         string   `json:"revocation_endpoint"`
+	Introspect     string   `json:"introspection_endpoint"`
+	JWKS           string   `json:"jwks_uri"`
+	Scopes         []string `json:"scopes_supported"`
+	ResponseTypes  []string `json:"response_types_supported"`
+	ResponseModes  []string `json:"response_modes_supported"`
+	Grants         []string `json:"grant_types_supported"`
+	Challenges     []string `json:"code_challenge_methods_supported"`
+	TokenAuth      []string `json:"token_endpoint_auth_methods_supported"`
+	TokenAlgs      []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	RevokeAuth     []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevokeAlgs     []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectAuth []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectAlgs []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	Iss            bool     `json:"authorization_response_iss_parameter_supported"`
+	Documents      bool     `json:"client_id_metadata_document_supported,omitempty"`
 }
 
 func (s *Server) document() document {
@@ -29,8 +36,9 @@ func (s *Server) document() document {
 		Introspect: s.url(pathIntrospect), JWKS: s.url(pathKeys), Scopes: s.scopes(),
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"}, Challenges: []string{"S256"},
 		Grants:    []string{grantCode, grantRefresh},
-		TokenAuth: []string{authNone, authBasic, authPost}, RevokeAuth: []string{authNone, authBasic, authPost},
-		IntrospctAuth: []string{authBasic, authPost}, Iss: true, Documents: s.cfg.Documents.On,
+		TokenAuth: []string{authNone, authBasic, authPost, authKey}, TokenAlgs: assertion.Algorithms(),
+		RevokeAuth: []string{authNone, authBasic, authPost, authKey}, RevokeAlgs: assertion.Algorithms(),
+		IntrospectAuth: []string{authBasic, authPost, authKey}, IntrospectAlgs: assertion.Algorithms(), Iss: true, Documents: s.cfg.Documents.On,
 	}
 	if s.cfg.Register.on() {
 		d.Register = s.url(pathRegister)

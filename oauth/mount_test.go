@@ -40,7 +40,7 @@ func TestMetadata(t *testing.T) {
 		}
 		for name, want := range map[string]string{
 			"response_types_supported": `["code"]`, "code_challenge_methods_supported": `["S256"]`, "grant_types_supported": `["authorization_code","refresh_token"]`,
-			"token_endpoint_auth_methods_supported": `["none","client_secret_basic","client_secret_post"]`, "authorization_response_iss_parameter_supported": "true",
+			"token_endpoint_auth_methods_supported": `["none","client_secret_basic","client_secret_post","private_key_jwt"]`, "authorization_response_iss_parameter_supported": "true",
 		} {
 			if got, _ := json.Marshal(m[name]); string(got) != want {
 				t.Errorf("%s is %s", name, got)
@@ -190,6 +190,9 @@ func TestFaults(t *testing.T) {
 		"a secret of none":    {ID: "x", RedirectURIs: []string{callback}, Secret: secret, AuthMethod: "none"},
 		"no secret of basic":  {ID: "x", RedirectURIs: []string{callback}, AuthMethod: "client_secret_basic"},
 		"an unknown method":   {ID: "x", RedirectURIs: []string{callback}, Secret: secret, AuthMethod: "magic"},
+		"keys and a secret":   {ID: "x", RedirectURIs: []string{callback}, Secret: secret, Keys: []byte(`{"keys":[]}`)},
+		"no keys":             {ID: "x", RedirectURIs: []string{callback}, Keys: []byte(`{"keys":[]}`)},
+		"keys of no method":   {ID: "x", RedirectURIs: []string{callback}, AuthMethod: "private_key_jwt"},
 		"a foreign scope":     {ID: "x", RedirectURIs: []string{callback}, Scopes: []string{"other"}},
 		"public, introspects": {ID: "x", RedirectURIs: []string{callback}, Introspects: notes},
 		"twice":               {ID: "web", RedirectURIs: []string{callback}},

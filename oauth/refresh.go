@@ -50,6 +50,9 @@ func (s *Server) refreshOnce(r *http.Request, c *client, f form, all url.Values,
 	if g.ClientID != c.id || !g.now.Before(g.LastUsed.Add(s.cfg.IdleLife)) || !g.now.Before(g.Created.Add(s.cfg.GrantLife)) {
 		return tokens{}, errInvalidGrant
 	}
+	if c.unproven && g.Proven {
+		return tokens{}, errUnavailable
+	}
 	if err := sameResource(all["resource"], g.Resource); err != nil {
 		return tokens{}, err
 	}

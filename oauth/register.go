@@ -82,7 +82,7 @@ func (s *Server) newClient(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	}
 	id, secret := rand.Text(), ""
 	reg := registration{Metadata: said}
-	if said.AuthMethod != authNone {
+	if said.AuthMethod == authBasic || said.AuthMethod == authPost {
 		secret = rand.Text() + rand.Text() // letters and digits alone, which no client encodes
 		digest := sha256.Sum256([]byte(secret))
 		reg.Secret = digest[:]
@@ -104,7 +104,7 @@ func (s *Server) newClient(w http.ResponseWriter, r *http.Request) ([]byte, erro
 
 // offer is what the server has for clients that describe themselves.
 func (s *Server) offer() metadata.Offer {
-	return metadata.Offer{Grants: []string{grantCode, grantRefresh}, Methods: []string{authNone, authBasic, authPost}}
+	return metadata.Offer{Grants: []string{grantCode, grantRefresh}, Methods: []string{authNone, authBasic, authPost, authKey}}
 }
 
 // registered returns the client that has registered under an ID, or errUnknownClient.
@@ -115,8 +115,9 @@ func (s *Server) registered(ctx context.Context, id string) (*client, error) {
 	}
 	c := &client{
 		id: id, name: displayName(reg.Metadata.Name, id), redirects: reg.Metadata.RedirectURIs, method: reg.Metadata.AuthMethod,
+		keys: reg.Metadata.JWKS, keysURL: reg.Metadata.JWKSURI,
 	}
-	if c.method != authNone {
+	if c.method == authBasic || c.method == authPost {
 		if len(reg.Secret) != len(c.secret) {
 			return nil, errors.New("oauth: the record of a client is damaged")
 		}

@@ -73,7 +73,7 @@ func TestRegister(t *testing.T) {
 	for name, bad := range map[string]string{
 		"no JSON": "x", "an array": "[]", "no redirect URI": "{}", "plain http": `{"redirect_uris":["http://app.example/"]}`,
 		"a script": `{"redirect_uris":["https://app.example/","javascript:alert(1)"]}`, "wrong types": `{"redirect_uris":"https://app.example/"}`,
-		"private_key_jwt": `{"redirect_uris":["https://app.example/"],"token_endpoint_auth_method":"private_key_jwt","jwks":{"keys":[]}}`,
+		"no keys": `{"redirect_uris":["https://app.example/"],"token_endpoint_auth_method":"private_key_jwt","jwks":{"keys":[]}}`,
 	} {
 		if c := r.register(bad); c.Status != http.StatusBadRequest || !strings.HasPrefix(c.Error, "invalid_") {
 			t.Errorf("%s: %d %s", name, c.Status, c.Error)

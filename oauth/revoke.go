@@ -34,6 +34,9 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) revokeToken(ctx context.Context, c *client, token string) error {
+	if c.unproven {
+		return errUnavailable
+	}
 	userID, grantID, err := s.grantOfToken(ctx, c, token)
 	if err != nil || grantID == "" {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-e36e2130/auth/internal/detach"
 	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/oauth/internal/assertion"
 	"github.com/seed-e36e2130/auth/oauth/internal/fetch"
 	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/session"
@@ -135,8 +136,10 @@ type Server struct {
 	sessions auth.SessionStore
 	keeper   *session.Keeper // begins the session of a grant
 	clients  map[string]*client
-	fetcher  *fetch.Fetcher // nil: there are no documents
-	log      *slog.Logger
+	fetcher  *fetch.Fetcher
+
+	assertions *assertion.Checker
+	log        *slog.Logger
 
 	limits        limits
 	unknownPlaces sync.Once // logs that places cannot be told apart
@@ -193,6 +196,9 @@ const maxGrantLife = 3650 * 24 * time.Hour
 func (s *Server) openStores() (err error) {
 	calls := detach.New()
 	s.records = detach.Records[auth.Record]{Store: s.cfg.Records, Calls: calls}
+	if s.assertions, err = assertion.New(s.cfg.Issuer, s.records); err != nil {
+		return err
+	}
 	s.sessions = detach.Sessions{Store: s.cfg.Sessions, Calls: calls}
 	life := max(s.cfg.GrantLife, time.Minute)
 	s.keeper, err = session.New(session.Config{

@@ -101,7 +101,7 @@ func readClients(file string) ([]oauth.Client, error) {
 	}
 	var clients []oauth.Client
 	for _, c := range known {
-		clients = append(clients, oauth.Client{ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, AuthMethod: c.AuthMethod})
+		clients = append(clients, oauth.Client{ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, AuthMethod: c.AuthMethod, Keys: c.JWKS})
 	}
 	return clients, nil
 }

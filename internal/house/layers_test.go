@@ -88,7 +88,7 @@ var rooms = []room{
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
 	{name: "authkit", may: onRoot("~/apikey", "~/authhttp", "~/authui", "~/memstore", "~/recovery", "~/revocation", "~/stream", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
 	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net", "net/http", "net/http/httptest", "net/netip", "net/url", "testing", "testing/synctest"}},
-	{name: "oauth", may: onRoot("~/oauth/internal/...", "~/internal/detach", "~/internal/origin", "~/internal/problem"), std: []string{"net/http", "net/netip", "net/url"}},
+	{name: "oauth", may: onRoot("~/oauth/internal/...", "~/internal/detach", "~/internal/jwkset", "~/internal/origin", "~/internal/problem"), std: []string{"net/http", "net/netip", "net/url"}},
 	{name: "oauth/internal/places", may: []string{"~/secrets"}, std: []string{"net/netip"}},
 	{name: "oauth/internal/places/judge", may: []string{"~/oauth/internal/places", "~/secrets"}, std: []string{"net/netip", "os"}},
 	{name: "internal/testenv", std: []string{"os", "os/exec", "testing"}},
