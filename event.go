@@ -46,6 +46,11 @@ const (
 	EventFeedDown      EventKind = "feed_down"      // revocations have not been read for longer than they may be unknown
 	EventFeedUp        EventKind = "feed_up"        // revocations are read again
 
+	// Events of package apikey, whose KeyID is that of the API key.
+	EventAPIKeyCreated EventKind = "api_key_created" // a user created a key
+	EventAPIKeyRolled  EventKind = "api_key_rolled"  // a key got another secret
+	EventAPIKeyDeleted EventKind = "api_key_deleted" // a key was deleted
+
 	// Events of package recovery. Where a mail was asked for, Err says why none was sent.
 	EventResetAsked         EventKind = "reset_asked"          // a link to reset the password was asked for
 	EventResetUsed          EventKind = "reset_used"           // a link was used to reset the password

@@ -26,6 +26,11 @@ const (
 // Decode returns the verified claims of p as a T: see [jwt.Principal.Decode].
 func Decode[T any](p *Principal) (T, error) { return jwt.Decode[T](p) }
 
+// ByForm returns a verifier of tokens and of other credentials, such as API keys: see [jwt.ByForm].
+func ByForm(tokens TokenVerifier, keys jwt.FormVerifier) (TokenVerifier, error) {
+	return jwt.ByForm(tokens, keys)
+}
+
 // NewContext returns a context in which [FromContext] finds p: for tests of handlers, and for a host
 // that verified the caller by other means.
 func NewContext(ctx context.Context, p *Principal) context.Context {

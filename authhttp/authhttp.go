@@ -32,6 +32,10 @@
 //	sessions   GET    /sessions           List the caller's sessions
 //	sessions   DELETE /sessions           End all other sessions of the caller
 //	sessions   DELETE /sessions/{id}      End one session of the caller
+//	api-keys   GET    /keys               List the caller's API keys
+//	api-keys   POST   /keys               Create an API key
+//	api-keys   POST   /keys/{id}/roll     Give an API key another secret
+//	api-keys   DELETE /keys/{id}          Delete an API key
 //	password   POST   /password           Change the password, end all sessions and begin a new one
 //	recovery   POST   /password/forgot    Send a link that resets the password
 //	recovery   POST   /password/reset     Reset the password with a link

@@ -148,6 +148,10 @@ var ofEndpoints = map[string]struct {
 	"DELETE /sessions/{id}": {own, "", func(c *change) {
 		c.send("DELETE", "/auth/sessions/"+must(c.accounts.Verify(c.t.Context(), c.mine.Access)).SessionID())
 	}},
+	"GET /keys":            {none, "", func(c *change) { c.send("GET", "/auth/keys") }},
+	"POST /keys":           {none, "api_key_created", func(c *change) { c.post("/keys", "name", "laptop") }},
+	"POST /keys/{id}/roll": {none, "api_key_created api_key_rolled", func(c *change) { c.post("/keys/" + c.post("/keys", "name", "laptop").ID + "/roll") }},
+	"DELETE /keys/{id}":    {none, "api_key_created", func(c *change) { c.send("DELETE", "/auth/keys/"+c.post("/keys", "name", "laptop").ID) }},
 	"POST /password": {all, "password_changed", func(c *change) {
 		c.post("/password", "current_password", password, "new_password", "battery staple")
 	}},

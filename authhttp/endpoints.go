@@ -57,6 +57,7 @@ var (
 	needsEnroller = requirement{"MountConfig.Factor", func(m *mount) bool { return m.cfg.Factor != nil }}
 	needsRecovery = requirement{"MountConfig.Recovery", func(m *mount) bool { return m.cfg.Recovery != nil }}
 	needsServers  = requirement{"MountConfig.ResourceServers", func(m *mount) bool { return m.cfg.ResourceServers != nil }}
+	needsAPIKeys  = requirement{"MountConfig.APIKeys", func(m *mount) bool { return m.cfg.APIKeys != nil }}
 	needsKeys     = requirement{"MountConfig.Keys", func(m *mount) bool { return m.cfg.Keys != nil }}
 	needsPage     = requirement{"MountConfig.ChangePasswordPage", func(m *mount) bool { return m.cfg.ChangePasswordPage != "" }}
 	needsURLs     = requirement{"MountConfig.Issuer and BaseURL", func(m *mount) bool {
@@ -201,6 +202,33 @@ var table = []endpoint{
 		handler:    func(m *mount) http.Handler { return Session(m.a, m.guardOthers(), m.cfg.Config) },
 		credential: accessToken, status: 204,
 		refusals: codes{401: {"insufficient_user_authentication"}, 404: {"session_not_found"}},
+	},
+	{
+		name: EndpointAPIKeys, method: "GET", path: "/keys", summary: "List the caller's API keys",
+		needs:      []requirement{needsAPIKeys},
+		handler:    func(m *mount) http.Handler { return APIKeys(m.apiKeys(), m.guardKeys(), m.cfg.Config) },
+		credential: accessToken, status: 200, schema: "APIKeys",
+	},
+	{
+		name: EndpointAPIKeys, method: "POST", path: "/keys", summary: "Create an API key",
+		needs:      []requirement{needsAPIKeys},
+		handler:    func(m *mount) http.Handler { return APIKeys(m.apiKeys(), m.guardKeys(), m.cfg.Config) },
+		credential: accessToken, body: createKeyBody, cookies: true, status: 201, schema: "NewAPIKey",
+		refusals: codes{401: {"insufficient_user_authentication"}, 409: {"too_many_keys"}, 422: {"invalid_key"}},
+	},
+	{
+		name: EndpointAPIKeys, method: "POST", path: "/keys/{id}/roll", summary: "Give an API key another secret",
+		needs:      []requirement{needsAPIKeys},
+		handler:    func(m *mount) http.Handler { return RollAPIKey(m.apiKeys(), m.guardKeys(), m.cfg.Config) },
+		credential: accessToken, body: rollKeyBody, cookies: true, status: 200, schema: "NewAPIKey",
+		refusals: codes{401: {"insufficient_user_authentication"}, 404: {"key_not_found"}, 409: {""}, 422: {"invalid_key"}},
+	},
+	{
+		name: EndpointAPIKeys, method: "DELETE", path: "/keys/{id}", summary: "Delete an API key",
+		needs:      []requirement{needsAPIKeys},
+		handler:    func(m *mount) http.Handler { return DeleteAPIKey(m.apiKeys(), m.guardKeys(), m.cfg.Config) },
+		credential: accessToken, status: 204,
+		refusals: codes{401: {"insufficient_user_authentication"}, 404: {"key_not_found"}, 409: {""}},
 	},
 	{
 		name: EndpointPassword, method: "POST", path: "/password",

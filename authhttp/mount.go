@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/apikey"
 	"github.com/seed-e36e2130/auth/cfgerr"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/recovery"
@@ -29,6 +30,7 @@ const (
 	EndpointLogout     Endpoint = "logout"     // /logout
 	EndpointMe         Endpoint = "me"         // /me
 	EndpointSessions   Endpoint = "sessions"   // /sessions, /sessions/{id}
+	EndpointAPIKeys    Endpoint = "api-keys"   // /keys, /keys/{id}, /keys/{id}/roll
 	EndpointPassword   Endpoint = "password"   // /password
 	EndpointRecovery   Endpoint = "recovery"   // /password/forgot, /password/reset, /verify/request, /verify
 	EndpointLoginLink  Endpoint = "login-link" // /login/link/request, /login/link
@@ -52,6 +54,7 @@ type MountConfig struct {
 	Recovery        *recovery.Recovery // for EndpointRecovery, LoginLink, LoginCode, Address and Delete
 	ResourceServers *ResourceServers   // for EndpointIntrospect
 	Keys            *jwt.KeyRing       // for EndpointJWKS
+	APIKeys         *apikey.Keys       // for EndpointAPIKeys
 
 	// Issuer is the issuer of the tokens, and BaseURL the URL of the mux as clients see it, such as
 	// "https://example.com". EndpointMetadata needs and publishes both. EndpointOpenAPI publishes
@@ -64,8 +67,8 @@ type MountConfig struct {
 	ChangePasswordPage string
 
 	// RecentProof is how long ago callers may have proven their identity who end sessions other than
-	// their own. It is also how long ago callers may have proven it with both factors who change the
-	// password or the address, or delete the account, if the account has a second factor. Others are
+	// their own, or create, roll or delete API keys. It is also how long ago callers may have proven it with both factors who change the
+	// password, the address or API keys, or delete the account, if the account has a second factor. Others are
 	// answered 401 with the code insufficient_user_authentication, and get another access token from
 	// EndpointStepUp, or by logging in. 0: 5 minutes; from 1 minute to 24 hours.
 	RecentProof time.Duration
@@ -178,6 +181,26 @@ func (m *mount) guardChanges() Guard {
 				next.ServeHTTP(w, r)
 			}
 		}))
+	})
+}
+
+// apiKeys returns m.cfg.APIKeys as endpoints call it.
+func (m *mount) apiKeys() informingKeys { return informingKeys{m.cfg.APIKeys, m.notices()} }
+
+// guardKeys returns a guard for the endpoints of API keys: a caller who does more than list them must have proven
+// their identity recently, and with both factors if the account has a second one. A key outlives the access
+// token that created it.
+func (m *mount) guardKeys() Guard {
+	changes := m.guardChanges()
+	return GuardFunc(func(next http.Handler) http.Handler {
+		list, change := m.guard.Require(next), changes.Require(m.guard.RequireRecent(m.recentProof)(next))
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet || r.Method == http.MethodHead {
+				list.ServeHTTP(w, r)
+				return
+			}
+			change.ServeHTTP(w, r)
+		})
 	})
 }
 

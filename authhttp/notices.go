@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/apikey"
 	"github.com/seed-e36e2130/auth/recovery"
 )
 
@@ -76,6 +78,30 @@ func (m informingMail) LoginByRequestedLink(ctx context.Context, browser, link s
 func (m informingMail) LoginByCode(ctx context.Context, challenge, code string) (auth.Tokens, error) {
 	t, err := m.Recovery.LoginByCode(ctx, challenge, code)
 	return m.login(ctx, t, err)
+}
+
+// informingKeys are the API keys of the endpoints that [Mount] mounts.
+type informingKeys struct {
+	*apikey.Keys
+	notices
+}
+
+func (k informingKeys) Create(ctx context.Context, p *auth.Principal, spec apikey.Spec) (apikey.Key, apikey.Secret, error) {
+	key, secret, err := k.Keys.Create(ctx, p, spec)
+	if err == nil {
+		k.inform(ctx, p.Subject(), recovery.KindKeyCreated)
+	}
+	return key, secret, err
+}
+
+func (k informingKeys) Roll(
+	ctx context.Context, p *auth.Principal, id string, overlap time.Duration,
+) (apikey.Key, apikey.Secret, error) {
+	key, secret, err := k.Keys.Roll(ctx, p, id, overlap)
+	if err == nil {
+		k.inform(ctx, p.Subject(), recovery.KindKeyRolled)
+	}
+	return key, secret, err
 }
 
 // informingFactor is the [Enroller] of the endpoints that [Mount] mounts. It ends the other sessions of

@@ -24,9 +24,13 @@ func (m *mount) openAPI() node {
 			paths[path] = item
 		}
 		item[strings.ToLower(e.method)] = m.operation(e, schemes)
-		if strings.HasSuffix(path, "/{id}") {
+		if strings.Contains(path, "/{id}") {
+			pattern := sessionID
+			if e.name == EndpointAPIKeys {
+				pattern = keyID
+			}
 			item["parameters"] = []any{node{
-				"name": "id", "in": "path", "required": true, "schema": node{"type": "string", "pattern": sessionID.String()},
+				"name": "id", "in": "path", "required": true, "schema": node{"type": "string", "pattern": pattern.String()},
 			}}
 		}
 	}

@@ -238,18 +238,19 @@ func TestOpenAPIRoutes(t *testing.T) {
 	slices.Sort(got)
 	want := strings.Fields(`DELETE_/auth/sessions DELETE_/auth/sessions/{id} GET_/.well-known/change-password GET_/.well-known/jwks.json
 		GET_/.well-known/oauth-authorization-server/tenant GET_/auth/me GET_/auth/openapi.json GET_/auth/sessions
-		POST_/auth/account/delete POST_/auth/address POST_/auth/address/confirm POST_/auth/introspect POST_/auth/login
+		DELETE_/auth/keys/{id} GET_/auth/keys POST_/auth/keys POST_/auth/keys/{id}/roll POST_/auth/account/delete POST_/auth/address POST_/auth/address/confirm POST_/auth/introspect POST_/auth/login
 		POST_/auth/login/code POST_/auth/login/code/request POST_/auth/login/link POST_/auth/login/link/request POST_/auth/login/mfa POST_/auth/logout POST_/auth/mfa/begin POST_/auth/mfa/confirm
 		POST_/auth/mfa/recovery-codes POST_/auth/mfa/remove POST_/auth/password POST_/auth/password/forgot
 		POST_/auth/password/reset POST_/auth/refresh POST_/auth/register POST_/auth/revoke POST_/auth/step-up POST_/auth/token
 		POST_/auth/verify POST_/auth/verify/request`)
+	slices.Sort(want)
 	if text := strings.ReplaceAll(strings.Join(got, "\n"), " ", "_"); text != strings.Join(want, "\n") {
 		t.Errorf("the document has the operations\n%s\nwant\n%s", text, strings.Join(want, "\n"))
 	}
 
 	for _, name := range []authhttp.Endpoint{
 		authhttp.EndpointRegister, authhttp.EndpointLogin, authhttp.EndpointMFA, authhttp.EndpointStepUp, authhttp.EndpointEnrol, authhttp.EndpointToken,
-		authhttp.EndpointRefresh, authhttp.EndpointLogout, authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointPassword,
+		authhttp.EndpointRefresh, authhttp.EndpointLogout, authhttp.EndpointMe, authhttp.EndpointSessions, authhttp.EndpointAPIKeys, authhttp.EndpointPassword,
 		authhttp.EndpointRecovery, authhttp.EndpointLoginLink, authhttp.EndpointLoginCode, authhttp.EndpointAddress, authhttp.EndpointDelete,
 		authhttp.EndpointRevoke, authhttp.EndpointIntrospect, authhttp.EndpointJWKS, authhttp.EndpointMetadata,
 	} {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-e36e2130/auth/apikey"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/session"
 )
@@ -79,6 +80,10 @@ func (g *generator) text(name, access, refresh string) string {
 		return g.pick("ada", "bob", "carol"+strconv.Itoa(g.IntN(1000)))
 	case "password", "current_password", "new_password":
 		return password
+	case "name":
+		return "laptop"
+	case "expires_in", "overlap":
+		return g.pick("3600", "60", "0", "-1", "1e9")
 	case "grant_type":
 		return g.pick("refresh_token", "password")
 	case "address":
@@ -117,6 +122,14 @@ func (g *generator) try(method, path string, op node) int {
 		}
 	}
 	id := in.Principal.SessionID()
+	if strings.Contains(path, "/keys/") {
+		key, _, err := g.apiKeys.Create(g.t.Context(), in.Principal, apikey.Spec{Name: "a", Lifetime: time.Minute})
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		defer g.apiKeys.Delete(g.t.Context(), g.id, key.ID)
+		id = key.ID
+	}
 	r := httptest.NewRequest(method, strings.ReplaceAll(path, "{id}", g.pick(id, id, id, "x", "%00", strings.Repeat("A", 22))), strings.NewReader(body))
 	r.Host = "localhost"
 	if kind != "" {

@@ -8,6 +8,10 @@ func ref(name string) node { return node{"$ref": "#/components/schemas/" + name}
 // schemas returns the schemas of the answers, by name. n says what the members of an account are called.
 func schemas(n names) node {
 	details := []string{"title string", "status integer", "code string", "detail? string"}
+	apiKey := []string{
+		"id string", "name string", "scope? string", "roles? []string", "created_at date-time", "expires_at date-time",
+		"rolled_at? date-time", "last_used_at? date-time", "old_until? date-time",
+	}
 	return node{
 		"Problem":      object(details...),
 		"LoginProblem": object(append(details[:4:4], "error string", "error_description? string")...),
@@ -24,7 +28,10 @@ func schemas(n names) node {
 		"Account":        object("id string", n.of("username")+" string"),
 		"Session": object("id string", "current boolean", "created_at date-time", "last_used_at date-time",
 			"expires_at date-time", "user_agent? string", "ip? string"),
-		"Sessions": object("sessions []Session"),
+		"Sessions":  object("sessions []Session"),
+		"APIKey":    object(apiKey...),
+		"NewAPIKey": object(append(apiKey[:len(apiKey):len(apiKey)], "key string")...),
+		"APIKeys":   object("keys []APIKey"),
 		"Introspection": object("active boolean", "sub? string", "scope? string", "token_type? string", "iss? string",
 			"aud? []string", "exp? integer", "iat? integer", "jti? string", "sid? string"),
 		"JWKSet": object("keys []object"),

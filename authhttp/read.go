@@ -66,6 +66,8 @@ var (
 	verifyBody          = body{
 		json: true, required: []string{"token"}, optional: []string{"current_password", "new_password", "device_token"},
 	}
+	createKeyBody     = body{json: true, required: []string{"name"}, optional: []string{"scope", "roles", "expires_in"}}
+	rollKeyBody       = body{json: true, optional: []string{"overlap"}, mayBeAbsent: true}
 	resetPasswordBody = body{json: true, required: []string{"token", "new_password"}, optional: deviceToken}
 )
 

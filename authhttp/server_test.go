@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/apikey"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/jwt"
@@ -48,6 +49,7 @@ type server struct {
 	codes     *codes
 	guard     *auth.Middleware
 	keys      *jwt.KeyRing
+	apiKeys   *apikey.Keys
 }
 
 func newServer(t *testing.T, cfg authhttp.Config, choose ...authhttp.Endpoint) *server {
@@ -93,7 +95,9 @@ func newMountedServer(t *testing.T, cfg authhttp.MountConfig, change func(*serve
 	if len(choose) > 0 {
 		choose = append(choose, authhttp.EndpointOpenAPI)
 	}
+	s.apiKeys = must(apikey.New("myapp_live", s.store, s.store, apikey.Config{Check: list.Check, PerUser: 200}))
 	mux := http.NewServeMux()
+	cfg.APIKeys = s.apiKeys
 	cfg.Users, cfg.Factor, cfg.Keys, cfg.Recovery, cfg.Issuer, cfg.BaseURL = s.store, s.codes, s.keys, s.flows, "https://id.test/tenant", "https://api.test"
 	cfg.ChangePasswordPage = "/account#password"
 	cfg.ResourceServers = must(authhttp.NewResourceServers(map[string]string{rsName: rsSecret}))

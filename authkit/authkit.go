@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/apikey"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authui"
 	"github.com/seed-e36e2130/auth/cfgerr"
@@ -83,7 +84,7 @@ type SecondFactor interface {
 // Config configures an [App]. Issuer is required, and KeyFolder, or Keys and Secrets. For the rest the
 // zero value is the safe choice.
 //
-// Accounts, Tokens, Throttle, Revocation, Recovery and Mount configure the parts. Fields of theirs that [Open]
+// Accounts, Tokens, Throttle, Revocation, Recovery, APIKeys and Mount configure the parts. Fields of theirs that [Open]
 // sets must not be given: it reports each as a fault.
 type Config struct {
 	Issuer   string // name of this service in its tokens: the https URL that clients reach it at. Required
@@ -116,6 +117,10 @@ type Config struct {
 	// nil: none.
 	SecondFactor SecondFactor
 
+	// APIKeyPrefix lets users create API keys, which begin with it, such as "myapp_live": protected routes
+	// then take keys as well as tokens. It needs Stores.Records. "": no keys.
+	APIKeyPrefix string
+
 	// Cookies keep the tokens in cookies of the browser. An empty RefreshPath is set. nil: no cookies.
 	Cookies *authhttp.CookieConfig
 
@@ -131,6 +136,7 @@ type Config struct {
 	Throttle   throttle.Config
 	Revocation revocation.Config
 	Recovery   recovery.Config
+	APIKeys    apikey.Config
 	Mount      authhttp.MountConfig
 
 	Endpoints []authhttp.Endpoint // endpoints to mount. nil: every one that the Config allows
@@ -146,6 +152,7 @@ type App struct {
 	Accounts *auth.Authenticator
 	Throttle *throttle.Throttle
 	Recovery *recovery.Recovery // nil: no Notifier was given
+	APIKeys  *apikey.Keys       // nil: no APIKeyPrefix was given
 	Cookies  *authhttp.Cookies  // nil: no cookies
 	Keys     *jwt.KeyRing
 
@@ -219,6 +226,9 @@ func (cfg *Config) setDefaults(stores Stores) error {
 	if cfg.SecondFactor != nil && stores.Records == nil {
 		faults.Add("Config.SecondFactor", "", "needs Stores.Records")
 	}
+	if cfg.APIKeyPrefix != "" && stores.Records == nil {
+		faults.Add("Config.APIKeyPrefix", cfg.APIKeyPrefix, "needs Stores.Records")
+	}
 	for _, set := range []struct {
 		field string
 		given bool
@@ -232,6 +242,8 @@ func (cfg *Config) setDefaults(stores Stores) error {
 		{"Tokens.Keys", cfg.Tokens.Keys != nil}, {"Tokens.Check", cfg.Tokens.Check != nil},
 		{"Revocation.Events", cfg.Revocation.Events != nil},
 		{"Recovery.Events", cfg.Recovery.Events != nil}, {"Recovery.Logger", cfg.Recovery.Logger != nil},
+		{"APIKeys.Check", cfg.APIKeys.Check != nil}, {"APIKeys.Issuer", cfg.APIKeys.Issuer != ""},
+		{"APIKeys.Events", cfg.APIKeys.Events != nil}, {"APIKeys.Logger", cfg.APIKeys.Logger != nil}, {"Mount.APIKeys", cfg.Mount.APIKeys != nil},
 		{"Mount.Cookies", cfg.Mount.Cookies != nil}, {"Mount.ClientIP", cfg.Mount.ClientIP != nil}, {"Mount.Logger", cfg.Mount.Logger != nil},
 		{"Mount.Users", cfg.Mount.Users != nil}, {"Mount.Factor", cfg.Mount.Factor != nil}, {"Mount.Recovery", cfg.Mount.Recovery != nil},
 		{"Mount.Keys", cfg.Mount.Keys != nil}, {"Mount.Issuer", cfg.Mount.Issuer != ""}, {"Mount.BaseURL", cfg.Mount.BaseURL != ""},
@@ -330,12 +342,32 @@ func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 		guard.Extractors = append(guard.Extractors, app.Cookies.Extractor())
 		guard.TrustedOrigins, guard.DangerouslyTrustedSubdomains = cookies.TrustedOrigins, cookies.DangerouslyTrustedSubdomains
 	}
-	app.Middleware, err = auth.NewMiddleware(app.Accounts, guard)
+	verifier, err := app.openAPIKeys(cfg)
+	if err != nil {
+		return err
+	}
+	app.Middleware, err = auth.NewMiddleware(verifier, guard)
 	return err
 }
 
+// openAPIKeys makes the API keys, and returns what verifies credentials.
+func (app *App) openAPIKeys(cfg *Config) (_ auth.TokenVerifier, err error) {
+	if cfg.APIKeyPrefix == "" {
+		return app.Accounts, nil
+	}
+	c := cfg.APIKeys
+	c.Issuer, c.Events, c.Logger = cfg.Issuer, cfg.events(), cfg.Logger
+	if app.revoked != nil {
+		c.Check = app.revoked.Check
+	}
+	if app.APIKeys, err = apikey.New(cfg.APIKeyPrefix, app.stores.Users, app.stores.Records, c); err != nil {
+		return nil, err
+	}
+	return auth.ByForm(app.Accounts, app.APIKeys)
+}
+
 // openRecovery makes the mails that help users who lost their password. The first proof of an address
-// ends the second factor and the known devices that were there before, whoever set them up.
+// ends the second factor, the API keys and the known devices that were there before, whoever set them up.
 func (app *App) openRecovery(_ context.Context, cfg *Config) (err error) {
 	if cfg.Notifier == nil {
 		return nil
@@ -355,6 +387,11 @@ func (app *App) openRecovery(_ context.Context, cfg *Config) (err error) {
 				return err
 			}
 		}
+		if app.APIKeys != nil {
+			if err := app.APIKeys.DeleteAll(ctx, userID); err != nil {
+				return err
+			}
+		}
 		if more != nil {
 			return more(ctx, userID)
 		}
@@ -369,6 +406,7 @@ func (app *App) openEndpoints(_ context.Context, cfg *Config) error {
 	app.mount = cfg.Mount
 	app.mount.Cookies, app.mount.ClientIP, app.mount.Logger = app.Cookies, cfg.ClientIP, cfg.Logger
 	app.mount.Users, app.mount.Recovery, app.mount.Keys, app.mount.BaseURL = app.stores.Users, app.Recovery, app.Keys, cfg.BaseURL
+	app.mount.APIKeys = app.APIKeys
 	if cfg.BaseURL != "" {
 		app.mount.Issuer = cfg.Issuer
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/apikey"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/authkit"
 	"github.com/seed-e36e2130/auth/authtest"
@@ -168,6 +169,50 @@ func TestSwitchedOn(t *testing.T) {
 		if !strings.Contains(log.String(), string(kind)) {
 			t.Errorf("the log does not show %q", kind)
 		}
+	}
+}
+
+// TestAPIKeys checks that a prefix switches API keys on: the endpoints, the route, the events, and their end.
+func TestAPIKeys(t *testing.T) {
+	t.Parallel()
+	var log syncBuffer
+	cfg := config(t, t.TempDir(), &log)
+	cfg.APIKeyPrefix = "myapp_live"
+	store := memstore.New()
+	app := open(t, authkit.All(store), cfg)
+	h := routes(app)
+	access, _ := login(t, h, "ada")
+	got := send(t, h, "/auth/keys", access, map[string]string{"name": "laptop"})
+	key, _ := got.body["key"].(string)
+	if got.status != 201 || !strings.HasPrefix(key, "myapp_live_") {
+		t.Fatalf("keys answers %d %v", got.status, got.body)
+	}
+	for path, want := range map[string]int{"/protected": 200, "/auth/me": 403, "/auth/keys": 403} {
+		if got := send(t, h, path, key, nil); got.status != want {
+			t.Errorf("%s with the key answers %d %v, want %d", path, got.status, got.body, want)
+		}
+	}
+	p, err := app.APIKeys.Verify(t.Context(), key)
+	if err != nil || p.Issuer() != issuer {
+		t.Fatalf("the key: %v", err)
+	}
+	if !strings.Contains(log.String(), string(auth.EventAPIKeyCreated)) || strings.Contains(log.String(), key[40:]) {
+		t.Errorf("the log is %s", log.String())
+	}
+	if err := app.Accounts.EndSessions(t.Context(), p.Subject(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := send(t, h, "/protected", key, nil); got.status != 200 {
+		t.Errorf("after the end of sessions the key answers %d, want 200", got.status)
+	}
+	if err := app.Accounts.Disable(t.Context(), p.Subject()); err != nil {
+		t.Fatal(err)
+	}
+	if got := send(t, h, "/protected", key, nil); got.status != 401 {
+		t.Errorf("after Disable the key answers %d, want 401 at once", got.status)
+	}
+	if got := send(t, routes(open(t, authkit.All(memstore.New()), config(t, t.TempDir(), io.Discard))), "/auth/keys", access, nil); got.status != 404 {
+		t.Errorf("without a prefix, keys answers %d, want 404", got.status)
 	}
 }
 
@@ -361,9 +406,10 @@ func TestFaults(t *testing.T) {
 	}{
 		"nothing": {authkit.Stores{}, func(c *authkit.Config) { *c = authkit.Config{} },
 			"Stores.Users Config.Issuer Config.KeyFolder"},
-		"keys twice":      {stores, func(c *authkit.Config) { c.Keys = keys }, "Config.KeyFolder"},
-		"secrets missing": {stores, func(c *authkit.Config) { c.KeyFolder, c.Keys = "", keys }, "Config.Secrets"},
-		"no records":      {few, func(c *authkit.Config) { c.Notifier, c.SecondFactor = noMail{}, noFactor{} }, "Config.Notifier Config.SecondFactor"},
+		"keys twice":          {stores, func(c *authkit.Config) { c.Keys = keys }, "Config.KeyFolder"},
+		"secrets missing":     {stores, func(c *authkit.Config) { c.KeyFolder, c.Keys = "", keys }, "Config.Secrets"},
+		"no records":          {few, func(c *authkit.Config) { c.Notifier, c.SecondFactor = noMail{}, noFactor{} }, "Config.Notifier Config.SecondFactor"},
+		"no records for keys": {few, func(c *authkit.Config) { c.APIKeyPrefix = "myapp_live" }, "Config.APIKeyPrefix"},
 		"set by Open": {stores, func(c *authkit.Config) {
 			c.Accounts = auth.Config{
 				Throttle: noThrottle{}, SecondFactor: noFactor{}, Records: stores.Records, Accounts: stores.Accounts, Sessions: stores.Sessions,
@@ -372,13 +418,15 @@ func TestFaults(t *testing.T) {
 			c.Tokens = jwt.IssuerConfig{Issuer: "i", Audience: "a", Keys: keys, Check: func(context.Context, *jwt.Principal) error { return nil }}
 			c.Mount = authhttp.MountConfig{
 				Config: authhttp.Config{Cookies: new(authhttp.Cookies), ClientIP: func(*http.Request) netip.Addr { return netip.Addr{} }, Logger: c.Logger},
-				Users:  stores.Users, Factor: noFactor{}, Recovery: new(recovery.Recovery), Keys: keys, Issuer: "i", BaseURL: "b",
+				Users:  stores.Users, Factor: noFactor{}, Recovery: new(recovery.Recovery), Keys: keys, Issuer: "i", BaseURL: "b", APIKeys: new(apikey.Keys),
 			}
+			c.APIKeys = apikey.Config{Check: c.Tokens.Check, Issuer: "i", Events: c.Accounts.Events, Logger: c.Logger}
 			c.Revocation.Events, c.Recovery.Events, c.Recovery.Logger = c.Accounts.Events, c.Accounts.Events, c.Logger
 		}, "Config.Accounts.Throttle Config.Accounts.SecondFactor Config.Accounts.Records Config.Accounts.Accounts Config.Accounts.Sessions " +
 			"Config.Accounts.RefreshKeys Config.Accounts.Revoked Config.Accounts.Events Config.Accounts.Logger " +
 			"Config.Tokens.Issuer Config.Tokens.Audience Config.Tokens.Keys Config.Tokens.Check " +
-			"Config.Revocation.Events Config.Recovery.Events Config.Recovery.Logger Config.Mount.Cookies Config.Mount.ClientIP Config.Mount.Logger " +
+			"Config.Revocation.Events Config.Recovery.Events Config.Recovery.Logger " +
+			"Config.APIKeys.Check Config.APIKeys.Issuer Config.APIKeys.Events Config.APIKeys.Logger Config.Mount.APIKeys Config.Mount.Cookies Config.Mount.ClientIP Config.Mount.Logger " +
 			"Config.Mount.Users Config.Mount.Factor Config.Mount.Recovery Config.Mount.Keys Config.Mount.Issuer Config.Mount.BaseURL"},
 	} {
 		cfg := config(t, t.TempDir(), io.Discard)
@@ -394,6 +442,7 @@ func TestFaults(t *testing.T) {
 	}
 	for name, change := range map[string]func(*authkit.Config){
 		"an unknown endpoint": func(c *authkit.Config) { c.Endpoints = []authhttp.Endpoint{"none"} },
+		"a prefix of keys":    func(c *authkit.Config) { c.APIKeyPrefix = "My-App" },
 		"a part's own":        func(c *authkit.Config) { c.Throttle.NetworkBurst = -1 },
 		"cookies elsewhere":   func(c *authkit.Config) { c.Cookies = &authhttp.CookieConfig{RefreshPath: "/elsewhere"} },
 		"links without a URL": func(c *authkit.Config) { c.Issuer, c.Notifier = "example", noMail{} },
@@ -502,7 +551,7 @@ func TestFirstProof(t *testing.T) {
 	t.Parallel()
 	store, mails, factor := memstore.New(), make(mailbox, 8), &oneFactor{of: map[string]bool{}}
 	cfg := config(t, t.TempDir(), io.Discard)
-	cfg.Notifier, cfg.SecondFactor = mails, factor
+	cfg.Notifier, cfg.SecondFactor, cfg.APIKeyPrefix = mails, factor, "myapp_live"
 	var more []string
 	cfg.Recovery.OnFirstProof = func(_ context.Context, userID string) error { more = append(more, userID); return nil }
 	app := open(t, authkit.All(store), cfg)
@@ -515,6 +564,10 @@ func TestFirstProof(t *testing.T) {
 	tokens, err := app.Accounts.Login(mallory, "ada", password)
 	if err != nil || tokens.DeviceToken == "" {
 		t.Fatalf("login: %v, known device %v", err, tokens.DeviceToken != "")
+	}
+	_, key, err := app.APIKeys.Create(t.Context(), tokens.Principal, apikey.Spec{Name: "mallory's"})
+	if err != nil {
+		t.Fatal(err)
 	}
 	factor.of[user.ID] = true
 	if err := app.Recovery.AddAddress(t.Context(), user.ID, "ada@example.com"); err != nil {
@@ -534,6 +587,9 @@ func TestFirstProof(t *testing.T) {
 	}
 	if factor.of[user.ID] || len(more) != 1 || more[0] != user.ID {
 		t.Errorf("after the first proof: second factor %v, the host's function was called for %q", factor.of[user.ID], more)
+	}
+	if _, err := app.APIKeys.Verify(t.Context(), string(key)); !errors.Is(err, auth.ErrInvalidToken) {
+		t.Errorf("an API key from before the first proof is still valid: %v", err)
 	}
 	// Five failures are too many for a network, but not for a known device.
 	for range 5 {

@@ -71,6 +71,8 @@ func keysOf(v TokenVerifier) (keys []*jose.Key) {
 		}
 	case *either:
 		return append(slices.Clone(keysOf(v.first)), keysOf(v.second)...)
+	case *byForm:
+		return keysOf(v.tokens)
 	case anyOf:
 		for _, v := range v {
 			keys = append(keys, keysOf(v)...)

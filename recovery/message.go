@@ -29,6 +29,8 @@ const (
 	KindRecoveryCodes   Kind = "recovery_codes"   // the recovery codes were replaced
 	KindChangeAsked     Kind = "change_asked"     // sent to the present address: a change of address was requested
 	KindChanged         Kind = "address_changed"  // sent to the old address: another address has replaced it
+	KindKeyCreated      Kind = "api_key_created"  // an API key was created
+	KindKeyRolled       Kind = "api_key_rolled"   // an API key got another secret
 	KindDeleted         Kind = "deleted"          // the account was deleted
 	KindNewDevice       Kind = "new_device"       // a device logged in that the account had not logged in from
 )

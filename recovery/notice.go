@@ -13,7 +13,7 @@ import (
 // noticeKinds are the kinds of message that inform owners of what happened to their accounts.
 var noticeKinds = []Kind{
 	KindPasswordReset, KindPasswordChanged, KindFactorAdded, KindFactorRemoved, KindRecoveryCodes,
-	KindChangeAsked, KindChanged, KindDeleted, KindNewDevice,
+	KindChangeAsked, KindChanged, KindDeleted, KindNewDevice, KindKeyCreated, KindKeyRolled,
 }
 
 // Bounds of the notices.

@@ -16,6 +16,7 @@ import (
 var toldOf = []recovery.Kind{
 	recovery.KindPasswordReset, recovery.KindPasswordChanged, recovery.KindFactorAdded, recovery.KindFactorRemoved,
 	recovery.KindRecoveryCodes, recovery.KindChangeAsked, recovery.KindChanged, recovery.KindDeleted, recovery.KindNewDevice,
+	recovery.KindKeyCreated, recovery.KindKeyRolled,
 }
 
 // TestInform: a notice goes to the verified address of its user, and says when it happened and from

@@ -321,6 +321,7 @@ func TestEveryKind(t *testing.T) {
 		recovery.KindReset, recovery.KindVerify, recovery.KindChange, recovery.KindLogin, recovery.KindCode,
 		recovery.KindPasswordReset, recovery.KindPasswordChanged, recovery.KindFactorAdded, recovery.KindFactorRemoved,
 		recovery.KindRecoveryCodes, recovery.KindChangeAsked, recovery.KindChanged, recovery.KindDeleted, recovery.KindNewDevice,
+		recovery.KindKeyCreated, recovery.KindKeyRolled,
 	} {
 		m := recovery.Message{Kind: kind, To: "ada@example.com", Life: time.Hour}
 		want := "contact us at once"

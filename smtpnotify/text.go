@@ -84,6 +84,14 @@ var defaultTexts = map[recovery.Kind]Text{
 		"A new device logged in to your account",
 		"Someone logged in to your account from a device that has not been used for that before." + alarm,
 	},
+	recovery.KindKeyCreated: {
+		"An API key was created for your account",
+		"A program that has the key can act for you until the key expires or is deleted." + alarm,
+	},
+	recovery.KindKeyRolled: {
+		"An API key of your account was replaced",
+		"Programs need the new key. Whoever has it can act for you until it expires or is deleted." + alarm,
+	},
 	recovery.KindChangeAsked: {
 		"Another address for your account",
 		"Someone entered your password and asked to change the address of your account. " +

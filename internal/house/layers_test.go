@@ -70,8 +70,9 @@ var rooms = []room{
 	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/detach", "~/internal/extract", "~/internal/origin", "~/internal/problem", "~/internal/scopes", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
 
 	// On the root, in its module.
+	{name: "apikey", may: onRoot("~/internal/clock", "~/internal/detach"), std: []string{"net/http", "net/textproto"}},
 	{name: "memstore", may: onRoot("~/internal/clock")},
-	{name: "authhttp", may: onRoot("~/recovery", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
+	{name: "authhttp", may: onRoot("~/apikey", "~/recovery", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/strictjson"), std: []string{"net/http", "net/netip", "net/url"}},
 	{name: "authui", may: onRoot("~/authhttp", "~/oauth", "golang.org/x/text/..."), std: []string{"net/http", "net/url"}},
 	{name: "jwks", may: onRoot("~/internal/freshness", "~/internal/jose", "~/internal/jwkset", "~/internal/origin", "~/internal/strictjson"), std: []string{"net", "net/http", "net/url"}},
 	{name: "oauth/internal/fetch", may: []string{"~/cfgerr", "~/internal/freshness", "~/passwords"}, std: []string{"net", "net/http", "net/netip", "net/url"}},
@@ -85,7 +86,7 @@ var rooms = []room{
 	{name: "stream", may: onRoot(), std: []string{"net/http"}},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
 	{name: "oauth", may: onRoot("~/oauth/internal/...", "~/internal/detach", "~/internal/origin", "~/internal/problem"), std: []string{"net/http", "net/netip", "net/url"}},
-	{name: "authkit", may: onRoot("~/authhttp", "~/authui", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
+	{name: "authkit", may: onRoot("~/apikey", "~/authhttp", "~/authui", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
 	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net/netip", "testing", "testing/synctest"}},
 	{name: "oauth/internal/places", may: []string{"~/secrets"}, std: []string{"net/netip"}},
 	{name: "oauth/internal/places/judge", may: []string{"~/oauth/internal/places", "~/secrets"}, std: []string{"net/netip", "os"}},

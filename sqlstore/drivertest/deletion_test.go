@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/apikey"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testenv"
 	"github.com/seed-e36e2130/auth/jwt"
@@ -155,6 +156,8 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 		Sessions: store, RefreshKeys: keys.refresh, NewUserID: func(context.Context) (string, error) { return id, nil },
 	})
 	must(err)
+	apiKeys, err := apikey.New("myapp_live", store, records, apikey.Config{})
+	must(err)
 	flows, err := recovery.New(a, addresses, records, sent, recovery.Config{BaseURL: "https://app.test", OnFirstProof: factor.Disable})
 	must(err)
 	t.Cleanup(func() { must(flows.Close(context.Background())) })
@@ -192,6 +195,7 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 		refresh, reset, login, change string
 		challenge, requested          string // a login by mail, and its link
 		known                         auth.DeviceToken
+		apiKey                        apikey.Secret
 	}
 	// use has a new user use everything.
 	use := func(newID, name, address, ip string) (r remains) {
@@ -205,6 +209,10 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 		session, err := a.Login(from(ip, ""), name, password)
 		must(err)
 		r.refresh = session.RefreshToken
+		_, r.apiKey, err = apiKeys.Create(ctx, session.Principal, apikey.Spec{Name: "laptop"})
+		must(err)
+		_, err = apiKeys.Verify(ctx, string(r.apiKey))
+		must(err)
 		must(flows.RequestAddressChange(ctx, id, password, "new-"+address))
 		r.change, _ = token(recovery.KindChange)
 
@@ -248,7 +256,7 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 		return r
 	}
 	ada := use("7", "lovelace", "lovelace@example.com", "192.0.2.1")
-	use("8", "bob", "bob@example.com", "198.51.100.1")
+	bob := use("8", "bob", "bob@example.com", "198.51.100.1")
 	before := records.stored(t)
 	t.Logf("the users have records of the kinds %v", kinds(before))
 
@@ -288,6 +296,9 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	if enabled, codes, err := factor.Status(ctx, "8"); err != nil || !enabled || codes == 0 {
 		t.Errorf("the second factor of another user: %v, %d recovery codes, %v", enabled, codes, err)
 	}
+	if _, err := apiKeys.Verify(ctx, string(bob.apiKey)); err != nil {
+		t.Errorf("the API key of another user: %v", err)
+	}
 	if list, err := store.Sessions(ctx, "8"); err != nil || len(list) == 0 {
 		t.Errorf("another user has %d sessions, %v", len(list), err)
 	}
@@ -315,6 +326,14 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	}
 	if _, codes, err := factor.Status(ctx, "7"); err != nil || codes != 0 {
 		t.Errorf("the next user has %d recovery codes, %v", codes, err)
+	}
+	uncached, err := apikey.New("myapp_live", store, records, apikey.Config{CacheTime: apikey.NoCache})
+	must(err)
+	if _, err := uncached.Verify(ctx, string(ada.apiKey)); !errors.Is(err, auth.ErrInvalidToken) {
+		t.Errorf("the next user inherits an API key: %v", err)
+	}
+	if list, err := apiKeys.List(ctx, "7"); err != nil || len(list) != 0 {
+		t.Errorf("the next user has %d API keys, %v", len(list), err)
 	}
 	for what, err := range map[string]error{
 		"refresh token": second(a.Refresh(ctx, ada.refresh)),
