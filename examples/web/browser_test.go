@@ -182,7 +182,7 @@ func (s *site) window(t *testing.T, within context.Context, options ...chromedp.
 			page, _, _ := strings.Cut(e.Entry.URL, "?")
 			byLink := strings.HasPrefix(e.Entry.Text, "[DOM] Password forms") && linkPages.MatchString(page)
 			early := strings.HasPrefix(e.Entry.Text, "Autofocus processing was blocked") // the test has typed before
-			if e.Entry.Source != log.EntrySourceNetwork && !byLink && !early { // the network's entries are statuses such as 401
+			if e.Entry.Source != log.EntrySourceNetwork && !byLink && !early {           // the network's entries are statuses such as 401
 				faults.Store(e.Entry.URL+" "+e.Entry.Text, true)
 			}
 		}
