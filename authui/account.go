@@ -16,6 +16,7 @@ func (p *Pages) accountPages() []page {
 		{path: "/account/password", needs: "POST /password", account: true, get: p.showPassword, post: p.changePassword},
 		{path: "/account/address", needs: "POST /address", account: true, get: p.showAddress, post: p.changeAddress},
 		{path: "/account/factor", needs: "POST /mfa/begin", account: true, get: p.showFactor, post: p.changeFactor},
+		{path: "/account/keys", needs: "POST /keys", account: true, get: p.showKeys, post: p.changeKeys},
 		{path: "/account/delete", needs: "POST /account/delete", account: true, get: p.showDelete, post: p.deleteAccount},
 		{path: "/account/confirm", needs: "POST /step-up", account: true, get: p.showConfirm, post: p.confirm},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/authkit"
 	"github.com/seed-e36e2130/auth/authui"
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
@@ -265,4 +267,42 @@ func (d *downStore) UserByUsername(ctx context.Context, username string) (auth.U
 		return auth.User{}, err
 	}
 	return d.Store.UserByUsername(ctx, username)
+}
+
+// A user creates a key, which is shown once, uses it, and deletes it.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, authui.Config{}, func(cfg *authkit.Config) {
+		cfg.APIKeyPrefix, cfg.APIKeys.PerUser = "notes_test", 2
+		cfg.Accounts.Claims = func(_ context.Context, _ auth.User, c *auth.Claims) error {
+			c.Scopes = []string{"notes:read", "notes:write"}
+			return nil
+		}
+	})
+	s.register("ada")
+	b := s.browser()
+	b.login("ada").want(200, "/account", "API keys")
+	page := b.open("/account/keys").want(200, "/account/keys", "notes:write")
+	shown := b.submit(page, "/account/keys", "name", "backup <b>", "days", "30", "scope", "notes:read").want(200, "/account/keys", "not shown again", "backup <b>")
+	key := regexp.MustCompile(`notes_test_[0-9A-Za-z_]+`).FindString(shown.text())
+	p, err := s.app.APIKeys.Verify(t.Context(), key)
+	if err != nil || !p.HasScope("notes:read") || p.HasScope("notes:write") {
+		t.Fatalf("the key %q: %v", key, err)
+	}
+	if strings.Contains(b.open("/account/keys").body, key) {
+		t.Error("the key is shown again")
+	}
+	b.submit(page, "/account/keys", "name", strings.Repeat("x", 200), "days", "30").want(422, "/account/keys", "not possible")
+	b.submit(page, "/account/keys", "name", "x", "days", "9999").want(422, "/account/keys", "not possible")
+	b.submit(page, "/account/keys", "name", "x", "days", "soon").want(400, "/account/keys")
+	b.submit(page, "/account/keys", "name", "x", "days", "30", "scope", "admin").want(403, "/account/keys", "You may not give this permission")
+	b.submit(page, "/account/keys", "name", "second", "days", "30").want(200, "/account/keys", "not shown again")
+	b.submit(page, "/account/keys", "name", "third", "days", "30").want(409, "/account/keys", "as many keys as are allowed")
+	list := b.open("/account/keys").want(200, "/account/keys", "backup <b>", "second", "May: notes:read")
+	b.submit(list, "/account/keys").want(200, "/account", "The key has been deleted")
+	if _, err := s.app.APIKeys.Verify(t.Context(), key); !errors.Is(err, auth.ErrInvalidToken) {
+		t.Errorf("the deleted key: %v", err)
+	}
+	_, form := list.form("/account/keys")
+	b.send("POST", "/account/keys", "same-origin", form).want(404, "/account/keys", "no such key any more")
 }

@@ -29,6 +29,7 @@
 //	GET, POST /account/password   change the password
 //	GET, POST /account/address    change the address
 //	GET, POST /account/factor     set up or remove the second factor
+//	GET, POST /account/keys       create and delete API keys
 //	GET, POST /account/delete     delete the account
 //	GET, POST /account/confirm    prove the identity again
 //	GET       /style.css          the stylesheet

@@ -106,7 +106,7 @@ func TestTextsStandInTheCatalogue(t *testing.T) {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
-		for _, found := range regexp.MustCompile(`"((?:problem|format|notice|account)\.[a-z_.]+)"`).FindAllStringSubmatch(string(must(os.ReadFile(file))), -1) {
+		for _, found := range regexp.MustCompile(`"((?:problem|format|notice|account|keys)\.[a-z_.]+)"`).FindAllStringSubmatch(string(must(os.ReadFile(file))), -1) {
 			used[found[1]] = true
 		}
 	}

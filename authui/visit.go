@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -29,7 +30,7 @@ type visit struct {
 	page      page
 	texts     *texts
 	principal *auth.Principal // who is logged in; nil: nobody, or it could not be decided
-	form      url.Values      // fields of the form; each is there once
+	form      url.Values      // fields of the form; each but scope is there once
 	returnTo  string          // parameter return_to, if ReturnTo knows it
 	target    string          // path that return_to stands for, or Home
 
@@ -119,7 +120,8 @@ func (v *visit) readForm() error {
 		return malformed
 	}
 	for name, values := range v.form {
-		if len(values) > 1 || !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
+		several := len(values) > 1 && name != "scope" // checkboxes
+		if several || !utf8.ValidString(name) || slices.ContainsFunc(values, func(s string) bool { return !utf8.ValidString(s) }) {
 			return malformed
 		}
 	}

@@ -3,6 +3,7 @@
 package smtpnotify
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -49,7 +50,12 @@ type Config struct {
 	// must not be set.
 	DangerouslyWithoutTLS bool
 
-	// Texts replace the default texts, which are English, one kind of message at a time.
+	// Language is the language of the default texts: "en" or "de". "": "en". The HTML part of each message
+	// names it for screen readers, so it is also the language of Texts.
+	Language string
+
+	// Texts replace the default texts, one kind of message at a time. The HTML part of a message is made from
+	// its text.
 	Texts map[recovery.Kind]Text
 
 	// Timeout bounds the time to connect, and the time of each exchange with the server. The deadline
@@ -73,6 +79,9 @@ type Notifier struct {
 	from    *netmail.Address
 	texts   map[recovery.Kind]parsed
 	timeout time.Duration
+
+	language string // of texts
+
 	options func() []mail.Option // a function, so that package fmt does not print the password in it
 }
 
@@ -95,13 +104,14 @@ func New(host string, cfg Config) (*Notifier, error) {
 	}
 	cfg.Port = cfgerr.Within(&faults, "Config.Port", cfg.Port, 0, 1, 65_535)
 	cfg.Timeout = cfgerr.Within(&faults, "Config.Timeout", cfg.Timeout, 15*time.Second, time.Second, time.Minute)
-	texts := parseAll(&faults, cfg.Texts)
+	language := cmp.Or(cfg.Language, "en")
+	texts := parseAll(&faults, language, cfg.Texts)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	options := connection(host, cfg)
 	return &Notifier{
-		host: host, from: from, texts: texts, timeout: cfg.Timeout,
+		host: host, from: from, language: language, texts: texts, timeout: cfg.Timeout,
 		options: func() []mail.Option { return options },
 	}, nil
 }
@@ -150,6 +160,10 @@ func (n *Notifier) Notify(ctx context.Context, m recovery.Message) error {
 	if err != nil {
 		return err
 	}
+	html, err := toHTML(n.language, subject, body, m)
+	if err != nil {
+		return err
+	}
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	msg.FromMailAddress(n.from)
 	msg.ToMailAddress(to)
@@ -159,6 +173,7 @@ func (n *Notifier) Notify(ctx context.Context, m recovery.Message) error {
 	msg.SetMessageIDWithValue(rand.Text() + "@" + domain)
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834 section 5: no automatic reply to this
 	msg.SetBodyString(mail.TypeTextPlain, body)
+	msg.AddAlternativeString(mail.TypeTextHTML, html)
 
 	timeout := n.timeout
 	if end, ok := ctx.Deadline(); ok {

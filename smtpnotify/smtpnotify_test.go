@@ -11,13 +11,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"math/big"
 	"mime"
-	"mime/quotedprintable"
+	"mime/multipart"
 	"net"
 	"net/mail"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -171,22 +173,50 @@ func send(t *testing.T, cfg smtpnotify.Config, m recovery.Message) error {
 	return n.Notify(t.Context(), m)
 }
 
-// read returns header and body of a message, decoded.
+// read returns header and text of a message, decoded, and checks that its HTML part says the same.
 func read(t *testing.T, e envelope) (mail.Header, string) {
+	t.Helper()
+	header, text, html := parts(t, e)
+	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	if got := words(plain(html[strings.Index(html, "<body"):])); got != words(text) {
+		t.Errorf("the HTML part reads %q, the text %q", got, words(text))
+	}
+	return header, text
+}
+
+// plain returns the text of an HTML page.
+func plain(page string) string {
+	return html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, " "))
+}
+
+// parts returns the header of a message and its two parts.
+func parts(t *testing.T, e envelope) (header mail.Header, text, html string) {
 	t.Helper()
 	m, err := mail.ReadMessage(bytes.NewReader(e.data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := m.Body
-	if strings.EqualFold(m.Header.Get("Content-Transfer-Encoding"), "quoted-printable") {
-		body = quotedprintable.NewReader(body)
+	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/alternative" {
+		t.Fatalf("the message is %s, %v", kind, err)
 	}
-	text, err := io.ReadAll(body)
-	if err != nil {
-		t.Fatal(err)
+	var got []string
+	all := multipart.NewReader(m.Body, params["boundary"])
+	for _, want := range []string{"text/plain", "text/html"} {
+		part, err := all.NextPart() // decodes quoted-printable
+		if err != nil || !strings.HasPrefix(part.Header.Get("Content-Type"), want) {
+			t.Fatalf("the next part is %v, %v, want %s", part.Header, err, want)
+		}
+		content, err := io.ReadAll(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(content))
 	}
-	return m.Header, string(text)
+	if _, err := all.NextPart(); err != io.EOF {
+		t.Errorf("there is a third part: %v", err)
+	}
+	return m.Header, got[0], got[1]
 }
 
 func TestSend(t *testing.T) {
@@ -313,16 +343,19 @@ func TestRefusalQuotes(t *testing.T) {
 	}
 }
 
+// kinds are all kinds of message.
+var kinds = []recovery.Kind{
+	recovery.KindReset, recovery.KindVerify, recovery.KindChange, recovery.KindLogin, recovery.KindCode,
+	recovery.KindPasswordReset, recovery.KindPasswordChanged, recovery.KindFactorAdded, recovery.KindFactorRemoved,
+	recovery.KindRecoveryCodes, recovery.KindChangeAsked, recovery.KindChanged, recovery.KindDeleted, recovery.KindNewDevice,
+	recovery.KindKeyCreated, recovery.KindKeyRolled,
+}
+
 // TestEveryKind checks that each kind has a text that contains its link, its code or its warning.
 func TestEveryKind(t *testing.T) {
 	t.Parallel()
 	s := serve(t, true, false)
-	for _, kind := range []recovery.Kind{
-		recovery.KindReset, recovery.KindVerify, recovery.KindChange, recovery.KindLogin, recovery.KindCode,
-		recovery.KindPasswordReset, recovery.KindPasswordChanged, recovery.KindFactorAdded, recovery.KindFactorRemoved,
-		recovery.KindRecoveryCodes, recovery.KindChangeAsked, recovery.KindChanged, recovery.KindDeleted, recovery.KindNewDevice,
-		recovery.KindKeyCreated, recovery.KindKeyRolled,
-	} {
+	for _, kind := range kinds {
 		m := recovery.Message{Kind: kind, To: "ada@example.com", Life: time.Hour}
 		want := "contact us at once"
 		switch kind {
@@ -358,6 +391,62 @@ func TestEveryKind(t *testing.T) {
 	}
 	if err := send(t, s.config(), recovery.Message{Kind: "other", To: "ada@example.com"}); err == nil {
 		t.Error("a message of an unknown kind was sent")
+	}
+}
+
+// TestHTML checks that the link can be clicked on, that the code stands out, and that no text becomes HTML.
+func TestHTML(t *testing.T) {
+	t.Parallel()
+	s := serve(t, true, false)
+	cfg := s.config()
+	cfg.Texts = map[recovery.Kind]smtpnotify.Text{recovery.KindLogin: {
+		Subject: "Log in to <b>R&D</b>", Body: "Open {{.Link}} now.\nOr type {{.Code}} <script>alert(1)</script>\n\nYours",
+	}}
+	m := recovery.Message{Kind: recovery.KindLogin, To: "ada@example.com", Link: link + "&x=1", Code: "012345"}
+	if err := send(t, cfg, m); err != nil {
+		t.Fatal(err)
+	}
+	_, text, page := parts(t, s.take()[0])
+	for _, want := range []string{
+		`<html lang="en">`, `<a href="` + html.EscapeString(m.Link) + `"`, ">012345</strong>", "&lt;script&gt;", "<p>Yours</p>", "<title>Log in to &lt;b&gt;R&amp;D&lt;/b&gt;</title>",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the HTML lacks %s:\n%s", want, page)
+		}
+	}
+	if !strings.Contains(text, "Open "+m.Link+" now.") || strings.Contains(text, "<a") {
+		t.Errorf("the text is %q", text)
+	}
+}
+
+// TestGerman checks that every text is there in German, with what it is for, and is no English one.
+func TestGerman(t *testing.T) {
+	t.Parallel()
+	s := serve(t, true, false)
+	german := s.config()
+	german.Language = "de"
+	for _, kind := range kinds {
+		m := recovery.Message{
+			Kind: kind, To: "ada@example.com", Link: link, Code: "012345", Life: time.Hour,
+			Time: time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC), IP: netip.MustParseAddr("192.0.2.1"),
+		}
+		if err := errors.Join(send(t, german, m), send(t, s.config(), m)); err != nil {
+			t.Fatal(err)
+		}
+		sent := s.take()
+		header, text, page := parts(t, sent[0])
+		english, englishText := read(t, sent[1])
+		if header.Get("Subject") == english.Get("Subject") || text == englishText || !strings.Contains(page, `lang="de"`) {
+			t.Errorf("%s: %s, %q", kind, header.Get("Subject"), text)
+		}
+		for _, held := range []string{link, "012345", "192.0.2.1"} {
+			if strings.Contains(text, held) != strings.Contains(englishText, held) {
+				t.Errorf("%s: one language has %s, and the other has not", kind, held)
+			}
+		}
+		if strings.Contains(englishText, "2 January") && !strings.Contains(text, "02.01.2026, 03:04 UTC") {
+			t.Errorf("%s: the time is missing: %q", kind, text)
+		}
 	}
 }
 

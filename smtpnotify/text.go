@@ -26,7 +26,10 @@ type values struct {
 	Time, IP           string
 }
 
-type parsed struct{ subject, body *template.Template }
+type parsed struct {
+	subject, body *template.Template
+	time          string // how a time is written
+}
 
 // Endings of the default texts.
 const (
@@ -35,8 +38,17 @@ const (
 		"\n\nIf this was not you, someone else has access to your account: contact us at once.\n"
 )
 
-// defaultTexts are used for the kinds that a host does not replace.
-var defaultTexts = map[recovery.Kind]Text{
+// languages have the default texts of each language, and how a time is written in it.
+var languages = map[string]struct {
+	texts map[recovery.Kind]Text
+	time  string
+}{
+	"en": {englishTexts, "2 January 2006, 15:04 UTC"},
+	"de": {germanTexts, "02.01.2006, 15:04 UTC"},
+}
+
+// englishTexts are used for the kinds that a host does not replace.
+var englishTexts = map[recovery.Kind]Text{
 	recovery.KindReset: {
 		"Choose a new password",
 		"To choose a new password, open this link within {{.Minutes}} minutes:\n\n{{.Link}}" + ignore,
@@ -109,18 +121,24 @@ var defaultTexts = map[recovery.Kind]Text{
 
 // parseAll returns the texts of all kinds, after it has filled each with sample values. It adds the
 // faults of those that replace a default text.
-func parseAll(faults *cfgerr.Faults, replaced map[recovery.Kind]Text) map[recovery.Kind]parsed {
+func parseAll(faults *cfgerr.Faults, language string, replaced map[recovery.Kind]Text) map[recovery.Kind]parsed {
+	chosen, ok := languages[language]
+	if !ok {
+		faults.Add("Config.Language", language, "must be en or de")
+		chosen = languages["en"]
+	}
 	for kind := range replaced {
-		if _, known := defaultTexts[kind]; !known {
+		if _, known := chosen.texts[kind]; !known {
 			faults.Add("Config.Texts", string(kind), "is no kind of message")
 		}
 	}
-	all := make(map[recovery.Kind]parsed, len(defaultTexts))
-	for kind, text := range defaultTexts {
+	all := make(map[recovery.Kind]parsed, len(chosen.texts))
+	for kind, text := range chosen.texts {
 		if replacement, ok := replaced[kind]; ok {
 			text = replacement
 		}
 		p, err := text.parse()
+		p.time = chosen.time
 		if err == nil {
 			err = p.try(kind)
 		}
@@ -168,7 +186,7 @@ func (p parsed) fill(m recovery.Message) (subject, body string, err error) {
 	}
 	v := values{Link: m.Link, Code: m.Code, UserID: m.UserID, Minutes: int(m.Life.Minutes())}
 	if !m.Time.IsZero() {
-		v.Time = m.Time.UTC().Format("2 January 2006, 15:04 UTC")
+		v.Time = m.Time.UTC().Format(p.time)
 	}
 	if m.IP.IsValid() {
 		v.IP = m.IP.String()

@@ -56,6 +56,12 @@ func (f oneCode) Confirm(_ context.Context, id, code string) ([]string, error) {
 func (f oneCode) RecoveryCodes(context.Context, string) ([]string, error) { return nil, nil }
 func (f oneCode) Disable(_ context.Context, id string) error              { delete(f.users, id); return nil }
 
+// scopes gives each user two scopes.
+func scopes(_ context.Context, _ auth.User, c *auth.Claims) error {
+	c.Scopes = []string{"notes:read", "notes:write"}
+	return nil
+}
+
 // serveAll serves every page that there is, on localhost, with an authorization server and a second factor.
 func serveAll(t *testing.T) *site {
 	t.Helper()
@@ -80,7 +86,7 @@ func serveAll(t *testing.T) *site {
 	app, err := authkit.Open(t.Context(), authkit.All(store), authkit.Config{
 		Issuer: base, Keys: keys, Secrets: ring, Notifier: s.mails, Recovery: recovery.Config{BaseURL: base}, Tokens: tokens,
 		SecondFactor: oneCode{map[string]bool{}}, Cookies: &authhttp.CookieConfig{DangerouslyInsecureLocalhost: true},
-		Accounts: auth.Config{Hasher: authtest.FastHasher(t)}, Logger: slog.New(slog.DiscardHandler),
+		APIKeyPrefix: "example_test", Accounts: auth.Config{Hasher: authtest.FastHasher(t), Claims: scopes}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -193,6 +199,12 @@ func TestLooks(t *testing.T) {
 		{"address", b, visit(b, "/account/address")},
 		{"delete", b, visit(b, "/account/delete")},
 		{"confirm", b, visit(b, "/account/confirm?to=/account")},
+		{"newkey", b, func() {
+			b.visit("/account/keys")
+			b.enter("#name", "backup at home")
+			b.at("/account/keys", "not shown again")
+		}},
+		{"keys", b, visit(b, "/account/keys")},
 		{"consent", b, visit(b, request(s, "native", "http://127.0.0.1:4711/callback", "notes:read notes:write"))},
 		{"consent-one", b, visit(b, request(s, "web", s.url+"/app", "notes:read"))},
 		{"factor", b, visit(b, "/account/factor")},
