@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/passwords"
 )
 
@@ -40,6 +41,7 @@ var answers = [...]answer{
 	{cause: ErrInvalidGrant, status: 400},
 	{cause: ErrUserNotFound, status: 404},
 	{cause: ErrSessionNotFound, status: 404},
+	{cause: jwt.ErrDelegation, status: 403},
 	{cause: ErrConflict, status: 409},
 }
 

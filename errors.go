@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/extract"
 	"github.com/seed-e36e2130/auth/internal/usernames"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/passwords"
@@ -49,8 +50,8 @@ var (
 	ErrKeysUnavailable = jwt.ErrKeysUnavailable // 503
 
 	// Requests.
-	ErrNoCredentials              = errors.New("auth: no credentials")                            // 401, a bare challenge
-	ErrInvalidRequest             = errors.New("auth: malformed credentials")                     // 400 invalid_request
+	ErrNoCredentials              = extract.ErrNone                                               // 401, a bare challenge
+	ErrInvalidRequest             = extract.ErrMalformed                                          // 400 invalid_request
 	ErrInsufficientScope          = errors.New("auth: insufficient scope")                        // 403 insufficient_scope
 	ErrInsufficientAuthentication = errors.New("auth: a more recent or stronger login is needed") // 401 insufficient_user_authentication
 	ErrCrossOrigin                = errors.New("auth: cross-origin request")                      // 403

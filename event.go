@@ -12,6 +12,8 @@ type Event struct {
 	UserID    string // empty: about no user
 	SessionID string // empty: about no session
 	KeyID     string // empty: about no key
+	Actor     string // who acted for the user; empty: the user
+	ClientID  string // client of the authorization server; empty: about none
 	Device           // device the cause came from; zero: unknown, or no device
 	Err       error  // what went wrong; nil: nothing
 }
@@ -39,6 +41,7 @@ const (
 	EventDisabled      EventKind = "disabled"       // an account was disabled, and its sessions ended
 	EventEnabled       EventKind = "enabled"        // an account was enabled again
 	EventDeleted       EventKind = "deleted"        // an account was deleted
+	EventDelegated     EventKind = "delegated"      // Actor got a token by which it acts for the user
 	EventKeyRotated    EventKind = "key_rotated"    // the host replaced the keys of a ring; KeyID signs now
 	EventFeedDown      EventKind = "feed_down"      // revocations have not been read for longer than they may be unknown
 	EventFeedUp        EventKind = "feed_up"        // revocations are read again
@@ -64,6 +67,8 @@ func (e Event) LogValue() slog.Value {
 	text("sub", e.UserID)
 	text("sid", e.SessionID)
 	text("kid", e.KeyID)
+	text("act", e.Actor)
+	text("client_id", e.ClientID)
 	if e.IP.IsValid() {
 		text("ip", e.IP.String())
 	}

@@ -21,6 +21,7 @@ type grant struct {
 	authTime  time.Time
 	amr       []string
 	end       time.Time // the token expires then at the latest; zero: no bound
+	agent     *Claims   // what an agent may do for the user; nil: the user acts
 }
 
 // issue issues the access token of an account that has proven its identity.
@@ -29,12 +30,20 @@ func (a *Authenticator) issue(ctx context.Context, g grant) (Tokens, error) {
 	if slices.Contains(g.amr, mfa) {
 		c.ACR = mfa
 	}
+	if g.agent != nil {
+		c = *g.agent
+	}
 	if a.claims != nil {
 		if err := a.claims(ctx, withoutHash(g.user), &c); err != nil {
 			return Tokens{}, fmt.Errorf("auth: claims: %w", err)
 		}
 		if c.Subject != g.user.ID || c.SessionID != g.sessionID {
 			return Tokens{}, errors.New("auth: claims: Config.Claims changed the subject or the session")
+		}
+		if g.agent != nil { // what else it sets is the user's
+			custom := c.Custom
+			c = *g.agent
+			c.Custom = custom
 		}
 	}
 	t, err := a.issueClaims(ctx, c)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/extract"
 	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/internal/problem"
 	"github.com/seed-e36e2130/auth/internal/scopes"
@@ -121,10 +122,10 @@ func checkExtractors(faults *cfgerr.Faults, extractors []Extractor) []Extractor 
 		if e == nil {
 			faults.Add("Extractors", "", "holds nil")
 		}
-		if c, ok := e.(cookie); ok && !problem.IsToken(string(c)) {
+		if c, ok := e.(extract.Cookie); ok && !c.Valid() {
 			faults.Add("Extractors", string(c), "is not a valid name of a cookie (RFC 6265 section 4.1.1)")
 		}
-		if s, ok := e.(scheme); ok && !problem.IsToken(string(s)) {
+		if s, ok := e.(extract.Scheme); ok && !s.Valid() {
 			faults.Add("Extractors", string(s), "is not a valid scheme (RFC 9110 section 11.1)")
 		}
 	}

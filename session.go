@@ -3,9 +3,12 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed-e36e2130/auth/internal/clock"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/session"
 )
 
@@ -182,15 +185,9 @@ func (a *Authenticator) Logout(ctx context.Context, refreshToken string) error {
 // issueInSession issues another access token of a session, for a caller who has just proven amr. It
 // expires with the session at the latest.
 func (a *Authenticator) issueInSession(ctx context.Context, u User, sessionID string, amr []string) (Tokens, error) {
-	if a.sessions == nil {
-		return Tokens{}, errNoSessions
-	}
 	for range maxConflicts {
-		use, err := a.sessions.Find(ctx, u.ID, sessionID)
-		switch {
-		case errors.Is(err, ErrSessionNotFound), err == nil && !use.BelongsTo(fingerprintOf(u)):
-			return Tokens{}, ErrInvalidGrant
-		case err != nil:
+		use, err := a.liveSession(ctx, u, sessionID)
+		if err != nil {
 			return Tokens{}, err
 		}
 		end := use.End()
@@ -206,6 +203,50 @@ func (a *Authenticator) issueInSession(ctx context.Context, u User, sessionID st
 		}
 	}
 	return Tokens{}, &RetryError{Err: ErrBusy, After: time.Second}
+}
+
+// liveSession returns a session of a user that has not ended.
+func (a *Authenticator) liveSession(ctx context.Context, u User, sessionID string) (*session.Use, error) {
+	switch {
+	case a.sessions == nil:
+		return nil, errNoSessions
+	case u.ID == "" || u.Disabled:
+		return nil, ErrInvalidCredentials
+	}
+	use, err := a.sessions.Find(ctx, u.ID, sessionID)
+	if errors.Is(err, ErrSessionNotFound) || err == nil && !use.BelongsTo(fingerprintOf(u)) {
+		return nil, ErrInvalidGrant
+	}
+	return use, err
+}
+
+// Delegate returns an access token by which an agent acts for p, the verified caller: see
+// [jwt.Principal.Delegated] for what it says, and for the limits of d, whose error is [jwt.ErrDelegation].
+// Custom claims come from [Config].Claims, and nothing else does. There is no refresh token; the token ends
+// with the session of p. Delegate returns [ErrInvalidGrant] if that session has ended and
+// [ErrInvalidCredentials] if the account is disabled or deleted.
+func (a *Authenticator) Delegate(ctx context.Context, p *Principal, d jwt.Delegation) (Tokens, error) {
+	c, err := p.Delegated(d)
+	if err != nil {
+		return Tokens{}, err
+	}
+	u, err := a.userByID(ctx, c.Subject)
+	if err != nil {
+		return Tokens{}, err
+	}
+	use, err := a.liveSession(ctx, u, c.SessionID)
+	if err != nil {
+		return Tokens{}, err
+	}
+	t, err := a.issue(ctx, grant{user: u, sessionID: c.SessionID, end: use.End(), agent: &c})
+	if err != nil {
+		return Tokens{}, err
+	}
+	if t.Principal.Issuer() != p.Issuer() || !slices.Equal(t.Principal.Audience(), p.Audience()) {
+		return Tokens{}, fmt.Errorf("%w: the caller's token is another issuer's, or for another API", jwt.ErrDelegation)
+	}
+	a.events(ctx, Event{Kind: EventDelegated, UserID: u.ID, SessionID: c.SessionID, Actor: d.Actor, ClientID: d.ClientID, Device: DeviceFromContext(ctx)})
+	return t, nil
 }
 
 // withOwnTerms returns a context for a login in place of the session that the call comes from, whose

@@ -24,7 +24,8 @@ type GuardFunc func(next http.Handler) http.Handler
 // Require implements [Guard].
 func (f GuardFunc) Require(next http.Handler) http.Handler { return f(next) }
 
-// guarded returns a handler for requests with an allowed method whose caller the guard lets pass.
+// guarded returns a handler for requests with an allowed method whose caller the guard lets pass and is
+// the user in person. See decision 0126.
 func (cfg Config) guarded(
 	guard Guard, next func(w http.ResponseWriter, r *http.Request, p *auth.Principal), allowed ...string,
 ) http.Handler {
@@ -32,6 +33,10 @@ func (cfg Config) guarded(
 		p, ok := auth.FromContext(r.Context())
 		if !ok {
 			cfg.refuse(w, r, errors.New("authhttp: the guard let a request pass without a principal in its context"))
+			return
+		}
+		if p.Kind() != auth.KindUser || p.Actor() != "" { // a key or an agent must not get more than it was given
+			cfg.refuse(w, r, auth.ErrInsufficientScope)
 			return
 		}
 		next(w, r, p)

@@ -106,7 +106,7 @@ func answersOf(op node) (success string, refuses []string) {
 			}
 			switch {
 			case number >= 500, number == http.StatusRequestEntityTooLarge, number == http.StatusUnsupportedMediaType:
-			case name == "invalid_request", name == "no_credentials", name == "invalid_token":
+			case name == "invalid_request", name == "no_credentials", name == "invalid_token", name == "insufficient_scope":
 			case name == problem.Code(number):
 				refuses = append(refuses, status)
 			default:

@@ -238,6 +238,7 @@ func (e endpoint) allRefusals(cfg Config) codes {
 	if e.guarded() {
 		add(400, "")
 		add(401, "", "invalid_token")
+		add(403, "insufficient_scope")
 	}
 	if c := cfg.Cookies; c != nil && (e.cookies || e.credential == accessToken) {
 		add(400, "")

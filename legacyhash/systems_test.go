@@ -145,7 +145,7 @@ func TestSystemsDamaged(t *testing.T) {
 			}
 			step := 1
 			if memory(row) > 1024 {
-				step = 11
+				step = 29
 			}
 			for i := 0; i < len(row.Hash); i += step {
 				check(row.Hash[:i])
@@ -158,7 +158,11 @@ func TestSystemsDamaged(t *testing.T) {
 			}
 			// No digit is inserted, because a hash of a higher cost would take long to check.
 			for i := 0; i < len(row.Hash); i += step {
-				for _, c := range []byte{'A', 'b', '/', '$', ':', ' ', '\n', 0, 0xff, row.Hash[i] ^ 0x20} {
+				others := []byte{'A', 'b', '/', '$', ':', ' ', '\n', 0, 0xff, row.Hash[i] ^ 0x20}
+				if !atBorder(row.Hash, i) { // within a part each byte is as good as its neighbours, which get the other characters
+					others = []byte{others[i%10], others[(i+5)%10]}
+				}
+				for _, c := range others {
 					twin := row.Hash[:i] + string([]byte{c}) + row.Hash[i+1:]
 					if twin != row.Hash && !sameHash(row, twin, i) {
 						check(twin)
@@ -170,6 +174,11 @@ func TestSystemsDamaged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// atBorder reports whether the byte at i begins or ends a part of a hash.
+func atBorder(hash string, i int) bool {
+	return i == 0 || i == len(hash)-1 || strings.ContainsAny(hash[i-1:i+2], "$:|,={}")
 }
 
 // memory returns the memory that an Argon2 hash names, in KiB, or 0.

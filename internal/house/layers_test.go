@@ -28,7 +28,7 @@ var guarded = []string{
 }
 
 // below are the packages that the root is composed of, and that everything on the root may import.
-var below = []string{"~/cfgerr", "~/jwt", "~/passwords", "~/secrets", "~/session"}
+var below = []string{"~/cfgerr", "~/jwt", "~/passwords", "~/record", "~/secrets", "~/session"}
 
 // onRoot returns what a package on the root may import: the root, what stands below it, and more.
 func onRoot(more ...string) []string { return slices.Concat([]string{"~"}, below, more) }
@@ -51,6 +51,7 @@ var rooms = []room{
 	{name: "internal/commonpasswords"},
 	{name: "internal/cookies", std: []string{"net/http"}},
 	{name: "internal/origin", std: []string{"net", "net/http", "net/netip", "net/url"}},
+	{name: "internal/extract", may: []string{"~/internal/cookies", "~/internal/problem"}, std: []string{"net/http"}},
 	{name: "internal/problem", std: []string{"net/http"}},
 	{name: "internal/usernames", may: []string{"golang.org/x/text/..."}},
 	{name: "internal/jose", may: []string{"~/internal/strictjson", jwx + "/v2/...", "golang.org/x/crypto/..."}},
@@ -59,11 +60,12 @@ var rooms = []room{
 	{name: "jwt", may: []string{"~/cfgerr", "~/internal/clock", "~/internal/jose", "~/internal/keyfile", "~/internal/origin", "~/internal/strictjson"}, std: []string{"net/http", "reflect"}},
 	{name: "internal/scopes", may: []string{"~/jwt"}},
 	{name: "passwords", may: []string{"~/cfgerr", "~/secrets", "~/internal/phc", "~/internal/commonpasswords", "golang.org/x/crypto/...", "golang.org/x/text/..."}},
+	{name: "record"},
 	{name: "internal/detach", may: []string{"~/passwords", "~/session"}},
 	{name: "session", may: []string{"~/cfgerr", "~/secrets", "~/internal/clock"}, std: []string{"net/netip"}},
 
 	// The root.
-	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/detach", "~/internal/origin", "~/internal/problem", "~/internal/scopes", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
+	{name: "auth", may: slices.Concat(below, []string{"~/internal/clock", "~/internal/cookies", "~/internal/detach", "~/internal/extract", "~/internal/origin", "~/internal/problem", "~/internal/scopes", "~/internal/usernames"}), std: []string{"net", "net/http", "net/url"}},
 
 	// On the root, in its module.
 	{name: "memstore", may: onRoot("~/internal/clock")},
@@ -78,6 +80,8 @@ var rooms = []room{
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
 	{name: "authkit", may: onRoot("~/authhttp", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
 	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net/netip", "testing", "testing/synctest"}},
+	{name: "oauth/internal/places", may: []string{"~/secrets"}, std: []string{"net/netip"}},
+	{name: "oauth/internal/places/judge", may: []string{"~/oauth/internal/places", "~/secrets"}, std: []string{"net/netip", "os"}},
 	{name: "internal/testenv", std: []string{"os", "os/exec", "testing"}},
 	{name: "internal/testkit", may: onRoot("~/memstore", "golang.org/x/crypto/..."), std: []string{"os", "testing", "testing/synctest"}},
 	{name: "internal/house"},
