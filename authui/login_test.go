@@ -217,6 +217,12 @@ func TestResume(t *testing.T) {
 		t.Errorf("cookies of a session that has ended remain: %v", b.cookies)
 	}
 	b.open("/auth/refresh/page?to=//evil.test").want(200, "/login")
+
+	// A browser that has lost the refresh token, and not the mark beside it, is not led in a circle.
+	b = expired()
+	delete(b.cookies, "/auth/refresh __Secure-refresh")
+	b.open("/login").want(200, "/login", "Password")
+	b.open("/account").want(200, "/login", "Password")
 }
 
 // Users choose whether they stay logged in where the host lets them.
