@@ -101,6 +101,9 @@ func TestLoginByMail(t *testing.T) {
 	c := s.browser()
 	c.submit(c.open("/login/mail"), "/login/mail", "address", "bob@site.test")
 	_, link = s.mails.next(t, recovery.KindLogin)
+	page = c.send("GET", link, "cross-site", nil)
+	delete(c.cookies, "/ __Host-form")
+	c.submit(page, "/login").want(403, "/login", "Please send it again", "You opened the link") // the link is not lost
 	c.submitLink(link).want(200, "/account", "bob@site.test")
 	c.submitLink(link).want(400, "/login", "not valid any more")
 }
