@@ -89,7 +89,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, user *auth.Principa
 func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 	r = s.withDevice(r)
 	if !s.sameOrigin(r) {
-		s.show(w, r, &Error{Code: "access_denied", Description: "the form comes from another site", status: http.StatusForbidden})
+		s.show(w, r, &refusal{Code: "access_denied", Description: "the form comes from another site", status: http.StatusForbidden})
 		return
 	}
 	if wait := s.limits.authorize.take(networks(s.clientIP(r))...); wait > 0 {
@@ -98,7 +98,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 	}
 	user, err := s.user(r)
 	if err == nil && user == nil {
-		err = &Error{Code: "login_required", Description: "you are not logged in", status: http.StatusUnauthorized}
+		err = &refusal{Code: "login_required", Description: "you are not logged in", status: http.StatusUnauthorized}
 	}
 	var f form
 	var all map[string][]string
@@ -113,7 +113,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 	decision := f["decision"]
 	switch {
 	case !ok:
-		err = &Error{Code: "access_denied", Description: "this page is too old, or was made for another login: start again from your app", status: http.StatusForbidden}
+		err = &refusal{Code: "access_denied", Description: "this page is too old, or was made for another login: start again from your app", status: http.StatusForbidden}
 	case decision != "allow" && decision != "deny":
 		err = refuse("invalid_request", "the form has no decision")
 	default:
