@@ -186,11 +186,13 @@ func consentKey(userID, clientID, resource string) string {
 	return "oauth:consent:" + base64url.EncodeToString(h.Sum(nil))
 }
 
-// remembered reports whether the user has allowed the same, or more, with the same redirect URI.
+// remembered reports whether the user has allowed the same, or more, with the same redirect URI, and a grant
+// lives that followed from it. Whatever ends the grants of a user, such as a new password, also has the user
+// asked again.
 func (s *Server) remembered(ctx context.Context, userID string, req request) (bool, error) {
 	record, _, err := s.records.Record(ctx, consentKey(userID, req.Client, req.Resource))
 	var known consent
-	if err != nil || record.Version == 0 || json.Unmarshal(record.Value, &known) != nil {
+	if err != nil || record.Version == 0 || json.Unmarshal(record.Value, &known) != nil || known.Redirect != req.Redirect {
 		return false, err
 	}
 	for _, scope := range req.Scopes {
@@ -198,7 +200,9 @@ func (s *Server) remembered(ctx context.Context, userID string, req request) (bo
 			return false, nil
 		}
 	}
-	return known.Redirect == req.Redirect, nil
+	grants, err := s.Grants(ctx, userID)
+	lives := func(g Grant) bool { return g.ClientID == req.Client && g.Resource == req.Resource }
+	return slices.ContainsFunc(grants, lives), err
 }
 
 // remember keeps a consent in the place of the one before.

@@ -98,7 +98,7 @@ func (s *Server) newClient(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	if err := s.records.ReplaceRecord(r.Context(), record.Renew(), record); err != nil {
 		return nil, err
 	}
-	s.event(r.Context(), EventRegistered, "", "")
+	s.event(r.Context(), EventClientRegistered, "", "")
 	return said.Answer(id, secret, now)
 }
 
