@@ -150,7 +150,7 @@ func (c *Checker) verify(ctx context.Context, clientID, assertion string, set []
 func (c *Checker) check(p *jwt.Principal, clientID string) error {
 	reason := ""
 	switch id := p.TokenID(); {
-	case p.Subject() != clientID:
+	case p.Subject() != clientID: // what Check has compared before was not verified
 		reason = "sub is not the client"
 	case !slices.Equal(p.Audience(), []string{c.issuer}):
 		reason = "aud has more than the issuer"
@@ -170,20 +170,18 @@ func (c *Checker) check(p *jwt.Principal, clientID string) error {
 func (c *Checker) use(ctx context.Context, clientID string, p *jwt.Principal) error {
 	sum := sha256.Sum256([]byte(clientID + "\x00" + p.TokenID()))
 	key := "oauth-assertion:" + base64.RawURLEncoding.EncodeToString(sum[:])
-	r, now, err := c.records.Record(ctx, key)
+	_, now, err := c.records.Record(ctx, key) // for the store's time
 	if err != nil {
-		return fmt.Errorf("auth/oauth: look for a used assertion: %w", err)
+		return fmt.Errorf("auth/oauth: read the record of an assertion: %w", err)
 	}
-	if r.Version == 0 {
-		// The rest of its life is measured here and counted by the store's clock.
-		r = auth.Record{Key: key, ExpiresAt: now.Add(time.Until(p.Expiry()) + leeway + margin).UTC().Truncate(time.Microsecond)}
-		err = c.records.ReplaceRecord(ctx, r.Renew(), r)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, auth.ErrConflict) {
-			return fmt.Errorf("auth/oauth: record a used assertion: %w", err)
-		}
+	// The rest of its life is measured here and counted by the store's clock.
+	life := time.Until(p.Expiry()) + leeway + margin
+	r := auth.Record{Key: key, Value: []byte{1}, ExpiresAt: now.Add(life).UTC().Truncate(time.Microsecond)}
+	switch err := c.records.ReplaceRecord(ctx, r.Renew(), r); {
+	case errors.Is(err, auth.ErrConflict):
+		return fmt.Errorf("%w: it was used before", ErrInvalid)
+	case err != nil:
+		return fmt.Errorf("auth/oauth: record a used assertion: %w", err)
 	}
-	return fmt.Errorf("%w: it was used before", ErrInvalid)
+	return nil
 }

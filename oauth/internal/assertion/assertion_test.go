@@ -397,6 +397,7 @@ func TestRotation(t *testing.T) {
 		expect(old, "still", true, 1)
 		expect(new, "later", true, 2)
 		expect(old, "withdrawn", false, 2)
+		time.Sleep(29 * time.Second)
 		for range 100 {
 			expect(strange, "strange", false, 2)
 		}

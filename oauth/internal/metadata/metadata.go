@@ -1,7 +1,8 @@
 // Package metadata reads what a client says of itself (RFC 7591 section 2): in a request to register it, or
 // in its Client ID Metadata Document (draft-ietf-oauth-client-id-metadata-document, "Client Metadata
 // Document"). All of it is a stranger's word. Members that the server does not use, such as addresses of
-// pictures and pages, are left out, so that no page can show them.
+// pictures and pages, are left out, so that no page can show them. See
+// decision 0131.
 package metadata
 
 import (

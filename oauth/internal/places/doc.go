@@ -27,13 +27,13 @@
 //
 //  1. Arrive: a place that is not known is added, not own, in a group of its own. Of more than 12
 //     places, the one that is not own and was used least recently is forgotten.
-//  2. Dormant: a copy of a token that was put aside is refused. See [State.dormant].
+//  2. Dormant: a copy of a token that was put aside is refused: see dormant.
 //  3. Repeat: the last used token of a lineage, within 30 seconds and from its place, is answered again.
-//  4. Continue: the newest token of a lineage is served. See [State.strayed] for its conflicts, and
-//     [State.travel] for what its way proves.
-//  5. Fork: any other token begins a lineage. See [State.appeared] for its conflicts. Of more than 32
+//  4. Continue: the newest token of a lineage is served: see strayed for its conflicts, and
+//     travel for what its way proves.
+//  5. Fork: any other token begins a lineage: see appeared for its conflicts. Of more than 32
 //     lineages, the one used least recently is forgotten.
-//  6. Count: 6 conflicts within 24 hours, or conflicts on 4 days of 7, end the grant. See [State.count].
+//  6. Count: 6 conflicts within 24 hours, or conflicts on 4 days of 7, end the grant: see count.
 //  7. Serve: the answer is the next token of the lineage.
 //
 // Decision 0128 says how this departs from RFC 9700 section 4.14.2 and from ASVS 10.4.5, and why.

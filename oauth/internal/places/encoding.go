@@ -125,7 +125,7 @@ func flag(set bool) byte {
 func Parse(b []byte) (State, error) {
 	var s State
 	r := reader{rest: b}
-	if len(b) > MaxSize || r.byte(version) != version {
+	if r.byte(version) != version {
 		return State{}, ErrState
 	}
 	copy(s.seed[:], r.bytes(len(s.seed)))

@@ -21,13 +21,14 @@ func Network(client netip.Addr) netip.Prefix {
 	if client.Is4() {
 		bits = 24
 	}
-	network, _ := client.WithZone("").Prefix(bits) // the zero Prefix for the zero Addr
+	network, _ := client.Prefix(bits) // without a zone; the zero Prefix for the zero Addr
 	return network
 }
 
 // Locate returns the place of a client's address in this grant. After a rotation of the secrets, it also
-// finds the place by the secret that was in use before, and gives it its new name in the State that it
-// returns. It returns an error if keys is empty.
+// finds the place by the secrets that were in use before, and gives it its new name in the State that it
+// returns. A place that is not used while its secret is in keys is a new place afterwards: see decision
+// 0129. It returns an error if keys is empty.
 func (s State) Locate(keys *secrets.Ring, client netip.Addr) (State, Place, error) {
 	ring := keys.Keys()
 	if len(ring) == 0 {

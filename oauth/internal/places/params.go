@@ -35,7 +35,8 @@ type Params struct {
 	// apart: when a computer wakes up, all of its processes refresh at once. 0: 15 minutes.
 	TokenLife time.Duration
 
-	// Dormant is how long a lineage may rest before it must prove its place: see [State.dormant].
+	// Dormant is how long a lineage may rest before it is refused in a strange
+	// place, while others are used at home.
 	// 0: 2 days.
 	Dormant time.Duration
 

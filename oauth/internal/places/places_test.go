@@ -1,6 +1,7 @@
 package places_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -15,6 +16,7 @@ import (
 type grant struct {
 	keys     *secrets.Ring
 	stored   []byte
+	live     places.State // the same state, which was never stored
 	now      time.Time
 	params   places.Params
 	networks map[string]netip.Addr
@@ -43,7 +45,7 @@ func newGrant(t testing.TB, p places.Params) *grant {
 	if err != nil || first != (places.Token{Lineage: 1, Number: 1}) {
 		t.Fatalf("Begin = %v, %v", first, err)
 	}
-	g.stored = s.Append(nil)
+	g.stored, g.live = s.Append(nil), s
 	return g
 }
 
@@ -59,26 +61,38 @@ func (g *grant) state(t testing.TB) places.State {
 // present presents a token, and holds whatever must hold of every answer.
 func (g *grant) present(t testing.TB, token places.Token, client netip.Addr) places.Answer {
 	t.Helper()
-	s, here, err := g.state(t).Locate(g.keys, client)
+	loaded := g.state(t)
+	s, here, err := loaded.Locate(g.keys, client)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !bytes.Equal(loaded.Append(nil), g.stored) {
+		t.Fatal("Locate changed the State that it was called on")
 	}
 	before := string(s.Append(nil))
 	next, a := s.Present(token, here, g.now, g.params)
 	if string(s.Append(nil)) != before {
 		t.Fatal("Present changed the State that it was called on")
 	}
+	live, _, err := g.live.Locate(g.keys, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live, same := live.Present(token, here, g.now, g.params)
+	if same != a {
+		t.Fatalf("%+v, but before it was stored the state had the answer %+v", a, same)
+	}
 	after := next.Append(nil)
-	switch lineages, places, conflicts, trail := next.Counts(); {
-	case lineages > 32 || places > 12 || conflicts > 32 || trail > 6 || len(after) > 2950:
-		t.Fatalf("the state has %d lineages, %d places, %d conflicts, a trail of %d: %d bytes", lineages, places, conflicts, trail, len(after))
-	case !a.Changed && a.Verdict != 1 && string(after) != before:
+	switch nl, np, nc, trail := next.Counts(); {
+	case nl > 32 || np > 12 || nc > 32 || trail > 6 || len(after) > 2950:
+		t.Fatalf("the state has %d lineages, %d places, %d conflicts, a trail of %d: %d bytes", nl, np, nc, trail, len(after))
+	case !a.Changed && a.Verdict != places.Ended && string(after) != before:
 		t.Fatalf("%+v says that nothing has changed", a)
 	case a.Changed && string(after) == before:
 		t.Fatalf("%+v says that the state has changed", a)
 	}
 	if a.Changed {
-		g.stored = after
+		g.stored, g.live = after, live
 	}
 	return a
 }

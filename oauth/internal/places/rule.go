@@ -164,8 +164,8 @@ func (s *State) fork(presented uint32) *lineage {
 // own, its lineage has rested for 2 days, and another lineage was used at an own place in that time.
 // The newest token of a lineage that rested at an own place is excepted: its holder has travelled.
 func (s *State) dormant(l *lineage, number uint32, here *place, at moment, p Params) bool {
-	if here.own || l.at.until(at) <= p.Dormant || !s.busy(at.add(-p.Dormant), l.id, here, true) {
-		return false
+	if l.at.until(at) <= p.Dormant || !s.busy(at.add(-p.Dormant), l.id, here, true) {
+		return false // all own places are the same, so none is busy to a use at an own place
 	}
 	rested := s.place(l.where)
 	return number < l.newest || rested == nil || !rested.own

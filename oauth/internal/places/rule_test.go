@@ -109,6 +109,12 @@ func TestRule(t *testing.T) {
 			1.1 a 1h = 2.1 fork
 			2.1 b 1h = 2.2
 			1.2 home 1h = 1.3`},
+		{"to move on in a group while another is elsewhere abroad", `
+			1.1 a 1h = 1.2
+			1.2 b 1h = 1.3
+			1.3 a 1h = 1.4
+			1.1 c 1h = 2.1 fork
+			1.4 b 1h = 1.5 conflict 1`},
 		{"a place that was forgotten is abroad", `
 			1.1 home 1h = 1.2
 			1.1 home 1h = 2.1 fork
@@ -176,16 +182,19 @@ func TestRule(t *testing.T) {
 			1.3 a 1h = 1.4 conflict 2
 			1.4 home 1h = 1.5
 			2.2 thief 1h = 2.3 conflict 2`},
-		{"the trail is empty after the way home", `
-			1.1 a1 1h = 1.2
-			1.2 a2 1h = 1.3
-			1.3 a3 1h = 1.4
-			1.4 home 1h = 1.5
+		{"to stay somewhere makes no trail", `
+			1.1 a 1h = 1.2
+			1.2 b 1h = 1.3
+			1.3 b 1h = 1.4
+			1.4 b 1h = 1.5
 			1.5 b 1h = 1.6
-			1.6 c 1h = 1.7
+			1.6 b 1h = 1.7
 			1.7 b 1h = 1.8
-			1.8 a1 1h = 1.9
-			1.9 home 1h = 1.10`},
+			1.8 b 1h = 1.9
+			1.9 home 1h = 1.10
+			1.1 a 1h = 2.1 fork
+			1.10 home 1h = 1.11
+			2.1 a 1h = 2.2`},
 		{"to and fro makes two places one", `
 			1.1 a 1h = 1.2
 			1.2 b 1h = 1.3
@@ -206,6 +215,15 @@ func TestRule(t *testing.T) {
 			1.3 b 1h = 2.1 fork
 			1.5 a 1h = 1.6
 			2.1 b 1h = 2.2`},
+		{"a group joins another as a whole", `
+			1.1 z 1h = 1.2
+			1.1 a 1h = 2.1 fork
+			2.1 b 1h = 2.2
+			2.2 a 1h = 2.3
+			2.3 b 1h = 2.4
+			1.2 a 1h = 1.3
+			1.3 z 1h = 1.4
+			2.4 b 1h = 2.5`},
 		{"what was before is not", `
 			1.1 x 1h = 1.2
 			1.2 a 1h = 1.3
@@ -249,6 +267,12 @@ func TestRule(t *testing.T) {
 			1.1 home 1h = 2.1 fork
 			2.1 home 49h = 2.2
 			1.1 home 1m = 3.1 fork`},
+		{"at whichever of them", `
+			1.1 a 1h = 1.2
+			1.2 home 1h = 1.3
+			1.2 home 1h = 2.1 fork
+			2.1 home 49h = 2.2
+			1.1 a 1m = 3.1 fork`},
 		{"not if nobody else was at home since", `
 			1.1 home 1h = 1.2
 			1.1 home 1h = 2.1 fork
@@ -302,10 +326,18 @@ func TestRule(t *testing.T) {
 			1.1 thief 1m = 2.1 fork
 			1.2 home 1h = 1.3
 			2.1 thief 1m = 2.2 conflict 1
-			1.3 home 8m = 1.4
+			1.3 home 13m = 1.4
 			2.2 thief 1m = 2.3 conflict 1
-			1.4 home 7m = 1.5
-			2.3 thief 1m = 2.4 conflict 2`},
+			1.4 home 30s = 1.5
+			2.3 thief 30s = 2.4 conflict 2`},
+		{"also if the clock steps back", `
+			1.1 home 1h = 1.2
+			1.1 t1 1m = 2.1 fork
+			1.1 t2 1m = 3.1 fork
+			1.2 home 1h = 1.3
+			2.1 t1 1h = 2.2 conflict 1
+			3.1 t2 -30m = 3.2 conflict 2
+			1.3 home 1m = 1.4`},
 		{"older than 24 hours they do not count", `
 			1.1 home 1h = 1.2
 			1.1 thief 1m = 2.1 fork
@@ -397,6 +429,71 @@ func TestPlacesAreBounded(t *testing.T) {
 		1.4 home 1m = 1.5
 		15.1 own 1m = 15.2`)
 	// The thief's place was forgotten for p9, but not its conflict; p0 for the thief's; p3 and own never.
+}
+
+// A place that was forgotten is a new place when it is used again.
+func TestForgottenPlace(t *testing.T) {
+	t.Parallel()
+	t.Run("a trail", func(t *testing.T) {
+		t.Parallel()
+		g := newGrant(t, places.Params{})
+		g.play(t, `
+			1.1 x 1h = 1.2
+			1.2 y 1h = 1.3`)
+		for i := range 12 { // x and y are forgotten
+			g.play(t, fmt.Sprintf("1.1 p%d 1m = %d.1 fork", i, 2+i))
+		}
+		g.play(t, `
+			1.3 home 1h = 1.4
+			1.1 x 1h = 14.1 fork
+			1.4 b 1h = 1.5
+			1.5 home 1h = 1.6
+			14.1 x 1m = 14.2 conflict 1`)
+	})
+	t.Run("a repeated reply", func(t *testing.T) {
+		t.Parallel()
+		g := newGrant(t, places.Params{Repeat: 10 * time.Minute, TokenLife: time.Minute})
+		g.play(t, "1.1 x 1h = 1.2")
+		for i := range 11 {
+			g.play(t, fmt.Sprintf("9.1 q%d 1s = %d.1 fork", i, 10+i))
+		}
+		g.play(t, "1.1 x 1s = again 1.2") // there again, and never used
+	})
+	t.Run("a lineage at rest", func(t *testing.T) {
+		t.Parallel()
+		g := newGrant(t, places.Params{})
+		g.play(t, `
+			1.1 own 1h = 1.2
+			1.2 home 1h = 1.3
+			1.3 own 1h = 1.4
+			1.1 home 1h = 2.1 fork`)
+		for i := range 12 { // these become own, so that own is forgotten
+			g.play(t, fmt.Sprintf(`
+				2.%d p%d 1h = 2.%d
+				2.%d home 1h = 2.%d`, 1+2*i, i, 2+2*i, 2+2*i, 3+2*i))
+		}
+		g.play(t, `
+			2.25 home 48h = 2.26
+			1.4 b 1m = refused
+			2.23 b 1m = 3.1 fork`)
+	})
+	t.Run("the conflicts of others", func(t *testing.T) {
+		t.Parallel()
+		g := newGrant(t, places.Params{})
+		g.play(t, `
+			1.1 home 1h = 1.2
+			1.1 a 1h = 2.1 fork
+			1.2 home 1h = 1.3
+			1.1 x 1m = 3.1 fork
+			2.1 a 1h = 2.2 conflict 1`)
+		for i := range 10 { // for the last of them, x is forgotten
+			g.play(t, fmt.Sprintf("1.1 q%d 1m = %d.1 fork", i, 4+i))
+		}
+		g.play(t, `
+			2.2 home 1h = 2.3
+			1.3 home 1h = 1.4
+			3.1 y 1h = 3.2 conflict 1`)
+	})
 }
 
 // If all places are own, the one used least recently is forgotten.
