@@ -38,7 +38,8 @@ type Client struct {
 	Name string // for the consent page. "": the ID
 
 	// RedirectURIs are where codes go: https, http to a loopback address or localhost, whose port is
-	// then free (RFC 8252 section 7.3), or a private-use scheme. Required.
+	// then free (RFC 8252 section 7.3), or a private-use scheme. Required, unless Grants lacks
+	// authorization_code.
 	RedirectURIs []string
 
 	// Secret makes the client a confidential one: 22 to 256 characters of printable ASCII, random. Only
@@ -58,6 +59,15 @@ type Client struct {
 
 	// AlwaysAsk asks the user each time, though they have allowed the same before.
 	AlwaysAsk bool
+
+	// Grants are the grant types that the client may use, each of which must be on. nil: authorization_code
+	// and refresh_token. client_credentials and token exchange need a Secret or Keys.
+	Grants []string
+
+	// Exchanges are the URLs of the resources whose tokens the client may exchange, if
+	// urn:ietf:params:oauth:grant-type:token-exchange is among its Grants (RFC 8693): those that it
+	// serves, as a rule.
+	Exchanges []string
 
 	// Introspects is the URL of the resource that this client serves: it may introspect the tokens for it.
 	// It needs a Secret. "": the client is no resource server.
@@ -85,7 +95,9 @@ type client struct {
 	known     bool // configured by the host
 	unproven  bool // its document cannot be had now, and may say that it must authenticate
 
-	introspects string // URL of the resource whose tokens it may introspect; "": none
+	introspects string   // URL of the resource whose tokens it may introspect; "": none
+	grants      []string // nil: code and refresh
+	exchanges   []string // URLs of the resources whose tokens it may exchange
 }
 
 // remembers reports whether a consent may be remembered that leads to a redirect URI: only if nobody else
@@ -102,7 +114,8 @@ func (c *client) remembers(uri string) bool {
 }
 
 // newClients returns the configured clients by ID, and adds a fault for what is wrong with them.
-func newClients(list []Client, resources []Resource, faults *cfgerr.Faults) map[string]*client {
+func newClients(cfg *Config, faults *cfgerr.Faults) map[string]*client {
+	list, resources := cfg.Clients, cfg.Resources
 	clients := make(map[string]*client, len(list))
 	for _, c := range list {
 		add := func(reason string) { faults.Add("Clients", c.ID, reason) }
@@ -112,7 +125,8 @@ func newClients(list []Client, resources []Resource, faults *cfgerr.Faults) map[
 		if clients[c.ID] != nil {
 			add("comes twice")
 		}
-		if len(c.RedirectURIs) == 0 {
+		c.checkGrants(cfg, faults)
+		if len(c.RedirectURIs) == 0 && (c.Grants == nil || slices.Contains(c.Grants, grantCode)) {
 			add("must have RedirectURIs")
 		}
 		for _, uri := range c.RedirectURIs {
@@ -151,7 +165,7 @@ func newClients(list []Client, resources []Resource, faults *cfgerr.Faults) map[
 		clients[c.ID] = &client{
 			id: c.ID, name: displayName(c.Name, c.ID), redirects: slices.Clone(c.RedirectURIs), method: c.AuthMethod,
 			secret: sha256.Sum256([]byte(c.Secret)), keys: slices.Clone(c.Keys), scopes: slices.Clone(c.Scopes), alwaysAsk: c.AlwaysAsk, known: true,
-			introspects: c.Introspects,
+			introspects: c.Introspects, grants: slices.Clone(c.Grants), exchanges: slices.Clone(c.Exchanges),
 		}
 	}
 	return clients
