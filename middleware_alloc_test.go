@@ -20,7 +20,8 @@ import (
 func TestMiddlewareAllocations(t *testing.T) {
 	p := caller(t, auth.Claims{Subject: "1", Scopes: []string{"a", "b"}, Roles: []string{"r", "s"}})
 	m := middleware(t, verifierFunc(func(context.Context, string) (*auth.Principal, error) { return p, nil }), auth.MiddlewareConfig{
-		Extractors: []auth.Extractor{auth.BearerToken(), auth.Cookie("t")},
+		Extractors: []auth.Extractor{auth.BearerToken(), auth.Cookie("t")}, Hosts: []string{"other.test", "api.test"},
+		Implies: map[string][]string{"b": {"included"}},
 	})
 	next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if _, ok := auth.FromContext(r.Context()); !ok {
@@ -29,7 +30,8 @@ func TestMiddlewareAllocations(t *testing.T) {
 	})
 	for name, h := range map[string]http.Handler{
 		"Require": m.Require(next), "Optional": m.Optional(next), "RequireScope": m.RequireScope("b", "a")(next),
-		"RequireRole": m.RequireRole("x", "s")(next),
+		"RequireScope, included": m.RequireScope("included", "a")(next),
+		"RequireRole":            m.RequireRole("x", "s")(next),
 	} {
 		for _, credential := range []string{"Authorization: Bearer x", "Cookie: a=1; t=x; b=2"} {
 			w, r := httptest.NewRecorder(), request("POST", credential)

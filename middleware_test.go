@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -381,10 +382,96 @@ func TestMiddlewareCheck(t *testing.T) {
 
 func TestMiddlewareChallengeParts(t *testing.T) {
 	t.Parallel()
+	tell := middleware(t, fails(auth.ErrInvalidToken), auth.MiddlewareConfig{ResourceMetadata: "https://api.test/m"}).RequireScope("a", "b")(whoami)
+	if got := serve(tell, request("GET")).Header().Get("WWW-Authenticate"); got != `Bearer realm="api", scope="a b", resource_metadata="https://api.test/m"` {
+		t.Errorf("the first challenge is %q", got)
+	}
 	m := middleware(t, fails(auth.ErrInvalidToken), auth.MiddlewareConfig{ResourceMetadata: "https://api.test/.well-known/oauth-protected-resource"})
 	const want = `Bearer realm="api", error="invalid_token", resource_metadata="https://api.test/.well-known/oauth-protected-resource"`
 	if got := serve(m.Require(whoami), request("GET", ada)).Header().Get("WWW-Authenticate"); got != want {
 		t.Errorf("the challenge is %q, want %q", got, want)
+	}
+}
+
+// Scopes include others, through several steps, and no others than those.
+func TestMiddlewareImplies(t *testing.T) {
+	t.Parallel()
+	v := knows(t, map[string]auth.Claims{
+		"admin":  {Subject: "1", Scopes: []string{"admin"}},
+		"writer": {Subject: "2", Scopes: []string{"openid", "files:write"}},
+		"reader": {Subject: "3", Scopes: []string{"files:read", "FILES:WRITE"}},
+	})
+	m := middleware(t, v, auth.MiddlewareConfig{Implies: map[string][]string{"admin": {"files:write", "users"}, "files:write": {"files:read"}}})
+	for _, row := range []struct {
+		token, scopes string
+		status        int
+	}{
+		{"reader", "files:read", 200}, {"writer", "files:read", 200}, {"admin", "files:read", 200},
+		{"writer", "files:read files:write", 200}, {"admin", "users files:read", 200},
+		{"reader", "files:write", 403}, {"writer", "users", 403}, {"writer", "admin", 403}, {"reader", "openid", 403},
+	} {
+		scopes := strings.Fields(row.scopes)
+		w := serve(m.RequireScope(scopes...)(whoami), request("GET", "Authorization: Bearer "+row.token))
+		if w.Code != row.status {
+			t.Errorf("%s on a route for %s: %d, want %d", row.token, row.scopes, w.Code, row.status)
+		}
+		if want := `Bearer realm="api", error="insufficient_scope", scope="` + row.scopes + `"`; row.status == 403 && w.Header().Get("WWW-Authenticate") != want {
+			t.Errorf("%s on a route for %s: %s, want %s", row.token, row.scopes, w.Header().Get("WWW-Authenticate"), want)
+		}
+		p, err := v.Verify(t.Context(), row.token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Allows(p, scopes...); got != (row.status == 200) {
+			t.Errorf("Allows(%s, %s) is %t", row.token, row.scopes, got)
+		}
+		if m.Allows(p) || m.Allows(p, "") || m.Allows(nil, scopes...) {
+			t.Errorf("Allows(%s) without scopes or without a caller is true", row.token)
+		}
+	}
+}
+
+// With Hosts, requests for other hosts and by foreign pages are refused, with or without a token.
+func TestMiddlewareHosts(t *testing.T) {
+	t.Parallel()
+	v := knows(t, map[string]auth.Claims{"ada": {Subject: "1", Scopes: []string{"a"}}})
+	hosts := []string{"api.test", "127.0.0.1:8080"}
+	m := middleware(t, v, auth.MiddlewareConfig{Hosts: hosts, TrustedOrigins: []string{"https://app.test"}})
+	hosts[0] = "evil.test"
+	if got := m.Hosts(); !slices.Equal(got, []string{"api.test", "127.0.0.1:8080"}) {
+		t.Errorf("the hosts are %q", got)
+	}
+	for name, row := range map[string]struct {
+		host    string
+		headers []string
+		status  int // of a protected route
+	}{
+		"a program":             {"api.test", []string{ada}, 200},
+		"a program, no token":   {"api.test", nil, 401},
+		"own page":              {"api.test", []string{ada, "Origin: https://api.test"}, 200},
+		"trusted page":          {"api.test", []string{ada, "Origin: https://app.test"}, 200},
+		"foreign page":          {"api.test", []string{ada, "Origin: https://evil.test"}, 403},
+		"foreign, no token":     {"api.test", []string{"Origin: https://evil.test"}, 403},
+		"DNS rebinding":         {"evil.test", []string{ada, "Origin: https://evil.test"}, 403},
+		"another host":          {"evil.test", []string{ada}, 403},
+		"a sandboxed frame":     {"api.test", []string{ada, "Origin: null"}, 403},
+		"says it is its own":    {"api.test", []string{ada, "Origin: https://evil.test", "Sec-Fetch-Site: same-origin"}, 403},
+		"another host, nothing": {"evil.test", nil, 403},
+	} {
+		for method := range strings.FieldsSeq("GET POST OPTIONS DELETE") {
+			for kind, h := range map[string]http.Handler{"Require": m.Require(whoami), "RequireScope": m.RequireScope("a")(whoami), "Optional": m.Optional(whoami)} {
+				r := request(method, row.headers...)
+				r.Host = row.host
+				want := row.status
+				if want == 401 && kind == "Optional" {
+					want = 200
+				}
+				w := serve(h, r)
+				if w.Code != want || want == 403 && w.Header()["Www-Authenticate"] != nil {
+					t.Errorf("%s, %s %s: %d %v, want %d", name, kind, method, w.Code, w.Header(), want)
+				}
+			}
+		}
 	}
 }
 
@@ -424,6 +511,11 @@ func TestMiddlewareConfig(t *testing.T) {
 		"origin user":      {v, auth.MiddlewareConfig{TrustedOrigins: []string{"https://a@app.test"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
 		"origin scheme":    {v, auth.MiddlewareConfig{TrustedOrigins: []string{"ftp://app.test"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
 		"origin unicode":   {v, auth.MiddlewareConfig{TrustedOrigins: []string{"https://caf\u00e9.test"}}, []string{"MiddlewareConfig.TrustedOrigins"}},
+		"hosts":            {v, auth.MiddlewareConfig{Hosts: []string{"api.test", "localhost:8080", "[::1]:8080"}}, nil},
+		"hosts, no hosts":  {v, auth.MiddlewareConfig{Hosts: []string{"https://api.test", "*"}}, []string{"MiddlewareConfig.Hosts", "MiddlewareConfig.Hosts"}},
+		"implies":          {v, auth.MiddlewareConfig{Implies: map[string][]string{"a": {"b", "c"}, "b": {"c"}}}, nil},
+		"implies itself":   {v, auth.MiddlewareConfig{Implies: map[string][]string{"a": {"b"}, "b": {"a"}}}, []string{"MiddlewareConfig.Implies", "MiddlewareConfig.Implies"}},
+		"implies no scope": {v, auth.MiddlewareConfig{Implies: map[string][]string{"a": {"b c"}}}, []string{"MiddlewareConfig.Implies"}},
 		"metadata local":   {v, auth.MiddlewareConfig{ResourceMetadata: "http://localhost:8080/m"}, nil},
 		"metadata loop":    {v, auth.MiddlewareConfig{ResourceMetadata: "http://127.0.0.1/m"}, nil},
 		"metadata plain":   {v, auth.MiddlewareConfig{ResourceMetadata: "http://api.test/m"}, []string{"MiddlewareConfig.ResourceMetadata"}},

@@ -76,6 +76,30 @@ func TestMetadataConfig(t *testing.T) {
 	}
 }
 
+// Pages of every origin read the documents that clients begin with, and no other answer.
+func TestMountDocuments(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, authhttp.Config{})
+	mux := http.NewServeMux()
+	err := authhttp.Mount(mux, "/auth", withoutOptions(t, s.keys), s.guard, authhttp.MountConfig{Keys: s.keys, Issuer: "https://id.test", BaseURL: "https://id.test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, isDocument := range map[string]bool{
+		"/.well-known/jwks.json": true, "/.well-known/oauth-authorization-server": true, "/auth/openapi.json": true,
+		"/auth/login": false, "/auth/password": false,
+	} {
+		r := httptest.NewRequest("OPTIONS", path, nil)
+		r.Header.Set("Origin", "https://page.test")
+		r.Header.Set("Access-Control-Request-Method", "GET")
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		if got := w.Code == 204 && w.Header().Get("Access-Control-Allow-Origin") == "*"; got != isDocument {
+			t.Errorf("OPTIONS %s: %d %v", path, w.Code, w.Header())
+		}
+	}
+}
+
 func TestMount(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, authhttp.Config{}, authhttp.EndpointLogin, authhttp.EndpointSessions)

@@ -62,6 +62,13 @@ func TestJWKSHandler(t *testing.T) {
 		}
 	}
 
+	// Pages of other origins read the set as well.
+	for method, status := range map[string]int{http.MethodGet: 200, http.MethodOptions: 204, http.MethodPost: 405} {
+		if res := get(method, "Origin", "https://app.test"); res.StatusCode != status || res.Header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s from a page: status %d, %v", method, res.StatusCode, res.Header)
+		}
+	}
+
 	// A key is published before it signs, and a removed one is gone at once.
 	next := mustKey(jwt.GenerateKey(jwt.EdDSA))(t)
 	if err := ring.Replace(ed, next); err != nil {

@@ -69,8 +69,8 @@ type Client struct {
 	// serves, as a rule.
 	Exchanges []string
 
-	// Introspects is the URL of the resource that this client serves: it may introspect the tokens for it.
-	// It needs a Secret. "": the client is no resource server.
+	// Introspects is the URL of the resource that this client serves: it may introspect the tokens for it,
+	// whoever they were issued to. It needs a Secret or Keys. "": the client is no resource server.
 	Introspects string
 }
 
@@ -154,8 +154,8 @@ func newClients(cfg *Config, faults *cfgerr.Faults) map[string]*client {
 		case c.Secret != "" && (len(c.Secret) < 22 || len(c.Secret) > 256 || !isVisible(c.Secret)):
 			add("has a Secret that is not 22 to 256 characters of printable ASCII")
 		}
-		if u := c.Introspects; u != "" && (c.Secret == "" || !slices.ContainsFunc(resources, func(r Resource) bool { return r.URL == u })) {
-			add("introspects tokens without a Secret, or for no resource of this server: " + u)
+		if u := c.Introspects; u != "" && (c.Secret == "" && c.Keys == nil || !slices.ContainsFunc(resources, func(r Resource) bool { return r.URL == u })) {
+			add("introspects tokens without a Secret or Keys, or for no resource of this server: " + u)
 		}
 		for _, scope := range c.Scopes {
 			if !slices.ContainsFunc(resources, func(r Resource) bool { return r.has(scope) }) {

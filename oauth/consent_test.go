@@ -107,6 +107,7 @@ func TestRememberedConsent(t *testing.T) {
 		"silent":           {false, []string{"prompt", "none"}},
 		"another resource": {true, []string{"resource", files, "scope", "-"}},
 		"prompt=consent":   {true, []string{"prompt", "consent"}},
+		"another redirect": {true, []string{"redirect_uri", callback + "/second"}},
 	} {
 		if got := r.shows(cookie, append([]string{"client_id", "secret"}, row.changes...)...); got != row.asked {
 			t.Errorf("%s: asked %t, want %t", name, got, row.asked)

@@ -1,6 +1,8 @@
 package oauth_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -210,6 +212,24 @@ func TestCodeIsBound(t *testing.T) {
 	}
 	if a := r.redeem(code); a.Status != http.StatusOK {
 		t.Errorf("after all that: %d %s", a.Status, a.Error)
+	}
+}
+
+// A verifier that has another form than RFC 7636 gives it is refused, though it fits its challenge.
+func TestVerifierForm(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, nil)
+	r.user("ada@example.com")
+	cookie := r.login("ada@example.com")
+	for v, want := range map[string]int{
+		"short-verifier": 400, strings.Repeat("a", 129): 400, strings.Repeat("a b", 20): 400, strings.Repeat("é", 30): 400, verifier + "\n": 400,
+		strings.Repeat("a", 43): 200, strings.Repeat("a", 128): 200, strings.Repeat("aZ0-._~", 7): 200,
+	} {
+		sum := sha256.Sum256([]byte(v))
+		code := r.authorize(cookie, "code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]))
+		if a := r.token("grant_type", "authorization_code", "client_id", "web", "code", code, "code_verifier", v); a.Status != want {
+			t.Errorf("%.20q, %d characters: %d, want %d", v, len(v), a.Status, want)
+		}
 	}
 }
 

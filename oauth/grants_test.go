@@ -215,10 +215,18 @@ func TestIntrospect(t *testing.T) {
 	for name, row := range map[string]struct {
 		headers []string
 		status  int
-	}{"nobody": {nil, 401}, "wrong secret": {basic("api", "x"), 401}, "another client": {basic("secret", secret), 403}} {
+	}{"nobody": {nil, 401}, "wrong secret": {basic("api", "x"), 401}} {
 		if status, body := ask(own.Access, row.headers...); status != row.status || body["active"] != nil {
 			t.Errorf("%s: %d %v", name, status, body)
 		}
+	}
+	if status, body := ask(own.Access, basic("secret", secret)...); status != 200 || len(body) != 1 || body["active"] != false {
+		t.Errorf("another client: %d %v", status, body)
+	}
+	code := r.authorize(cookie, "client_id", "secret")
+	self := r.tokenWith(basic("secret", secret), "grant_type", "authorization_code", "code", code, "code_verifier", verifier)
+	if status, body := ask(self.Access, basic("secret", secret)...); status != 200 || body["active"] != true {
+		t.Errorf("a client's own token: %d %v", status, body)
 	}
 	if status := r.do("POST", "/introspect", "token="+own.Access+"&client_id=web").StatusCode; status != 403 {
 		t.Errorf("a public client: %d", status)

@@ -21,9 +21,9 @@ type introspection struct {
 	SessionID string   `json:"sid,omitempty"`
 }
 
-// introspect is the introspection endpoint (RFC 7662), for resource servers: clients with a secret whose
-// [Client].Introspects is set. About a token that is not for their resource they learn nothing but that it
-// is not active.
+// introspect is the introspection endpoint (RFC 7662), for clients that authenticate. They learn about the
+// tokens that were issued to them and, if they are resource servers ([Client].Introspects), about those for
+// their resource. About every other token they learn that it is not active.
 func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 	r = s.withDevice(r)
 	f, _, err := readForm(w, r)
@@ -33,8 +33,8 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err != nil:
-	case c.introspects == "":
-		err = &Error{Code: "unauthorized_client", Description: "this client is no resource server", status: http.StatusForbidden}
+	case c.allows(authNone):
+		err = &Error{Code: "unauthorized_client", Description: "this client does not authenticate", status: http.StatusForbidden}
 	case f["token"] == "":
 		err = refuse("invalid_request", "token is missing")
 	}
@@ -52,7 +52,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) introspection(r *http.Request, c *client, token string) (introspection, error) {
 	p, err := s.accessToken(r.Context(), token)
-	if p == nil || err != nil || !slices.Equal(p.Audience(), []string{c.introspects}) {
+	if p == nil || err != nil || p.ClientID() != c.id && !slices.Equal(p.Audience(), []string{c.introspects}) {
 		return introspection{}, err
 	}
 	return introspection{

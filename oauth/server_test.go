@@ -111,7 +111,7 @@ func (r *replica) config() oauth.Config {
 			{ID: "web", Name: "Web App", RedirectURIs: []string{callback}},
 			{ID: "other", RedirectURIs: []string{"https://other.example/cb"}},
 			{ID: "native", Name: "Native App", RedirectURIs: []string{"http://127.0.0.1/cb", "http://localhost/cb", "cursor://host.app/cb"}},
-			{ID: "secret", Name: "Secret App", RedirectURIs: []string{callback}, Secret: secret},
+			{ID: "secret", Name: "Secret App", RedirectURIs: []string{callback, callback + "/second"}, Secret: secret},
 			{ID: "post", RedirectURIs: []string{callback}, Secret: secret, AuthMethod: "client_secret_post", AlwaysAsk: true, Scopes: []string{"notes:read"}},
 			{ID: "api", RedirectURIs: []string{callback}, Secret: secret, Introspects: notes},
 		},

@@ -191,6 +191,30 @@ func TestLives(t *testing.T) {
 	})
 }
 
+// Lives that are shortened hold for grants that there are.
+func TestShorterLives(t *testing.T) {
+	t.Parallel()
+	for name, shorten := range map[string]func(*oauth.Config){
+		"idle": func(cfg *oauth.Config) { cfg.IdleLife = time.Minute }, "end": func(cfg *oauth.Config) { cfg.GrantLife = time.Minute },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, nil)
+			r := w.replica()
+			r.user("ada@example.com")
+			a := r.flow(r.login("ada@example.com"))
+			w.change = shorten
+			shorter := w.replica()
+			time.Sleep(2 * time.Minute)
+			if got := shorter.refresh(a.Refresh); got.Error != "invalid_grant" {
+				t.Errorf("%s: %+v", name, got)
+			}
+			if got := r.refresh(a.Refresh); got.Status != http.StatusOK {
+				t.Errorf("%s, where it was not shortened: %+v", name, got)
+			}
+		})
+	}
+}
+
 // A refresh never widens, and what is refused leaves the token good.
 func TestRefresh(t *testing.T) {
 	t.Parallel()

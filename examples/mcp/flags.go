@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/seed-e36e2130/auth"
 )
 
 // options are what the command line says.
@@ -31,6 +33,8 @@ type options struct {
 
 	sessions    bool // MCP sessions of the protocols up to 2025-11-25, in the memory of this process
 	printTokens bool
+
+	hasher auth.Hasher // nil: the library's; tests have a faster one
 }
 
 // account is one that is created if it does not exist.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed-e36e2130/auth/authtest"
 )
 
 const (
@@ -28,8 +30,8 @@ type browser struct {
 	base string
 }
 
-// start starts the program's handler.
-func start(t *testing.T) *browser {
+// newBrowser starts the program's handler, and returns a browser that has not been there.
+func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -39,6 +41,7 @@ func start(t *testing.T) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
+	opts.hasher = authtest.FastHasher(t)
 	s, err := open(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +117,7 @@ func (b *browser) submit(page string, fields ...string) (*http.Response, string)
 // user disconnects it.
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	b := start(t)
+	b := newBrowser(t)
 	var client struct {
 		ID string `json:"client_id"`
 	}
@@ -178,7 +181,7 @@ func TestLogin(t *testing.T) {
 // Another site can neither log a browser in nor out, nor change the password; a link cannot, either.
 func TestOtherSites(t *testing.T) {
 	t.Parallel()
-	b := start(t)
+	b := newBrowser(t)
 	_, page := b.do("GET", "/login?return_to=x", "")
 	form := url.Values{"username": {"ada"}, "password": {password}, "form": {hiddenOf.FindStringSubmatch(page)[2]}}
 	for name, headers := range map[string][]string{

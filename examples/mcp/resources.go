@@ -14,6 +14,7 @@ import (
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/mcpauth"
+	"github.com/seed-e36e2130/auth/stream"
 )
 
 // The scopes, as tokens name them.
@@ -73,6 +74,7 @@ func (s *server) mountResources(mux *http.ServeMux) error {
 		{"/mcp", notes, mcpauth.Config{Scopes: []string{readNotes}, Tools: map[string][]string{"add_note": {writeNotes}}}, s.addNoteTools},
 		{"/files", files, mcpauth.Config{Scopes: []string{readFiles}}, s.addFileTools},
 	} {
+		e.cfg.Wrap = s.streams.Wrap(stream.Cut())
 		m, err := mcpauth.New(e.guard, e.cfg)
 		if err != nil {
 			return err

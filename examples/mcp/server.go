@@ -24,6 +24,7 @@ import (
 	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
+	"github.com/seed-e36e2130/auth/stream"
 	"github.com/seed-e36e2130/auth/throttle"
 )
 
@@ -35,6 +36,7 @@ type server struct {
 
 	secrets  *secrets.Ring // make refresh tokens, and seal pages
 	revoked  *revocation.List
+	streams  *stream.Streams
 	tokens   *jwt.Issuer
 	limits   *throttle.Throttle
 	accounts *auth.Authenticator
@@ -74,6 +76,13 @@ func open(ctx context.Context, opts options) (_ *server, err error) {
 	if err := s.revoked.Sync(ctx); err != nil {
 		return nil, err
 	}
+	// Tokens end when they say, and so do the streams that were opened with them: the clocks of issuer and
+	// resources are the same.
+	s.streams, err = stream.New(s.revoked.Check, stream.Config{Changed: s.revoked.Changed, Leeway: jwt.NoLeeway})
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func() { s.streams.Close() })
 	// A login is for this service itself: its tokens open no resource.
 	s.tokens, err = jwt.NewIssuer(jwt.IssuerConfig{
 		Issuer: opts.issuer, Audience: opts.issuer, Resources: []string{s.notes.url, s.files.url},
@@ -90,7 +99,7 @@ func open(ctx context.Context, opts options) (_ *server, err error) {
 		return nil, err
 	}
 	s.accounts, err = auth.New(s.store, s.tokens, auth.Config{
-		Accounts: s.store, Sessions: s.store, Records: s.store, RefreshKeys: s.secrets, SessionsPerUser: 1000, Throttle: s.limits,
+		Hasher: opts.hasher, Accounts: s.store, Sessions: s.store, Records: s.store, RefreshKeys: s.secrets, SessionsPerUser: 1000, Throttle: s.limits,
 		Revoked: s.revoked.Sync, Events: s.events,
 	})
 	if err != nil {

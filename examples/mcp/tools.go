@@ -82,6 +82,7 @@ func slow(ctx context.Context, req *mcp.CallToolRequest, in slowInput) (*mcp.Cal
 		}
 		select {
 		case <-ctx.Done():
+			time.Sleep(time.Second) // an answer of now could still reach the client, as if the work were done
 			return nil, nil, context.Cause(ctx)
 		case <-end.C:
 			return text(fmt.Sprintf("%g seconds", in.Seconds)), nil, nil

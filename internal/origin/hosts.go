@@ -18,7 +18,7 @@ type Hosts []string
 func NewHosts(hosts []string, fault func(field, host, reason string)) Hosts {
 	for _, host := range hosts {
 		u, err := url.Parse("http://" + host)
-		if err != nil || u.Hostname() == "" || u.Host != host || strings.HasSuffix(host, ":") || host != hostOf(host) {
+		if err != nil || u.Hostname() == "" || u.Host != host || strings.HasSuffix(host, ":") || strings.Contains(host, "*") || host != hostOf(host) {
 			fault("Hosts", host, HostFault)
 		}
 	}
