@@ -30,6 +30,8 @@ const (
 	authBasic = "client_secret_basic"
 	authPost  = "client_secret_post"
 	authKey   = "private_key_jwt"
+
+	eitherSecret = authBasic + " " + authPost
 )
 
 // Client is a client that the host knows. Printed and logged it does not show the secret.
@@ -46,8 +48,9 @@ type Client struct {
 	// its digest is kept. "": a public client.
 	Secret string
 
-	// AuthMethod is how the client sends its secret: client_secret_basic or client_secret_post. "":
-	// client_secret_basic with a Secret, private_key_jwt with Keys, and otherwise none.
+	// AuthMethod is how the client sends its secret: client_secret_basic or client_secret_post, or both
+	// with a space between them, for programs that choose by the metadata. "": client_secret_basic with a
+	// Secret, private_key_jwt with Keys, and otherwise none.
 	AuthMethod string
 
 	// Keys is a JWK set with the public keys of a confidential client that authenticates with the private
@@ -142,6 +145,10 @@ func newClients(cfg *Config, faults *cfgerr.Faults) map[string]*client {
 				c.AuthMethod = authKey
 			}
 		}
+		var methods []string
+		if c.AuthMethod == eitherSecret {
+			c.AuthMethod, methods = authBasic, []string{authPost}
+		}
 		switch {
 		case !slices.Contains([]string{authNone, authBasic, authPost, authKey}, c.AuthMethod):
 			add("has an unknown AuthMethod: use none, client_secret_basic, client_secret_post or private_key_jwt")
@@ -163,7 +170,7 @@ func newClients(cfg *Config, faults *cfgerr.Faults) map[string]*client {
 			}
 		}
 		clients[c.ID] = &client{
-			id: c.ID, name: displayName(c.Name, c.ID), redirects: slices.Clone(c.RedirectURIs), method: c.AuthMethod,
+			id: c.ID, name: displayName(c.Name, c.ID), redirects: slices.Clone(c.RedirectURIs), method: c.AuthMethod, methods: methods,
 			secret: sha256.Sum256([]byte(c.Secret)), keys: slices.Clone(c.Keys), scopes: slices.Clone(c.Scopes), alwaysAsk: c.AlwaysAsk, known: true,
 			introspects: c.Introspects, grants: slices.Clone(c.Grants), exchanges: slices.Clone(c.Exchanges),
 		}

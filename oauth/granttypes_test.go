@@ -30,6 +30,7 @@ func withRobot(key signer) func(*oauth.Config) {
 		cfg.Clients = append(cfg.Clients,
 			oauth.Client{ID: "robot", Secret: secret, Grants: []string{clientGrant}},
 			oauth.Client{ID: "keyed", Keys: []byte(key.keySet()), Grants: []string{clientGrant}},
+			oauth.Client{ID: "either", Secret: secret, Grants: []string{clientGrant}, AuthMethod: "client_secret_basic client_secret_post"},
 			oauth.Client{ID: "reader", Secret: secret, Grants: []string{clientGrant}, Scopes: []string{"notes:read"}},
 			oauth.Client{ID: "both", Secret: secret, Grants: []string{clientGrant, codeGrant}, RedirectURIs: []string{callback}},
 		)
@@ -97,6 +98,20 @@ func TestClientCredentials(t *testing.T) {
 	}
 	if a := r.tokenWith(basic("reader", secret), "grant_type", clientGrant, "scope", "notes:write"); a.Error != "invalid_scope" {
 		t.Errorf("a scope that the client may not have: %+v", a)
+	}
+	inBody := func(id, secret string) answer {
+		return r.token("grant_type", clientGrant, "client_id", id, "client_secret", secret)
+	}
+	if a := r.tokenWith(basic("either", secret), "grant_type", clientGrant); a.Status != http.StatusOK {
+		t.Errorf("a client with two methods, by Basic: %+v", a)
+	}
+	if a := inBody("either", secret); a.Status != http.StatusOK {
+		t.Errorf("a client with two methods, in the body: %+v", a)
+	}
+	for _, a := range []answer{inBody("either", secret+"x"), inBody("robot", secret), r.token("grant_type", clientGrant, "client_id", "either")} {
+		if a.Error != "invalid_client" {
+			t.Errorf("a wrong secret, a method of others, or none: %+v", a)
+		}
 	}
 	if !r.saw(oauth.EventClientToken) {
 		t.Error("there was no event")

@@ -30,8 +30,8 @@ func (s *server) mountAuthorization(mux *http.ServeMux) error {
 	cfg := oauth.Config{
 		Issuer: s.opts.issuer, Tokens: s.tokens, Keys: s.keys, Records: s.store, Sessions: s.store, Secrets: s.secrets,
 		Revoked: s.revoked.Sync, User: s.user, LoginURL: s.path() + "/login", Account: s.accountName, Clients: clients,
-		Register:   oauth.Register{PerHour: s.opts.register},
-		Documents:  oauth.Documents{On: s.opts.documents},
+		Register:  oauth.Register{PerHour: s.opts.register},
+		Documents: oauth.Documents{On: s.opts.documents},
 
 		// What programs without a user, devices without a browser, and services behind a resource need.
 		ClientCredentials: true, Device: oauth.Device{On: true}, Exchange: true,
@@ -102,6 +102,9 @@ func readClients(file string, resources ...resource) ([]oauth.Client, error) {
 	for _, c := range known {
 		client := oauth.Client{
 			ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, AuthMethod: c.AuthMethod, Keys: c.JWKS, Grants: c.GrantTypes,
+		}
+		if c.AuthMethod == "client_secret_basic" && slices.Contains(c.GrantTypes, "client_credentials") {
+			client.AuthMethod += " client_secret_post" // where the metadata names both, the Go SDK of MCP takes this
 		}
 		if slices.Contains(c.GrantTypes, "urn:ietf:params:oauth:grant-type:token-exchange") {
 			for _, r := range resources {
