@@ -84,7 +84,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	s.ask(w, r, user, c, req, strings.Fields(f["prompt"]))
 }
 
-// user returns who is logged in to the browser, or nil.
+// user returns who is logged in to the browser in person, or nil: a key or an agent must not give away more
+// than it was given (decision 0126).
 func (s *Server) user(r *http.Request) (*auth.Principal, error) {
 	p, err := s.cfg.User(r)
 	switch {
@@ -92,6 +93,8 @@ func (s *Server) user(r *http.Request) (*auth.Principal, error) {
 		return nil, nil
 	case err != nil:
 		return nil, err
+	case p == nil || p.Kind() != auth.KindUser || p.Actor() != "":
+		return nil, nil
 	}
 	return p, nil
 }

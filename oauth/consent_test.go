@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/oauth"
 )
 
@@ -169,6 +170,34 @@ func TestOwnPage(t *testing.T) {
 	}
 	if resp.Header.Get("Content-Security-Policy") == "" {
 		t.Error("the page has no Content-Security-Policy")
+	}
+}
+
+// A key, an agent or a service is nobody who could allow anything.
+func TestInPerson(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, nil)
+	id := r.user("ada@example.com")
+	p, err := r.issuer.Verify(t.Context(), strings.TrimPrefix(r.login("ada@example.com"), "login="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]auth.Claims{
+		"the user": {}, "a key": {Kind: auth.KindAPIKey}, "a service": {Kind: auth.KindService}, "an agent": {Kind: auth.KindAgent, Actors: []string{"agent"}},
+		"an actor": {Actors: []string{"agent"}},
+	} {
+		c.Subject, c.SessionID = id, p.SessionID()
+		token, err := r.issuer.Issue(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		person := name == "the user"
+		if asked := r.shows("login=" + token); asked != person {
+			t.Errorf("%s is asked: %t", name, asked)
+		}
+		if status := r.do("GET", "/apps", "", "Cookie", "login="+token).StatusCode; (status == http.StatusOK) != person {
+			t.Errorf("%s gets the list of apps: %d", name, status)
+		}
 	}
 }
 

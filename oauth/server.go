@@ -62,7 +62,8 @@ type Config struct {
 	Revoked   func(context.Context) error // called when a grant has ended: as [auth.Config].Revoked
 
 	// User returns who is logged in to the browser that sent r, with the session of that login, or
-	// [auth.ErrNoCredentials] or [auth.ErrInvalidToken] if nobody is. Required.
+	// [auth.ErrNoCredentials] or [auth.ErrInvalidToken] if nobody is. API keys, agents and services count
+	// as nobody. Required.
 	User func(r *http.Request) (*auth.Principal, error)
 
 	// LoginURL is the page where users log in: a path of this host, or a URL. It is called with the
