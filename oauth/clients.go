@@ -64,7 +64,7 @@ type Client struct {
 	AlwaysAsk bool
 
 	// Grants are the grant types that the client may use, each of which must be on. nil: authorization_code
-	// and refresh_token. client_credentials and token exchange need a Secret or Keys.
+	// and refresh_token. All but these and that for devices need a Secret or Keys.
 	Grants []string
 
 	// Exchanges are the URLs of the resources whose tokens the client may exchange, if

@@ -15,12 +15,13 @@ const (
 	grantClient   = "client_credentials"
 	grantDevice   = "urn:ietf:params:oauth:grant-type:device_code"
 	grantExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+	grantAssert   = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 )
 
 // grantTypes returns the grants that are on.
 func (s *Server) grantTypes() []string {
 	list := []string{grantCode, grantRefresh}
-	for _, grant := range []string{grantClient, grantDevice, grantExchange} {
+	for _, grant := range []string{grantClient, grantDevice, grantExchange, grantAssert} {
 		if s.cfg.offers(grant) {
 			list = append(list, grant)
 		}
@@ -31,7 +32,12 @@ func (s *Server) grantTypes() []string {
 // selfGrants returns the grants that are on for clients that describe themselves. The others are for clients
 // that the host knows.
 func (s *Server) selfGrants() []string {
-	return slices.DeleteFunc(s.grantTypes(), func(grant string) bool { return grant == grantClient || grant == grantExchange })
+	return slices.DeleteFunc(s.grantTypes(), isForKnown)
+}
+
+// isForKnown reports whether a grant is only for confidential clients that the host knows.
+func isForKnown(grant string) bool {
+	return grant == grantClient || grant == grantExchange || grant == grantAssert
 }
 
 // offers reports whether a grant is on.
@@ -45,6 +51,8 @@ func (cfg *Config) offers(grant string) bool {
 		return cfg.Device.On
 	case grantExchange:
 		return cfg.Exchange
+	case grantAssert:
+		return len(cfg.Providers) > 0
 	}
 	return false
 }
@@ -64,7 +72,7 @@ func (c Client) checkGrants(cfg *Config, faults *cfgerr.Faults) {
 		switch {
 		case !cfg.offers(grant):
 			add("has a grant that is unknown, or that no field of Config turns on: " + grant)
-		case (grant == grantClient || grant == grantExchange) && c.Secret == "" && c.Keys == nil:
+		case isForKnown(grant) && c.Secret == "" && c.Keys == nil:
 			add("has a grant that needs a Secret or Keys: " + grant)
 		}
 	}
@@ -92,6 +100,8 @@ func (s *Server) furtherGrant(r *http.Request, c *client, f form, all url.Values
 		return s.ownToken(r, c, f, all)
 	case grantExchange:
 		return s.exchange(r, c, f, all)
+	case grantAssert:
+		return s.assert(r, c, f, all)
 	}
 	g, err := s.poll(r, c, f, all)
 	if err != nil {

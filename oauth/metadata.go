@@ -20,6 +20,7 @@ type document struct {
 	ResponseTypes  []string `json:"response_types_supported"`
 	ResponseModes  []string `json:"response_modes_supported"`
 	Grants         []string `json:"grant_types_supported"`
+	Profiles       []string `json:"authorization_grant_profiles_supported,omitempty"`
 	Challenges     []string `json:"code_challenge_methods_supported"`
 	TokenAuth      []string `json:"token_endpoint_auth_methods_supported"`
 	TokenAlgs      []string `json:"token_endpoint_auth_signing_alg_values_supported"`
@@ -40,6 +41,9 @@ func (s *Server) document() document {
 		TokenAuth: []string{authNone, authBasic, authPost, authKey}, TokenAlgs: assertion.Algorithms(),
 		RevokeAuth: []string{authNone, authBasic, authPost, authKey}, RevokeAlgs: assertion.Algorithms(),
 		IntrospectAuth: []string{authBasic, authPost, authKey}, IntrospectAlgs: assertion.Algorithms(), Iss: true, Documents: s.cfg.Documents.On,
+	}
+	if len(s.providers) > 0 {
+		d.Profiles = []string{"urn:ietf:params:oauth:grant-profile:id-jag"}
 	}
 	if s.cfg.Device.On {
 		d.Device = s.url(pathDeviceStart)

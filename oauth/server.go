@@ -97,6 +97,10 @@ type Config struct {
 	// first, and has "client:" and the ID of the client for its actor.
 	Exchange bool
 
+	// Providers are identity providers whose word about their users is taken from clients whose Grants have
+	// urn:ietf:params:oauth:grant-type:jwt-bearer. nil: that grant is off.
+	Providers []Provider
+
 	// Device configures the grant for devices without a browser (RFC 8628). Zero: there is none.
 	Device Device
 
@@ -154,6 +158,8 @@ type Server struct {
 	clients  map[string]*client
 	fetcher  *fetch.Fetcher
 
+	providers []provider
+
 	assertions *assertion.Checker
 	log        *slog.Logger
 
@@ -192,6 +198,7 @@ func New(accounts *auth.Authenticator, cfg Config) (*Server, error) {
 	s.clients = newClients(&s.cfg, &faults)
 	s.cfg.Register.check(&faults)
 	s.cfg.Device.check(&faults)
+	s.providers = newProviders(&s.cfg, &faults)
 	s.openDocuments(&faults)
 	s.limits = newLimits(s.cfg, &faults)
 	if err := faults.Err(); err != nil {
