@@ -182,7 +182,7 @@ func (s *Server) newDevice(ctx context.Context, req request) (deviceCodes, error
 	rand.Read(random[:]) // never fails
 	secret := base64url.EncodeToString(random[:])
 	digest := sha256.Sum256([]byte(secret))
-	for {
+	for range maxConflicts {
 		userCode := newUserCode()
 		record, now, err := s.records.Record(ctx, deviceKey(userCode))
 		if err != nil {
@@ -203,6 +203,7 @@ func (s *Server) newDevice(ctx context.Context, req request) (deviceCodes, error
 			ExpiresIn: int64(s.cfg.Device.Life.Seconds()), Interval: firstInterval,
 		}, err
 	}
+	return deviceCodes{}, &auth.RetryError{Err: auth.ErrBusy, After: time.Second}
 }
 
 // storeDevice puts d in the place of what record has, and returns what it has stored, or [auth.ErrConflict].
@@ -211,7 +212,9 @@ func (s *Server) storeDevice(ctx context.Context, record auth.Record, d device) 
 	if len(record.Value) > maxValue {
 		return record, refuse("invalid_scope", "the client asks for too much at once")
 	}
-	return record, s.records.ReplaceRecord(ctx, record.Renew(), record)
+	old := record.Renew()
+	err := s.records.ReplaceRecord(ctx, old, record)
+	return record, err
 }
 
 // deviceOf returns what a device has asked for that shows a code, and the store's time. ok is false if there

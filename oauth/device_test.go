@@ -577,8 +577,12 @@ func TestDeviceOfOtherClients(t *testing.T) {
 			t.Error("the page does not say who asks")
 		}
 		r.answerDevice(cookie, r.asked(cookie, c.User), "allow", nil)
+		h.status.Store(http.StatusInternalServerError) // the device goes on: its user was asked
 		if a := r.poll(c, "client_id", id); a.Status != http.StatusOK {
 			t.Errorf("%s: %+v", id, a)
+		}
+		if c := r.begin(nil, "client_id", id); id == h.id() && c.Status != http.StatusServiceUnavailable {
+			t.Errorf("a new device of a client that nobody knows now: %+v", c)
 		}
 	}
 	without := r.register(`{"redirect_uris":["https://app.example/cb"],"token_endpoint_auth_method":"none"}`)
@@ -662,5 +666,29 @@ func TestDeviceOutage(t *testing.T) {
 		if list, err := r.server.Grants(t.Context(), id); err != nil || len(list) > 1 {
 			t.Errorf("%d calls: %d grants, %v", n, len(list), err)
 		}
+	}
+}
+
+// A client whose document asks for a proof gets nothing without one, though the document cannot be had.
+func TestDeviceOfClientWithKey(t *testing.T) {
+	t.Parallel()
+	key := newSigner(t)
+	r := newServer(t, func(cfg *oauth.Config) { withDevices(cfg); withDocuments(cfg) })
+	r.user("ada@example.com")
+	cookie := r.login("ada@example.com")
+	h := newHost(t, `"grant_types":["`+deviceGrant+`"],"token_endpoint_auth_method":"private_key_jwt","jwks":`+key.keySet())
+	if c := r.begin(nil, "client_id", h.id()); c.Status != http.StatusUnauthorized {
+		t.Errorf("without a proof: %+v", c)
+	}
+	c := r.begin(nil, key.assertion(t, h.id(), nil)...)
+	r.answerDevice(cookie, r.asked(cookie, c.User), "allow", nil)
+	h.status.Store(http.StatusInternalServerError)
+	if a := r.poll(c, "client_id", h.id()); a.Status != http.StatusServiceUnavailable || a.Access != "" {
+		t.Errorf("without the document, and without a proof: %+v", a)
+	}
+	h.status.Store(http.StatusOK)
+	proof := append([]string{"grant_type", deviceGrant, "device_code", c.Device}, key.assertion(t, h.id(), nil)...)
+	if a := r.token(proof...); a.Status != http.StatusOK {
+		t.Errorf("with both: %+v", a)
 	}
 }
