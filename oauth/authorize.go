@@ -64,7 +64,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.show(w, r, err)
 		return
 	case user == nil && !silent:
-		s.toLogin(w, r)
+		s.toLogin(w, r, s.base+pathAuthorize+"?"+r.URL.RawQuery)
 		return
 	}
 	c, req, err := s.destination(r, values, user != nil)
@@ -99,10 +99,10 @@ func (s *Server) user(r *http.Request) (*auth.Principal, error) {
 	return p, nil
 }
 
-// toLogin leads to the login page, with the request sealed for the way back. Nothing of the request has
-// been looked at: whoever is not logged in is never sent to a client (OAuth 2.1 section 7.13).
-func (s *Server) toLogin(w http.ResponseWriter, r *http.Request) {
-	back, err := s.seal("return", loginTime, []byte(s.base+pathAuthorize+"?"+r.URL.RawQuery))
+// toLogin leads to the login page, with the path where the user goes on sealed for the way back. Nothing of
+// the request has been looked at: whoever is not logged in is never sent to a client (OAuth 2.1 section 7.13).
+func (s *Server) toLogin(w http.ResponseWriter, r *http.Request, to string) {
+	back, err := s.seal("return", loginTime, []byte(to))
 	if err != nil {
 		s.show(w, r, err)
 		return
@@ -180,6 +180,8 @@ func (s *Server) complete(c *client, req *request, f form, values url.Values) er
 		}
 	}
 	switch {
+	case !c.mayUse(grantCode):
+		return refuse("unauthorized_client", "authorization codes are not for this client")
 	case f["response_type"] == "":
 		return refuse("invalid_request", "response_type is missing")
 	case f["response_type"] != "code":

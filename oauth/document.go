@@ -82,7 +82,7 @@ func (s *Server) described(ctx context.Context, id string, ip netip.Addr) (*clie
 	}
 	c := bareDocument(id)
 	c.name, c.redirects, c.method, c.methods = displayName(said.Name, c.host), said.RedirectURIs, said.AuthMethod, said.AuthMethods
-	c.keys, c.keysURL = said.JWKS, said.JWKSURI
+	c.keys, c.keysURL, c.grants = said.JWKS, said.JWKSURI, said.GrantTypes
 	return c, nil
 }
 
@@ -118,5 +118,5 @@ func bareDocument(id string) *client {
 
 // documentOffer is what the server has for clients that a document describes.
 func (s *Server) documentOffer() metadata.Offer {
-	return metadata.Offer{Grants: []string{grantCode, grantRefresh}, Methods: []string{authNone, authKey}}
+	return metadata.Offer{Grants: s.selfGrants(), Methods: []string{authNone, authKey}}
 }

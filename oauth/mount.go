@@ -44,6 +44,13 @@ func (s *Server) endpoints() []endpoint {
 	if s.cfg.Register.on() {
 		list = append(list, endpoint{s.base + pathRegister, "POST", true, s.register})
 	}
+	if s.cfg.Device.On {
+		list = append(list,
+			endpoint{s.base + pathDeviceStart, "POST", true, s.beginDevice},
+			endpoint{s.base + pathDevice, "GET, HEAD", false, s.devicePage},
+			endpoint{s.base + pathDeviceDecision, "POST", false, s.decideDevice},
+		)
+	}
 	return list
 }
 
