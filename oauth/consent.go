@@ -186,19 +186,21 @@ func consentKey(userID, clientID, resource string) string {
 	return "oauth:consent:" + base64url.EncodeToString(h.Sum(nil))
 }
 
-// remembered reports whether the user has allowed the same, or more, with the same redirect URI.
+// remembered reports whether the user has allowed the same, or more, with the same redirect URI, and the client
+// has a grant from that. Whatever ends the grants of a user ends what was remembered: a thief who had the
+// account could otherwise allow an app of their own, and lead the owner's browser through it later, unseen.
 func (s *Server) remembered(ctx context.Context, userID string, req request) (bool, error) {
 	record, _, err := s.records.Record(ctx, consentKey(userID, req.Client, req.Resource))
 	var known consent
 	if err != nil || record.Version == 0 || json.Unmarshal(record.Value, &known) != nil {
 		return false, err
 	}
-	for _, scope := range req.Scopes {
-		if !slices.Contains(known.Scopes, scope) {
-			return false, nil
-		}
+	allowed := func(scope string) bool { return slices.Contains(known.Scopes, scope) }
+	if known.Redirect != req.Redirect || slices.ContainsFunc(req.Scopes, func(scope string) bool { return !allowed(scope) }) {
+		return false, nil
 	}
-	return known.Redirect == req.Redirect, nil
+	grants, err := s.Grants(ctx, userID)
+	return slices.ContainsFunc(grants, func(g Grant) bool { return g.ClientID == req.Client && g.Resource == req.Resource }), err
 }
 
 // remember keeps a consent in the place of the one before.

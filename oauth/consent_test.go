@@ -97,7 +97,13 @@ func TestRememberedConsent(t *testing.T) {
 			t.Errorf("the client %s was not asked about again", client)
 		}
 	}
-	code := r.authorize(cookie, "client_id", "secret", "scope", wide)
+	redeem := func(code string) {
+		t.Helper()
+		if a := r.tokenWith(basic("secret", secret), "grant_type", "authorization_code", "code", code, "code_verifier", verifier); a.Status != http.StatusOK {
+			t.Fatalf("%+v", a)
+		}
+	}
+	redeem(r.authorize(cookie, "client_id", "secret", "scope", wide))
 	for name, row := range map[string]struct {
 		asked   bool
 		changes []string
@@ -113,9 +119,6 @@ func TestRememberedConsent(t *testing.T) {
 			t.Errorf("%s: asked %t, want %t", name, got, row.asked)
 		}
 	}
-	if a := r.tokenWith(basic("secret", secret), "grant_type", "authorization_code", "code", code, "code_verifier", verifier); a.Status != http.StatusOK {
-		t.Fatalf("%+v", a)
-	}
 	grants, err := r.server.Grants(t.Context(), id)
 	if err != nil || len(grants) != 1 {
 		t.Fatalf("grants: %v, %v", grants, err)
@@ -126,9 +129,44 @@ func TestRememberedConsent(t *testing.T) {
 	if !r.shows(cookie, "client_id", "secret") {
 		t.Error("after EndGrant the user was not asked again")
 	}
-	r.authorize(cookie, "client_id", "secret")
+	redeem(r.authorize(cookie, "client_id", "secret"))
 	if !r.shows(cookie, "client_id", "secret", "scope", wide) {
 		t.Error("more than was allowed was not asked about")
+	}
+}
+
+// What ends the grants of a user ends the consents that are remembered, too. A thief who had the account for a
+// while has allowed an app of theirs. When the owner has set another password, or has logged out everywhere, the
+// thief's page leads the owner's browser to the app again: the owner is asked, and no code goes out unseen.
+func TestConsentEndsWithGrants(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(r *replica, id, grant string) error{
+		"a reset password": func(r *replica, id, _ string) error {
+			return r.accounts.SetPassword(t.Context(), id, password) // the same, so that login works
+		},
+		"EndSessions":        func(r *replica, id, _ string) error { return r.accounts.EndSessions(t.Context(), id, "") },
+		"the list of logins": func(r *replica, id, grant string) error { return r.accounts.EndSession(t.Context(), id, grant) },
+	} {
+		r := newServer(t, nil)
+		id := r.user("ada@example.com")
+		cookie := r.login("ada@example.com")
+		code := r.authorize(cookie, "client_id", "secret")
+		if a := r.tokenWith(basic("secret", secret), "grant_type", "authorization_code", "code", code, "code_verifier", verifier); a.Status != http.StatusOK {
+			t.Fatalf("%+v", a)
+		}
+		if r.shows(cookie, "client_id", "secret") {
+			t.Fatalf("%s: the consent was not remembered", name)
+		}
+		grants, err := r.server.Grants(t.Context(), id)
+		if err != nil || len(grants) != 1 {
+			t.Fatal(grants, err)
+		}
+		if err := end(r, id, grants[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		if !r.shows(r.login("ada@example.com"), "client_id", "secret") {
+			t.Errorf("%s: the app got a code, and nobody was asked", name)
+		}
 	}
 }
 
