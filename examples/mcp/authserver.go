@@ -31,7 +31,7 @@ func (s *server) mountAuthorization(mux *http.ServeMux) error {
 		Revoked: s.revoked.Sync, LoginURL: s.path() + "/login", Account: s.accountName, Clients: clients,
 		Register:   oauth.Register{PerHour: s.opts.register},
 		Documents:  oauth.Documents{On: s.opts.documents},
-		AccessLife: s.opts.access, CodeLife: s.opts.code, IdleLife: s.opts.idle, GrantLife: s.opts.grant, RefreshWindow: s.opts.window,
+		AccessLife: s.opts.access, CodeLife: s.opts.code, IdleLife: s.opts.idle, GrantLife: s.opts.grant, GrantsPerUser: 1000, RefreshWindow: s.opts.window,
 		ClientIP: s.clientIP, Events: s.events,
 		Consent: func(w http.ResponseWriter, r *http.Request, p oauth.ConsentPage) { s.pages.Consent(w, r, p) },
 	}
