@@ -30,6 +30,8 @@ type counting struct {
 	mu      sync.Mutex
 	down    error
 	noUsers error // fails UserByID alone
+
+	afterRead atomic.Pointer[func()] // called once, between the next read of a record and its answer
 }
 
 func (c *counting) fail(err error) {
@@ -53,7 +55,11 @@ func (c *counting) Record(ctx context.Context, key string) (auth.Record, time.Ti
 	if err := c.failure(); err != nil {
 		return auth.Record{}, time.Time{}, err
 	}
-	return c.Store.Record(c.at(ctx), key)
+	r, now, err := c.Store.Record(c.at(ctx), key)
+	if f := c.afterRead.Swap(nil); f != nil {
+		(*f)()
+	}
+	return r, now, err
 }
 
 func (c *counting) ReplaceRecord(ctx context.Context, old int64, r auth.Record) error {
@@ -691,4 +697,27 @@ func TestEvents(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A key that is deleted or rolled while another call verifies it is not remembered by that call: in this process
+// it has ended.
+func TestEndDuringUse(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(f *fixture, id string) error{
+		"Delete": func(f *fixture, id string) error { return f.keys[0].Delete(f.t.Context(), f.id, id) },
+		"Roll": func(f *fixture, id string) error {
+			_, _, err := f.keys[0].Roll(f.t.Context(), f.ada, id, 0)
+			return err
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t, apikey.Config{})
+			key, secret := f.create(apikey.Spec{})
+			during := func() { is(t, end(f, key.ID), nil, name) }
+			f.store.afterRead.Store(&during)
+			f.verifies(0, secret, nil, "the use during "+name)
+			f.verifies(0, secret, auth.ErrInvalidToken, "the next use after "+name)
+			f.verifies(0, secret, auth.ErrInvalidToken, "another")
+		})
+	}
 }

@@ -14,7 +14,10 @@ const ways = 4
 
 // cache remembers keys that were verified. It has a fixed number of places, takes no lock, and is keyed by the
 // digests of keys. A new key replaces the oldest of four.
-type cache struct{ places []atomic.Pointer[entry] }
+type cache struct {
+	places []atomic.Pointer[entry]
+	ends   atomic.Int64 // how often a key was forgotten
+}
 
 // entry is a key that was verified.
 type entry struct {
@@ -30,7 +33,7 @@ func newCache(n int) *cache {
 	for size < n {
 		size *= 2
 	}
-	return &cache{make([]atomic.Pointer[entry], size)}
+	return &cache{places: make([]atomic.Pointer[entry], size)}
 }
 
 func (c *cache) bucket(sum *[sha256.Size]byte) []atomic.Pointer[entry] {
@@ -59,8 +62,17 @@ func (e *entry) over(now time.Time, wall int64) bool {
 	return now.Sub(e.began) >= e.life || byWall >= e.life || byWall < 0
 }
 
-// add adds an entry in the place of an older one of the same key, of one that is over, or of the oldest.
-func (c *cache) add(e *entry, now time.Time) {
+// mark returns a mark for [cache.add], to be taken before the record of a key is read.
+func (c *cache) mark() int64 {
+	if c == nil {
+		return 0
+	}
+	return c.ends.Load()
+}
+
+// add adds an entry in the place of an older one of the same key, of one that is over, or of the oldest. It
+// does not stay if a key was forgotten since the mark: its record may have been read before that.
+func (c *cache) add(e *entry, now time.Time, mark int64) {
 	if c == nil || e.life <= 0 {
 		return
 	}
@@ -77,6 +89,9 @@ func (c *cache) add(e *entry, now time.Time) {
 		}
 	}
 	place.Store(e)
+	if c.ends.Load() != mark {
+		place.CompareAndSwap(e, nil)
+	}
 }
 
 // forget removes all entries of a key ID.
@@ -84,6 +99,7 @@ func (c *cache) forget(id string) {
 	if c == nil {
 		return
 	}
+	c.ends.Add(1)
 	for i := range c.places {
 		if e := c.places[i].Load(); e != nil && e.principal.TokenID() == id {
 			c.places[i].CompareAndSwap(e, nil)

@@ -82,6 +82,7 @@ type use struct {
 
 // verify reads the record of a key, one of whose secrets must match.
 func (k *Keys) verify(ctx context.Context, u use, matches func(s secret, owner string) bool) (*auth.Principal, error) {
+	mark := k.cache.mark()
 	r, s, now, err := k.load(ctx, u.id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, errUnknown
@@ -126,7 +127,7 @@ func (k *Keys) verify(ctx context.Context, u use, matches func(s secret, owner s
 		return nil, fmt.Errorf("apikey: %w", err)
 	}
 	life := min(k.config.CacheTime, valid[i].end.Time().Sub(now))
-	k.cache.add(&entry{u.sum, p, account, u.began, life}, u.began)
+	k.cache.add(&entry{u.sum, p, account, u.began, life}, u.began, mark)
 	return p, nil
 }
 

@@ -35,7 +35,7 @@ func (cfg Config) guarded(
 			cfg.refuse(w, r, errors.New("authhttp: the guard let a request pass without a principal in its context"))
 			return
 		}
-		if p.Kind() != auth.KindUser || p.Actor() != "" { // a key or an agent must not get more than it was given
+		if !inPerson(p) {
 			cfg.refuse(w, r, auth.ErrInsufficientScope)
 			return
 		}
@@ -49,6 +49,9 @@ func (cfg Config) guarded(
 		verified.ServeHTTP(w, r)
 	})
 }
+
+// inPerson reports whether p is a user in person. A key or an agent must not get more than it was given.
+func inPerson(p *auth.Principal) bool { return p.Kind() == auth.KindUser && p.Actor() == "" }
 
 // Users finds accounts. [auth.UserStore] has this method.
 type Users interface {

@@ -60,6 +60,9 @@ func TestInPerson(t *testing.T) {
 			a.want(t, name+" at "+e.Method+" "+path, 403, "insufficient_scope")
 		}
 	}
+	for name, token := range tokens {
+		s.call(s.Client(), "POST", "/auth/revoke", form("token", token), nil).want(t, name+" revokes its token", 400, "unsupported_token_type")
+	}
 	if guarded < 12 {
 		t.Errorf("%d endpoints that ask for a token, want at least 12", guarded)
 	}

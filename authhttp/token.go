@@ -108,8 +108,9 @@ type Revoker interface {
 // Revoke returns the revocation endpoint of OAuth 2.0 (RFC 7009) for public clients: any client
 // that has a token may revoke it. It takes a form with token, a refresh token or an access token,
 // and ends the token's session. It ignores token_type_hint. An invalid token is answered 200 as
-// well (section 2.2). An access token that belongs to no session is answered 400
-// unsupported_token_type, because it remains valid until it expires.
+// well (section 2.2). An access token that belongs to no session, or by which a program acts for the
+// user, is answered 400 unsupported_token_type, because it remains valid until it expires: a program
+// must not log its user out.
 func Revoke(a Revoker, cfg Config) http.Handler {
 	cfg = cfg.shared().standard()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -136,9 +137,9 @@ func revoke(ctx context.Context, a Revoker, token string) error {
 		return a.Logout(ctx, token)
 	case err != nil:
 		return err
-	case p.SessionID() == "":
+	case p.SessionID() == "" || !inPerson(p):
 		return &refusal{http.StatusBadRequest, "", "unsupported_token_type",
-			"this access token belongs to no session: it remains valid until it expires"}
+			"this access token belongs to no session of its own: it remains valid until it expires"}
 	}
 	err = a.EndSession(ctx, p.Subject(), p.SessionID())
 	if errors.Is(err, auth.ErrSessionNotFound) {

@@ -186,19 +186,17 @@ func consentKey(userID, clientID, resource string) string {
 	return "oauth:consent:" + base64url.EncodeToString(h.Sum(nil))
 }
 
-// remembered reports whether the user has allowed the same, or more, with the same redirect URI, and a grant
-// lives that followed from it. Whatever ends the grants of a user, such as a new password, also has the user
-// asked again.
+// remembered reports whether the user has allowed the same, or more, with the same redirect URI, and the client
+// has a grant from that. Whatever ends the grants of a user ends what was remembered: a thief who had the
+// account could otherwise allow an app of their own, and lead the owner's browser through it later, unseen.
 func (s *Server) remembered(ctx context.Context, userID string, req request) (bool, error) {
 	record, _, err := s.records.Record(ctx, consentKey(userID, req.Client, req.Resource))
 	var known consent
 	if err != nil || record.Version == 0 || json.Unmarshal(record.Value, &known) != nil || known.Redirect != req.Redirect {
 		return false, err
 	}
-	for _, scope := range req.Scopes {
-		if !slices.Contains(known.Scopes, scope) {
-			return false, nil
-		}
+	if slices.ContainsFunc(req.Scopes, func(scope string) bool { return !slices.Contains(known.Scopes, scope) }) {
+		return false, nil
 	}
 	grants, err := s.Grants(ctx, userID)
 	lives := func(g Grant) bool { return g.ClientID == req.Client && g.Resource == req.Resource }

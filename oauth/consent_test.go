@@ -161,6 +161,41 @@ func TestMoreThanRemembered(t *testing.T) {
 	}
 }
 
+// What ends the grants of a user ends the consents that are remembered, too. A thief who had the account for a
+// while has allowed an app of theirs. When the owner has set another password, or has logged out everywhere, the
+// thief's page leads the owner's browser to the app again: the owner is asked, and no code goes out unseen.
+func TestConsentEndsWithGrants(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(r *replica, id, grant string) error{
+		"a reset password": func(r *replica, id, _ string) error {
+			return r.accounts.SetPassword(t.Context(), id, password) // the same, so that login works
+		},
+		"EndSessions":        func(r *replica, id, _ string) error { return r.accounts.EndSessions(t.Context(), id, "") },
+		"the list of logins": func(r *replica, id, grant string) error { return r.accounts.EndSession(t.Context(), id, grant) },
+	} {
+		r := newServer(t, nil)
+		id := r.user("ada@example.com")
+		cookie := r.login("ada@example.com")
+		code := r.authorize(cookie, "client_id", "secret")
+		if a := r.tokenWith(basic("secret", secret), "grant_type", "authorization_code", "code", code, "code_verifier", verifier); a.Status != http.StatusOK {
+			t.Fatalf("%+v", a)
+		}
+		if r.shows(cookie, "client_id", "secret") {
+			t.Fatalf("%s: the consent was not remembered", name)
+		}
+		grants, err := r.server.Grants(t.Context(), id)
+		if err != nil || len(grants) != 1 {
+			t.Fatal(grants, err)
+		}
+		if err := end(r, id, grants[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		if !r.shows(r.login("ada@example.com"), "client_id", "secret") {
+			t.Errorf("%s: the app got a code, and nobody was asked", name)
+		}
+	}
+}
+
 // The page names a private-use scheme, and warns of programs on the user's own machine. Its headers keep
 // others from framing and storing it.
 func TestPage(t *testing.T) {

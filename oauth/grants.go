@@ -205,8 +205,10 @@ func (s *Server) begin(ctx context.Context, g grant, of code, used auth.Record) 
 		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 		defer cancel()
 		_ = s.end(after, g.UserID, g.ID, "") // nobody has its tokens
+		return err
 	}
-	return err
+	s.endSurplus(ctx, g)
+	return nil
 }
 
 // cleanupTime bounds what is done for a client that may have hung up.
@@ -248,7 +250,7 @@ func (s *Server) end(ctx context.Context, userID, grantID string, kind auth.Even
 		return err
 	}
 	// The session goes first: without it, no part of the grant is good for anything.
-	err = s.sessions.DeleteSession(ctx, grantID, time.Now().Add(s.cfg.Tokens.MaxLifetime()+revocationMargin))
+	err = s.endSession(ctx, grantID)
 	if err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
 		return err
 	}
@@ -256,24 +258,32 @@ func (s *Server) end(ctx context.Context, userID, grantID string, kind auth.Even
 	if err := s.forget(ctx, userID, g.ClientID, g.Resource); err != nil {
 		return err
 	}
-	for {
-		record, _, err := s.records.Record(ctx, grantKey(grantID))
-		if err == nil && record.Version != 0 {
-			err = s.records.DeleteRecord(ctx, record.Key, record.Version)
-		}
-		if errors.Is(err, auth.ErrConflict) {
-			continue // a refresh came between, which sees the session gone
-		}
-		if err != nil {
-			return err
-		}
-		break
+	if err := s.deleteRecord(ctx, grantID); err != nil {
+		return err
 	}
 	if !ended {
 		return ErrGrantNotFound
 	}
 	s.tellEnded(ctx, kind, userID, grantID)
 	return nil
+}
+
+// endSession ends the session of a grant. It returns [auth.ErrSessionNotFound] if that has ended.
+func (s *Server) endSession(ctx context.Context, grantID string) error {
+	return s.sessions.DeleteSession(ctx, grantID, time.Now().Add(s.cfg.Tokens.MaxLifetime()+revocationMargin))
+}
+
+// deleteRecord deletes the record of a grant whose session has ended.
+func (s *Server) deleteRecord(ctx context.Context, grantID string) error {
+	for {
+		record, _, err := s.records.Record(ctx, grantKey(grantID))
+		if err == nil && record.Version != 0 {
+			err = s.records.DeleteRecord(ctx, record.Key, record.Version)
+		}
+		if !errors.Is(err, auth.ErrConflict) { // otherwise a refresh came between, which sees the session gone
+			return err
+		}
+	}
 }
 
 // revokedTime bounds how long an end waits for Config.Revoked.

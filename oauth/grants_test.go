@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -230,5 +231,42 @@ func TestIntrospect(t *testing.T) {
 	}
 	if status := r.do("POST", "/introspect", "token="+own.Access+"&client_id=web").StatusCode; status != 403 {
 		t.Errorf("a public client: %d", status)
+	}
+}
+
+// A user has only so many grants. One more ends the least recently used one of the same app, before any of another
+// app; the logins of the user are none, and the consent stays.
+func TestGrantsPerUser(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, func(cfg *oauth.Config) { cfg.GrantsPerUser = 3 })
+	id := r.user("ada@example.com")
+	cookie := r.login("ada@example.com")
+	code := r.authorize(cookie, "client_id", "other", "redirect_uri", "https://other.example/cb")
+	other := r.token("grant_type", "authorization_code", "client_id", "other", "code", code, "code_verifier", verifier)
+	first := r.flow(cookie)
+	second := r.flow(cookie)
+	if first = r.refresh(first.Refresh); first.Status != http.StatusOK { // used after the second
+		t.Fatalf("%+v", first)
+	}
+	third := r.flow(cookie)
+	grants, err := r.server.Grants(t.Context(), id)
+	if err != nil || len(grants) != 3 {
+		t.Errorf("%d grants, %v", len(grants), err)
+	}
+	if a := r.refresh(second.Refresh); a.Error != "invalid_grant" {
+		t.Errorf("the least recently used grant: %+v", a)
+	}
+	for name, a := range map[string]answer{"a used grant": r.refresh(first.Refresh), "the last": r.refresh(third.Refresh), "another app's": r.refresh(other.Refresh, "client_id", "other")} {
+		if a.Status != http.StatusOK {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	if _, err := r.issuer.Verify(t.Context(), strings.TrimPrefix(cookie, "login=")); err != nil {
+		t.Errorf("the user's login: %v", err)
+	}
+	if records, err := r.store.Records(t.Context(), id); err != nil || slices.ContainsFunc(records, func(rec auth.Record) bool {
+		return strings.HasPrefix(rec.Key, "oauth:grant:") && !slices.ContainsFunc(grants, func(g oauth.Grant) bool { return strings.HasSuffix(rec.Key, g.ID) })
+	}) {
+		t.Errorf("records of grants that have ended are left, %v", err)
 	}
 }

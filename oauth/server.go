@@ -121,6 +121,10 @@ type Config struct {
 	// and 180 days; from 1 s to 3,650 days.
 	IdleLife, GrantLife time.Duration
 
+	// GrantsPerUser is how many grants a user may have: one more ends the least recently used, of the same
+	// client if it has another one. 0: 100; from 1 to 1,000.
+	GrantsPerUser int
+
 	// RefreshWindow is how long a used refresh token still gets the answer that it got, from the same
 	// network: for requests that a client sends twice, and for lost replies. 0: 30 s, and with Strict
 	// nothing; at most 10 minutes; negative: nothing.
@@ -192,6 +196,7 @@ func New(accounts *auth.Authenticator, cfg Config) (*Server, error) {
 	s.cfg.CodeLife = cfgerr.Within(&faults, "CodeLife", cfg.CodeLife, time.Minute, time.Second, time.Minute)
 	s.cfg.IdleLife = cfgerr.Within(&faults, "IdleLife", cfg.IdleLife, 30*24*time.Hour, time.Second, maxGrantLife)
 	s.cfg.GrantLife = cfgerr.Within(&faults, "GrantLife", cfg.GrantLife, 180*24*time.Hour, time.Second, maxGrantLife)
+	s.cfg.GrantsPerUser = cfgerr.Within(&faults, "GrantsPerUser", cfg.GrantsPerUser, 100, 1, 1000)
 	if cfg.RefreshWindow > 10*time.Minute {
 		faults.Add("RefreshWindow", cfg.RefreshWindow.String(), "must be at most 10 minutes")
 	}

@@ -36,7 +36,7 @@ func (s *server) mountAuthorization(mux *http.ServeMux) error {
 		// What programs without a user, devices without a browser, and services behind a resource need.
 		ClientCredentials: true, Device: oauth.Device{On: true}, Exchange: true,
 
-		AccessLife: s.opts.access, CodeLife: s.opts.code, IdleLife: s.opts.idle, GrantLife: s.opts.grant, RefreshWindow: s.opts.window,
+		AccessLife: s.opts.access, CodeLife: s.opts.code, IdleLife: s.opts.idle, GrantLife: s.opts.grant, GrantsPerUser: 1000, RefreshWindow: s.opts.window,
 		ClientIP: s.clientIP, Events: s.events,
 		Consent: func(w http.ResponseWriter, r *http.Request, p oauth.ConsentPage) { s.pages.Consent(w, r, p) },
 	}

@@ -104,6 +104,9 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
+// newAuth matches a call of auth.New, and not one of oauth.New.
+var newAuth = regexp.MustCompile(`\bauth\.New\(`)
+
 // TestThrottles checks that every program of the examples, and the program of package auth's comment,
 // limits how often passwords can be guessed.
 func TestThrottles(t *testing.T) {
@@ -125,7 +128,7 @@ func TestThrottles(t *testing.T) {
 		if strings.Contains(text, "authkit.Open(") {
 			checked++ // it always makes one
 		}
-		if !strings.Contains(text, "auth.New(") {
+		if !newAuth.MatchString(text) {
 			continue
 		}
 		checked++
