@@ -156,7 +156,8 @@ func TestEnrolFactor(t *testing.T) {
 	b.submit(code, "/login/code", "code", "123456").want(200, "/account", "On")
 	b.submit(form(), "/account/factor", "do", "remove", "current_password", other, "code", "123456").want(200, "/account", "The second factor has been removed", "Off")
 	for _, hostile := range []string{"javascript:alert(1)", "https://evil.test/", "x"} {
-		page := b.submit(b.open("/account/factor"), "/account/factor", "do", "confirm", "url", hostile, "secret", "x", "code", "1", "current_password", other)
+		page := b.submit(b.open("/account/factor"), "/account/factor", "do", "confirm", "url", hostile, "secret", "x", "code", "1", "current_password", password)
+		page.want(403, "/account/factor", "Set up")
 		if strings.Contains(page.body, "evil") || strings.Contains(page.body, "javascript") {
 			t.Errorf("the page leads to %s", hostile)
 		}

@@ -4,7 +4,7 @@ import "net/http"
 
 // showLogin is the page that logs in.
 func (p *Pages) showLogin(v *visit) {
-	if link := v.r.URL.Query().Get("token"); link != "" && p.has("POST /login/link") && v.r.Method == http.MethodGet {
+	if link := v.link(); link != "" && p.has("POST /login/link") {
 		v.show("loginlink", link)
 		return
 	}

@@ -101,6 +101,9 @@ func TestLoginByMail(t *testing.T) {
 	c := s.browser()
 	c.submit(c.open("/login/mail"), "/login/mail", "address", "bob@site.test")
 	_, link = s.mails.next(t, recovery.KindLogin)
+	page = c.send("GET", link, "cross-site", nil)
+	delete(c.cookies, "/ __Host-form")
+	c.submit(page, "/login").want(403, "/login", "Please send it again", "You opened the link") // the link is not lost
 	c.submitLink(link).want(200, "/account", "bob@site.test")
 	c.submitLink(link).want(400, "/login", "not valid any more")
 }
@@ -217,6 +220,12 @@ func TestResume(t *testing.T) {
 		t.Errorf("cookies of a session that has ended remain: %v", b.cookies)
 	}
 	b.open("/auth/refresh/page?to=//evil.test").want(200, "/login")
+
+	// A browser that has lost the refresh token, and not the mark beside it, is not led in a circle.
+	b = expired()
+	delete(b.cookies, "/auth/refresh __Secure-refresh")
+	b.open("/login").want(200, "/login", "Password")
+	b.open("/account").want(200, "/login", "Password")
 }
 
 // Users choose whether they stay logged in where the host lets them.

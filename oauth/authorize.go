@@ -49,7 +49,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(r.URL.RawQuery) > maxQuery {
-		s.show(w, r, &Error{Code: "invalid_request", Description: "the request is too long", status: http.StatusRequestURITooLong})
+		s.show(w, r, &refusal{Code: "invalid_request", Description: "the request is too long", status: http.StatusRequestURITooLong})
 		return
 	}
 	f, values, faulty := parseForm(r.URL.RawQuery, "resource")
@@ -64,7 +64,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.show(w, r, err)
 		return
 	case user == nil && !silent:
-		s.toLogin(w, r)
+		s.toLogin(w, r, s.base+pathAuthorize+"?"+r.URL.RawQuery)
 		return
 	}
 	c, req, err := s.destination(r, values, user != nil)
@@ -84,7 +84,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	s.ask(w, r, user, c, req, strings.Fields(f["prompt"]))
 }
 
-// user returns who is logged in to the browser, or nil.
+// user returns who is logged in to the browser in person, or nil: a key or an agent must not give away more
+// than it was given (decision 0126).
 func (s *Server) user(r *http.Request) (*auth.Principal, error) {
 	p, err := s.cfg.User(r)
 	switch {
@@ -98,10 +99,10 @@ func (s *Server) user(r *http.Request) (*auth.Principal, error) {
 	return p, nil
 }
 
-// toLogin leads to the login page, with the request sealed for the way back. Nothing of the request has
-// been looked at: whoever is not logged in is never sent to a client (OAuth 2.1 section 7.13).
-func (s *Server) toLogin(w http.ResponseWriter, r *http.Request) {
-	back, err := s.seal("return", loginTime, []byte(s.base+pathAuthorize+"?"+r.URL.RawQuery))
+// toLogin leads to the login page, with the path where the user goes on sealed for the way back. Nothing of
+// the request has been looked at: whoever is not logged in is never sent to a client (OAuth 2.1 section 7.13).
+func (s *Server) toLogin(w http.ResponseWriter, r *http.Request, to string) {
+	back, err := s.seal("return", loginTime, []byte(to))
 	if err != nil {
 		s.show(w, r, err)
 		return
@@ -179,6 +180,8 @@ func (s *Server) complete(c *client, req *request, f form, values url.Values) er
 		}
 	}
 	switch {
+	case !c.mayUse(grantCode):
+		return refuse("unauthorized_client", "authorization codes are not for this client")
 	case f["response_type"] == "":
 		return refuse("invalid_request", "response_type is missing")
 	case f["response_type"] != "code":
@@ -251,7 +254,7 @@ func scopesFor(c *client, r Resource, asked string) ([]string, error) {
 // answerError sends an error to the client (OAuth 2.1 section 4.1.2.1). A failure of the server is shown
 // instead.
 func (s *Server) answerError(w http.ResponseWriter, r *http.Request, req request, err error) {
-	e, ok := errors.AsType[*Error](err)
+	e, ok := errors.AsType[*refusal](err)
 	if !ok {
 		s.show(w, r, err)
 		return

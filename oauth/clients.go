@@ -30,6 +30,8 @@ const (
 	authBasic = "client_secret_basic"
 	authPost  = "client_secret_post"
 	authKey   = "private_key_jwt"
+
+	eitherSecret = authBasic + " " + authPost
 )
 
 // Client is a client that the host knows. Printed and logged it does not show the secret.
@@ -38,15 +40,17 @@ type Client struct {
 	Name string // for the consent page. "": the ID
 
 	// RedirectURIs are where codes go: https, http to a loopback address or localhost, whose port is
-	// then free (RFC 8252 section 7.3), or a private-use scheme. Required.
+	// then free (RFC 8252 section 7.3), or a private-use scheme. Required, unless Grants lacks
+	// authorization_code.
 	RedirectURIs []string
 
 	// Secret makes the client a confidential one: 22 to 256 characters of printable ASCII, random. Only
 	// its digest is kept. "": a public client.
 	Secret string
 
-	// AuthMethod is how the client sends its secret: client_secret_basic or client_secret_post. "":
-	// client_secret_basic with a Secret, private_key_jwt with Keys, and otherwise none.
+	// AuthMethod is how the client sends its secret: client_secret_basic or client_secret_post, or both
+	// with a space between them, for programs that choose by the metadata. "": client_secret_basic with a
+	// Secret, private_key_jwt with Keys, and otherwise none.
 	AuthMethod string
 
 	// Keys is a JWK set with the public keys of a confidential client that authenticates with the private
@@ -58,6 +62,15 @@ type Client struct {
 
 	// AlwaysAsk asks the user each time, though they have allowed the same before.
 	AlwaysAsk bool
+
+	// Grants are the grant types that the client may use, each of which must be on. nil: authorization_code
+	// and refresh_token. All but these and that for devices need a Secret or Keys.
+	Grants []string
+
+	// Exchanges are the URLs of the resources whose tokens the client may exchange, if
+	// urn:ietf:params:oauth:grant-type:token-exchange is among its Grants (RFC 8693): those that it
+	// serves, as a rule.
+	Exchanges []string
 
 	// Introspects is the URL of the resource that this client serves: it may introspect the tokens for it,
 	// whoever they were issued to. It needs a Secret or Keys. "": the client is no resource server.
@@ -85,7 +98,9 @@ type client struct {
 	known     bool // configured by the host
 	unproven  bool // its document cannot be had now, and may say that it must authenticate
 
-	introspects string // URL of the resource whose tokens it may introspect; "": none
+	introspects string   // URL of the resource whose tokens it may introspect; "": none
+	grants      []string // nil: code and refresh
+	exchanges   []string // URLs of the resources whose tokens it may exchange
 }
 
 // remembers reports whether a consent may be remembered that leads to a redirect URI: only if nobody else
@@ -102,7 +117,8 @@ func (c *client) remembers(uri string) bool {
 }
 
 // newClients returns the configured clients by ID, and adds a fault for what is wrong with them.
-func newClients(list []Client, resources []Resource, faults *cfgerr.Faults) map[string]*client {
+func newClients(cfg *Config, faults *cfgerr.Faults) map[string]*client {
+	list, resources := cfg.Clients, cfg.Resources
 	clients := make(map[string]*client, len(list))
 	for _, c := range list {
 		add := func(reason string) { faults.Add("Clients", c.ID, reason) }
@@ -112,7 +128,8 @@ func newClients(list []Client, resources []Resource, faults *cfgerr.Faults) map[
 		if clients[c.ID] != nil {
 			add("comes twice")
 		}
-		if len(c.RedirectURIs) == 0 {
+		c.checkGrants(cfg, faults)
+		if len(c.RedirectURIs) == 0 && (c.Grants == nil || slices.Contains(c.Grants, grantCode)) {
 			add("must have RedirectURIs")
 		}
 		for _, uri := range c.RedirectURIs {
@@ -127,6 +144,10 @@ func newClients(list []Client, resources []Resource, faults *cfgerr.Faults) map[
 			} else if c.Keys != nil {
 				c.AuthMethod = authKey
 			}
+		}
+		var methods []string
+		if c.AuthMethod == eitherSecret {
+			c.AuthMethod, methods = authBasic, []string{authPost}
 		}
 		switch {
 		case !slices.Contains([]string{authNone, authBasic, authPost, authKey}, c.AuthMethod):
@@ -149,9 +170,9 @@ func newClients(list []Client, resources []Resource, faults *cfgerr.Faults) map[
 			}
 		}
 		clients[c.ID] = &client{
-			id: c.ID, name: displayName(c.Name, c.ID), redirects: slices.Clone(c.RedirectURIs), method: c.AuthMethod,
+			id: c.ID, name: displayName(c.Name, c.ID), redirects: slices.Clone(c.RedirectURIs), method: c.AuthMethod, methods: methods,
 			secret: sha256.Sum256([]byte(c.Secret)), keys: slices.Clone(c.Keys), scopes: slices.Clone(c.Scopes), alwaysAsk: c.AlwaysAsk, known: true,
-			introspects: c.Introspects,
+			introspects: c.Introspects, grants: slices.Clone(c.Grants), exchanges: slices.Clone(c.Exchanges),
 		}
 	}
 	return clients
@@ -182,7 +203,7 @@ func displayName(name, otherwise string) string {
 }
 
 // errUnknownClient is the answer about a client that there is not: on it, clients register anew.
-var errUnknownClient = &Error{Code: "invalid_client", Description: "unknown client", status: http.StatusUnauthorized}
+var errUnknownClient = &refusal{Code: "invalid_client", Description: "unknown client", status: http.StatusUnauthorized}
 
 // client returns the client with an ID, or errUnknownClient. ip is the address that makes the server look.
 func (s *Server) client(ctx context.Context, id string, ip netip.Addr) (*client, error) {
@@ -230,7 +251,7 @@ func readCredentials(r *http.Request, f form) (credentials, error) {
 	}
 	id, secret, ok := r.BasicAuth()
 	if !ok {
-		return c, &Error{Code: "invalid_client", Description: "authenticate with Basic, or in the body", status: http.StatusUnauthorized, challenge: basicChallenge}
+		return c, &refusal{Code: "invalid_client", Description: "authenticate with Basic, or in the body", status: http.StatusUnauthorized, challenge: basicChallenge}
 	}
 	id, secret = formDecoded(id), formDecoded(secret)
 	switch {
@@ -263,7 +284,7 @@ func (s *Server) authenticate(r *http.Request, f form) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	unauthorized := &Error{Code: "invalid_client", Description: "the client is unknown or did not authenticate as registered", status: http.StatusUnauthorized}
+	unauthorized := &refusal{Code: "invalid_client", Description: "the client is unknown or did not authenticate as registered", status: http.StatusUnauthorized}
 	if said.basic {
 		unauthorized.challenge = basicChallenge
 	}
@@ -294,7 +315,7 @@ func (c *client) allows(method string) bool {
 
 // prove returns unauthorized if a client does not prove that it is the one that it says. Wrong proofs are
 // counted by client and network.
-func (s *Server) prove(r *http.Request, c *client, said credentials, unauthorized *Error) error {
+func (s *Server) prove(r *http.Request, c *client, said credentials, unauthorized *refusal) error {
 	if said.method == authNone {
 		return nil
 	}

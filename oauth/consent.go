@@ -89,7 +89,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, user *auth.Principa
 func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 	r = s.withDevice(r)
 	if !s.sameOrigin(r) {
-		s.show(w, r, &Error{Code: "access_denied", Description: "the form comes from another site", status: http.StatusForbidden})
+		s.show(w, r, &refusal{Code: "access_denied", Description: "the form comes from another site", status: http.StatusForbidden})
 		return
 	}
 	if wait := s.limits.authorize.take(networks(s.clientIP(r))...); wait > 0 {
@@ -98,7 +98,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 	}
 	user, err := s.user(r)
 	if err == nil && user == nil {
-		err = &Error{Code: "login_required", Description: "you are not logged in", status: http.StatusUnauthorized}
+		err = &refusal{Code: "login_required", Description: "you are not logged in", status: http.StatusUnauthorized}
 	}
 	var f form
 	var all map[string][]string
@@ -113,7 +113,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 	decision := f["decision"]
 	switch {
 	case !ok:
-		err = &Error{Code: "access_denied", Description: "this page is too old, or was made for another login: start again from your app", status: http.StatusForbidden}
+		err = &refusal{Code: "access_denied", Description: "this page is too old, or was made for another login: start again from your app", status: http.StatusForbidden}
 	case decision != "allow" && decision != "deny":
 		err = refuse("invalid_request", "the form has no decision")
 	default:
@@ -192,15 +192,15 @@ func consentKey(userID, clientID, resource string) string {
 func (s *Server) remembered(ctx context.Context, userID string, req request) (bool, error) {
 	record, _, err := s.records.Record(ctx, consentKey(userID, req.Client, req.Resource))
 	var known consent
-	if err != nil || record.Version == 0 || json.Unmarshal(record.Value, &known) != nil {
+	if err != nil || record.Version == 0 || json.Unmarshal(record.Value, &known) != nil || known.Redirect != req.Redirect {
 		return false, err
 	}
-	allowed := func(scope string) bool { return slices.Contains(known.Scopes, scope) }
-	if known.Redirect != req.Redirect || slices.ContainsFunc(req.Scopes, func(scope string) bool { return !allowed(scope) }) {
+	if slices.ContainsFunc(req.Scopes, func(scope string) bool { return !slices.Contains(known.Scopes, scope) }) {
 		return false, nil
 	}
 	grants, err := s.Grants(ctx, userID)
-	return slices.ContainsFunc(grants, func(g Grant) bool { return g.ClientID == req.Client && g.Resource == req.Resource }), err
+	lives := func(g Grant) bool { return g.ClientID == req.Client && g.Resource == req.Resource }
+	return slices.ContainsFunc(grants, lives), err
 }
 
 // remember keeps a consent in the place of the one before.

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/oauth"
 )
 
@@ -97,13 +98,18 @@ func TestRememberedConsent(t *testing.T) {
 			t.Errorf("the client %s was not asked about again", client)
 		}
 	}
-	redeem := func(code string) {
+	connect := func() {
 		t.Helper()
+		code := r.authorize(cookie, "client_id", "secret", "scope", wide)
 		if a := r.tokenWith(basic("secret", secret), "grant_type", "authorization_code", "code", code, "code_verifier", verifier); a.Status != http.StatusOK {
 			t.Fatalf("%+v", a)
 		}
 	}
-	redeem(r.authorize(cookie, "client_id", "secret", "scope", wide))
+	r.authorize(cookie, "client_id", "secret", "scope", wide)
+	if !r.shows(cookie, "client_id", "secret") {
+		t.Error("a consent was remembered that no grant followed from")
+	}
+	connect()
 	for name, row := range map[string]struct {
 		asked   bool
 		changes []string
@@ -129,9 +135,29 @@ func TestRememberedConsent(t *testing.T) {
 	if !r.shows(cookie, "client_id", "secret") {
 		t.Error("after EndGrant the user was not asked again")
 	}
-	redeem(r.authorize(cookie, "client_id", "secret"))
-	if !r.shows(cookie, "client_id", "secret", "scope", wide) {
-		t.Error("more than was allowed was not asked about")
+	connect()
+	if err := r.accounts.SetPassword(t.Context(), id, "another horse battery staple"); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := r.accounts.Login(t.Context(), "ada@example.com", "another horse battery staple")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.shows("login="+tokens.AccessToken, "client_id", "secret") {
+		t.Error("after a new password the user was not asked again")
+	}
+}
+
+// More than was allowed is asked about, and the same is not.
+func TestMoreThanRemembered(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, nil)
+	r.user("ada@example.com")
+	cookie := r.login("ada@example.com")
+	code := r.authorize(cookie, "client_id", "secret")
+	r.tokenWith(basic("secret", secret), "grant_type", "authorization_code", "code", code, "code_verifier", verifier)
+	if r.shows(cookie, "client_id", "secret") || !r.shows(cookie, "client_id", "secret", "scope", "notes:read notes:write") {
+		t.Error("the same is asked about, or more is not")
 	}
 }
 
@@ -207,6 +233,34 @@ func TestOwnPage(t *testing.T) {
 	}
 	if resp.Header.Get("Content-Security-Policy") == "" {
 		t.Error("the page has no Content-Security-Policy")
+	}
+}
+
+// A key, an agent or a service is nobody who could allow anything.
+func TestInPerson(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, nil)
+	id := r.user("ada@example.com")
+	p, err := r.issuer.Verify(t.Context(), strings.TrimPrefix(r.login("ada@example.com"), "login="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]auth.Claims{
+		"the user": {}, "a key": {Kind: auth.KindAPIKey}, "a service": {Kind: auth.KindService}, "an agent": {Kind: auth.KindAgent, Actors: []string{"agent"}},
+		"an actor": {Actors: []string{"agent"}},
+	} {
+		c.Subject, c.SessionID = id, p.SessionID()
+		token, err := r.issuer.Issue(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		person := name == "the user"
+		if asked := r.shows("login=" + token); asked != person {
+			t.Errorf("%s is asked: %t", name, asked)
+		}
+		if status := r.do("GET", "/apps", "", "Cookie", "login="+token).StatusCode; (status == http.StatusOK) != person {
+			t.Errorf("%s gets the list of apps: %d", name, status)
+		}
 	}
 }
 

@@ -14,14 +14,18 @@ import (
 type Limits struct {
 	Authorize    int // authorization requests and decisions. 0: 600
 	WrongSecrets int // token requests with a wrong secret, of one client. 0: 20
+	DeviceCodes  int // codes of devices that are typed in, also counted by account. 0: 20
 }
 
 // limits are the counters of a server.
 type limits struct {
 	authorize, wrongSecret, register, registerAll *limiter
+
+	device, deviceAll, typed *limiter
 }
 
-func newLimits(cfg Limits, register Register, faults *cfgerr.Faults) limits {
+func newLimits(all Config, faults *cfgerr.Faults) limits {
+	cfg, register := all.Limits, all.Register
 	perMinute := func(field string, value, byDefault int) *limiter {
 		n := cfgerr.Within(faults, "Limits."+field, value, byDefault, 1, 1_000_000)
 		return newLimiter(n, time.Minute)
@@ -31,6 +35,9 @@ func newLimits(cfg Limits, register Register, faults *cfgerr.Faults) limits {
 		wrongSecret: perMinute("WrongSecrets", cfg.WrongSecrets, 20),
 		register:    newLimiter(max(register.PerHour, 1), time.Hour),
 		registerAll: newLimiter(max(20*register.PerHour, 10_000), time.Hour),
+		device:      newLimiter(max(all.Device.PerMinute, 1), time.Minute),
+		deviceAll:   newLimiter(max(20*all.Device.PerMinute, 1), time.Minute),
+		typed:       perMinute("DeviceCodes", cfg.DeviceCodes, 20),
 	}
 }
 

@@ -12,6 +12,7 @@ type document struct {
 	Authorize      string   `json:"authorization_endpoint"`
 	Token          string   `json:"token_endpoint"`
 	Register       string   `json:"registration_endpoint,omitempty"`
+	Device         string   `json:"device_authorization_endpoint,omitempty"`
 	Revoke         string   `json:"revocation_endpoint"`
 	Introspect     string   `json:"introspection_endpoint"`
 	JWKS           string   `json:"jwks_uri"`
@@ -19,6 +20,7 @@ type document struct {
 	ResponseTypes  []string `json:"response_types_supported"`
 	ResponseModes  []string `json:"response_modes_supported"`
 	Grants         []string `json:"grant_types_supported"`
+	Profiles       []string `json:"authorization_grant_profiles_supported,omitempty"`
 	Challenges     []string `json:"code_challenge_methods_supported"`
 	TokenAuth      []string `json:"token_endpoint_auth_methods_supported"`
 	TokenAlgs      []string `json:"token_endpoint_auth_signing_alg_values_supported"`
@@ -35,10 +37,16 @@ func (s *Server) document() document {
 		Issuer: s.cfg.Issuer, Authorize: s.url(pathAuthorize), Token: s.url(pathToken), Revoke: s.url(pathRevoke),
 		Introspect: s.url(pathIntrospect), JWKS: s.url(pathKeys), Scopes: s.scopes(),
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"}, Challenges: []string{"S256"},
-		Grants:    []string{grantCode, grantRefresh},
+		Grants:    s.grantTypes(),
 		TokenAuth: []string{authNone, authBasic, authPost, authKey}, TokenAlgs: assertion.Algorithms(),
 		RevokeAuth: []string{authNone, authBasic, authPost, authKey}, RevokeAlgs: assertion.Algorithms(),
 		IntrospectAuth: []string{authBasic, authPost, authKey}, IntrospectAlgs: assertion.Algorithms(), Iss: true, Documents: s.cfg.Documents.On,
+	}
+	if len(s.providers) > 0 {
+		d.Profiles = []string{"urn:ietf:params:oauth:grant-profile:id-jag"}
+	}
+	if s.cfg.Device.On {
+		d.Device = s.url(pathDeviceStart)
 	}
 	if s.cfg.Register.on() {
 		d.Register = s.url(pathRegister)

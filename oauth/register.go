@@ -74,7 +74,7 @@ func (s *Server) newClient(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, metadata.MaxBody))
 	if err != nil {
-		return nil, &Error{Code: metadata.InvalidClientMetadata, Description: "the body is too large, or could not be read", status: http.StatusRequestEntityTooLarge}
+		return nil, &refusal{Code: metadata.InvalidClientMetadata, Description: "the body is too large, or could not be read", status: http.StatusRequestEntityTooLarge}
 	}
 	said, fault := metadata.Registration(body, s.offer())
 	if fault != nil {
@@ -98,13 +98,13 @@ func (s *Server) newClient(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	if err := s.records.ReplaceRecord(r.Context(), record.Renew(), record); err != nil {
 		return nil, err
 	}
-	s.event(r.Context(), EventRegistered, "", "")
+	s.event(r.Context(), EventClientRegistered, "", "")
 	return said.Answer(id, secret, now)
 }
 
 // offer is what the server has for clients that describe themselves.
 func (s *Server) offer() metadata.Offer {
-	return metadata.Offer{Grants: []string{grantCode, grantRefresh}, Methods: []string{authNone, authBasic, authPost, authKey}}
+	return metadata.Offer{Grants: s.selfGrants(), Methods: []string{authNone, authBasic, authPost, authKey}}
 }
 
 // registered returns the client that has registered under an ID, or errUnknownClient.
@@ -115,7 +115,7 @@ func (s *Server) registered(ctx context.Context, id string) (*client, error) {
 	}
 	c := &client{
 		id: id, name: displayName(reg.Metadata.Name, id), redirects: reg.Metadata.RedirectURIs, method: reg.Metadata.AuthMethod,
-		keys: reg.Metadata.JWKS, keysURL: reg.Metadata.JWKSURI,
+		grants: reg.Metadata.GrantTypes, keys: reg.Metadata.JWKS, keysURL: reg.Metadata.JWKSURI,
 	}
 	if c.method == authBasic || c.method == authPost {
 		if len(reg.Secret) != len(c.secret) {

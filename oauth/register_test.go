@@ -132,6 +132,24 @@ func TestRegistrationsAreCounted(t *testing.T) {
 	})
 }
 
+// All networks together register 10,000 clients in an hour at most, and the store holds no more.
+func TestRegistrationsTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // no time passes
+		r := newServer(t, func(cfg *oauth.Config) { cfg.Register.PerHour = 1 })
+		refused := 0
+		for i := range 10_050 {
+			resp := r.do("POST", "/register", `{"redirect_uris":["https://app.example/cb"]}`, "Test-Ip", fmt.Sprintf("1.%d.%d.1", i/250, i%250))
+			if resp.StatusCode == http.StatusTooManyRequests {
+				refused++
+			}
+		}
+		if refused != 50 {
+			t.Errorf("%d of 10,050 were refused, want 50", refused)
+		}
+	})
+}
+
 // A client that nobody has used is forgotten after a day, and one that was used is kept.
 func TestUnusedRegistrations(t *testing.T) {
 	t.Parallel()

@@ -64,7 +64,7 @@ func (s *Server) grantOfToken(ctx context.Context, c *client, token string) (use
 		return g.UserID, g.ID, nil
 	}
 	p, err := s.accessToken(ctx, token)
-	if p == nil || err != nil || p.ClientID() != c.id {
+	if p == nil || err != nil || p.ClientID() != c.id || p.Actor() != "" { // an actor's token belongs to the grant or login of others
 		return "", "", err
 	}
 	return p.Subject(), p.SessionID(), nil

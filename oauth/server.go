@@ -62,7 +62,8 @@ type Config struct {
 	Revoked   func(context.Context) error // called when a grant has ended: as [auth.Config].Revoked
 
 	// User returns who is logged in to the browser that sent r, with the session of that login, or
-	// [auth.ErrNoCredentials] or [auth.ErrInvalidToken] if nobody is. Required.
+	// [auth.ErrNoCredentials] or [auth.ErrInvalidToken] if nobody is. API keys, agents and services count
+	// as nobody. Required.
 	User func(r *http.Request) (*auth.Principal, error)
 
 	// LoginURL is the page where users log in: a path of this host, or a URL. It is called with the
@@ -85,9 +86,28 @@ type Config struct {
 	// Documents configures Client ID Metadata Documents. Zero: there are none.
 	Documents Documents
 
+	// ClientCredentials lets clients whose Grants say so get tokens for themselves (OAuth 2.1 section 4.2).
+	// Such a token has the kind "service", no session, and for its sub "client:" and the ID of the
+	// client: no account may have an ID that begins so.
+	ClientCredentials bool
+
+	// Exchange lets clients whose Grants say so exchange tokens (RFC 8693): for a token of a user that was
+	// sent to them they get one by which they act for that user, with no more scopes and no longer a
+	// life. It is as [auth.Authenticator.Delegate] has it, ends with the login or the grant of the
+	// first, and has "client:" and the ID of the client for its actor.
+	Exchange bool
+
+	// Providers are identity providers whose word about their users is taken from clients whose Grants have
+	// urn:ietf:params:oauth:grant-type:jwt-bearer. nil: that grant is off.
+	Providers []Provider
+
+	// Device configures the grant for devices without a browser (RFC 8628). Zero: there is none.
+	Device Device
+
 	// Claims, if not nil, completes the claims of an access token, with roles or custom claims. Subject,
-	// ClientID, SessionID, Scopes, Audience, Expiry, AuthTime and AMR are set, and stay as they are. It
-	// is called for each token, also at a refresh. An error is an infrastructure failure.
+	// ClientID, SessionID, Scopes, Audience, Expiry, AuthTime, AMR, Kind and Actors are set, and stay as
+	// they are; a token of an exchange gets custom claims alone. It is called for each token, also at a
+	// refresh. The Grant has no UserID if the client acts for itself. An error is an infrastructure failure.
 	Claims func(ctx context.Context, g Grant, c *auth.Claims) error
 
 	// AccessLife is the life of an access token. 0: 15 minutes; from 1 s to 24 hours, and no more than
@@ -142,6 +162,8 @@ type Server struct {
 	clients  map[string]*client
 	fetcher  *fetch.Fetcher
 
+	providers []provider
+
 	assertions *assertion.Checker
 	log        *slog.Logger
 
@@ -178,10 +200,12 @@ func New(accounts *auth.Authenticator, cfg Config) (*Server, error) {
 	if cfg.RefreshWindow > 10*time.Minute {
 		faults.Add("RefreshWindow", cfg.RefreshWindow.String(), "must be at most 10 minutes")
 	}
-	s.clients = newClients(cfg.Clients, cfg.Resources, &faults)
+	s.clients = newClients(&s.cfg, &faults)
 	s.cfg.Register.check(&faults)
+	s.cfg.Device.check(&faults)
+	s.providers = newProviders(&s.cfg, &faults)
 	s.openDocuments(&faults)
-	s.limits = newLimits(cfg.Limits, s.cfg.Register, &faults)
+	s.limits = newLimits(s.cfg, &faults)
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}

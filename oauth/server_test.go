@@ -243,6 +243,7 @@ type answer struct {
 	Type    string `json:"token_type"`
 	Expires int64  `json:"expires_in"`
 	Scope   string
+	Issued  string `json:"issued_token_type"`
 	Error   string
 }
 

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,6 +23,8 @@ type tokens struct {
 	ExpiresIn int64  `json:"expires_in"`
 	Refresh   string `json:"refresh_token,omitempty"`
 	Scope     string `json:"scope"`
+
+	IssuedType string `json:"issued_token_type,omitempty"` // of an exchange
 }
 
 // token is the token endpoint. The client is authenticated before anything else is looked at.
@@ -59,7 +62,7 @@ func (s *Server) grant(r *http.Request, c *client, f form, all url.Values) (toke
 	case grantRefresh:
 		return s.refresh(r, c, f, all)
 	}
-	return tokens{}, refuse("unsupported_grant_type", "this grant_type is not supported here")
+	return s.furtherGrant(r, c, f, all)
 }
 
 // issue issues an access token of a grant for some of its scopes. Its sid is the ID of the grant, so that it
@@ -74,15 +77,25 @@ func (s *Server) issue(r *http.Request, g grant, scopes []string, refreshToken s
 	if g.AuthTime != 0 {
 		claims.AuthTime = time.Unix(g.AuthTime, 0)
 	}
+	return s.sign(r.Context(), g.Grant, claims, life, refreshToken)
+}
+
+// sign issues an access token. What [Config].Claims adds is added; of a token of an agent only custom claims.
+func (s *Server) sign(ctx context.Context, g Grant, claims auth.Claims, life time.Duration, refreshToken string) (tokens, error) {
 	if s.cfg.Claims != nil {
 		fixed := claims
-		if err := s.cfg.Claims(r.Context(), g.Grant, &claims); err != nil {
+		if err := s.cfg.Claims(ctx, g, &claims); err != nil {
 			return tokens{}, err
 		}
-		claims.Subject, claims.Kind, claims.ClientID = fixed.Subject, fixed.Kind, fixed.ClientID
-		claims.Audience, claims.Scopes = fixed.Audience, fixed.Scopes
+		if len(fixed.Actors) > 0 { // see decision 0126
+			claims = auth.Claims{Custom: claims.Custom}
+		}
+		claims.Subject, claims.ClientID, claims.Audience, claims.Scopes = fixed.Subject, fixed.ClientID, fixed.Audience, fixed.Scopes
 		claims.SessionID, claims.AMR, claims.Expiry, claims.AuthTime = fixed.SessionID, fixed.AMR, fixed.Expiry, fixed.AuthTime
+		claims.Kind, claims.Actors = fixed.Kind, fixed.Actors
 	}
-	access, err := s.cfg.Tokens.Issue(r.Context(), claims)
-	return tokens{access, "Bearer", int64(life.Seconds()), refreshToken, strings.Join(scopes, " ")}, err
+	access, err := s.cfg.Tokens.Issue(ctx, claims)
+	return tokens{
+		Access: access, Type: "Bearer", ExpiresIn: int64(life.Seconds()), Refresh: refreshToken, Scope: strings.Join(claims.Scopes, " "),
+	}, err
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/seed-e36e2130/auth/authhttp"
 	"github.com/seed-e36e2130/auth/oauth"
@@ -19,7 +20,7 @@ var scopeTexts = map[string]string{
 
 // mountAuthorization serves the authorization server, and the pages that it leads to.
 func (s *server) mountAuthorization(mux *http.ServeMux) error {
-	clients, err := readClients(s.opts.clients)
+	clients, err := readClients(s.opts.clients, s.notes, s.files)
 	if err != nil {
 		return fmt.Errorf("-clients: %w", err)
 	}
@@ -29,8 +30,12 @@ func (s *server) mountAuthorization(mux *http.ServeMux) error {
 	cfg := oauth.Config{
 		Issuer: s.opts.issuer, Tokens: s.tokens, Keys: s.keys, Records: s.store, Sessions: s.store, Secrets: s.secrets,
 		Revoked: s.revoked.Sync, LoginURL: s.path() + "/login", Account: s.accountName, Clients: clients,
-		Register:   oauth.Register{PerHour: s.opts.register},
-		Documents:  oauth.Documents{On: s.opts.documents},
+		Register:  oauth.Register{PerHour: s.opts.register},
+		Documents: oauth.Documents{On: s.opts.documents},
+
+		// What programs without a user, devices without a browser, and services behind a resource need.
+		ClientCredentials: true, Device: oauth.Device{On: true}, Exchange: true,
+
 		AccessLife: s.opts.access, CodeLife: s.opts.code, IdleLife: s.opts.idle, GrantLife: s.opts.grant, GrantsPerUser: 1000, RefreshWindow: s.opts.window,
 		ClientIP: s.clientIP, Events: s.events,
 		Consent: func(w http.ResponseWriter, r *http.Request, p oauth.ConsentPage) { s.pages.Consent(w, r, p) },
@@ -43,7 +48,8 @@ func (s *server) mountAuthorization(mux *http.ServeMux) error {
 		cfg.Resources = append(cfg.Resources, described)
 	}
 	if s.opts.testClients { // all requests of a test run come from one address
-		cfg.Limits = oauth.Limits{Authorize: 100_000, WrongSecrets: 1000}
+		cfg.Limits = oauth.Limits{Authorize: 100_000, WrongSecrets: 1000, DeviceCodes: 1000}
+		cfg.Device.PerMinute = 1000
 		if s.opts.documents {
 			cfg.Documents.PerMinute, cfg.Documents.DangerouslyAllowLoopback = 60_000, true
 		}
@@ -86,8 +92,8 @@ type knownClient struct {
 	JWKS         json.RawMessage `json:"jwks"`
 }
 
-// readClients reads the file of -clients.
-func readClients(file string) ([]oauth.Client, error) {
+// readClients reads the file of -clients. Those that exchange tokens exchange those of all resources.
+func readClients(file string, resources ...resource) ([]oauth.Client, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -101,7 +107,18 @@ func readClients(file string) ([]oauth.Client, error) {
 	}
 	var clients []oauth.Client
 	for _, c := range known {
-		clients = append(clients, oauth.Client{ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, AuthMethod: c.AuthMethod, Keys: c.JWKS})
+		client := oauth.Client{
+			ID: c.ID, Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, AuthMethod: c.AuthMethod, Keys: c.JWKS, Grants: c.GrantTypes,
+		}
+		if c.AuthMethod == "client_secret_basic" && slices.Contains(c.GrantTypes, "client_credentials") {
+			client.AuthMethod += " client_secret_post" // where the metadata names both, the Go SDK of MCP takes this
+		}
+		if slices.Contains(c.GrantTypes, "urn:ietf:params:oauth:grant-type:token-exchange") {
+			for _, r := range resources {
+				client.Exchanges = append(client.Exchanges, r.url)
+			}
+		}
+		clients = append(clients, client)
 	}
 	return clients, nil
 }

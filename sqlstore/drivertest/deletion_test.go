@@ -145,7 +145,7 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	}
 	records := &ledger{RecordStore: store, keys: make(map[string]bool)}
 	keys, id := newKeys(t), ""
-	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Keys: keys.access})
+	tokens, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://id.test", Audience: "api", Resources: []string{"https://id.test/mcp"}, Keys: keys.access})
 	must(err)
 	limits, err := throttle.New(records, throttle.Config{})
 	must(err)
@@ -161,6 +161,7 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	flows, err := recovery.New(a, addresses, records, sent, recovery.Config{BaseURL: "https://app.test", OnFirstProof: factor.Disable})
 	must(err)
 	t.Cleanup(func() { must(flows.Close(context.Background())) })
+	connected := newApps(t, a, tokens, keys, store, records)
 
 	from := func(ip string, known auth.DeviceToken) context.Context {
 		return auth.WithDevice(ctx, auth.Device{IP: netip.MustParseAddr(ip), UserAgent: "curl/8", Known: known})
@@ -196,6 +197,7 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 		challenge, requested          string // a login by mail, and its link
 		known                         auth.DeviceToken
 		apiKey                        apikey.Secret
+		app, code                     string // refresh token of an app, and a code for one
 	}
 	// use has a new user use everything.
 	use := func(newID, name, address, ip string) (r remains) {
@@ -253,6 +255,7 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 		if _, err := flows.LoginByCode(from(ip, ""), challenge, code[1:]+"x"); err == nil {
 			t.Error("LoginByCode with a wrong code succeeded")
 		}
+		r.app, r.code = connected.connect(complete.Principal)
 		return r
 	}
 	ada := use("7", "lovelace", "lovelace@example.com", "192.0.2.1")
@@ -299,6 +302,9 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	if _, err := apiKeys.Verify(ctx, string(bob.apiKey)); err != nil {
 		t.Errorf("the API key of another user: %v", err)
 	}
+	if connected.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {bob.app}}) == "" {
+		t.Error("the app of another user is disconnected")
+	}
 	if list, err := store.Sessions(ctx, "8"); err != nil || len(list) == 0 {
 		t.Errorf("another user has %d sessions, %v", len(list), err)
 	}
@@ -334,6 +340,17 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	}
 	if list, err := apiKeys.List(ctx, "7"); err != nil || len(list) != 0 {
 		t.Errorf("the next user has %d API keys, %v", len(list), err)
+	}
+	for what, form := range map[string]url.Values{
+		"refresh token": {"grant_type": {"refresh_token"}, "refresh_token": {ada.app}},
+		"code":          {"grant_type": {"authorization_code"}, "code": {ada.code}, "code_verifier": {"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}},
+	} {
+		if connected.token(form) != "" {
+			t.Errorf("the next user inherits the %s of an app", what)
+		}
+	}
+	if list, err := connected.Grants(ctx, "7"); err != nil || len(list) != 0 {
+		t.Errorf("the next user has %d connected apps, %v", len(list), err)
 	}
 	for what, err := range map[string]error{
 		"refresh token": second(a.Refresh(ctx, ada.refresh)),
