@@ -16,8 +16,8 @@ import (
 	"github.com/seed-e36e2130/auth/internal/problem"
 )
 
-// Error is what a client did wrong, as RFC 6749 section 5.2 has it.
-type Error struct {
+// refusal is what a client did wrong, as RFC 6749 section 5.2 has it.
+type refusal struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description,omitempty"`
 
@@ -27,13 +27,13 @@ type Error struct {
 }
 
 // Error returns the code and the description.
-func (e *Error) Error() string { return "oauth: " + e.Code + ": " + e.Description }
+func (e *refusal) Error() string { return "oauth: " + e.Code + ": " + e.Description }
 
-func refuse(code, description string) *Error { return &Error{Code: code, Description: description} }
+func refuse(code, description string) *refusal { return &refusal{Code: code, Description: description} }
 
 // tooMany refuses a request of a network that has asked too often.
-func tooMany(wait time.Duration) *Error {
-	return &Error{Code: "temporarily_unavailable", Description: "too many requests from your network", status: http.StatusTooManyRequests, retryAfter: wait}
+func tooMany(wait time.Duration) *refusal {
+	return &refusal{Code: "temporarily_unavailable", Description: "too many requests from your network", status: http.StatusTooManyRequests, retryAfter: wait}
 }
 
 // writeJSON answers with a JSON object.
@@ -48,7 +48,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	_, _ = w.Write(text)
 }
 
-// fail answers a client with an error as JSON, whatever it accepts: an [*Error] as it is, and every other
+// fail answers a client with an error as JSON, whatever it accepts: a [*refusal] as it is, and every other
 // as a failure of the server, with 503. Clients throw their tokens away on invalid_grant, so no failure
 // ever has that code.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -63,7 +63,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // setHeaders sets the challenge and Retry-After.
-func (e *Error) setHeaders(h http.Header) {
+func (e *refusal) setHeaders(h http.Header) {
 	if e.challenge != "" {
 		h.Set("WWW-Authenticate", e.challenge)
 	}
@@ -73,8 +73,8 @@ func (e *Error) setHeaders(h http.Header) {
 }
 
 // errorOf returns what a client is told of err, with its status, and logs what the client did not cause.
-func (s *Server) errorOf(r *http.Request, err error) *Error {
-	if known, ok := errors.AsType[*Error](err); ok {
+func (s *Server) errorOf(r *http.Request, err error) *refusal {
+	if known, ok := errors.AsType[*refusal](err); ok {
 		e := *known
 		if e.status == 0 {
 			e.status = http.StatusBadRequest
@@ -87,7 +87,7 @@ func (s *Server) errorOf(r *http.Request, err error) *Error {
 		wait = retry.After
 	}
 	problem.Log(s.log, r, err, nil)
-	return &Error{
+	return &refusal{
 		Code: "temporarily_unavailable", Description: "try again in a moment", status: http.StatusServiceUnavailable, retryAfter: wait,
 	}
 }
@@ -106,7 +106,7 @@ func readForm(w http.ResponseWriter, r *http.Request, repeated ...string) (form,
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok && tooLarge != nil {
-		return nil, nil, &Error{Code: "invalid_request", Description: "the body is too large", status: http.StatusRequestEntityTooLarge}
+		return nil, nil, &refusal{Code: "invalid_request", Description: "the body is too large", status: http.StatusRequestEntityTooLarge}
 	}
 	if err != nil {
 		return nil, nil, refuse("invalid_request", "the body could not be read")

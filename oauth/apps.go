@@ -43,13 +43,13 @@ func (s *Server) endApp(w http.ResponseWriter, r *http.Request) {
 	r = s.withDevice(r)
 	user, err := s.loggedIn(r)
 	if err == nil && !s.sameOrigin(r) {
-		err = &Error{Code: "access_denied", Description: "the request comes from another site", status: http.StatusForbidden}
+		err = &refusal{Code: "access_denied", Description: "the request comes from another site", status: http.StatusForbidden}
 	}
 	if err == nil {
 		err = s.EndGrant(r.Context(), user.Subject(), r.PathValue("id"))
 	}
 	if errors.Is(err, ErrGrantNotFound) {
-		err = &Error{Code: "not_found", Description: "there is no such app", status: http.StatusNotFound}
+		err = &refusal{Code: "not_found", Description: "there is no such app", status: http.StatusNotFound}
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -63,7 +63,7 @@ func (s *Server) endApp(w http.ResponseWriter, r *http.Request) {
 func (s *Server) loggedIn(r *http.Request) (*auth.Principal, error) {
 	user, err := s.user(r)
 	if err == nil && user == nil {
-		err = &Error{Code: "login_required", Description: "nobody is logged in", status: http.StatusUnauthorized}
+		err = &refusal{Code: "login_required", Description: "nobody is logged in", status: http.StatusUnauthorized}
 	}
 	return user, err
 }

@@ -49,7 +49,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(r.URL.RawQuery) > maxQuery {
-		s.show(w, r, &Error{Code: "invalid_request", Description: "the request is too long", status: http.StatusRequestURITooLong})
+		s.show(w, r, &refusal{Code: "invalid_request", Description: "the request is too long", status: http.StatusRequestURITooLong})
 		return
 	}
 	f, values, faulty := parseForm(r.URL.RawQuery, "resource")
@@ -254,7 +254,7 @@ func scopesFor(c *client, r Resource, asked string) ([]string, error) {
 // answerError sends an error to the client (OAuth 2.1 section 4.1.2.1). A failure of the server is shown
 // instead.
 func (s *Server) answerError(w http.ResponseWriter, r *http.Request, req request, err error) {
-	e, ok := errors.AsType[*Error](err)
+	e, ok := errors.AsType[*refusal](err)
 	if !ok {
 		s.show(w, r, err)
 		return

@@ -203,7 +203,7 @@ func displayName(name, otherwise string) string {
 }
 
 // errUnknownClient is the answer about a client that there is not: on it, clients register anew.
-var errUnknownClient = &Error{Code: "invalid_client", Description: "unknown client", status: http.StatusUnauthorized}
+var errUnknownClient = &refusal{Code: "invalid_client", Description: "unknown client", status: http.StatusUnauthorized}
 
 // client returns the client with an ID, or errUnknownClient. ip is the address that makes the server look.
 func (s *Server) client(ctx context.Context, id string, ip netip.Addr) (*client, error) {
@@ -251,7 +251,7 @@ func readCredentials(r *http.Request, f form) (credentials, error) {
 	}
 	id, secret, ok := r.BasicAuth()
 	if !ok {
-		return c, &Error{Code: "invalid_client", Description: "authenticate with Basic, or in the body", status: http.StatusUnauthorized, challenge: basicChallenge}
+		return c, &refusal{Code: "invalid_client", Description: "authenticate with Basic, or in the body", status: http.StatusUnauthorized, challenge: basicChallenge}
 	}
 	id, secret = formDecoded(id), formDecoded(secret)
 	switch {
@@ -284,7 +284,7 @@ func (s *Server) authenticate(r *http.Request, f form) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	unauthorized := &Error{Code: "invalid_client", Description: "the client is unknown or did not authenticate as registered", status: http.StatusUnauthorized}
+	unauthorized := &refusal{Code: "invalid_client", Description: "the client is unknown or did not authenticate as registered", status: http.StatusUnauthorized}
 	if said.basic {
 		unauthorized.challenge = basicChallenge
 	}
@@ -315,7 +315,7 @@ func (c *client) allows(method string) bool {
 
 // prove returns unauthorized if a client does not prove that it is the one that it says. Wrong proofs are
 // counted by client and network.
-func (s *Server) prove(r *http.Request, c *client, said credentials, unauthorized *Error) error {
+func (s *Server) prove(r *http.Request, c *client, said credentials, unauthorized *refusal) error {
 	if said.method == authNone {
 		return nil
 	}

@@ -89,7 +89,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, user *auth.Principa
 func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 	r = s.withDevice(r)
 	if !s.sameOrigin(r) {
-		s.show(w, r, &Error{Code: "access_denied", Description: "the form comes from another site", status: http.StatusForbidden})
+		s.show(w, r, &refusal{Code: "access_denied", Description: "the form comes from another site", status: http.StatusForbidden})
 		return
 	}
 	if wait := s.limits.authorize.take(networks(s.clientIP(r))...); wait > 0 {
@@ -98,7 +98,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 	}
 	user, err := s.user(r)
 	if err == nil && user == nil {
-		err = &Error{Code: "login_required", Description: "you are not logged in", status: http.StatusUnauthorized}
+		err = &refusal{Code: "login_required", Description: "you are not logged in", status: http.StatusUnauthorized}
 	}
 	var f form
 	var all map[string][]string
@@ -113,7 +113,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 	decision := f["decision"]
 	switch {
 	case !ok:
-		err = &Error{Code: "access_denied", Description: "this page is too old, or was made for another login: start again from your app", status: http.StatusForbidden}
+		err = &refusal{Code: "access_denied", Description: "this page is too old, or was made for another login: start again from your app", status: http.StatusForbidden}
 	case decision != "allow" && decision != "deny":
 		err = refuse("invalid_request", "the form has no decision")
 	default:
@@ -186,11 +186,13 @@ func consentKey(userID, clientID, resource string) string {
 	return "oauth:consent:" + base64url.EncodeToString(h.Sum(nil))
 }
 
-// remembered reports whether the user has allowed the same, or more, with the same redirect URI.
+// remembered reports whether the user has allowed the same, or more, with the same redirect URI, and a grant
+// lives that followed from it. Whatever ends the grants of a user, such as a new password, also has the user
+// asked again.
 func (s *Server) remembered(ctx context.Context, userID string, req request) (bool, error) {
 	record, _, err := s.records.Record(ctx, consentKey(userID, req.Client, req.Resource))
 	var known consent
-	if err != nil || record.Version == 0 || json.Unmarshal(record.Value, &known) != nil {
+	if err != nil || record.Version == 0 || json.Unmarshal(record.Value, &known) != nil || known.Redirect != req.Redirect {
 		return false, err
 	}
 	for _, scope := range req.Scopes {
@@ -198,7 +200,9 @@ func (s *Server) remembered(ctx context.Context, userID string, req request) (bo
 			return false, nil
 		}
 	}
-	return known.Redirect == req.Redirect, nil
+	grants, err := s.Grants(ctx, userID)
+	lives := func(g Grant) bool { return g.ClientID == req.Client && g.Resource == req.Resource }
+	return slices.ContainsFunc(grants, lives), err
 }
 
 // remember keeps a consent in the place of the one before.

@@ -98,7 +98,18 @@ func TestRememberedConsent(t *testing.T) {
 			t.Errorf("the client %s was not asked about again", client)
 		}
 	}
-	code := r.authorize(cookie, "client_id", "secret", "scope", wide)
+	connect := func() {
+		t.Helper()
+		code := r.authorize(cookie, "client_id", "secret", "scope", wide)
+		if a := r.tokenWith(basic("secret", secret), "grant_type", "authorization_code", "code", code, "code_verifier", verifier); a.Status != http.StatusOK {
+			t.Fatalf("%+v", a)
+		}
+	}
+	r.authorize(cookie, "client_id", "secret", "scope", wide)
+	if !r.shows(cookie, "client_id", "secret") {
+		t.Error("a consent was remembered that no grant followed from")
+	}
+	connect()
 	for name, row := range map[string]struct {
 		asked   bool
 		changes []string
@@ -114,9 +125,6 @@ func TestRememberedConsent(t *testing.T) {
 			t.Errorf("%s: asked %t, want %t", name, got, row.asked)
 		}
 	}
-	if a := r.tokenWith(basic("secret", secret), "grant_type", "authorization_code", "code", code, "code_verifier", verifier); a.Status != http.StatusOK {
-		t.Fatalf("%+v", a)
-	}
 	grants, err := r.server.Grants(t.Context(), id)
 	if err != nil || len(grants) != 1 {
 		t.Fatalf("grants: %v, %v", grants, err)
@@ -127,9 +135,29 @@ func TestRememberedConsent(t *testing.T) {
 	if !r.shows(cookie, "client_id", "secret") {
 		t.Error("after EndGrant the user was not asked again")
 	}
-	r.authorize(cookie, "client_id", "secret")
-	if !r.shows(cookie, "client_id", "secret", "scope", wide) {
-		t.Error("more than was allowed was not asked about")
+	connect()
+	if err := r.accounts.SetPassword(t.Context(), id, "another horse battery staple"); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := r.accounts.Login(t.Context(), "ada@example.com", "another horse battery staple")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.shows("login="+tokens.AccessToken, "client_id", "secret") {
+		t.Error("after a new password the user was not asked again")
+	}
+}
+
+// More than was allowed is asked about, and the same is not.
+func TestMoreThanRemembered(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, nil)
+	r.user("ada@example.com")
+	cookie := r.login("ada@example.com")
+	code := r.authorize(cookie, "client_id", "secret")
+	r.tokenWith(basic("secret", secret), "grant_type", "authorization_code", "code", code, "code_verifier", verifier)
+	if r.shows(cookie, "client_id", "secret") || !r.shows(cookie, "client_id", "secret", "scope", "notes:read notes:write") {
+		t.Error("the same is asked about, or more is not")
 	}
 }
 

@@ -72,7 +72,7 @@ func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(r.URL.RawQuery) > maxQuery {
-		s.show(w, r, &Error{Code: "invalid_request", Description: "the request is too long", status: http.StatusRequestURITooLong})
+		s.show(w, r, &refusal{Code: "invalid_request", Description: "the request is too long", status: http.StatusRequestURITooLong})
 		return
 	}
 	user, err := s.user(r)
@@ -161,7 +161,7 @@ func (s *Server) pageOf(r *http.Request, user *auth.Principal, userCode string, 
 func (s *Server) decideDevice(w http.ResponseWriter, r *http.Request) {
 	r = s.withDevice(r)
 	if !s.sameOrigin(r) {
-		s.show(w, r, &Error{Code: "access_denied", Description: "the form comes from another site", status: http.StatusForbidden})
+		s.show(w, r, &refusal{Code: "access_denied", Description: "the form comes from another site", status: http.StatusForbidden})
 		return
 	}
 	if wait := s.limits.authorize.take(networks(s.clientIP(r))...); wait > 0 {
@@ -192,7 +192,7 @@ func (s *Server) takeDevice(ctx context.Context, user *auth.Principal, f form, a
 	decision := f["decision"]
 	switch {
 	case !ok || json.Unmarshal(text, &asked) != nil || asked.User != user.Subject() || asked.Session != user.SessionID():
-		return "", &Error{Code: "access_denied", Description: "this page is too old, or was made for another login: type the code in again", status: http.StatusForbidden}
+		return "", &refusal{Code: "access_denied", Description: "this page is too old, or was made for another login: type the code in again", status: http.StatusForbidden}
 	case decision != "allow" && decision != "deny":
 		return "", refuse("invalid_request", "the form has no decision")
 	}

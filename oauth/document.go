@@ -53,19 +53,19 @@ func (s *Server) isDocument(id string) bool {
 }
 
 // errUnavailable says that a document cannot be had now. What the cause is may tell of the server's network.
-var errUnavailable = &Error{
+var errUnavailable = &refusal{
 	Code: "temporarily_unavailable", Description: "the document that describes the client cannot be fetched", status: http.StatusBadGateway,
 	retryAfter: 5 * time.Second,
 }
 
 // isPassing reports whether err says that a document cannot be fetched now, and nothing about its client.
 func isPassing(err error) bool {
-	e, ok := errors.AsType[*Error](err)
+	e, ok := errors.AsType[*refusal](err)
 	return ok && (e == errUnavailable || e.status == http.StatusTooManyRequests)
 }
 
 // described returns the client whose ID is the URL of a document. It returns errUnavailable if the document
-// cannot be fetched, and another [*Error] if it describes no client.
+// cannot be fetched, and another [*refusal] if it describes no client.
 func (s *Server) described(ctx context.Context, id string, ip netip.Addr) (*client, error) {
 	body, err := s.fetcher.Get(ctx, fetch.Request{URL: id, Client: ip, Valid: func(body []byte) error {
 		if _, fault := metadata.Document(id, body, s.documentOffer()); fault != nil {
@@ -102,7 +102,7 @@ func (s *Server) fetchError(ctx context.Context, err error) error {
 		if fault, ok := errors.AsType[*metadata.Fault](err); ok {
 			description += ": " + fault.Description
 		}
-		return &Error{Code: "invalid_client", Description: description, status: http.StatusUnauthorized}
+		return &refusal{Code: "invalid_client", Description: description, status: http.StatusUnauthorized}
 	}
 	return err
 }

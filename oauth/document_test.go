@@ -117,7 +117,7 @@ func TestDocumentConsent(t *testing.T) {
 	cookie := r.login("ada@example.com")
 	for uri, asked := range map[string]bool{h.URL + "/cb": false, "https://app.example/cb": true, "http://localhost:4711/cb": true} {
 		changes := []string{"client_id", h.id(), "redirect_uri", uri}
-		r.authorize(cookie, changes...)
+		r.redeem(r.authorize(cookie, changes...), "client_id", h.id())
 		if got := r.shows(cookie, changes...); got != asked {
 			t.Errorf("%s: asked again %t, want %t", uri, got, asked)
 		}

@@ -16,17 +16,15 @@ import (
 
 // Kinds of events of this package, in addition to those of package auth. SessionID is the ID of the grant.
 const (
-	EventGrantBegan      auth.EventKind = "grant_began"       // a client got tokens for a code
-	EventGrantEnded      auth.EventKind = "grant_ended"       // a grant was ended by its user or its client
-	EventDenied          auth.EventKind = "grant_denied"      // a user has denied what a client asked for
-	EventCodeReplayed    auth.EventKind = "code_replayed"     // a code was used twice, so its grant was ended
-	EventGrantRefreshed  auth.EventKind = "grant_refreshed"   // a refresh token was used
-	EventRefreshForked   auth.EventKind = "refresh_forked"    // a used refresh token came again, from another process of the client
-	EventRefreshConflict auth.EventKind = "refresh_conflict"  // a refresh token was used as an honest holder would hardly do
-	EventRefreshDormant  auth.EventKind = "refresh_dormant"   // an old copy of a refresh token was refused
-	EventRegistered      auth.EventKind = "client_registered" // a client has registered
-	EventProviderToken   auth.EventKind = "provider_token"    // a client got a token for a user by the word of their provider
-	EventClientToken     auth.EventKind = "client_token"      // a client got a token for itself
+	EventGrantBegan       auth.EventKind = "grant_began"       // a client got tokens for a code
+	EventGrantEnded       auth.EventKind = "grant_ended"       // a grant was ended by its user or its client
+	EventDenied           auth.EventKind = "grant_denied"      // a user has denied what a client asked for
+	EventCodeReplayed     auth.EventKind = "code_replayed"     // a code was used twice, so its grant was ended
+	EventGrantRefreshed   auth.EventKind = "grant_refreshed"   // a refresh token was used
+	EventRefreshForked    auth.EventKind = "refresh_forked"    // a used refresh token came again, from another process of the client
+	EventRefreshConflict  auth.EventKind = "refresh_conflict"  // a refresh token was used as an honest holder would hardly do
+	EventRefreshDormant   auth.EventKind = "refresh_dormant"   // an old copy of a refresh token was refused
+	EventClientRegistered auth.EventKind = "client_registered" // a client has registered
 )
 
 // ErrGrantNotFound is the error of [Server.EndGrant] if the user has no such grant.

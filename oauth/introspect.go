@@ -34,7 +34,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 	case c.allows(authNone):
-		err = &Error{Code: "unauthorized_client", Description: "this client does not authenticate", status: http.StatusForbidden}
+		err = &refusal{Code: "unauthorized_client", Description: "this client does not authenticate", status: http.StatusForbidden}
 	case f["token"] == "":
 		err = refuse("invalid_request", "token is missing")
 	}

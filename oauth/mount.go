@@ -31,6 +31,7 @@ type endpoint struct {
 
 func (s *Server) endpoints() []endpoint {
 	list := []endpoint{
+		{metadataPath(s.cfg.Issuer), "GET, HEAD", true, s.metadata},
 		{s.base + pathAuthorize, "GET, HEAD", false, s.authorize},
 		{s.base + pathDecision, "POST", false, s.decide},
 		{s.base + pathToken, "POST", true, s.token},
@@ -39,7 +40,6 @@ func (s *Server) endpoints() []endpoint {
 		{s.base + pathApps, "GET, HEAD", false, s.listApps},
 		{s.base + pathApps + "/{id}", "DELETE", false, s.endApp},
 		{s.base + pathKeys, "GET, HEAD", true, s.cfg.Keys.JWKSHandler().ServeHTTP},
-		{MetadataPath(s.cfg.Issuer), "GET, HEAD", true, s.metadata},
 	}
 	if s.cfg.Register.on() {
 		list = append(list, endpoint{s.base + pathRegister, "POST", true, s.register})
@@ -55,9 +55,9 @@ func (s *Server) endpoints() []endpoint {
 }
 
 // Mount puts the endpoints on mux: those for browsers (authorize, apps), those for clients (token,
-// register, revoke, introspect), the published keys, and the metadata at [MetadataPath]. It returns a
-// [*cfgerr.Error] if a pattern is taken, as that of authhttp.EndpointMetadata would be; patterns before
-// that one are mounted then.
+// register, revoke, introspect), the published keys, and the metadata where RFC 8414 section 3.1 has it. It
+// returns a [*cfgerr.Error] if a pattern is taken, as that of authhttp.EndpointMetadata would be. Then
+// nothing is mounted, unless it is another pattern than that of the metadata.
 func (s *Server) Mount(mux *http.ServeMux) error {
 	if mux == nil {
 		return &cfgerr.Error{Field: "oauth.Mount.mux", Reason: "is required"}
@@ -113,13 +113,13 @@ func (e endpoint) serve() http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 		default:
 			h.Set("Allow", e.methods+", OPTIONS")
-			writeJSON(w, http.StatusMethodNotAllowed, &Error{Code: "invalid_request", Description: "this endpoint takes " + e.methods})
+			writeJSON(w, http.StatusMethodNotAllowed, &refusal{Code: "invalid_request", Description: "this endpoint takes " + e.methods})
 		}
 	})
 }
 
-// MetadataPath returns the path where clients look for the metadata of issuer (RFC 8414 section 3.1).
-func MetadataPath(issuer string) string {
+// metadataPath returns the path where clients look for the metadata of issuer (RFC 8414 section 3.1).
+func metadataPath(issuer string) string {
 	const wellKnown = "/.well-known/oauth-authorization-server"
 	u, err := url.Parse(issuer)
 	if err != nil {

@@ -1,7 +1,10 @@
 package oauth_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -59,14 +62,49 @@ func (f *failing) Records(ctx context.Context, owner string) ([]auth.Record, err
 	return f.RecordStore.Records(ctx, owner)
 }
 
+// failingSessions fails with a failing store, as one database does.
+type failingSessions struct {
+	auth.SessionStore
+	with *failing
+}
+
+func (f failingSessions) CreateSession(ctx context.Context, s auth.Session) error {
+	if err := f.with.fails(); err != nil {
+		return err
+	}
+	return f.SessionStore.CreateSession(ctx, s)
+}
+
+func (f failingSessions) Session(ctx context.Context, id string) (auth.Session, time.Time, error) {
+	if err := f.with.fails(); err != nil {
+		return auth.Session{}, time.Time{}, err
+	}
+	return f.SessionStore.Session(ctx, id)
+}
+
+func (f failingSessions) Sessions(ctx context.Context, userID string) ([]auth.Session, error) {
+	if err := f.with.fails(); err != nil {
+		return nil, err
+	}
+	return f.SessionStore.Sessions(ctx, userID)
+}
+
+func (f failingSessions) DeleteSession(ctx context.Context, id string, expiry time.Time) error {
+	if err := f.with.fails(); err != nil {
+		return err
+	}
+	return f.SessionStore.DeleteSession(ctx, id, expiry)
+}
+
 // With the store down, at whichever call, clients get 503 with Retry-After and never invalid_grant; users get
 // a page, and nobody a code or a token. Afterwards a code is good once at most, and no grant is half there.
 func TestOutage(t *testing.T) {
 	t.Parallel()
-	for n := range int64(8) {
+	for n := range int64(16) {
 		store := &failing{}
 		r := newServer(t, func(cfg *oauth.Config) {
 			store.RecordStore = cfg.Records
+			cfg.Sessions = failingSessions{cfg.Sessions, store}
 			cfg.Records, cfg.Register.PerHour, cfg.Logger = store, 100, slog.New(slog.DiscardHandler)
 		})
 		id := r.user("ada@example.com")
@@ -102,8 +140,13 @@ func TestOutage(t *testing.T) {
 		down("refresh", post("/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"web"}, "refresh_token": {a.Refresh}}))
 		redeem := url.Values{"grant_type": {"authorization_code"}, "client_id": {"web"}, "code": {code}, "code_verifier": {verifier}}
 		down("code", post("/token", redeem))
-		if again := r.redeem(code); again.Status == http.StatusOK && n > 1 {
-			t.Errorf("%d calls: the code was good after it was used up", n)
+		used, _, err := r.store.Record(t.Context(), digestKey(code))
+		if err != nil {
+			t.Fatal(err)
+		}
+		isUsed := bytes.Contains(used.Value, []byte(`"g":"`))
+		if again := r.redeem(code); (again.Status == http.StatusOK) == isUsed {
+			t.Errorf("%d calls: the code was used: %t, and then answered %d", n, isUsed, again.Status)
 		}
 		down("revoke", post("/revoke", url.Values{"client_id": {"web"}, "token": {a.Refresh}}))
 		list, err := r.server.Grants(t.Context(), id)
@@ -116,4 +159,10 @@ func TestOutage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// digestKey returns the key of the record of a code, which has no more than its digest.
+func digestKey(code string) string {
+	sum := sha256.Sum256([]byte(code))
+	return "oauth:code:" + base64.RawURLEncoding.EncodeToString(sum[:])
 }

@@ -74,7 +74,7 @@ func (s *Server) newClient(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, metadata.MaxBody))
 	if err != nil {
-		return nil, &Error{Code: metadata.InvalidClientMetadata, Description: "the body is too large, or could not be read", status: http.StatusRequestEntityTooLarge}
+		return nil, &refusal{Code: metadata.InvalidClientMetadata, Description: "the body is too large, or could not be read", status: http.StatusRequestEntityTooLarge}
 	}
 	said, fault := metadata.Registration(body, s.offer())
 	if fault != nil {
@@ -98,7 +98,7 @@ func (s *Server) newClient(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	if err := s.records.ReplaceRecord(r.Context(), record.Renew(), record); err != nil {
 		return nil, err
 	}
-	s.event(r.Context(), EventRegistered, "", "")
+	s.event(r.Context(), EventClientRegistered, "", "")
 	return said.Answer(id, secret, now)
 }
 

@@ -50,6 +50,10 @@ func run(ctx context.Context, args []string) error {
 	}
 	slog.Info("mcp: listening", "addr", listener.Addr().String(), "resource", s.notes.url)
 	fmt.Println("To log in from Claude Code, run: claude mcp add --transport http notes", s.notes.url)
+	pruning, stop := context.WithCancel(ctx)
+	pruned := make(chan struct{})
+	go func() { defer close(pruned); s.pruneHourly(pruning) }()
+	defer func() { stop(); <-pruned }() // before the database is closed
 	return serve(ctx, listener, handler)
 }
 

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// pruneHourly removes what has expired from the database, each hour until ctx ends: codes, grants that nobody
+// used, clients that registered and never came back.
+func (s *server) pruneHourly(ctx context.Context) {
+	hourly := time.NewTicker(time.Hour)
+	defer hourly.Stop()
+	for {
+		if err := s.store.Prune(ctx); err != nil && ctx.Err() == nil {
+			slog.Error("mcp: prune", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-hourly.C:
+		}
+	}
+}
