@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/oauth"
 )
 
@@ -698,5 +699,48 @@ func TestDeviceAsksForTooMuch(t *testing.T) {
 	}
 	if c := r.begin(nil, "client_id", "tv", "scope", strings.Join(scopes[:5], " ")); c.Status != http.StatusOK {
 		t.Errorf("5 long scopes: %+v", c)
+	}
+}
+
+// A page that was shown about one device decides nothing about another that has got the same code since.
+func TestDeviceCodeComesAgain(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, withDevices)
+	r.user("ada@example.com")
+	cookie := r.login("ada@example.com")
+	first, second := r.begin(nil, "client_id", "tv"), r.begin(nil, "client_id", "tv")
+	request := r.asked(cookie, first.User)
+	record, other := r.record(first), r.record(second)
+	old := record.Renew()
+	record.Value = other.Value
+	if err := r.store.ReplaceRecord(t.Context(), old, record); err != nil {
+		t.Fatal(err)
+	}
+	if resp := r.answerDevice(cookie, request, "allow", nil); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("the page about the first device: %d", resp.StatusCode)
+	}
+	if resp := r.answerDevice(cookie, r.asked(cookie, first.User), "allow", nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("a page about the second: %d", resp.StatusCode)
+	}
+}
+
+// The form is bound to its user, where logins have no sessions as well.
+func TestDeviceFormWithoutSessions(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, func(cfg *oauth.Config) {
+		withDevices(cfg)
+		cfg.User = func(req *http.Request) (*auth.Principal, error) {
+			return jwt.NewPrincipal(auth.Claims{Subject: req.Header.Get("Cookie")})
+		}
+	})
+	c := r.begin(nil, "client_id", "tv")
+	request := r.asked("ada", c.User)
+	for user, status := range map[string]int{"eve": http.StatusForbidden, "bob": http.StatusForbidden} {
+		if resp := r.answerDevice(user, request, "allow", nil); resp.StatusCode != status {
+			t.Errorf("%s: %d", user, resp.StatusCode)
+		}
+	}
+	if resp := r.answerDevice("ada", request, "allow", nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("ada: %d", resp.StatusCode)
 	}
 }
