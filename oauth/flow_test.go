@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -182,6 +183,34 @@ func TestDefaults(t *testing.T) {
 	resp := r.decide(cookie, r.ask(cookie, "state", "-"), "allow")
 	if to, _ := resp.Location(); to.Query().Has("state") {
 		t.Error("the answer has a state that was not sent")
+	}
+}
+
+// A grant fits into a record, whatever its tokens are used for: a client that asks for more is refused.
+func TestManyScopes(t *testing.T) {
+	t.Parallel()
+	var names []string
+	r := newServer(t, func(cfg *oauth.Config) {
+		cfg.Resources[0].Scopes = nil
+		for i := range 64 {
+			names = append(names, fmt.Sprintf("a-scope-with-a-long-name-%d", i))
+			cfg.Resources[0].Scopes = append(cfg.Resources[0].Scopes, oauth.Scope{Name: names[i], Text: "Text"})
+		}
+		cfg.Clients = cfg.Clients[:1]
+	})
+	r.user("ada@example.com")
+	cookie := r.login("ada@example.com")
+	if to := r.do("GET", "/authorize?"+query("scope", strings.Join(names, " ")), "", "Cookie", cookie).Header.Get("Location"); !strings.Contains(to, "error=invalid_scope") {
+		t.Errorf("64 scopes: led to %q", to)
+	}
+	a := r.flow(cookie, "scope", strings.Join(names[:20], " "))
+	for i := range 200 { // from many places
+		headers := []string{"Test-Ip", fmt.Sprintf("198.51.%d.1", i)}
+		if next := r.tokenWith(headers, "grant_type", "refresh_token", "client_id", "web", "refresh_token", a.Refresh); next.Status >= 500 {
+			t.Fatalf("refresh %d: %+v", i, next)
+		} else if next.Status != http.StatusOK {
+			break
+		}
 	}
 }
 

@@ -32,29 +32,50 @@ var ErrGrantNotFound = errors.New("oauth: grant not found")
 
 // Grant is what a user has allowed a client: a connected app.
 type Grant struct {
-	ID         string    `json:"-"` // sid of its access tokens
-	UserID     string    `json:"-"`
-	ClientID   string    `json:"c"`
-	ClientName string    `json:"n"` // as it was shown to the user
-	Resource   string    `json:"r"` // URL of the resource
-	Scopes     []string  `json:"s"` // what the user has allowed
-	Created    time.Time `json:"b"` // when the client got its first tokens
-	LastUsed   time.Time `json:"u"` // when it last got tokens
+	ID         string // sid of its access tokens
+	UserID     string
+	ClientID   string
+	ClientName string // as it was shown to the user
+	Resource   string // URL of the resource
+	Scopes     []string
+	Created    time.Time // when the client got its first tokens
+	LastUsed   time.Time // when it last got tokens
 }
 
 // grant is a Grant with what is needed to go on with it.
 type grant struct {
 	Grant
-	AuthTime int64     `json:"t,omitempty"` // of the login, in seconds
-	AMR      []string  `json:"m,omitempty"`
-	Proven   bool      `json:"k,omitempty"` // the client must authenticate
-	End      time.Time `json:"e"`           // absolute end, by the store's clock
+	AuthTime int64 // of the login, in seconds
+	AMR      []string
+	Proven   bool      // the client must authenticate
+	End      time.Time // absolute end, by the store's clock
 
 	places  places.State // state of the refresh tokens
 	version int64        // of the record
 	now     time.Time    // time of the store when it was read
 	first   string       // first refresh token, of a grant that begins
 	session auth.Session // what Draft made, of a grant that begins
+}
+
+// description is what the record of a grant says in JSON. ID and user are in its key and owner.
+type description struct {
+	Client   string    `json:"c"`
+	Name     string    `json:"n"`
+	Resource string    `json:"r"`
+	Scopes   []string  `json:"s"`
+	Created  time.Time `json:"b"`
+	LastUsed time.Time `json:"u"`
+	End      time.Time `json:"e"`
+	AuthTime int64     `json:"t,omitempty"`
+	AMR      []string  `json:"m,omitempty"`
+	Proven   bool      `json:"k,omitempty"`
+}
+
+// describe returns the description of a grant for its record.
+func (g *grant) describe() ([]byte, error) {
+	return json.Marshal(description{
+		g.ClientID, g.ClientName, g.Resource, g.Scopes, g.Created, g.LastUsed, g.End, g.AuthTime, g.AMR, g.Proven,
+	})
 }
 
 // maxGrant bounds the description of a grant, so that the state of its refresh tokens fits beside it.
@@ -64,7 +85,7 @@ func grantKey(id string) string { return "oauth:grant:" + id }
 
 // record returns the record of a grant: the length of its description, the description, the state.
 func (g *grant) record(idle time.Duration) (auth.Record, error) {
-	text, err := json.Marshal(g)
+	text, err := g.describe()
 	if err != nil || len(text) > maxGrant {
 		return auth.Record{}, errors.Join(err, fmt.Errorf("oauth: the description of grant %s has %d bytes, more than %d", g.ID, len(text), maxGrant))
 	}
@@ -80,24 +101,27 @@ func (g *grant) record(idle time.Duration) (auth.Record, error) {
 // fitsGrant reports whether the grant that follows from a request fits into a record.
 func fitsGrant(c *client, req request) bool {
 	const more = 250 // times, and the methods of the login
-	text, err := json.Marshal(grant{Grant: Grant{ClientID: c.id, ClientName: c.name, Resource: req.Resource, Scopes: req.Scopes}})
+	g := grant{Grant: Grant{ClientID: c.id, ClientName: c.name, Resource: req.Resource, Scopes: req.Scopes}}
+	text, err := g.describe()
 	return err == nil && len(text)+more <= maxGrant
 }
 
 // grantOf returns the grant of a record.
 func grantOf(record auth.Record, now time.Time) (grant, error) {
-	var g grant
 	b := record.Value
 	if len(b) < 2 || len(b) < 2+int(binary.BigEndian.Uint16(b)) {
-		return g, errors.New("oauth: the record of a grant is damaged")
+		return grant{}, errors.New("oauth: the record of a grant is damaged")
 	}
 	text, state := b[2:2+binary.BigEndian.Uint16(b)], b[2+binary.BigEndian.Uint16(b):]
-	err := json.Unmarshal(text, &g)
-	if err == nil {
-		g.places, err = places.Parse(state)
+	var d description
+	if err := json.Unmarshal(text, &d); err != nil {
+		return grant{}, fmt.Errorf("oauth: the record of a grant is damaged: %w", err)
 	}
-	g.ID, g.UserID, g.version, g.now = record.Key[len(grantKey("")):], record.Owner, record.Version, now
-	return g, err
+	known, err := places.Parse(state)
+	return grant{
+		Grant:    Grant{record.Key[len(grantKey("")):], record.Owner, d.Client, d.Name, d.Resource, d.Scopes, d.Created, d.LastUsed},
+		AuthTime: d.AuthTime, AMR: d.AMR, Proven: d.Proven, End: d.End, places: known, version: record.Version, now: now,
+	}, err
 }
 
 // load returns a grant whose record is there. Its session may be gone.
