@@ -75,6 +75,7 @@ var rooms = []room{
 	{name: "recovery", may: onRoot("~/internal/clock", "~/internal/detach", "~/internal/origin"), std: []string{"math/rand/v2", "net/netip", "net/url"}},
 	{name: "recovery/recoverytest", may: onRoot("~/recovery"), std: []string{"testing"}},
 	{name: "revocation", may: onRoot()},
+	{name: "roles", may: onRoot("~/revocation"), std: []string{"net/http"}},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
 	{name: "authkit", may: onRoot("~/authhttp", "~/memstore", "~/recovery", "~/revocation", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
 	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net/netip", "testing", "testing/synctest"}},
