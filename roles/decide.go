@@ -139,13 +139,16 @@ type Resource struct {
 	// it. "": nobody.
 	Owner string
 
+	// Org is the organisation that the resource belongs to: roles that a user has in it count, too. "": none.
+	Org string
+
 	// Allows, if not nil, is asked where roles do not permit something. An error means that it could not be
 	// decided. It must not be more generous to an API key or an agent than its scopes are: those are asked before.
 	Allows func(ctx context.Context, p *auth.Principal, permission string) (bool, error)
 }
 
-// CheckOn is [Rules.Check] for one resource. A role that permits something permits it for every resource; the owner
-// and Allows permit it for this one.
+// CheckOn is [Rules.Check] for one resource. A role that permits something permits it for every resource; a role
+// in its organisation, the owner and Allows permit it for this one.
 func (r *Rules) CheckOn(ctx context.Context, p *auth.Principal, permission string, on Resource) error {
 	if p == nil {
 		return auth.ErrNoCredentials
@@ -155,7 +158,7 @@ func (r *Rules) CheckOn(ctx context.Context, p *auth.Principal, permission strin
 	if (acts || own && !r.isOwnClient(p)) && !r.isInScope(p, permission) {
 		return auth.ErrInsufficientScope
 	}
-	switch permitted, err := r.rolesPermit(ctx, p, permission, own, acts); {
+	switch permitted, err := r.rolesPermit(ctx, p, permission, on.Org, own, acts); {
 	case err != nil:
 		return err
 	case permitted, own && on.Owner != "" && on.Owner == p.Subject() && r.owner.permits(permission):
@@ -166,7 +169,7 @@ func (r *Rules) CheckOn(ctx context.Context, p *auth.Principal, permission strin
 			return err
 		}
 	}
-	r.reportUnknown(p, own, acts)
+	r.reportUnknown(ctx, p, own, acts)
 	return auth.ErrInsufficientScope
 }
 
@@ -209,34 +212,42 @@ func (r *Rules) isInScope(p *auth.Principal, permission string) bool {
 }
 
 // rolesPermit reports whether a role of the user whom p stands for permits something.
-func (r *Rules) rolesPermit(ctx context.Context, p *auth.Principal, permission string, own, acts bool) (bool, error) {
+func (r *Rules) rolesPermit(ctx context.Context, p *auth.Principal, permission, org string, own, acts bool) (bool, error) {
 	switch {
 	case !own:
 		foreign := r.foreign[p.Issuer()]
 		return len(foreign) > 0 && p.AnyRole(func(role string) bool { return foreign[role].permits(permission) }), nil
 	case acts: // the roles in the credential, if any, are not those that the user has now
-		return r.userPermits(ctx, p.Subject(), permission)
+		return r.userPermits(ctx, p.Subject(), permission, org, true)
+	case p.AnyRole(func(role string) bool { return r.roles[role].permits(permission) }):
+		return true, nil
+	case org != "":
+		return r.userPermits(ctx, p.Subject(), permission, org, false)
 	}
-	return p.AnyRole(func(role string) bool { return r.roles[role].permits(permission) }), nil
+	return false, nil
 }
 
 // reportUnknown logs the roles of a caller that the policy does not know, each once.
-func (r *Rules) reportUnknown(p *auth.Principal, own, acts bool) {
+func (r *Rules) reportUnknown(ctx context.Context, p *auth.Principal, own, acts bool) {
 	if !own || acts {
 		return
 	}
 	for _, role := range p.Roles() {
-		if r.roles[role] != nil {
-			continue
+		if r.roles[role] == nil {
+			r.reportRole(ctx, role)
 		}
-		r.mu.Lock()
-		report := !r.unknown[role] && len(r.unknown) < maxUnknown
-		if report {
-			r.unknown[role] = true
-		}
-		r.mu.Unlock()
-		if report {
-			r.config.Logger.Warn("roles: a token has a role that is not in the policy, and that permits nothing", "role", role)
-		}
+	}
+}
+
+// reportRole logs once that a role is not in the policy.
+func (r *Rules) reportRole(ctx context.Context, role string) {
+	r.mu.Lock()
+	report := !r.unknown[role] && len(r.unknown) < maxUnknown
+	if report {
+		r.unknown[role] = true
+	}
+	r.mu.Unlock()
+	if report {
+		r.config.Logger.WarnContext(ctx, "roles: somebody has a role that is not in the policy, and that permits nothing", "role", role)
 	}
 }

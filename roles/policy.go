@@ -2,14 +2,18 @@ package roles
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/revocation"
 )
 
 // Permission is something that a role permits, such as "posts:write": 1 to 128 ASCII letters, digits and
@@ -58,6 +62,31 @@ type Config struct {
 	// assigned to anybody. "": owners have no more permissions than others.
 	Owner string
 
+	// Store keeps who has which role: usually the same store as users, such as a memstore.Store or a
+	// sqlstore.Store. With it, users can be given roles, their tokens get them by [Rules.Claims], and API keys and
+	// agents may do what their user's roles permit. nil: roles come from elsewhere, and API keys and agents may
+	// do nothing.
+	Store Store
+
+	// Revoked follows the feed of Store. It says when the roles of a user have changed. Required with Store.
+	Revoked *revocation.List
+
+	// Administrator is the role that at least one user keeps, outside of organisations and without an end. "":
+	// "admin", if the policy has that role.
+	Administrator string
+
+	// TokenLife is the longest life of an access token, for which a change of roles is remembered. It is the
+	// MaxLifetime of the issuer. 0: 24 hours, which is that of a jwt.Issuer; from 1 minute to 3,650 days.
+	TokenLife time.Duration
+
+	// CacheEntries is for how many users the roles are kept in memory, for API keys, agents and organisations. 0:
+	// 4,096; from 1 to 1,048,576.
+	CacheEntries int
+
+	// Events receives [EventGranted] and [EventTaken], under the rules of [auth.Config].Events. nil: there are no
+	// events.
+	Events func(ctx context.Context, e auth.Event)
+
 	// Logger receives a warning, once for each role, when a token has a role that the policy does not know. nil:
 	// [slog.Default].
 	Logger *slog.Logger
@@ -70,6 +99,7 @@ type Rules struct {
 	roles   map[string]*grant            // by role
 	scopes  map[string]*grant            // by scope
 	foreign map[string]map[string]*grant // by issuer and role of that issuer
+	users   users                        // roles of users, from the store
 	owner   *grant                       // nil: owners have no permissions of their own
 	config  Config
 
@@ -200,6 +230,16 @@ func New(issuer string, policy Policy, cfg Config) (*Rules, error) {
 		}
 	}
 	r.scopes = compileScopes(&faults, cfg.Scopes)
+	if cfg.Administrator != "" {
+		known("Config.Administrator", cfg.Administrator, cfg.Administrator)
+	} else if r.roles["admin"] != nil {
+		cfg.Administrator = "admin"
+	}
+	if (cfg.Store == nil) != (cfg.Revoked == nil) {
+		faults.Add("Config.Revoked", "", "and Store need each other: without the list nobody would notice that roles have changed")
+	}
+	cfg.TokenLife = cfgerr.Within(&faults, "Config.TokenLife", cfg.TokenLife, 24*time.Hour, time.Minute, 3650*24*time.Hour)
+	r.users.most = cfgerr.Within(&faults, "Config.CacheEntries", cfg.CacheEntries, 4096, 1, 1<<20)
 	for _, client := range cfg.Clients {
 		faults.Require("Config.Clients", client != "")
 	}
@@ -216,6 +256,9 @@ func New(issuer string, policy Policy, cfg Config) (*Rules, error) {
 	}
 	cfg.Exclusive = exclusive
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	if cfg.Events == nil {
+		cfg.Events = func(context.Context, auth.Event) {}
+	}
 	r.config = cfg
 	return r, nil
 }
