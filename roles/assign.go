@@ -29,7 +29,8 @@ var (
 )
 
 const (
-	maxRoles     = 100  // roles of a user
+	maxRoles     = 100  // roles of a user outside of organisations, or in one
+	maxAll       = 1000 // roles of a user
 	maxRoleBytes = 2560 // names of the roles of a user, with three bytes more for each: what a token holds beside the rest
 	maxOrg       = 255  // bytes
 	maxConflicts = 8    // of one call with others that change the same user
@@ -47,7 +48,7 @@ const (
 // by must be a user in person who has the permission [Assign] now, and everything that the role permits, by roles that
 // do not end before a.Until; for a role in an organisation, roles in that organisation count. Otherwise, Grant returns [auth.ErrInsufficientScope]. It
 // returns [ErrInvalid] for a role that is not in the policy, for the role of owners, for an end that is past, and if
-// the user would have more than 100 roles, or roles whose names are longer than 2,560 bytes together; [ErrExclusive]
+// the user would have more than 100 roles in one place, or with names longer than 2,560 bytes together; [ErrExclusive]
 // if nobody may have the role beside one that the user has; [ErrLast] if an end would leave no administrator; and
 // [auth.ErrUserNotFound].
 func (r *Rules) Grant(ctx context.Context, by *auth.Principal, a Assignment) error {
@@ -221,14 +222,16 @@ func (r *Rules) acceptable(a Assignment, others []Assignment, now time.Time) err
 	case !a.Until.IsZero() && !a.Until.After(now):
 		return fmt.Errorf("%w: the end is past", ErrInvalid)
 	}
-	size := len(a.Role) + 3
 	beside := map[string][]string{}
 	for _, other := range others {
-		size += len(other.Role) + 3
 		beside[other.Org] = append(beside[other.Org], other.Role)
 	}
-	if len(others) >= maxRoles || size > maxRoleBytes {
-		return fmt.Errorf("%w: the user has as many roles as a token holds: %d, or %d bytes of names", ErrInvalid, maxRoles, maxRoleBytes)
+	size := len(a.Role) + 3
+	for _, role := range beside[a.Org] {
+		size += len(role) + 3
+	}
+	if len(beside[a.Org]) >= maxRoles || size > maxRoleBytes || len(others) >= maxAll {
+		return fmt.Errorf("%w: the user has as many roles as a token holds: %d, or %d bytes of names; or %d in all", ErrInvalid, maxRoles, maxRoleBytes, maxAll)
 	}
 	beside[a.Org] = append(beside[a.Org], a.Role)
 	for org, roles := range beside {

@@ -219,7 +219,7 @@ func TestTakeRules(t *testing.T) {
 func TestAdministratorsTakeEachOthersRoles(t *testing.T) {
 	t.Parallel()
 	ids := []string{"a", "b", "c"}
-	for range 30 {
+	for range 15 {
 		s := withUsers(t, ids...)
 		r := newStaff(t, s, roles.Config{})
 		for _, id := range ids {
@@ -249,7 +249,7 @@ func TestAdministratorsTakeEachOthersRoles(t *testing.T) {
 // the granter nor the operator had.
 func TestRandomChanges(t *testing.T) {
 	t.Parallel()
-	rounds := 20
+	rounds := 8
 	if testing.Short() {
 		rounds = 5
 	}

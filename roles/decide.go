@@ -143,7 +143,8 @@ type Resource struct {
 	Org string
 
 	// Allows, if not nil, is asked where roles do not permit something. An error means that it could not be
-	// decided. It must not be more generous to an API key or an agent than its scopes are: those are asked before.
+	// decided. Of an API key and an agent the scopes have been asked then. It is not asked about issuers that are not in
+	// [Config].Issuers; where there are some, it must look at the Issuer of p, because a subject is unique only there.
 	Allows func(ctx context.Context, p *auth.Principal, permission string) (bool, error)
 }
 
@@ -155,6 +156,9 @@ func (r *Rules) CheckOn(ctx context.Context, p *auth.Principal, permission strin
 	}
 	own := p.Issuer() == r.issuer
 	acts := actsForUser(p)
+	if !own && r.foreign[p.Issuer()] == nil {
+		return auth.ErrInsufficientScope
+	}
 	if (acts || own && !r.isOwnClient(p)) && !r.isInScope(p, permission) {
 		return auth.ErrInsufficientScope
 	}
@@ -216,12 +220,12 @@ func (r *Rules) rolesPermit(ctx context.Context, p *auth.Principal, permission, 
 	switch {
 	case !own:
 		foreign := r.foreign[p.Issuer()]
-		return len(foreign) > 0 && p.AnyRole(func(role string) bool { return foreign[role].permits(permission) }), nil
+		return p.AnyRole(func(role string) bool { return foreign[role].permits(permission) }), nil
 	case acts: // the roles in the credential, if any, are not those that the user has now
 		return r.userPermits(ctx, p.Subject(), permission, org, true)
 	case p.AnyRole(func(role string) bool { return r.roles[role].permits(permission) }):
 		return true, nil
-	case org != "":
+	case org != "" && p.Kind() == auth.KindUser:
 		return r.userPermits(ctx, p.Subject(), permission, org, false)
 	}
 	return false, nil

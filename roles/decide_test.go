@@ -167,6 +167,8 @@ func TestResources(t *testing.T) {
 		"the same ID elsewhere":     {auth.Claims{Issuer: other}, roles.Resource{Owner: "u-1"}, auth.ErrInsufficientScope},
 		"agent of the owner":        {auth.Claims{Kind: auth.KindAgent, Actors: []string{"bot"}}, roles.Resource{Owner: "u-1"}, auth.ErrInsufficientScope},
 		"agent with the scope":      {auth.Claims{Kind: auth.KindAgent, Actors: []string{"bot"}, Scopes: []string{"posts:delete"}}, roles.Resource{Owner: "u-1"}, nil},
+		"allowed, elsewhere":        {auth.Claims{Issuer: other}, roles.Resource{Allows: says(true, nil)}, nil},
+		"allowed, from anywhere":    {auth.Claims{Issuer: "https://fourth.example"}, roles.Resource{Allows: says(true, nil)}, auth.ErrInsufficientScope},
 		"allowed":                   {auth.Claims{}, roles.Resource{Allows: says(true, nil)}, nil},
 		"not allowed":               {auth.Claims{}, roles.Resource{Allows: says(false, nil)}, auth.ErrInsufficientScope},
 		"undecided":                 {auth.Claims{}, roles.Resource{Allows: says(false, errDown)}, errDown},

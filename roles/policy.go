@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/cfgerr"
+	"github.com/seed-e36e2130/auth/internal/detach"
 	"github.com/seed-e36e2130/auth/revocation"
 )
 
@@ -46,7 +47,8 @@ type Config struct {
 	Exclusive [][]string
 
 	// Issuers says what roles in the tokens of other issuers stand for: our role by theirs, by issuer. The
-	// name of their role is compared byte for byte. nil: nothing, so that their tokens permit nothing.
+	// name of their role is compared byte for byte. An issuer with an empty map has callers whom Allows of a
+	// [Resource] may let pass. nil: nothing, so that their tokens permit nothing.
 	Issuers map[string]map[string]string
 
 	// Clients are the client_id of the program's own clients, whose tokens may do all that their user may. The
@@ -258,6 +260,9 @@ func New(issuer string, policy Policy, cfg Config) (*Rules, error) {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	if cfg.Events == nil {
 		cfg.Events = func(context.Context, auth.Event) {}
+	}
+	if cfg.Store != nil {
+		cfg.Store = detached{cfg.Store, detach.New()}
 	}
 	r.config = cfg
 	return r, nil

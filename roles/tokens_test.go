@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/assignment"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/jwt"
+	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/roles"
 )
@@ -440,5 +442,40 @@ func TestCacheIsBounded(t *testing.T) {
 		if least := 3 * (round + 1); s.reads < least {
 			t.Errorf("%d reads for five users in turn, with places for two", s.reads)
 		}
+	}
+}
+
+// hangingStore keeps a change waiting until it is told to go on.
+type hangingStore struct {
+	*memstore.Store
+	began, goOn chan struct{}
+}
+
+func (s *hangingStore) ReplaceAssignment(ctx context.Context, c assignment.Change) error {
+	s.began <- struct{}{}
+	<-s.goOn
+	return s.Store.ReplaceAssignment(ctx, c)
+}
+
+// A client that hangs up while its change is being made leaves a change that is made and reported.
+func TestClientHangsUp(t *testing.T) {
+	t.Parallel()
+	var log eventLog
+	s := &hangingStore{withUsers(t, "ada"), make(chan struct{}), make(chan struct{})}
+	r := newStaff(t, s, roles.Config{Events: log.add})
+	ctx, hangUp := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.GrantByOperator(ctx, roles.Assignment{UserID: "ada", Role: "editor"}) }()
+	<-s.began
+	hangUp()
+	s.goOn <- struct{}{}
+	if err := <-done; err != nil {
+		t.Errorf("the change: %v", err)
+	}
+	if len(log.list) != 1 {
+		t.Errorf("events %q", log.list)
+	}
+	if err := r.GrantByOperator(ctx, roles.Assignment{UserID: "ada", Role: "viewer"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a change for a client that is gone: %v", err)
 	}
 }

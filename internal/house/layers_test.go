@@ -79,7 +79,7 @@ var rooms = []room{
 	{name: "recovery", may: onRoot("~/internal/clock", "~/internal/detach", "~/internal/origin"), std: []string{"math/rand/v2", "net/netip", "net/url"}},
 	{name: "recovery/recoverytest", may: onRoot("~/recovery"), std: []string{"testing"}},
 	{name: "revocation", may: onRoot()},
-	{name: "roles", may: onRoot("~/revocation", "~/internal/clock"), std: []string{"net/http"}},
+	{name: "roles", may: onRoot("~/revocation", "~/internal/clock", "~/internal/detach"), std: []string{"net/http"}},
 	{name: "roles/rolestest", may: onRoot(), std: []string{"testing"}},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
 	{name: "authkit", may: onRoot("~/authhttp", "~/memstore", "~/recovery", "~/revocation", "~/roles", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
