@@ -744,3 +744,25 @@ func TestDeviceFormWithoutSessions(t *testing.T) {
 		t.Errorf("ada: %d", resp.StatusCode)
 	}
 }
+
+// A client that has registered itself is kept once a user has let a device of it in.
+func TestDeviceKeepsItsClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newServer(t, func(cfg *oauth.Config) { withDevices(cfg); cfg.Register.PerHour = 10 })
+		r.user("ada@example.com")
+		cookie := r.login("ada@example.com")
+		metadata := `{"token_endpoint_auth_method":"none","grant_types":["` + deviceGrant + `","refresh_token"]}`
+		used, unused := r.register(metadata), r.register(metadata)
+		c := r.begin(nil, "client_id", used.ID)
+		r.answerDevice(cookie, r.asked(cookie, c.User), "allow", nil)
+		a := r.poll(c, "client_id", used.ID)
+		time.Sleep(48 * time.Hour)
+		if again := r.refresh(a.Refresh, "client_id", used.ID); again.Status != http.StatusOK {
+			t.Errorf("the client that was let in: %+v", again)
+		}
+		if c := r.begin(nil, "client_id", unused.ID); c.Error != "invalid_client" {
+			t.Errorf("the client that was not: %+v", c)
+		}
+	})
+}
