@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/assignment"
 	"github.com/seed-e36e2130/auth/internal/testkit"
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/revocation"
@@ -212,6 +213,46 @@ func TestTakeRules(t *testing.T) {
 	byOperator(t, r, "ada", "admin")
 	if err := r.TakeByOperator(t.Context(), "boss", "admin", ""); err != nil {
 		t.Error(err)
+	}
+}
+
+// meddledStore calls meddle once, before a change is made.
+type meddledStore struct {
+	*memstore.Store
+	meddle func()
+}
+
+func (s *meddledStore) ReplaceAssignment(ctx context.Context, c assignment.Change) error {
+	if meddle := s.meddle; meddle != nil {
+		s.meddle = nil
+		meddle()
+	}
+	return s.Store.ReplaceAssignment(ctx, c)
+}
+
+// What was decided on roles that have changed meanwhile is decided again.
+func TestRolesChangeMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := &meddledStore{Store: withUsers(t, "boss", "chief", "ada")}
+	r := newStaff(t, s, roles.Config{})
+	byOperator(t, r, "boss", "admin")
+	byOperator(t, r, "chief", "admin")
+	operator := newStaff(t, s.Store, roles.Config{})
+	s.meddle = func() {
+		if err := operator.TakeByOperator(t.Context(), "boss", "admin", ""); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := r.Grant(t.Context(), person(t, "boss"), roles.Assignment{UserID: "ada", Role: "editor"}); !errors.Is(err, auth.ErrInsufficientScope) {
+		t.Errorf("a grant by somebody who has lost the role meanwhile: %v", err)
+	}
+	s.meddle = func() { byOperator(t, operator, "ada", "payer") }
+	if err := r.Grant(t.Context(), person(t, "chief"), roles.Assignment{UserID: "ada", Role: "approver"}); !errors.Is(err, roles.ErrExclusive) {
+		t.Errorf("a grant to somebody who has got an exclusive role meanwhile: %v", err)
+	}
+	s.meddle = func() { byOperator(t, operator, "ada", "viewer") }
+	if err := r.Grant(t.Context(), person(t, "chief"), roles.Assignment{UserID: "ada", Role: "editor"}); err != nil {
+		t.Errorf("a grant to somebody who has got another role meanwhile: %v", err)
 	}
 }
 

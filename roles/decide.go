@@ -222,11 +222,11 @@ func (r *Rules) rolesPermit(ctx context.Context, p *auth.Principal, permission, 
 		foreign := r.foreign[p.Issuer()]
 		return p.AnyRole(func(role string) bool { return foreign[role].permits(permission) }), nil
 	case acts: // the roles in the credential, if any, are not those that the user has now
-		return r.userPermits(ctx, p.Subject(), permission, org, true)
+		return r.userPermits(ctx, p.Subject(), permission, org)
 	case p.AnyRole(func(role string) bool { return r.roles[role].permits(permission) }):
 		return true, nil
 	case org != "" && p.Kind() == auth.KindUser:
-		return r.userPermits(ctx, p.Subject(), permission, org, false)
+		return r.userPermits(ctx, p.Subject(), permission, org)
 	}
 	return false, nil
 }

@@ -69,6 +69,12 @@ func TestCan(t *testing.T) {
 			if want && err != nil || !want && !errors.Is(err, auth.ErrInsufficientScope) {
 				t.Errorf("%s: Check of %q: %v", name, permission, err)
 			}
+			if r.Uses(permission) != nil {
+				return // no route can ask for it
+			}
+			if status := ask(r.Require(guardOf(t, p), permission)).Code; status != map[bool]int{true: 204, false: 403}[want] {
+				t.Errorf("%s: a route that asks for %q: %d", name, permission, status)
+			}
 		}
 		for _, permission := range row.permit {
 			check(permission, true)

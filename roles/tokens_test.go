@@ -204,7 +204,12 @@ func TestRoleEnds(t *testing.T) {
 		if status, _ := n.asks(tokens.AccessToken, "posts:write"); status != 204 || !n.policy.Can(bot, "posts:write") {
 			t.Errorf("just before the end: %d", status)
 		}
-		time.Sleep(4 * time.Second)
+		time.Sleep(2 * time.Second)
+		var c auth.Claims
+		if err := n.policy.Claims(t.Context(), auth.User{ID: id}, &c); err != nil || !slices.Equal(c.Roles, []string{"viewer"}) {
+			t.Errorf("a token of the last second would have the roles %q, %v", c.Roles, err)
+		}
+		time.Sleep(2 * time.Second)
 		status, challenge := n.asks(tokens.AccessToken, "posts:write")
 		wantStatus(t, "after the end", status, challenge, 401)
 		if n.policy.Can(bot, "posts:write") {
@@ -353,8 +358,12 @@ func TestCheckToken(t *testing.T) {
 	t.Parallel()
 	s := withUsers(t, "ada")
 	r := newStaff(t, s, roles.Config{})
-	byOperator(t, r, "ada", "viewer", "editor")
-	var now auth.Claims
+	byOperator(t, r, "ada", "viewer")
+	var before, now auth.Claims
+	if err := r.Claims(t.Context(), auth.User{ID: "ada"}, &before); err != nil {
+		t.Fatal(err)
+	}
+	byOperator(t, r, "ada", "editor")
 	if err := r.Claims(t.Context(), auth.User{ID: "ada"}, &now); err != nil {
 		t.Fatal(err)
 	}
@@ -363,6 +372,7 @@ func TestCheckToken(t *testing.T) {
 		want   error
 	}{
 		"as issued now":            {auth.Claims{Subject: "ada", Roles: now.Roles, RolesVersion: now.RolesVersion}, nil},
+		"as issued before":         {auth.Claims{Subject: "ada", Roles: before.Roles, RolesVersion: before.RolesVersion}, roles.ErrStale},
 		"no roles, no version":     {auth.Claims{Subject: "ada"}, nil},
 		"roles without a version":  {auth.Claims{Subject: "ada", Roles: []string{"admin"}}, roles.ErrStale},
 		"roles of a service":       {auth.Claims{Subject: "cron", Kind: auth.KindService, Roles: []string{"editor"}}, nil},

@@ -176,9 +176,9 @@ func (m *users) put(userID string, u *user) {
 	m.byID[userID] = u
 }
 
-// userPermits reports whether a role that a user has now permits something: one in an organisation, if org is not
-// empty, and with global one outside.
-func (r *Rules) userPermits(ctx context.Context, userID, permission, org string, global bool) (bool, error) {
+// userPermits reports whether a role that a user has now permits something: one outside of organisations or, if org is
+// not empty, in that one.
+func (r *Rules) userPermits(ctx context.Context, userID, permission, org string) (bool, error) {
 	if r.config.Store == nil {
 		return false, nil
 	}
@@ -194,7 +194,7 @@ func (r *Rules) userPermits(ctx context.Context, userID, permission, org string,
 		}
 		return false
 	}
-	return global && permit(u.global) || org != "" && permit(u.orgs[org]), nil
+	return permit(u.global) || org != "" && permit(u.orgs[org]), nil
 }
 
 // Claims is for the Claims of an [auth.Config]: it sets the roles of a token, those outside of organisations, and

@@ -1,5 +1,5 @@
 -- Which user has which role, in an organisation or (org = '') in none. Times are in microseconds since 1970,
--- UTC; ends_at is NULL for never. granted_by is empty for an operator and for users who were deleted. There is
+-- UTC, and ends_at is NULL for never. granted_by is empty for an operator and for users who were deleted. There is
 -- no foreign key, because the table of users may be the host's.
 CREATE TABLE IF NOT EXISTS {prefix}roles (
 	user_id    VARBINARY(255) NOT NULL CHECK (octet_length(user_id) >= 1),
