@@ -301,7 +301,7 @@ func TestDeviceEnds(t *testing.T) {
 			t.Errorf("denied after it was allowed: %d", resp.StatusCode)
 		}
 		expired := r.begin(nil, "client_id", "tv")
-		request = r.asked(cookie, expired.User)
+		r.asked(cookie, expired.User)
 		time.Sleep(10 * time.Minute)
 		cookie = r.login("ada@example.com") // the first has expired as well
 		for name, c := range map[string]codes{"expired": expired, "allowed, and expired": allowed} {
