@@ -58,8 +58,8 @@ func Example() {
 	refreshKeys := must(secrets.NewRing(secrets.Generate()))
 	p := newProgram(store, keys, refreshKeys, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) }))
 	defer p.close()
-	ada := must(p.accounts.Register(ctx, "ada", "correct horse battery"))
-	session := must(p.accounts.Login(ctx, "ada", "correct horse battery"))
+	ada := must(p.accounts.Create(ctx, "ada"))
+	session := must(p.accounts.LoginUser(ctx, ada.ID, "sso"))
 	post := func(token string) {
 		r, w := httptest.NewRequest("POST", "/posts", nil), httptest.NewRecorder()
 		r.Header.Set("Authorization", "Bearer "+token)
