@@ -5,7 +5,7 @@
 //
 // It is its own authorization server: the line that it prints adds it to Claude Code, which then logs in.
 //
-// It keeps accounts, sessions and keys in a folder (-data), or in PostgreSQL.
+// It keeps accounts, sessions and keys in a folder (-data), or accounts and sessions in PostgreSQL or Redis.
 package main
 
 import (
