@@ -404,9 +404,12 @@ func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 		return err
 	}
 	streams := stream.Config{Records: app.stores.Records, Leeway: cfg.Tokens.Leeway, Guard: auth.MiddlewareConfig{Logger: cfg.Logger}}
-	check := func(context.Context, *auth.Principal) error { return nil } // without revocation, tokens expire and no more
+	check := cfg.Tokens.Check // of revocations, and of changed roles
+	if check == nil {
+		check = func(context.Context, *auth.Principal) error { return nil } // tokens expire and no more
+	}
 	if app.revoked != nil {
-		check, streams.Changed = app.revoked.Check, app.revoked.Changed
+		streams.Changed = app.revoked.Changed
 	}
 	if app.APIKeys != nil {
 		streams.Keys = app.APIKeys.Check

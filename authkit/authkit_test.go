@@ -33,6 +33,7 @@ import (
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/roles"
 	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/stream"
 )
 
 const (
@@ -870,6 +871,21 @@ func TestRoles(t *testing.T) {
 	status("after a refresh", tokens.AccessToken, 200)
 	if err := app.Ready(t.Context()); err != nil {
 		t.Error(err)
+	}
+	answer, finish, err := app.Streams.Begin(t.Context(), tokens.Principal, stream.Cut())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer finish()
+	if err := app.Roles.TakeByOperator(t.Context(), p.Subject(), "editor", ""); err != nil {
+		t.Fatal(err)
+	}
+	<-answer.Done() // a demotion ends what the role has begun
+	if cause := context.Cause(answer); !errors.Is(cause, auth.ErrInvalidToken) {
+		t.Errorf("the stream of a user who lost a role ended with %v", cause)
+	}
+	if tokens, err = app.Accounts.Refresh(t.Context(), tokens.RefreshToken); err != nil {
+		t.Fatal(err)
 	}
 	logout(t, mux, tokens.RefreshToken)
 	status("after the logout", tokens.AccessToken, 401)
