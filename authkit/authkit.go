@@ -32,6 +32,7 @@ import (
 	"github.com/seed-e36e2130/auth/internal/origin"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
+	"github.com/seed-e36e2130/auth/oauth"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/roles"
@@ -133,6 +134,13 @@ type Config struct {
 	// Cookies keep the tokens in cookies of the browser. An empty RefreshPath is set. nil: no cookies.
 	Cookies *authhttp.CookieConfig
 
+	// OAuth makes the App an authorization server, too: apps that users allow, such as MCP clients, get tokens for
+	// its Resources. [App.Guard] protects these. It needs Cookies, Stores.Sessions and Stores.Records. Open sets
+	// Issuer, Tokens, Keys, Records, Sessions, Secrets, Revoked, User, ClientIP, Events and Logger. LoginURL "" is
+	// "/login", Prefix "" is "/oauth", since users register at /register, and a nil Account returns the username. It takes the place of the endpoints token, revoke,
+	// introspect, jwks and metadata. nil: there is no authorization server.
+	OAuth *oauth.Config
+
 	// ClientIP returns the address of the client. Behind a proxy set it to the result of
 	// [authhttp.TrustProxies] or [authhttp.TrustUnixSocket]. nil: the address of the connection.
 	ClientIP func(r *http.Request) netip.Addr
@@ -166,6 +174,7 @@ type App struct {
 	Roles    *roles.Rules       // nil: no Policy was given
 	Cookies  *authhttp.Cookies  // nil: no cookies
 	Keys     *jwt.KeyRing
+	OAuth    *oauth.Server   // nil: no Config.OAuth was given
 	Streams  *stream.Streams // ends answers that last with the caller's login: see [stream.Streams.Wrap]
 
 	stores  Stores
@@ -176,7 +185,11 @@ type App struct {
 	handler *http.ServeMux
 	revoked *revocation.List
 	roles   *revocation.List // what has become of roles, which may be in another store than sessions
-	stop    []func()         // end what runs in the background
+	tokens  *jwt.Issuer
+
+	resources []oauth.Resource // of Config.OAuth
+	issuer    string
+	stop      []func() // end what runs in the background
 }
 
 // Open assembles an App. It opens or creates the key files, checks the tables, and reads the
@@ -197,14 +210,14 @@ func Open(ctx context.Context, stores Stores, cfg Config) (_ *App, err error) {
 	if err := cfg.openKeys(ctx, stores.Records); err != nil {
 		return nil, err
 	}
-	app := &App{stores: stores, log: cfg.Logger, prefix: cfg.Prefix, names: cfg.Endpoints, Keys: cfg.Keys}
+	app := &App{stores: stores, log: cfg.Logger, prefix: cfg.Prefix, issuer: cfg.Issuer, names: cfg.Endpoints, Keys: cfg.Keys}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, app.Close(ctx))
 		}
 	}()
 	for _, part := range []func(context.Context, *Config) error{
-		app.followRevocations, app.openRoles, app.openAccounts, app.openRecovery, app.openEndpoints,
+		app.followRevocations, app.openRoles, app.openAccounts, app.openRecovery, app.openOAuth, app.openEndpoints,
 	} {
 		if err := part(ctx, &cfg); err != nil {
 			return nil, err
@@ -270,6 +283,7 @@ func (cfg *Config) setDefaults(stores Stores) error {
 			faults.Add("Config."+set.field, "", "is set by Open")
 		}
 	}
+	cfg.checkOAuth(stores, &faults)
 	cfg.Audience = cmp.Or(cfg.Audience, cfg.Issuer)
 	cfg.Prefix = cmp.Or(cfg.Prefix, "/auth")
 	if cfg.BaseURL == "" && origin.IsSecureURL(cfg.Issuer) {
@@ -370,8 +384,7 @@ func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 		return err
 	}
 	cfg.Tokens.Issuer, cfg.Tokens.Audience, cfg.Tokens.Keys = cfg.Issuer, cfg.Audience, cfg.Keys
-	tokens, err := jwt.NewIssuer(cfg.Tokens)
-	if err != nil {
+	if app.tokens, err = jwt.NewIssuer(cfg.Tokens); err != nil {
 		return err
 	}
 	c := cfg.Accounts
@@ -383,7 +396,7 @@ func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 	if cfg.SecondFactor != nil { // a nil interface in another interface would not be nil
 		c.SecondFactor = cfg.SecondFactor
 	}
-	if app.Accounts, err = auth.New(app.stores.Users, tokens, c); err != nil {
+	if app.Accounts, err = auth.New(app.stores.Users, app.tokens, c); err != nil {
 		return err
 	}
 	guard := auth.MiddlewareConfig{Logger: cfg.Logger, Extractors: []auth.Extractor{auth.BearerToken()}}
@@ -478,6 +491,9 @@ func (app *App) openEndpoints(_ context.Context, cfg *Config) error {
 	if cfg.BaseURL != "" {
 		app.mount.Issuer = cfg.Issuer
 	}
+	if app.OAuth != nil { // it serves the keys and the metadata
+		app.mount.Keys, app.mount.Issuer = nil, ""
+	}
 	if cfg.SecondFactor != nil {
 		app.mount.Factor = cfg.SecondFactor
 	}
@@ -485,20 +501,31 @@ func (app *App) openEndpoints(_ context.Context, cfg *Config) error {
 	return app.Mount(app.handler)
 }
 
-// Handler returns the endpoints of package authhttp, below Config.Prefix and /.well-known/.
+// Handler returns the endpoints of package authhttp, below Config.Prefix and /.well-known/. With Config.OAuth it also
+// has those of package oauth, which stand below the issuer: serve it for "/" then.
 func (app *App) Handler() http.Handler { return app.handler }
 
-// Mount puts the endpoints on a mux of the host's: see [authhttp.Mount].
+// Mount puts the endpoints on a mux of the host's: see [authhttp.Mount] and, with Config.OAuth, [oauth.Server.Mount].
 func (app *App) Mount(mux *http.ServeMux) error {
+	if err := app.mountOAuth(mux); err != nil {
+		return err
+	}
 	return authhttp.Mount(mux, app.prefix, app.Accounts, app.Middleware, app.mount, app.names...)
 }
 
 // Pages returns the pages of package authui, which call the same endpoints as [App.Mount] mounts. Without
 // endpoints of its own, cfg has those of the App. It needs Config.Cookies. Links in mails lead to the pages if
-// Config.BaseURL with their prefix is Recovery.BaseURL, as it is by default for pages without one.
+// Config.BaseURL with their prefix is Recovery.BaseURL, as it is by default for pages without one. With Config.OAuth,
+// ReturnTo and Apps are those of the authorization server if cfg has none.
 func (app *App) Pages(cfg authui.Config) (*authui.Pages, error) {
 	if cfg.Endpoints == nil {
 		cfg.Endpoints = app.names
+	}
+	if app.OAuth != nil && cfg.ReturnTo == nil {
+		cfg.ReturnTo = app.OAuth.ReturnTo
+	}
+	if app.OAuth != nil && cfg.Apps == nil {
+		cfg.Apps = app.OAuth
 	}
 	cfg.Logger = cmp.Or(cfg.Logger, app.log)
 	return authui.New(app.Accounts, app.Middleware, app.mount, cfg)

@@ -90,7 +90,7 @@ var rooms = []room{
 	{name: "revocation", may: onRoot()},
 	{name: "stream", may: onRoot("~/internal/detach"), std: []string{"net/http", "net/url"}},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
-	{name: "authkit", may: onRoot("~/apikey", "~/authhttp", "~/authui", "~/memstore", "~/recovery", "~/revocation", "~/roles", "~/stream", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "os"}},
+	{name: "authkit", may: onRoot("~/apikey", "~/authhttp", "~/authui", "~/memstore", "~/oauth", "~/recovery", "~/revocation", "~/roles", "~/stream", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "net/url", "os"}},
 	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net", "net/http", "net/http/httptest", "net/netip", "net/url", "testing", "testing/synctest"}},
 	{name: "oauth", may: onRoot("~/oauth/internal/...", "~/internal/detach", "~/internal/jwkset", "~/internal/origin", "~/internal/problem"), std: []string{"net/http", "net/netip", "net/url"}},
 	{name: "roles", may: onRoot("~/revocation", "~/internal/clock", "~/internal/detach"), std: []string{"net/http"}},
