@@ -416,7 +416,9 @@ func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 	if app.Middleware, err = auth.NewMiddleware(verifier, guard); err != nil {
 		return err
 	}
-	streams := stream.Config{Records: app.stores.Records, Leeway: cfg.Tokens.Leeway, Guard: auth.MiddlewareConfig{Logger: cfg.Logger}}
+	streams := stream.Config{
+		Records: app.stores.Records, Leeway: cfg.Tokens.Leeway, Events: cfg.events(), Guard: auth.MiddlewareConfig{Logger: cfg.Logger},
+	}
 	check := cfg.Tokens.Check // of revocations, and of changed roles
 	if check == nil {
 		check = func(context.Context, *auth.Principal) error { return nil } // tokens expire and no more

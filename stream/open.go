@@ -208,10 +208,23 @@ func (s *Streams) cut(o *open, cause error) {
 	o.cancel(cause)
 	o.setExpired(true)
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.writer != nil {
 		time.AfterFunc(linger, o.cutConnection)
 	}
+	o.mu.Unlock()
+	s.tellEnded(o.caller, cause)
+}
+
+// tellEnded emits the event of a stream that was cut.
+func (s *Streams) tellEnded(p *auth.Principal, cause error) {
+	if s.events == nil || errors.Is(cause, context.Canceled) { // Close
+		return
+	}
+	e := auth.Event{Kind: EventEnded, UserID: p.Subject(), SessionID: p.SessionID(), Actor: p.Actor(), ClientID: p.ClientID(), Err: cause}
+	if p.Kind() == auth.KindAPIKey {
+		e.KeyID = p.TokenID()
+	}
+	s.events(context.Background(), e)
 }
 
 func (o *open) cutConnection() {

@@ -52,10 +52,18 @@ type Config struct {
 	// reaches the streams of its own process alone.
 	Records auth.RecordStore
 
+	// Events receives an [EventEnded] for each stream that was ended, but by Close, under the rules of
+	// [auth.Config].Events. It must not wait. nil: there are no events.
+	Events func(ctx context.Context, e auth.Event)
+
 	// Guard is the configuration of the middleware before the streams. Its Realm, ResourceMetadata,
 	// ErrorHandler and Logger say how a request is refused for which no stream begins.
 	Guard auth.MiddlewareConfig
 }
+
+// EventEnded says that an answer that was being sent was cut off: Err is the cause, UserID the caller, SessionID
+// or KeyID what they called by, and Actor and ClientID who acted for them.
+const EventEnded auth.EventKind = "stream_ended"
 
 // Streams ends the streams of one process with the logins that they belong to. One goroutine serves all
 // of them. Make one with [New]. It is safe for concurrent use.
@@ -67,6 +75,7 @@ type Streams struct {
 	records     auth.RecordStore // nil: none
 	refusals    *auth.Middleware
 	log         *slog.Logger
+	events      func(context.Context, auth.Event)
 
 	began  time.Time       // what times of checks are measured from, by the monotonic clock
 	ctx    context.Context // ends with Close
@@ -91,7 +100,7 @@ func New(check func(ctx context.Context, p *auth.Principal) error, cfg Config) (
 	faults := cfgerr.Faults{Prefix: "stream."}
 	faults.Require("New.check", check != nil)
 	s := &Streams{
-		check: check, keys: cfg.Keys, changed: cfg.Changed, log: cmp.Or(cfg.Guard.Logger, slog.Default()),
+		check: check, keys: cfg.Keys, changed: cfg.Changed, log: cmp.Or(cfg.Guard.Logger, slog.Default()), events: cfg.Events,
 		every: cfgerr.Within(&faults, "Config.Every", cfg.Every, defaultEvery, minEvery, maxEvery), leeway: cfg.Leeway,
 		began: time.Now(), closed: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
