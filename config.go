@@ -45,8 +45,8 @@ type Config struct {
 	// Claims, if not nil, completes the claims of a user's token: scopes, roles, custom claims.
 	// Subject, SessionID, AuthTime and AMR are set; the first two must stay as they are. u comes
 	// without its PasswordHash. It is called for each token, also at a refresh: a user who loses a
-	// role keeps it until the token expires or its session is ended. An error ends the login or
-	// refresh and is passed on.
+	// role keeps it until the token expires or its session is ended, except with package roles, whose
+	// Rules have such a function. An error ends the login or refresh and is passed on.
 	Claims func(ctx context.Context, u User, c *Claims) error
 
 	// Throttle, if not nil, is asked before a password is looked at. nil: only the cost of hashing

@@ -14,6 +14,7 @@ type Event struct {
 	KeyID     string // empty: about no key
 	Actor     string // who acted for the user; empty: the user
 	ClientID  string // client of the authorization server; empty: about none
+	Role      string // role that was granted or taken, and after a space its organisation; empty: about none
 	Device           // device the cause came from; zero: unknown, or no device
 	Err       error  // what went wrong; nil: nothing
 }
@@ -74,6 +75,7 @@ func (e Event) LogValue() slog.Value {
 	text("kid", e.KeyID)
 	text("act", e.Actor)
 	text("client_id", e.ClientID)
+	text("role", e.Role)
 	if e.IP.IsValid() {
 		text("ip", e.IP.String())
 	}

@@ -188,6 +188,17 @@ func (m *Middleware) RequireRole(roles ...string) func(http.Handler) http.Handle
 	return func(next http.Handler) http.Handler { return m.guard(next, rule) }
 }
 
+// RequireFunc returns [Middleware.Require] for callers for whom check returns nil; others get the error that
+// it returns, such as [ErrInsufficientScope]. It is for rules of the host's own, and for package roles. An error
+// that is none of this package's is answered 500 and logged.
+func (m *Middleware) RequireFunc(check func(ctx context.Context, p *Principal) error) func(http.Handler) http.Handler {
+	rule := rule{decide: check}
+	if check == nil {
+		rule.fault = &ConfigError{Field: "RequireFunc.check", Reason: "is required"}
+	}
+	return func(next http.Handler) http.Handler { return m.guard(next, rule) }
+}
+
 // RequireRecent returns [Middleware.Require] for callers who have proven their identity within d
 // (auth_time). Others, and callers whose token does not say when they did, get
 // [ErrInsufficientAuthentication] and a challenge with the max_age (RFC 9470 section 3):
@@ -222,6 +233,8 @@ type rule struct {
 	parameter string                // parameter of the challenge that says what is asked for
 	always    bool                  // the parameter stands in each challenge, not only in that of denied
 	fault     error                 // the host's mistake: nobody passes
+
+	decide func(context.Context, *Principal) error // in the place of allow and denied
 }
 
 func (m *Middleware) guard(next http.Handler, rule rule) http.Handler {
@@ -236,7 +249,7 @@ func (m *Middleware) guard(next http.Handler, rule rule) http.Handler {
 			p, err = m.verify(r.Context(), token)
 		}
 		if err == nil {
-			err = rule.check(p)
+			err = rule.check(r.Context(), p)
 		}
 		if err != nil {
 			m.refuse(w, r, err, &rule)
@@ -246,10 +259,12 @@ func (m *Middleware) guard(next http.Handler, rule rule) http.Handler {
 	})
 }
 
-func (rule *rule) check(p *Principal) error {
+func (rule *rule) check(ctx context.Context, p *Principal) error {
 	switch {
 	case rule.fault != nil:
 		return rule.fault
+	case rule.decide != nil:
+		return rule.decide(ctx, p)
 	case rule.allow == nil || rule.allow(p):
 		return nil
 	case rule.denied != nil:

@@ -32,6 +32,7 @@ func TestMiddlewareAllocations(t *testing.T) {
 		"Require": m.Require(next), "Optional": m.Optional(next), "RequireScope": m.RequireScope("b", "a")(next),
 		"RequireScope, included": m.RequireScope("included", "a")(next),
 		"RequireRole":            m.RequireRole("x", "s")(next),
+		"RequireFunc":            m.RequireFunc(func(context.Context, *auth.Principal) error { return nil })(next),
 	} {
 		for _, credential := range []string{"Authorization: Bearer x", "Cookie: a=1; t=x; b=2"} {
 			w, r := httptest.NewRecorder(), request("POST", credential)

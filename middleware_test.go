@@ -90,6 +90,16 @@ func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
+// passes is a check for RequireFunc that answers each caller with err.
+func passes(err error) func(context.Context, *auth.Principal) error {
+	return func(_ context.Context, p *auth.Principal) error {
+		if p.Subject() == "" {
+			return errors.New("nobody")
+		}
+		return err
+	}
+}
+
 const ada = "Authorization: Bearer ada"
 
 func TestMiddlewareAnswers(t *testing.T) {
@@ -151,6 +161,12 @@ func TestMiddlewareAnswers(t *testing.T) {
 		"no time":     {m.RequireRecent(0)(whoami), []string{"Authorization: Bearer new"}, 500, "", ""},
 		"past":        {m.RequireRecent(-time.Hour)(whoami), []string{"Authorization: Bearer new"}, 500, "", ""},
 		"no role":     {m.RequireRole()(whoami), []string{ada}, 500, "", ""},
+		"no check":    {m.RequireFunc(nil)(whoami), []string{ada}, 500, "", ""},
+		"func":        {m.RequireFunc(passes(nil))(whoami), []string{ada}, 200, "", "1"},
+		"func none":   {m.RequireFunc(passes(nil))(whoami), nil, 401, `Bearer realm="shop"`, ""},
+		"func denies": {m.RequireFunc(passes(auth.ErrInsufficientScope))(whoami), []string{ada}, 403, `Bearer realm="shop", error="insufficient_scope"`, ""},
+		"func stale":  {m.RequireFunc(passes(auth.ErrRevokedToken))(whoami), []string{ada}, 401, `Bearer realm="shop", error="invalid_token"`, ""},
+		"func fails":  {m.RequireFunc(passes(errors.New("down")))(whoami), []string{ada}, 500, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -36,6 +36,23 @@ var (
 	wrongNumber = &refusal{http.StatusUnprocessableEntity, "invalid_key", "", "a time must be a whole number of seconds"}
 )
 
+// revoker revokes tokens. It refuses API keys, which belong to no session: the answer of [Revoke] to a token that
+// is unknown would tell whoever has found a key that it has ended.
+type revoker struct {
+	*auth.Authenticator
+	keys *apikey.Keys // nil: there are none
+}
+
+var keyNotRevoked = &refusal{http.StatusBadRequest, "", "unsupported_token_type", "this is an API key: its owner must delete it"}
+
+// Verify verifies an access token.
+func (r revoker) Verify(ctx context.Context, token string) (*auth.Principal, error) {
+	if r.keys != nil && r.keys.Recognizes(token) {
+		return nil, keyNotRevoked
+	}
+	return r.Authenticator.Verify(ctx, token)
+}
+
 // keyID matches the ID of an API key.
 var keyID = regexp.MustCompile(`^[0-9A-Za-z]{26}$`)
 

@@ -68,6 +68,12 @@ func TestAPIKeyEndpoints(t *testing.T) {
 		t.Errorf("got %+v, and the keys %v, %v and %v", third, verify(first.Key), verify(second.Key), verify(third.Key))
 	}
 
+	// Who revokes a key that was found must not believe that it has ended.
+	s.call(c, "POST", "/auth/revoke", form("token", third.Key), nil).want(t, "revoke", 400, "unsupported_token_type")
+	if verify(third.Key) != nil {
+		t.Errorf("the key after a refused revocation: %v", verify(third.Key))
+	}
+
 	s.register("eve")
 	eve := s.call(c, "POST", "/auth/login", form("username", "eve", "password", password), nil)
 	for name, row := range map[string]struct {

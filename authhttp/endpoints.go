@@ -320,7 +320,7 @@ var table = []endpoint{
 	{
 		name: EndpointRevoke, method: "POST", path: "/revoke", summary: "End the session of a token (RFC 7009)",
 		needs:   []requirement{needsSessions},
-		handler: func(m *mount) http.Handler { return Revoke(m.a, m.cfg.Config) },
+		handler: func(m *mount) http.Handler { return Revoke(revoker{m.a, m.cfg.APIKeys}, m.cfg.Config) },
 		body:    revokeBody, status: 200,
 		refusals: codes{400: {"unsupported_token_type"}},
 	},

@@ -35,6 +35,7 @@ import (
 	"github.com/seed-e36e2130/auth/oauth"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/roles"
 	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/stream"
 	"github.com/seed-e36e2130/auth/throttle"
@@ -47,6 +48,7 @@ type Stores struct {
 	Accounts  auth.AccountStore  // nil: accounts cannot be disabled or deleted
 	Sessions  auth.SessionStore  // nil: no refresh tokens, no logout, no revocation
 	Addresses recovery.Addresses // nil: no recovery by mail
+	Roles     roles.Store        // nil: no roles
 
 	// Records holds, among others, the counts of failed logins. nil: these are counted in the memory of
 	// this process, second factors and recovery are left out, and a lost key file is not noticed.
@@ -68,13 +70,14 @@ type Store interface {
 	auth.SessionStore
 	auth.RecordStore
 	recovery.Addresses
+	roles.Store
 	Prune(ctx context.Context) error
 	Check(ctx context.Context) error
 }
 
 // All returns the Stores of an [App] that keeps everything in one store.
 func All(s Store) Stores {
-	return Stores{Users: s, Accounts: s, Sessions: s, Records: s, Addresses: s, Prune: s.Prune, Check: s.Check}
+	return Stores{Users: s, Accounts: s, Sessions: s, Records: s, Addresses: s, Roles: s, Prune: s.Prune, Check: s.Check}
 }
 
 // SecondFactor is a second factor that users can enrol. The Factor of package totp is one.
@@ -86,8 +89,8 @@ type SecondFactor interface {
 // Config configures an [App]. Issuer is required, and KeyFolder, or Keys and Secrets. For the rest the
 // zero value is the safe choice.
 //
-// Accounts, Tokens, Throttle, Revocation, Recovery, APIKeys and Mount configure the parts. Fields of theirs that [Open]
-// sets must not be given: it reports each as a fault.
+// Accounts, Tokens, Throttle, Revocation, Recovery, APIKeys, Roles and Mount configure the parts. Fields of
+// theirs that [Open] sets must not be given: it reports each as a fault.
 type Config struct {
 	Issuer   string // name of this service in its tokens: the https URL that clients reach it at. Required
 	Audience string // API that the tokens are for. "": Issuer
@@ -123,6 +126,11 @@ type Config struct {
 	// then take keys as well as tokens. It needs Stores.Records. "": no keys.
 	APIKeyPrefix string
 
+	// Policy declares roles and what they permit: see package roles. [App].Roles then gives users roles and asks for
+	// permissions, tokens have the roles of their user, and a change of them makes tokens stale. It needs
+	// Stores.Roles. nil: no roles.
+	Policy roles.Policy
+
 	// Cookies keep the tokens in cookies of the browser. An empty RefreshPath is set. nil: no cookies.
 	Cookies *authhttp.CookieConfig
 
@@ -146,6 +154,7 @@ type Config struct {
 	Revocation revocation.Config
 	Recovery   recovery.Config
 	APIKeys    apikey.Config
+	Roles      roles.Config
 	Mount      authhttp.MountConfig
 
 	Endpoints []authhttp.Endpoint // endpoints to mount. nil: every one that the Config allows
@@ -162,6 +171,7 @@ type App struct {
 	Throttle *throttle.Throttle
 	Recovery *recovery.Recovery // nil: no Notifier was given
 	APIKeys  *apikey.Keys       // nil: no APIKeyPrefix was given
+	Roles    *roles.Rules       // nil: no Policy was given
 	Cookies  *authhttp.Cookies  // nil: no cookies
 	Keys     *jwt.KeyRing
 	OAuth    *oauth.Server   // nil: no Config.OAuth was given
@@ -174,6 +184,7 @@ type App struct {
 	names   []authhttp.Endpoint
 	handler *http.ServeMux
 	revoked *revocation.List
+	roles   *revocation.List // what has become of roles, which may be in another store than sessions
 	tokens  *jwt.Issuer
 
 	resources []oauth.Resource // of Config.OAuth
@@ -206,7 +217,7 @@ func Open(ctx context.Context, stores Stores, cfg Config) (_ *App, err error) {
 		}
 	}()
 	for _, part := range []func(context.Context, *Config) error{
-		app.followRevocations, app.openAccounts, app.openRecovery, app.openOAuth, app.openEndpoints,
+		app.followRevocations, app.openRoles, app.openAccounts, app.openRecovery, app.openOAuth, app.openEndpoints,
 	} {
 		if err := part(ctx, &cfg); err != nil {
 			return nil, err
@@ -244,10 +255,15 @@ func (cfg *Config) setDefaults(stores Stores) error {
 	if cfg.APIKeyPrefix != "" && stores.Records == nil {
 		faults.Add("Config.APIKeyPrefix", cfg.APIKeyPrefix, "needs Stores.Records")
 	}
+	if cfg.Policy != nil && stores.Roles == nil {
+		faults.Add("Config.Policy", "", "needs Stores.Roles")
+	}
 	for _, set := range []struct {
 		field string
 		given bool
 	}{
+		{"Roles.Store", cfg.Roles.Store != nil}, {"Roles.Revoked", cfg.Roles.Revoked != nil},
+		{"Roles.Events", cfg.Roles.Events != nil}, {"Roles.Logger", cfg.Roles.Logger != nil},
 		{"Accounts.Throttle", cfg.Accounts.Throttle != nil}, {"Accounts.SecondFactor", cfg.Accounts.SecondFactor != nil},
 		{"Accounts.Records", cfg.Accounts.Records != nil}, {"Accounts.Accounts", cfg.Accounts.Accounts != nil},
 		{"Accounts.Sessions", cfg.Accounts.Sessions != nil}, {"Accounts.RefreshKeys", cfg.Accounts.RefreshKeys != nil},
@@ -322,6 +338,42 @@ func (app *App) followRevocations(ctx context.Context, cfg *Config) (err error) 
 	return app.revoked.Sync(ctx)
 }
 
+// openRoles makes the roles, and puts them into tokens. A token is then checked for changes of roles, too.
+func (app *App) openRoles(ctx context.Context, cfg *Config) (err error) {
+	if cfg.Policy == nil {
+		return nil
+	}
+	follow, c := cfg.Revocation, cfg.Roles
+	follow.Events = cfg.events()
+	if app.roles, err = revocation.Follow(app.stores.Roles, follow); err != nil {
+		return err
+	}
+	if c.Clients == nil && cfg.Tokens.ClientID != "" {
+		c.Clients = []string{cfg.Tokens.ClientID}
+	}
+	c.Store, c.Revoked, c.Events, c.Logger = app.stores.Roles, app.roles, cfg.events(), cfg.Logger
+	if app.Roles, err = roles.New(cfg.Issuer, cfg.Policy, c); err != nil {
+		return err
+	}
+	sessions, more := cfg.Tokens.Check, cfg.Accounts.Claims
+	cfg.Tokens.Check = func(ctx context.Context, p *auth.Principal) error {
+		if sessions != nil {
+			if err := sessions(ctx, p); err != nil {
+				return err
+			}
+		}
+		return app.Roles.CheckToken(ctx, p)
+	}
+	cfg.Accounts.Claims = func(ctx context.Context, u auth.User, c *auth.Claims) error {
+		err := app.Roles.Claims(ctx, u, c)
+		if err == nil && more != nil {
+			err = more(ctx, u, c)
+		}
+		return err
+	}
+	return app.roles.Sync(ctx)
+}
+
 // openAccounts makes the issuer, the throttle, the Authenticator, the middleware and what ends streams.
 func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 	counts := app.stores.Records
@@ -365,9 +417,12 @@ func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 		return err
 	}
 	streams := stream.Config{Records: app.stores.Records, Leeway: cfg.Tokens.Leeway, Guard: auth.MiddlewareConfig{Logger: cfg.Logger}}
-	check := func(context.Context, *auth.Principal) error { return nil } // without revocation, tokens expire and no more
+	check := cfg.Tokens.Check // of revocations, and of changed roles
+	if check == nil {
+		check = func(context.Context, *auth.Principal) error { return nil } // tokens expire and no more
+	}
 	if app.revoked != nil {
-		check, streams.Changed = app.revoked.Check, app.revoked.Changed
+		streams.Changed = app.revoked.Changed
 	}
 	if app.APIKeys != nil {
 		streams.Keys = app.APIKeys.Check
@@ -493,8 +548,10 @@ func (app *App) Ready(ctx context.Context) error {
 		}
 		faults = append(faults, err)
 	}
-	if app.revoked != nil {
-		faults = append(faults, app.revoked.Sync(ctx))
+	for _, list := range []*revocation.List{app.revoked, app.roles} {
+		if list != nil {
+			faults = append(faults, list.Sync(ctx))
+		}
 	}
 	return errors.Join(faults...)
 }
@@ -511,8 +568,10 @@ func (app *App) Close(ctx context.Context) (err error) {
 	if app.Streams != nil {
 		err = errors.Join(err, app.Streams.Close())
 	}
-	if app.revoked != nil {
-		err = errors.Join(err, app.revoked.Close())
+	for _, list := range []*revocation.List{app.revoked, app.roles} {
+		if list != nil {
+			err = errors.Join(err, list.Close())
+		}
 	}
 	return err
 }

@@ -30,7 +30,10 @@ import (
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
+	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/roles"
 	"github.com/seed-e36e2130/auth/secrets"
+	"github.com/seed-e36e2130/auth/stream"
 )
 
 const (
@@ -410,6 +413,7 @@ func TestFaults(t *testing.T) {
 		"secrets missing":     {stores, func(c *authkit.Config) { c.KeyFolder, c.Keys = "", keys }, "Config.Secrets"},
 		"no records":          {few, func(c *authkit.Config) { c.Notifier, c.SecondFactor = noMail{}, noFactor{} }, "Config.Notifier Config.SecondFactor"},
 		"no records for keys": {few, func(c *authkit.Config) { c.APIKeyPrefix = "myapp_live" }, "Config.APIKeyPrefix"},
+		"no store of roles":   {few, func(c *authkit.Config) { c.Policy = roles.Policy{"admin": {"*"}} }, "Config.Policy"},
 		"set by Open": {stores, func(c *authkit.Config) {
 			c.Accounts = auth.Config{
 				Throttle: noThrottle{}, SecondFactor: noFactor{}, Records: stores.Records, Accounts: stores.Accounts, Sessions: stores.Sessions,
@@ -421,8 +425,10 @@ func TestFaults(t *testing.T) {
 				Users:  stores.Users, Factor: noFactor{}, Recovery: new(recovery.Recovery), Keys: keys, Issuer: "i", BaseURL: "b", APIKeys: new(apikey.Keys),
 			}
 			c.APIKeys = apikey.Config{Check: c.Tokens.Check, Issuer: "i", Events: c.Accounts.Events, Logger: c.Logger}
+			c.Roles = roles.Config{Store: stores.Roles, Revoked: new(revocation.List), Events: c.Accounts.Events, Logger: c.Logger}
 			c.Revocation.Events, c.Recovery.Events, c.Recovery.Logger = c.Accounts.Events, c.Accounts.Events, c.Logger
-		}, "Config.Accounts.Throttle Config.Accounts.SecondFactor Config.Accounts.Records Config.Accounts.Accounts Config.Accounts.Sessions " +
+		}, "Config.Roles.Store Config.Roles.Revoked Config.Roles.Events Config.Roles.Logger " +
+			"Config.Accounts.Throttle Config.Accounts.SecondFactor Config.Accounts.Records Config.Accounts.Accounts Config.Accounts.Sessions " +
 			"Config.Accounts.RefreshKeys Config.Accounts.Revoked Config.Accounts.Events Config.Accounts.Logger " +
 			"Config.Tokens.Issuer Config.Tokens.Audience Config.Tokens.Keys Config.Tokens.Check " +
 			"Config.Revocation.Events Config.Recovery.Events Config.Recovery.Logger " +
@@ -825,4 +831,69 @@ func (b brokenSessions) RevokedSince(ctx context.Context, cursor string, each fu
 		return "", err
 	}
 	return b.SessionStore.RevokedSince(ctx, cursor, each)
+}
+
+// With a policy, tokens have the roles of their user, a change makes them stale, and a refresh answers that. Claims of
+// the host and revocation of sessions work as before.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	cfg := config(t, t.TempDir(), &log)
+	cfg.Policy, cfg.Tokens.ClientID = roles.Policy{"admin": {"*"}, "editor": {"posts:write"}}, "web"
+	cfg.Accounts.Claims = func(_ context.Context, _ auth.User, c *auth.Claims) error {
+		c.Scopes = []string{"profile"}
+		return nil
+	}
+	app := open(t, authkit.All(memstore.New()), cfg)
+	mux := http.NewServeMux()
+	mux.Handle("/", app.Handler())
+	mux.Handle("GET /posts", app.Roles.Require(app.Middleware, "posts:write")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	status := func(step, token string, want int) {
+		t.Helper()
+		if got := send(t, mux, "/posts", token, nil); got.status != want {
+			t.Errorf("%s: %d %v, want %d", step, got.status, got.body, want)
+		}
+	}
+	access, refresh := login(t, mux, "ada")
+	status("no role", access, 403)
+	p, err := app.Accounts.Verify(t.Context(), access)
+	if err != nil || !p.HasScope("profile") {
+		t.Fatalf("claims of the host: %v", err)
+	}
+	if err := app.Roles.GrantByOperator(t.Context(), roles.Assignment{UserID: p.Subject(), Role: "editor"}); err != nil {
+		t.Fatal(err)
+	}
+	status("a token from before", access, 401)
+	tokens, err := app.Accounts.Refresh(t.Context(), refresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status("after a refresh", tokens.AccessToken, 200)
+	if err := app.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	answer, finish, err := app.Streams.Begin(t.Context(), tokens.Principal, stream.Cut())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer finish()
+	if err := app.Roles.TakeByOperator(t.Context(), p.Subject(), "editor", ""); err != nil {
+		t.Fatal(err)
+	}
+	<-answer.Done() // a demotion ends what the role has begun
+	if cause := context.Cause(answer); !errors.Is(cause, auth.ErrInvalidToken) {
+		t.Errorf("the stream of a user who lost a role ended with %v", cause)
+	}
+	if tokens, err = app.Accounts.Refresh(t.Context(), tokens.RefreshToken); err != nil {
+		t.Fatal(err)
+	}
+	logout(t, mux, tokens.RefreshToken)
+	status("after the logout", tokens.AccessToken, 401)
+	if !strings.Contains(log.String(), "role_granted") || !strings.Contains(log.String(), "role=editor") {
+		t.Errorf("the log has no event: %s", log.String())
+	}
+	cfg.Policy = roles.Policy{"editor": {roles.Includes("nobody")}}
+	if _, err := authkit.Open(t.Context(), authkit.All(memstore.New()), cfg); len(faultsOf(err)) != 1 {
+		t.Errorf("a policy with a fault: %v", err)
+	}
 }

@@ -129,7 +129,6 @@ func kit(t *testing.T, cookies *authhttp.CookieConfig) (http.Handler, authtest.A
 type plain struct {
 	mu       sync.Mutex
 	sessions map[string]string // user by session
-	faulty   string            // name of a planted fault
 }
 
 func (p *plain) login(w http.ResponseWriter, r *http.Request) {

@@ -116,7 +116,7 @@ func TestSessionsEnd(t *testing.T) {
 	b.send("POST", "/account/sessions", "same-origin", form).want(404, "/account/sessions", "logged out already")
 	form.Set("id", "../../account/delete")
 	b.send("POST", "/account/sessions", "same-origin", form).want(404, "/account/sessions")
-	page = b.open("/account")
+	b.open("/account")
 	form.Set("others", "1")
 	b.send("POST", "/account/sessions", "same-origin", form).want(200, "/account", "All other devices are logged out")
 	phone.open("/account").want(200, "/login")

@@ -78,8 +78,8 @@ func (c *codes) Required(_ context.Context, id string) (active bool, _ error) {
 	return active, nil
 }
 
-func (c *codes) Prove(_ context.Context, id, code string) ([]string, error) {
-	if active, _ := c.Required(nil, id); !active || code != "123456" {
+func (c *codes) Prove(ctx context.Context, id, code string) ([]string, error) {
+	if active, _ := c.Required(ctx, id); !active || code != "123456" {
 		return nil, auth.ErrInvalidCredentials
 	}
 	return []string{"otp"}, nil

@@ -82,11 +82,6 @@ func (p *Pages) call(w http.ResponseWriter, r *http.Request, endpoint string, bo
 // ok reports whether the endpoint did what it was asked to do.
 func (re *reply) ok() bool { return re.Status >= 200 && re.Status < 300 }
 
-// loggedOut reports whether the endpoint refused the request because the browser is not logged in any more.
-func (re *reply) loggedOut() bool {
-	return re.Status == http.StatusUnauthorized && !re.kept && !re.needsProof()
-}
-
 // needsProof reports whether the user must prove the identity again.
 func (re *reply) needsProof() bool {
 	return strings.Contains(re.header.Get("WWW-Authenticate"), `error="insufficient_user_authentication"`)

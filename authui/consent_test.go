@@ -100,6 +100,9 @@ func TestConsent(t *testing.T) {
 	if strings.Contains(page.body, `class="warning"`) {
 		t.Error("the page warns of an app that runs elsewhere")
 	}
+	if !strings.Contains(page.text(), "at the latest") {
+		t.Error("the page does not say when the access ends")
+	}
 	if got := b.decide(page, "allow", "scope", "notes:read"); got.Get("code") == "" || got.Get("state") != "s notes:read notes:write" {
 		t.Errorf("the app receives %v", got)
 	}

@@ -17,9 +17,10 @@ import (
 var registeredClaims = []string{
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", // RFC 7519 section 4.1
 	"sid", "scope", "roles", "auth_time", "amr", "acr", "act", "sub_profile",
-	"client_id", // RFC 8693 section 4.3, RFC 9068 section 2.2
-	"may_act",   // RFC 8693 section 4.4
-	"cnf",       // RFC 7800: a token that is bound to a key is not a bearer token
+	"client_id",     // RFC 8693 section 4.3, RFC 9068 section 2.2
+	"roles_version", // package roles
+	"may_act",       // RFC 8693 section 4.4
+	"cnf",           // RFC 7800: a token that is bound to a key is not a bearer token
 }
 
 func registered(name string) bool { return slices.Contains(registeredClaims, name) }
@@ -193,6 +194,8 @@ func (r *claimsReader) readRegistered(name, value string) error {
 		p.sessionID, _ = strictjson.Text(value)
 	case "acr":
 		p.acr, _ = strictjson.Text(value)
+	case "roles_version":
+		p.rolesVersion, _ = strictjson.Text(value)
 	case "client_id":
 		p.clientID, _ = strictjson.Text(value)
 	case "cnf":

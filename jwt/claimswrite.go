@@ -30,6 +30,7 @@ func appendClaims(dst []byte, c *Claims) ([]byte, error) {
 	w.text("sub_profile", string(c.Kind))
 	w.scopes(c.Scopes)
 	w.texts("roles", c.Roles)
+	w.text("roles_version", c.RolesVersion)
 	w.instant("auth_time", c.AuthTime)
 	w.texts("amr", c.AMR)
 	w.text("acr", c.ACR)

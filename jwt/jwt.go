@@ -46,8 +46,8 @@ const (
 )
 
 // Claims is what a token says. For Issue the host sets Subject and, where wanted, Kind, Audience,
-// ClientID, Scopes, Roles, SessionID, Expiry, AuthTime, AMR, ACR, Actors and Custom; the issuer sets
-// the others.
+// ClientID, Scopes, Roles, SessionID, Expiry, AuthTime, AMR, ACR, Actors, Custom and RolesVersion; the
+// issuer sets the others.
 type Claims struct {
 	Subject   string         // sub: user ID, never empty
 	Kind      Kind           // sub_profile
@@ -65,4 +65,8 @@ type Claims struct {
 	ACR       string         // acr: strength of that proof
 	Actors    []string       // act.sub, RFC 8693 section 4.1: subject who acts for this one, then the one who acted before, and so on
 	Custom    map[string]any // further claims, as encoding/json encodes them
+
+	// RolesVersion is the state of the assignments that Roles come from (roles_version). Package roles sets
+	// it. Empty: Roles come from elsewhere.
+	RolesVersion string
 }

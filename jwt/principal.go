@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +19,9 @@ type Principal struct {
 	payload string // verified claims, one object of strict JSON
 
 	// Claims of payload, decoded.
-	subject, issuer, sessionID, tokenID, acr, clientID string
-	kind                                               Kind
-	scope                                              string // words, separated by spaces
+	subject, issuer, sessionID, tokenID, acr, clientID, rolesVersion string
+	kind                                                             Kind
+	scope                                                            string // words, separated by spaces
 
 	// Claims of payload as their JSON text, which was checked and is decoded when asked for.
 	audience, roles, amr, act, cnf string
@@ -99,6 +100,9 @@ func (p *Principal) ClientID() string { return p.clientID }
 // Actor returns the subject of the party that acts for the caller (act.sub, RFC 8693 section 4.1), or
 // "" if the caller acts for themselves.
 func (p *Principal) Actor() string {
+	if p.act == "" { // as a rule
+		return ""
+	}
 	sub, _, _ := actorOf(p.act)
 	return sub
 }
@@ -152,12 +156,39 @@ func (p *Principal) HasRole(role string) bool {
 	return holds(p.roles, role)
 }
 
+// AnyRole reports whether f returns true for one of the caller's roles. It calls f for each role, in the
+// order of the token, until f returns true, and allocates nothing for roles that are written without
+// escapes.
+func (p *Principal) AnyRole(f func(role string) bool) bool {
+	if strings.IndexByte(p.roles, '\\') >= 0 {
+		return slices.ContainsFunc(p.Roles(), f)
+	}
+	// Without escapes, and checked when it was parsed, the claim has quotes around its strings and nowhere else.
+	begin := 0 // of a string, after its quote; 0: outside
+	for i := range len(p.roles) {
+		switch {
+		case p.roles[i] != '"':
+		case begin == 0:
+			begin = i + 1
+		case f(p.roles[begin:i]):
+			return true
+		default:
+			begin = 0
+		}
+	}
+	return false
+}
+
+// RolesVersion returns the state of the assignments that the caller's roles come from (roles_version), or
+// "" if the token does not say. See package roles.
+func (p *Principal) RolesVersion() string { return p.rolesVersion }
+
 // Claims returns a copy of the claims. Custom holds every claim that is not registered, with numbers
 // as [json.Number].
 func (p *Principal) Claims() Claims {
 	c := Claims{
 		Subject: p.subject, Kind: p.kind, Issuer: p.issuer, Audience: p.Audience(),
-		Scopes: p.Scopes(), Roles: p.Roles(), SessionID: p.sessionID, TokenID: p.tokenID,
+		Scopes: p.Scopes(), Roles: p.Roles(), RolesVersion: p.rolesVersion, SessionID: p.sessionID, TokenID: p.tokenID,
 		IssuedAt: p.IssuedAt(), Expiry: p.Expiry(), AuthTime: p.AuthTime(),
 		AMR: p.AMR(), ACR: p.acr, ClientID: p.clientID, Actors: p.Actors(),
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // Store is an [auth.UserStore], an [auth.AccountStore], an [auth.SessionStore], an [auth.RecordStore]
-// and an Addresses of package recovery. It is lost when the program ends, other processes do not see it, and it grows
+// an Addresses of package recovery and a Store of package roles. It is lost when the program ends, other processes do not see it, and it grows
 // with each registration, without bound. Package sqlstore keeps accounts in a database. It is safe for
 // concurrent use.
 type Store struct {
@@ -21,6 +21,7 @@ type Store struct {
 	ids   map[string]string           // IDs by username
 
 	sessions sessionTable
+	roles    roleTable
 	records  map[string]func() auth.Record // records by key
 	owned    map[string]map[string]bool    // keys by owner
 
@@ -135,6 +136,7 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 	}
 	delete(s.ids, stored().Username)
 	s.putAddress(id, address{})
+	s.roles.forget(id)
 	delete(s.users, id)
 	return nil
 }

@@ -30,9 +30,11 @@ type ConsentPage struct {
 	ClientName string // as the client gives it: bounded, and without characters that deceive
 	ClientHost string // host and port of the document that describes the client; "": there is none
 	Redirect   string // where the answer goes: a host with its port, or a private-use scheme
+	Registered bool   // the client has registered itself, and nobody has checked its name: warn
 	Loopback   bool   // the answer goes to a program on the user's own machine, which any program can claim to be: warn
 	Scopes     []Scope
 	Resource   Resource
+	Ends       time.Time // when the access ends at the latest, by this server's clock
 }
 
 // askKey begins the key of a record that says that a page was answered.
@@ -58,7 +60,8 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, user *auth.Principa
 	}
 	page := ConsentPage{
 		Action: s.base + pathDecision, ClientID: c.id, ClientName: c.name, ClientHost: c.host,
-		Redirect: redirect.Shown(req.Redirect), Loopback: redirect.IsLoopback(req.Redirect),
+		Redirect: redirect.Shown(req.Redirect), Loopback: redirect.IsLoopback(req.Redirect), Registered: !c.known && c.host == "",
+		Ends: time.Now().Add(s.cfg.GrantLife),
 	}
 	page.Resource, _ = s.resource(req.Resource)
 	for _, scope := range page.Resource.Scopes {

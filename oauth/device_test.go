@@ -2,6 +2,8 @@ package oauth_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -16,6 +18,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/oauth"
 )
 
@@ -297,7 +301,7 @@ func TestDeviceEnds(t *testing.T) {
 			t.Errorf("denied after it was allowed: %d", resp.StatusCode)
 		}
 		expired := r.begin(nil, "client_id", "tv")
-		request = r.asked(cookie, expired.User)
+		r.asked(cookie, expired.User)
 		time.Sleep(10 * time.Minute)
 		cookie = r.login("ada@example.com") // the first has expired as well
 		for name, c := range map[string]codes{"expired": expired, "allowed, and expired": allowed} {
@@ -357,50 +361,35 @@ func TestSlowDown(t *testing.T) {
 				t.Errorf("poll %d: %d %s, want %s", i, a.Status, a.Error, step.code)
 			}
 		}
-		key := r.deviceRecord(t)
 		for range 20 {
 			r.poll(c)
 		}
-		before, _, _ := r.store.Record(t.Context(), key)
+		before := r.record(c)
 		for range 20 {
-			r.poll(c)
+			if a := r.poll(c); a.Error != "slow_down" {
+				t.Errorf("a poll that comes at once: %+v", a)
+			}
 		}
-		if after, _, _ := r.store.Record(t.Context(), key); after.Version != before.Version || before.Version == 0 {
+		if r.record(c).Version != before.Version {
 			t.Error("a device that does not listen is written down each time")
+		}
+		secret, code, _ := strings.Cut(c.Device, ".")
+		if kept := before.Key + string(before.Value); strings.Contains(kept, code) || strings.Contains(kept, secret) {
+			t.Error("the store has a code as it is")
 		}
 	})
 }
 
-// deviceRecord returns the key of the record of the only device, which has neither of its codes.
-func (r *replica) deviceRecord(t *testing.T) (key string) {
-	t.Helper()
-	r.user("ada@example.com")
-	cookie := r.login("ada@example.com")
-	c := r.begin(nil, "client_id", "tv")
-	r.answerDevice(cookie, r.asked(cookie, c.User), "deny", nil)
-	id := r.userID(cookie)
-	records, err := r.store.Records(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
+// record returns what the store has of a device.
+func (r *replica) record(c codes) auth.Record {
+	r.t.Helper()
+	_, code, _ := strings.Cut(c.Device, ".")
+	sum := sha256.Sum256([]byte(code))
+	record, _, err := r.store.Record(r.t.Context(), "oauth:device:"+base64.RawURLEncoding.EncodeToString(sum[:]))
+	if err != nil || record.Version == 0 {
+		r.t.Fatalf("there is no record of the device: %v", err)
 	}
-	for _, record := range records {
-		if strings.HasPrefix(record.Key, "oauth:device:") {
-			key = record.Key
-		}
-		_, code, _ := strings.Cut(c.Device, ".")
-		if kept := record.Key + string(record.Value); strings.Contains(kept, code) || strings.Contains(kept, strings.TrimSuffix(c.Device, "."+code)) {
-			t.Error("the store has a code as it is")
-		}
-	}
-	return key
-}
-
-func (r *replica) userID(cookie string) string {
-	p, err := r.issuer.Verify(r.t.Context(), strings.TrimPrefix(cookie, "login="))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return p.Subject()
+	return record
 }
 
 // The form is bound to the login that saw it: other sites, other users and other logins of the same user
@@ -691,4 +680,89 @@ func TestDeviceOfClientWithKey(t *testing.T) {
 	if a := r.token(proof...); a.Status != http.StatusOK {
 		t.Errorf("with both: %+v", a)
 	}
+}
+
+// A device that asks for more than a grant can hold is told so at the start, and not after its user has decided.
+func TestDeviceAsksForTooMuch(t *testing.T) {
+	t.Parallel()
+	var scopes []string
+	r := newServer(t, func(cfg *oauth.Config) {
+		withDevices(cfg)
+		for i := range 25 {
+			name := fmt.Sprintf("%03d%s", i, strings.Repeat("x", 97))
+			cfg.Resources[0].Scopes = append(cfg.Resources[0].Scopes, oauth.Scope{Name: name, Text: name})
+			scopes = append(scopes, name)
+		}
+	})
+	if c := r.begin(nil, "client_id", "tv", "scope", strings.Join(scopes, " ")); c.Error != "invalid_scope" {
+		t.Errorf("25 long scopes: %+v", c)
+	}
+	if c := r.begin(nil, "client_id", "tv", "scope", strings.Join(scopes[:5], " ")); c.Status != http.StatusOK {
+		t.Errorf("5 long scopes: %+v", c)
+	}
+}
+
+// A page that was shown about one device decides nothing about another that has got the same code since.
+func TestDeviceCodeComesAgain(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, withDevices)
+	r.user("ada@example.com")
+	cookie := r.login("ada@example.com")
+	first, second := r.begin(nil, "client_id", "tv"), r.begin(nil, "client_id", "tv")
+	request := r.asked(cookie, first.User)
+	record, other := r.record(first), r.record(second)
+	old := record.Renew()
+	record.Value = other.Value
+	if err := r.store.ReplaceRecord(t.Context(), old, record); err != nil {
+		t.Fatal(err)
+	}
+	if resp := r.answerDevice(cookie, request, "allow", nil); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("the page about the first device: %d", resp.StatusCode)
+	}
+	if resp := r.answerDevice(cookie, r.asked(cookie, first.User), "allow", nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("a page about the second: %d", resp.StatusCode)
+	}
+}
+
+// The form is bound to its user, where logins have no sessions as well.
+func TestDeviceFormWithoutSessions(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, func(cfg *oauth.Config) {
+		withDevices(cfg)
+		cfg.User = func(req *http.Request) (*auth.Principal, error) {
+			return jwt.NewPrincipal(auth.Claims{Subject: req.Header.Get("Cookie")})
+		}
+	})
+	c := r.begin(nil, "client_id", "tv")
+	request := r.asked("ada", c.User)
+	for user, status := range map[string]int{"eve": http.StatusForbidden, "bob": http.StatusForbidden} {
+		if resp := r.answerDevice(user, request, "allow", nil); resp.StatusCode != status {
+			t.Errorf("%s: %d", user, resp.StatusCode)
+		}
+	}
+	if resp := r.answerDevice("ada", request, "allow", nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("ada: %d", resp.StatusCode)
+	}
+}
+
+// A client that has registered itself is kept once a user has let a device of it in.
+func TestDeviceKeepsItsClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newServer(t, func(cfg *oauth.Config) { withDevices(cfg); cfg.Register.PerHour = 10 })
+		r.user("ada@example.com")
+		cookie := r.login("ada@example.com")
+		metadata := `{"token_endpoint_auth_method":"none","grant_types":["` + deviceGrant + `","refresh_token"]}`
+		used, unused := r.register(metadata), r.register(metadata)
+		c := r.begin(nil, "client_id", used.ID)
+		r.answerDevice(cookie, r.asked(cookie, c.User), "allow", nil)
+		a := r.poll(c, "client_id", used.ID)
+		time.Sleep(48 * time.Hour)
+		if again := r.refresh(a.Refresh, "client_id", used.ID); again.Status != http.StatusOK {
+			t.Errorf("the client that was let in: %+v", again)
+		}
+		if c := r.begin(nil, "client_id", unused.ID); c.Error != "invalid_client" {
+			t.Errorf("the client that was not: %+v", c)
+		}
+	})
 }

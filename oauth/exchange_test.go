@@ -215,6 +215,24 @@ func TestExchangeEnds(t *testing.T) {
 	}
 }
 
+// A password that was changed beside the library has ended the logins before it, for an exchange as well.
+func TestExchangeAfterForeignChange(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, withExchange)
+	id := r.user("ada@example.com")
+	first := r.flow(r.login("ada@example.com"))
+	u, err := r.store.UserByID(t.Context(), id)
+	if err == nil {
+		err = r.store.ReplacePasswordHash(t.Context(), id, u.PasswordHash, u.PasswordHash+"x")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := r.exchange("api2", first.Access); a.Error != "invalid_request" {
+		t.Errorf("%+v", a)
+	}
+}
+
 // A client that acts for a user cannot end the grant that its token belongs to: it is another client's.
 func TestExchangedTokenRevokesNothing(t *testing.T) {
 	t.Parallel()

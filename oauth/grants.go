@@ -25,8 +25,6 @@ const (
 	EventRefreshConflict  auth.EventKind = "refresh_conflict"  // a refresh token was used as an honest holder would hardly do
 	EventRefreshDormant   auth.EventKind = "refresh_dormant"   // an old copy of a refresh token was refused
 	EventClientRegistered auth.EventKind = "client_registered" // a client has registered
-	EventProviderToken    auth.EventKind = "provider_token"    // a client got a token for a user by the word of their provider
-	EventClientToken      auth.EventKind = "client_token"      // a client got a token for itself
 )
 
 // ErrGrantNotFound is the error of [Server.EndGrant] if the user has no such grant.

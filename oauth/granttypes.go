@@ -18,6 +18,12 @@ const (
 	grantAssert   = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 )
 
+// Kinds of events of these grants. There is no SessionID: the tokens belong to no grant of a user.
+const (
+	EventClientToken   auth.EventKind = "client_token"   // a client got a token for itself
+	EventProviderToken auth.EventKind = "provider_token" // a client got a token for a user by the word of their provider
+)
+
 // grantTypes returns the grants that are on.
 func (s *Server) grantTypes() []string {
 	list := []string{grantCode, grantRefresh}

@@ -47,7 +47,9 @@ var consentPage = template.Must(template.New("consent").Parse(`<!doctype html>
 <p>It asks to use {{or .Resource.Name .Resource.URL}} in your name:</p>
 <ul>{{range .Scopes}}<li>{{.Text}}</li>{{end}}</ul>
 <p>Your answer goes to <strong>{{.Redirect}}</strong>.</p>
+{{if .Registered}}<p class="warning">The app has given this name itself. Nobody has checked who it is from.</p>{{end}}
 {{if .Loopback}}<p class="warning">That is a program on your own device. Allow this only if you have just started to log in from it.</p>{{end}}
+<p>The access ends on {{.Ends.UTC.Format "2 January 2006"}} at the latest.</p>
 <form method="post" action="{{.Action}}">{{range $name, $value := .Hidden}}<input type="hidden" name="{{$name}}" value="{{$value}}">{{end}}
 <button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button></form></main></body></html>
 `))

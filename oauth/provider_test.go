@@ -220,6 +220,13 @@ func TestProviderAccountEnds(t *testing.T) {
 	if a := r.assert("job", first.says(t, idJAG, nil)); a.Status != http.StatusOK {
 		t.Fatalf("%+v", a)
 	}
+	owns := func() bool {
+		records, err := r.store.Records(t.Context(), id)
+		return err != nil || slices.ContainsFunc(records, func(record auth.Record) bool { return strings.HasPrefix(record.Key, "oauth:id-jag:") })
+	}
+	if !owns() {
+		t.Error("the account does not own the record of the assertion")
+	}
 	if err := r.accounts.Disable(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
@@ -233,8 +240,8 @@ func TestProviderAccountEnds(t *testing.T) {
 	if err := r.accounts.Delete(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	if records, err := r.store.Records(t.Context(), id); err != nil || len(records) > 0 {
-		t.Errorf("%d records are left, %v", len(records), err)
+	if owns() {
+		t.Error("the record of the assertion is left")
 	}
 }
 
@@ -247,7 +254,7 @@ func TestFaultyProviders(t *testing.T) {
 	for reason, p := range map[string]oauth.Provider{
 		"must have Account":             {Issuer: idp, Keys: keys},
 		"must have an Issuer and Keys":  {Issuer: idp, Account: account},
-		"is this server":                {Issuer: issuer, Keys: keys, Account: account},
+		"is this server, or comes":      {Issuer: issuer, Keys: keys, Account: account},
 		"a scope that no resource has":  {Issuer: idp, Keys: keys, Account: account, Scopes: []string{"admin"}},
 		"jwt.VerifierConfig.Issuer":     {Issuer: strings.Repeat("x", 2000), Keys: keys, Account: account},
 		"must have an Issuer and Keys ": {},
@@ -258,5 +265,11 @@ func TestFaultyProviders(t *testing.T) {
 		if _, ok := errors.AsType[*cfgerr.Error](err); !ok || !strings.Contains(err.Error(), strings.TrimSpace(reason)) {
 			t.Errorf("want %q, got %v", reason, err)
 		}
+	}
+	cfg := good.config()
+	twice := oauth.Provider{Issuer: idp, Keys: keys, Account: account}
+	cfg.Providers = []oauth.Provider{twice, twice}
+	if _, err := oauth.New(good.accounts, cfg); err == nil || !strings.Contains(err.Error(), "comes twice") {
+		t.Errorf("one provider twice: %v", err)
 	}
 }

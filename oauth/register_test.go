@@ -97,6 +97,23 @@ func TestRegisteredNames(t *testing.T) {
 	}
 }
 
+// The page that asks says that a client has named itself, and when the access ends.
+func TestPageOfRegistered(t *testing.T) {
+	t.Parallel()
+	r := newServer(t, func(cfg *oauth.Config) { cfg.Register.PerHour, cfg.GrantLife = 10, 48*time.Hour })
+	r.user("ada@example.com")
+	cookie := r.login("ada@example.com")
+	c := r.register(`{"client_name":"Web App","redirect_uris":["` + callback + `"],"token_endpoint_auth_method":"none"}`)
+	const warning = "Nobody has checked who it is from."
+	ends := time.Now().Add(48 * time.Hour).UTC().Format("2 January 2006")
+	for id, warns := range map[string]bool{c.ID: true, "web": false} {
+		page := text(t, r.do("GET", "/authorize?"+query("client_id", id), "", "Cookie", cookie))
+		if strings.Contains(page, warning) != warns || !strings.Contains(page, "The access ends on "+ends) {
+			t.Errorf("the page of %s warns wrongly, or does not say %s: %s", id, ends, page)
+		}
+	}
+}
+
 // Registrations are counted by network, and together.
 func TestRegistrationsAreCounted(t *testing.T) {
 	t.Parallel()

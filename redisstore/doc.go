@@ -1,5 +1,5 @@
 // Package redisstore keeps sessions and records in Redis 6 or later, or Valkey, through
-// [github.com/redis/go-redis/v9]: on one server, with Sentinel, or in a cluster.
+// [github.com/redis/go-redis/v9]: on one server, with Sentinel, or in a cluster. It can keep users, too.
 //
 //	client := redis.NewClient(&redis.Options{Addr: "redis.example:6379", ContextTimeoutEnabled: true})
 //	sessions, err := redisstore.New(client, redisstore.Config{})
@@ -8,8 +8,8 @@
 //
 // Every change is one script on the server, or for DeleteRecords several. A script declares all of
 // its keys. All keys of a Store lie in one slot, so one node of a cluster holds them. Every key has
-// a time to live, except a record that never expires and the list of its owner. All times are
-// compared with the server's own clock.
+// a time to live, except a record that never expires, the list of its owner, and a user with the
+// username. All times are compared with the server's own clock.
 //
 // # What can be lost
 //
@@ -22,6 +22,9 @@
 //   - A record: its reader finds none, or an older one. A used one-time token can be used again,
 //     failed attempts are not counted, and a second factor is not required. So keep the records of
 //     package totp in a database, or set the Marks of its Config: then the user is not logged in.
+//   - A user: the account does not exist, or exists again after it was deleted; an old password is
+//     good again, and a disabled account is enabled. So keep users in a database, unless the settings
+//     below lose nothing, or the host can live with this.
 //
 // A restart loses nothing with "appendonly yes" and "appendfsync always". With the default,
 // "appendfsync everysec", it loses about the last second; without appendonly, everything.
@@ -41,6 +44,7 @@
 //   - An evicted feed of revocations means that a replica that starts afterwards accepts the access
 //     tokens of ended sessions until they expire.
 //   - An evicted record of a second factor means that the second factor is not required.
+//   - An evicted user does not exist. An evicted username is free, and another user may take it.
 //
 // # Permissions
 //
@@ -50,7 +54,7 @@
 //	~{auth}:* &{auth}:feed -@all +@connection +eval +evalsha +info
 //	+subscribe +unsubscribe +publish +get +getrange +set +del +exists +time +pttl
 //	+persist +pexpire +pexpireat +zadd +zcard +zscore +zrem +zrange +zrevrange
-//	+zrangebyscore +zremrangebyscore
+//	+zrangebyscore +zremrangebyscore +hget +hmget +hset
 //
 // A program that can write to these keys can create a session for any user. It cannot create a token
 // for it without the host's secrets.

@@ -308,6 +308,10 @@ func TestLonelyPrimary(t *testing.T) {
 			if !errors.Is(err, auth.ErrSessionNotFound) {
 				t.Errorf("%s: %v", name, err)
 			}
+		case "UserByID", "UserByUsername", "ReplacePasswordHash", "SetDisabled", "DeleteUser":
+			if !errors.Is(err, auth.ErrUserNotFound) {
+				t.Errorf("%s: %v", name, err)
+			}
 		case "ReplaceSession", "DeleteRecord":
 			if !errors.Is(err, auth.ErrConflict) {
 				t.Errorf("%s: %v", name, err)

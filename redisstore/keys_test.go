@@ -36,14 +36,14 @@ func create(t testing.TB, s auth.SessionStore, sessions ...auth.Session) {
 }
 
 // wantFailure fails the test unless err is an infrastructure failure, which a caller cannot take for
-// an answer about sessions, records or credentials.
+// an answer about sessions, records, users or credentials.
 func wantFailure(t testing.TB, doing string, err error) {
 	t.Helper()
 	if err == nil {
 		t.Errorf("%s returned nil, want a failure", doing)
 		return
 	}
-	for _, answer := range []error{auth.ErrConflict, auth.ErrSessionNotFound, auth.ErrInvalidGrant, auth.ErrInvalidCredentials, auth.ErrInvalidToken} {
+	for _, answer := range []error{auth.ErrConflict, auth.ErrSessionNotFound, auth.ErrUserNotFound, auth.ErrUserExists, auth.ErrInvalidGrant, auth.ErrInvalidCredentials, auth.ErrInvalidToken} {
 		if errors.Is(err, answer) {
 			t.Errorf("%s returned %v, which is %v", doing, err, answer)
 		}
@@ -69,11 +69,17 @@ func calls(s *redisstore.Store) map[string]func(context.Context) error {
 			_, err := s.RevokedSince(ctx, "", func(auth.Revocation) {})
 			return err
 		},
-		"Record":        func(ctx context.Context) error { _, _, err := s.Record(ctx, "k"); return err },
-		"ReplaceRecord": func(ctx context.Context) error { return s.ReplaceRecord(ctx, 0, auth.Record{Key: "k", Version: 1}) },
-		"DeleteRecord":  func(ctx context.Context) error { return s.DeleteRecord(ctx, "k", 1) },
-		"Records":       func(ctx context.Context) error { _, err := s.Records(ctx, "ada"); return err },
-		"DeleteRecords": func(ctx context.Context) error { return s.DeleteRecords(ctx, "ada") },
+		"Record":              func(ctx context.Context) error { _, _, err := s.Record(ctx, "k"); return err },
+		"ReplaceRecord":       func(ctx context.Context) error { return s.ReplaceRecord(ctx, 0, auth.Record{Key: "k", Version: 1}) },
+		"DeleteRecord":        func(ctx context.Context) error { return s.DeleteRecord(ctx, "k", 1) },
+		"Records":             func(ctx context.Context) error { _, err := s.Records(ctx, "ada"); return err },
+		"DeleteRecords":       func(ctx context.Context) error { return s.DeleteRecords(ctx, "ada") },
+		"CreateUser":          func(ctx context.Context) error { _, err := s.CreateUser(ctx, ada); return err },
+		"UserByID":            func(ctx context.Context) error { _, err := s.UserByID(ctx, ada.ID); return err },
+		"UserByUsername":      func(ctx context.Context) error { _, err := s.UserByUsername(ctx, "ada"); return err },
+		"ReplacePasswordHash": func(ctx context.Context) error { return s.ReplacePasswordHash(ctx, ada.ID, "", "x") },
+		"SetDisabled":         func(ctx context.Context) error { return s.SetDisabled(ctx, ada.ID, true) },
+		"DeleteUser":          func(ctx context.Context) error { return s.DeleteUser(ctx, ada.ID) },
 	}
 }
 

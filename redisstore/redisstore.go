@@ -26,14 +26,16 @@ type Config struct {
 	DangerouslyAllowEviction bool
 }
 
-// Store is an [auth.SessionStore] and an [auth.RecordStore] on Redis. Make one with [New]. User IDs
-// and the owners of records have at most 255 bytes.
+// Store is an [auth.SessionStore] and an [auth.RecordStore] on Redis, and an [auth.UserStore] and
+// [auth.AccountStore] for hosts that have no database. Make one with [New]. User IDs and the owners of
+// records have at most 255 bytes.
 //
-// After an error that is none of the two contracts' own, the end of a context included, a change
+// After an error that is none of the contracts' own, the end of a context included, a change
 // may or may not have been made: the server's reply can be lost after the change. If the connection
 // breaks, the client sends a command again. Such a command makes its change once and answers as the
 // first one, but for these: a second DeleteRecord answers that there is none, and a second
-// ReplaceRecord of version 0 writes again if the record was deleted in between.
+// ReplaceRecord of version 0 or CreateUser writes again if the record or the user was deleted in
+// between.
 type Store struct {
 	client redis.UniversalClient
 	prefix string // begins every key, with the hash tag that puts all keys into one slot
@@ -45,6 +47,8 @@ type Store struct {
 var (
 	_ auth.SessionStore = (*Store)(nil)
 	_ auth.RecordStore  = (*Store)(nil)
+	_ auth.UserStore    = (*Store)(nil)
+	_ auth.AccountStore = (*Store)(nil)
 )
 
 // New returns a Store on the server that client is connected to. It does not connect. The caller

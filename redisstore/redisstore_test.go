@@ -48,6 +48,9 @@ func TestOnCluster(t *testing.T) {
 	t.Run("Sessions", func(t *testing.T) {
 		authtest.TestSessionStore(t, func(*testing.T) auth.SessionStore { return newStore(t, client, "t"+rand.Text()) })
 	})
+	t.Run("Users", func(t *testing.T) {
+		authtest.TestAccountStore(t, func(*testing.T) authtest.Accounts { return newStore(t, client, "t"+rand.Text()) })
+	})
 	t.Run("Owners", func(t *testing.T) {
 		testOwners(t, newStore(t, client, "t"+rand.Text()))
 	})

@@ -22,7 +22,7 @@ import (
 var permissions = []string{
 	"~{auth}:*", "&{auth}:feed", "-@all", "+@connection", "+eval", "+evalsha", "+info", "+subscribe", "+unsubscribe", "+publish",
 	"+get", "+getrange", "+set", "+del", "+exists", "+time", "+pttl", "+persist", "+pexpire", "+pexpireat",
-	"+zadd", "+zcard", "+zscore", "+zrem", "+zrange", "+zrevrange", "+zrangebyscore", "+zremrangebyscore",
+	"+zadd", "+zcard", "+zscore", "+zrem", "+zrange", "+zrevrange", "+zrangebyscore", "+zremrangebyscore", "+hget", "+hmget", "+hset",
 }
 
 // TestPermissions runs the suites with exactly the permissions that the documentation lists, and
@@ -61,6 +61,7 @@ func TestPermissions(t *testing.T) {
 				return newStore(t, client, "auth")
 			}
 			authtest.TestRecordStore(t, func(t *testing.T) auth.RecordStore { return empty(t) })
+			authtest.TestAccountStore(t, func(t *testing.T) authtest.Accounts { return empty(t) })
 			testOwners(t, empty(t))
 			s := empty(t)
 			sess := session(1, "ada")

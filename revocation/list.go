@@ -139,6 +139,29 @@ func follow(feed Feed, cfg Config, wall func(now time.Time) time.Time) (*List, e
 // returns a [*auth.RetryError] of [auth.ErrRevocationUnknown], with its cause, if the revocations have
 // not been read recently enough.
 func (l *List) Check(ctx context.Context, p *auth.Principal) error {
+	if err := l.current(ctx); err != nil {
+		return err
+	}
+	if l.set.refuses(p) {
+		return auth.ErrRevokedToken
+	}
+	return nil
+}
+
+// CheckID is Check for whatever a token of the session with this ID would be. The feed also has IDs that are no
+// sessions, but states that were replaced, such as those of roles: see package roles.
+func (l *List) CheckID(ctx context.Context, sessionID string) error {
+	if err := l.current(ctx); err != nil {
+		return err
+	}
+	if l.set.ended(sessionID) {
+		return auth.ErrRevokedToken
+	}
+	return nil
+}
+
+// current returns an error if the revocations have not been read recently enough. It reads them with Exact.
+func (l *List) current(ctx context.Context) error {
 	switch {
 	case l.config.Exact:
 		if err := l.Sync(ctx); err != nil {
@@ -146,9 +169,6 @@ func (l *List) Check(ctx context.Context, p *auth.Principal) error {
 		}
 	case !l.config.DangerouslyServeStale && l.stale():
 		return l.retry(l.unknown())
-	}
-	if l.set.refuses(p) {
-		return auth.ErrRevokedToken
 	}
 	return nil
 }

@@ -70,8 +70,7 @@ func newTable(slots int) *table {
 // refuses reports whether the token of p was revoked.
 func (s *set) refuses(p *auth.Principal) bool {
 	if id := p.SessionID(); id != "" {
-		_, found := s.table.Load().find(id, s.seeds[:2])
-		return found
+		return s.ended(id)
 	}
 	if !s.hasUsers.Load() {
 		return false
@@ -79,6 +78,12 @@ func (s *set) refuses(p *auth.Principal) bool {
 	terms, found := s.table.Load().find(p.Subject(), s.seeds[2:])
 	// A token without iat has an IssuedAt in the year 1, so every revocation of its user refuses it.
 	return found && p.IssuedAt().Unix() <= int64(terms.issuedUntil)
+}
+
+// ended reports whether the session with an ID has ended.
+func (s *set) ended(id string) bool {
+	_, found := s.table.Load().find(id, s.seeds[:2])
+	return found
 }
 
 // find returns the terms of an ID.

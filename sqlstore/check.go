@@ -40,7 +40,7 @@ func (s *Store) Check(ctx context.Context) error {
 }
 
 // ownTables are the tables of Migrate, beside the one that records migrations.
-var ownTables = []string{"users", "sessions", "revocations", "records", "addresses"}
+var ownTables = []string{"users", "sessions", "revocations", "records", "addresses", "roles", "role_versions"}
 
 // checkVersion returns an error unless the tables of Migrate are those of this version or a newer one, and
 // can be written. While an upgrade rolls out, this version runs beside the next.

@@ -22,6 +22,7 @@ type pruneStatements struct {
 	sessions *statement
 	feed     *statement
 	records  *statement
+	roles    *statement
 }
 
 func newPruneStatements(d Dialect, prefix string) pruneStatements {
@@ -30,6 +31,7 @@ func newPruneStatements(d Dialect, prefix string) pruneStatements {
 		sessions: newStatement(d, prefix, d.deleteSome("sessions", "id", "expires_at < ? AND expires_day <= ?")),
 		feed:     newStatement(d, prefix, d.deleteSome("revocations", "batch, session_id", "expires_at < ?")),
 		records:  newStatement(d, prefix, d.deleteSome("records", "id", "expires_at < ? AND expires_hour <= ?")),
+		roles:    newStatement(d, prefix, d.deleteSome("roles", "user_id, org, role", "ends_at < ?")),
 	}
 }
 
@@ -54,6 +56,7 @@ func (s *Store) Prune(ctx context.Context) error {
 		{s.prune.sessions, []any{before, before / day.Microseconds()}},
 		{s.prune.feed, []any{before}},
 		{s.prune.records, []any{before, before / hour.Microseconds()}},
+		{s.prune.roles, []any{before}},
 	} {
 		if s.dialect != MySQL {
 			step.args = append(step.args, step.args...) // see deleteSome

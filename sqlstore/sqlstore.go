@@ -38,8 +38,8 @@ type Config struct {
 }
 
 // Store is an [auth.UserStore], [auth.AccountStore], [auth.SessionStore] and [auth.RecordStore] on a
-// database, and implements Addresses of package recovery. Usernames, addresses and IDs of users are
-// UTF-8 without NUL, of 1 to 255 bytes, password hashes of at most 1,024.
+// database, and implements Addresses of package recovery and Store of package roles. Usernames, addresses and
+// IDs of users are UTF-8 without NUL, of 1 to 255 bytes, password hashes of at most 1,024.
 //
 // After an error that the contract does not name, such as the end of a context, a change may or may
 // not have been made: the database's reply can be lost after the commit.
@@ -53,6 +53,7 @@ type Store struct {
 	feed      feedStatements
 	records   recordStatements
 	addresses addressStatements
+	roles     roleStatements
 	prune     pruneStatements
 	namesRead atomic.Bool                           // Check has read the usernames
 	ownRule   func(username string) (string, error) // nil: auth.CanonicalUsername
@@ -106,6 +107,7 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 		feed:      newFeedStatements(dialect, prefix),
 		records:   newRecordStatements(dialect, prefix),
 		addresses: newAddressStatements(dialect, prefix),
+		roles:     newRoleStatements(dialect, prefix),
 		prune:     newPruneStatements(dialect, prefix),
 	}
 	if dialect == SQLite {

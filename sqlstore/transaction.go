@@ -10,6 +10,7 @@ import (
 // querier has the methods that [sql.DB], [sql.Conn] and [sql.Tx] have in common.
 type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 

@@ -290,6 +290,9 @@ func (s *Store) deleteUser(ctx context.Context, id string, remove *statement) (d
 		if _, err := tx.ExecContext(ctx, s.addresses.remove.query, id); err != nil {
 			return err
 		}
+		if err := s.forgetUser(ctx, tx, id); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, s.records.removeOwned.query, id)
 		return err
 	})

@@ -92,7 +92,7 @@ func databases(t *testing.T, f func(t *testing.T, s *shell)) {
 				t.Fatal(err)
 			}
 			defer db.Close()
-			for _, table := range []string{"users", "sessions", "revocations", "revocations_last", "records", "addresses", "migrations"} {
+			for _, table := range []string{"users", "sessions", "revocations", "revocations_last", "records", "addresses", "roles", "role_versions", "migrations"} {
 				if _, err := db.ExecContext(context.Background(), "DROP TABLE IF EXISTS "+prefix+table); err != nil {
 					t.Error(err)
 				}

@@ -80,10 +80,6 @@ func serve(t *testing.T, lifetime time.Duration) *server {
 	}
 	accounts, err := auth.New(store, tokens, auth.Config{
 		Hasher: authtest.FastHasher(t), Throttle: limits, Sessions: store, RefreshKeys: refreshKeys, Revoked: ended.Sync,
-		Claims: func(_ context.Context, _ auth.User, c *auth.Claims) error {
-			c.Custom = map[string]any{"client_id": "app"} // required by RFC 9068 section 2.2
-			return nil
-		},
 		Events: func(_ context.Context, e auth.Event) {
 			if e.Kind == auth.EventRefresh {
 				s.refreshed.Add(1)

@@ -46,8 +46,8 @@ func parse(args []string) (options, error) {
 	flags := flag.NewFlagSet("mcp", flag.ContinueOnError)
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address to listen on")
 	flags.StringVar(&o.issuer, "issuer", "", "URL of this service and issuer of its tokens (default http:// and -addr)")
-	flags.StringVar(&o.data, "data", "", "folder of the database and the keys, or a URL of PostgreSQL (default a temporary folder)")
-	flags.StringVar(&o.keys, "keys", "", "folder of the keys, which all replicas share (default -data, or data/mcp with PostgreSQL)")
+	flags.StringVar(&o.data, "data", "", "folder of the database and the keys, or a URL of PostgreSQL or Redis (default a temporary folder)")
+	flags.StringVar(&o.keys, "keys", "", "folder of the keys, which all replicas share (default -data, or data/mcp if that is a URL)")
 	flags.Func("user", "NAME=PASSWORD of an account, created if it does not exist; may come many times", func(s string) error {
 		name, password, ok := strings.Cut(s, "=")
 		if !ok || name == "" {

@@ -131,7 +131,7 @@ func TestLogin(t *testing.T) {
 	}.Encode()
 	_, page := b.do("GET", "/authorize?"+query, "")
 	resp, page := b.submit(page, "username", "ada", "password", "a wrong one")
-	if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(page, "Wrong name or password") {
+	if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(page, "Wrong username or password") {
 		t.Fatalf("a wrong password: %d %s", resp.StatusCode, page)
 	}
 	_, page = b.submit(page, "username", "ada", "password", password)
@@ -183,7 +183,7 @@ func TestOtherSites(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t)
 	_, page := b.do("GET", "/login?return_to=x", "")
-	form := url.Values{"username": {"ada"}, "password": {password}, "form": {hiddenOf.FindStringSubmatch(page)[2]}}
+	form := url.Values{"username": {"ada"}, "password": {password}, "form_token": {hiddenOf.FindStringSubmatch(page)[2]}}
 	for name, headers := range map[string][]string{
 		"another origin": {"Origin", "https://evil.example"}, "another site": {"Sec-Fetch-Site", "cross-site"},
 		"no cookie, as a form of another site sends it": {"Origin", b.base, "Cookie", ""},
@@ -193,7 +193,7 @@ func TestOtherSites(t *testing.T) {
 			t.Errorf("%s: %d", name, resp.StatusCode)
 		}
 	}
-	if resp, _ := b.submit(page, "username", "ada", "password", password); resp.StatusCode != http.StatusOK || resp.Request.URL.Path != "/" {
+	if resp, _ := b.submit(page, "username", "ada", "password", password); resp.StatusCode != http.StatusOK || resp.Request.URL.Path != "/account" {
 		t.Errorf("the login: %d at %s", resp.StatusCode, resp.Request.URL)
 	}
 	loggedIn := func() bool {
@@ -209,7 +209,7 @@ func TestOtherSites(t *testing.T) {
 		}
 	}
 	change := `{"current_password":"` + password + `","new_password":"another horse battery staple"}`
-	if resp, text := b.do("POST", "/password", change, "Origin", b.base, "Content-Type", "application/json"); resp.StatusCode != http.StatusNoContent || !loggedIn() {
+	if resp, text := b.do("POST", "/password", change, "Origin", b.base, "Content-Type", "application/json"); resp.StatusCode != http.StatusOK || !loggedIn() {
 		t.Errorf("the password: %d %s", resp.StatusCode, text)
 	}
 	if b.do("POST", "/logout", "", "Origin", b.base); loggedIn() {

@@ -1,11 +1,11 @@
 // Command mcp is a server of the Model Context Protocol whose tools act for the people who log in: two
 // protected resources, each with metadata of its own, scopes, and streams that end with the login.
 //
-//	go run ./mcp -user='ada=correct horse battery staple' -register=20
+//	go run ./examples/mcp -user='ada=correct horse battery staple' -register=20
 //
 // It is its own authorization server: the line that it prints adds it to Claude Code, which then logs in.
 //
-// It keeps accounts, sessions and keys in a folder (-data), or in PostgreSQL.
+// It keeps accounts, sessions and keys in a folder (-data), or accounts and sessions in PostgreSQL or Redis.
 package main
 
 import (

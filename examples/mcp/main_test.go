@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -21,6 +22,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 	"golang.org/x/oauth2"
 
+	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/internal/testenv"
 )
@@ -449,21 +451,30 @@ func TestClientsOfNPM(t *testing.T) {
 	}
 }
 
-func TestPostgreSQL(t *testing.T) {
+// Two replicas share a database: any step may be taken at any of them.
+func TestReplicas(t *testing.T) {
 	t.Parallel()
-	dsn := testenv.Require(t, "PostgreSQL", "AUTH_TEST_POSTGRES")
-	keys := t.TempDir()
-	p := start(t, nil, "-data="+dsn, "-keys="+keys)
-	other := start(t, p, "-data="+dsn, "-keys="+keys)
-	if res := other.send(t, "GET", "/notes", "", "Authorization", "Bearer "+p.token(t, p.notes)); res.StatusCode != 200 {
-		t.Errorf("a token of one replica at the other: %s", res.Status)
-	}
-	user, err := p.store.UserByUsername(t.Context(), strings.ToLower(p.user.name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.accounts.Delete(t.Context(), user.ID); err != nil {
-		t.Fatal(err)
+	for server, variable := range map[string]string{"PostgreSQL": "AUTH_TEST_POSTGRES", "Redis": "AUTH_TEST_REDIS"} {
+		t.Run(server, func(t *testing.T) {
+			t.Parallel()
+			dsn := testenv.Require(t, server, variable)
+			keys := t.TempDir()
+			p := start(t, nil, "-data="+dsn, "-keys="+keys)
+			other := start(t, p, "-data="+dsn, "-keys="+keys)
+			if res := other.send(t, "GET", "/notes", "", "Authorization", "Bearer "+p.token(t, p.notes)); res.StatusCode != 200 {
+				t.Errorf("a token of one replica at the other: %s", res.Status)
+			}
+			user, err := p.store.UserByUsername(t.Context(), strings.ToLower(p.user.name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.accounts.Delete(t.Context(), user.ID); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := other.accounts.Login(t.Context(), p.user.name, p.user.password); !errors.Is(err, auth.ErrInvalidCredentials) {
+				t.Errorf("a deleted user logs in: %v", err)
+			}
+		})
 	}
 }
 
@@ -485,7 +496,7 @@ func TestFlags(t *testing.T) {
 			t.Errorf("%s is accepted", wrong)
 		}
 	}
-	for _, wrong := range []string{"-issuer=x", "-issuer=http://127.0.0.1/", "-issuer=http://example.com", "-data=mysql://x", "-access=1000h", "-user=a=short"} {
+	for _, wrong := range []string{"-issuer=x", "-issuer=http://127.0.0.1/", "-issuer=http://example.com", "-data=mysql://x", "-data=redis://x/y", "-access=1000h", "-user=a=short"} {
 		opts, err := parse([]string{wrong})
 		if err != nil {
 			t.Fatal(err)

@@ -6,13 +6,16 @@ import (
 	"time"
 )
 
-// pruneHourly removes what has expired from the database, each hour until ctx ends: codes, grants that nobody
+// pruneHourly removes what has expired from a database, each hour until ctx ends: codes, grants that nobody
 // used, clients that registered and never came back.
 func (s *server) pruneHourly(ctx context.Context) {
+	if s.prune == nil {
+		return
+	}
 	hourly := time.NewTicker(time.Hour)
 	defer hourly.Stop()
 	for {
-		if err := s.store.Prune(ctx); err != nil && ctx.Err() == nil {
+		if err := s.prune(ctx); err != nil && ctx.Err() == nil {
 			slog.Error("mcp: prune", "error", err)
 		}
 		select {

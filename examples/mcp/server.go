@@ -15,13 +15,14 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/authhttp"
-	"github.com/seed-e36e2130/auth/authkit"
 	"github.com/seed-e36e2130/auth/authui"
 	"github.com/seed-e36e2130/auth/jwt"
 	"github.com/seed-e36e2130/auth/oauth"
+	"github.com/seed-e36e2130/auth/redisstore"
 	"github.com/seed-e36e2130/auth/revocation"
 	"github.com/seed-e36e2130/auth/secrets"
 	"github.com/seed-e36e2130/auth/sqlstore"
@@ -33,10 +34,19 @@ import (
 // loginLife is the life of the access token of a browser's login. The pages refresh it.
 const loginLife = 15 * time.Minute
 
+// store is what keeps everything: a database, or Redis.
+type store interface {
+	auth.UserStore
+	auth.AccountStore
+	auth.SessionStore
+	auth.RecordStore
+}
+
 // server is what both halves of the program share: the resources, and what gives tokens for them.
 type server struct {
 	opts  options
-	store authkit.Store
+	store store
+	prune func(context.Context) error // nil: the store forgets by itself
 	keys  *jwt.KeyRing
 
 	secrets  *secrets.Ring // make refresh tokens, and seal pages
@@ -135,12 +145,15 @@ func (s *server) openStore(ctx context.Context) (keys string, err error) {
 		if err != nil {
 			return "", err
 		}
-		s.store = store
+		s.store, s.prune = store, store.Prune
 		return filepath.Join("data", "mcp"), store.Migrate(ctx)
+	}
+	if strings.HasPrefix(s.opts.data, "redis://") || strings.HasPrefix(s.opts.data, "rediss://") {
+		return filepath.Join("data", "mcp"), s.openRedis()
 	}
 	folder := s.opts.data
 	if strings.Contains(folder, "://") {
-		return "", fmt.Errorf("-data: %q is neither a folder nor a URL of PostgreSQL", folder)
+		return "", fmt.Errorf("-data: %q is neither a folder nor a URL of PostgreSQL or Redis", folder)
 	}
 	if folder == "" {
 		if folder, err = os.MkdirTemp("", "mcp"); err != nil {
@@ -156,8 +169,22 @@ func (s *server) openStore(ctx context.Context) (keys string, err error) {
 		return "", err
 	}
 	s.onClose(func() { store.Close() })
-	s.store = store
+	s.store, s.prune = store, store.Prune
 	return folder, nil
+}
+
+// openRedis keeps everything in Redis. What a restart of Redis loses is lost, accounts included: see package
+// redisstore for the settings.
+func (s *server) openRedis() error {
+	to, err := redis.ParseURL(s.opts.data)
+	if err != nil {
+		return fmt.Errorf("-data: %w", err)
+	}
+	to.ContextTimeoutEnabled = true
+	client := redis.NewClient(to)
+	s.onClose(func() { client.Close() })
+	s.store, err = redisstore.New(client, redisstore.Config{Prefix: "mcp"})
+	return err
 }
 
 // openKeys opens the keys that sign access tokens, and those that make refresh tokens. They are created at

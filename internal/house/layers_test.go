@@ -27,11 +27,14 @@ var guarded = []string{
 	"database/sql/...", "log", "math/rand/...", "net/...", "os/...", "plugin", "reflect", "syscall", "testing/...", "unsafe",
 }
 
-// below are the packages that the root is composed of, and that everything on the root may import.
+// below are the packages that the root is composed of, and that everything on the root may import, beside
+// assignment.
 var below = []string{"~/cfgerr", "~/jwt", "~/passwords", "~/record", "~/secrets", "~/session"}
 
 // onRoot returns what a package on the root may import: the root, what stands below it, and more.
-func onRoot(more ...string) []string { return slices.Concat([]string{"~"}, below, more) }
+func onRoot(more ...string) []string {
+	return slices.Concat([]string{"~", "~/assignment"}, below, more)
+}
 
 // room is one row of the table of packages: what the package may import beside the standard library
 // that is not guarded. docs/architecture.md shows the same table.
@@ -64,6 +67,7 @@ var rooms = []room{
 	{name: "passwords", may: []string{"~/cfgerr", "~/secrets", "~/internal/phc", "~/internal/commonpasswords", "golang.org/x/crypto/...", "golang.org/x/text/..."}},
 	{name: "record"},
 	{name: "internal/detach", may: []string{"~/passwords", "~/session"}},
+	{name: "assignment", may: []string{"~/session"}},
 	{name: "session", may: []string{"~/cfgerr", "~/secrets", "~/internal/clock"}, std: []string{"net/netip"}},
 
 	// The root.
@@ -86,9 +90,11 @@ var rooms = []room{
 	{name: "revocation", may: onRoot()},
 	{name: "stream", may: onRoot("~/internal/detach"), std: []string{"net/http", "net/url"}},
 	{name: "throttle", may: onRoot("~/internal/clock"), std: []string{"net/netip"}},
-	{name: "authkit", may: onRoot("~/apikey", "~/authhttp", "~/authui", "~/memstore", "~/oauth", "~/recovery", "~/revocation", "~/stream", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "net/url", "os"}},
+	{name: "authkit", may: onRoot("~/apikey", "~/authhttp", "~/authui", "~/memstore", "~/oauth", "~/recovery", "~/revocation", "~/roles", "~/stream", "~/throttle", "~/internal/origin"), std: []string{"net/http", "net/netip", "net/url", "os"}},
 	{name: "authtest", may: onRoot("~/memstore", "~/recovery"), std: []string{"math/rand/v2", "net", "net/http", "net/http/httptest", "net/netip", "net/url", "testing", "testing/synctest"}},
 	{name: "oauth", may: onRoot("~/oauth/internal/...", "~/internal/detach", "~/internal/jwkset", "~/internal/origin", "~/internal/problem"), std: []string{"net/http", "net/netip", "net/url"}},
+	{name: "roles", may: onRoot("~/revocation", "~/internal/clock", "~/internal/detach"), std: []string{"net/http"}},
+	{name: "roles/rolestest", may: onRoot(), std: []string{"testing"}},
 	{name: "oauth/internal/places", may: []string{"~/secrets"}, std: []string{"net/netip"}},
 	{name: "oauth/internal/places/judge", may: []string{"~/oauth/internal/places", "~/secrets"}, std: []string{"net/netip", "os"}},
 	{name: "internal/testenv", std: []string{"os", "os/exec", "testing"}},

@@ -23,6 +23,9 @@ func TestConstraintsOfSessions(t *testing.T) {
 		"revocations": {"batch": 1, "session_id": id, "user_id": "", "issued_at": 0, "expires_at": 1},
 		"records":     {"id": "k", "value": []byte{}, "version": 1, "expires_at": 1, "owner": "1"},
 		"addresses":   {"user_id": "1", "address": "a@example.com", "verified": true},
+
+		"roles":         {"user_id": "1", "org": "", "role": "admin", "granted_by": "", "granted_at": 1, "ends_at": 1},
+		"role_versions": {"user_id": "1", "version": id},
 	}
 	type change struct {
 		table, column string
@@ -50,10 +53,17 @@ func TestConstraintsOfSessions(t *testing.T) {
 		"an address of nobody":   {"addresses", "user_id", ""},
 		"an empty address":       {"addresses", "address", ""},
 		"a long address":         {"addresses", "address", long(256)},
+		"a role of nobody":       {"roles", "user_id", ""},
+		"an empty role":          {"roles", "role", ""},
+		"a long role":            {"roles", "role", long(65)},
+		"a long organisation":    {"roles", "org", long(256)},
+		"a long granter":         {"roles", "granted_by", long(256)},
+		"a version of nobody":    {"role_versions", "user_id", ""},
+		"a short version":        {"role_versions", "version", id[1:]},
 	}
 	for table, row := range valid {
 		for column := range row {
-			if optional := table == "records" && (column == "expires_at" || column == "owner"); !optional {
+			if optional := table == "records" && (column == "expires_at" || column == "owner") || column == "ends_at"; !optional {
 				bad[table+" without "+column] = change{table, column, nil}
 			}
 		}
@@ -89,7 +99,7 @@ func TestConstraintsOfSessions(t *testing.T) {
 				t.Errorf("a valid row of %s is rejected: %v", table, err)
 			}
 		}
-		for table, column := range map[string]string{"sessions": "id", "revocations": "batch", "records": "id", "addresses": "user_id"} {
+		for table, column := range map[string]string{"sessions": "id", "revocations": "batch", "records": "id", "addresses": "user_id", "roles": "role", "role_versions": "user_id"} {
 			if err := insert(table, valid[table]); err == nil {
 				t.Errorf("the table %s accepts a second row with the same %s", table, column)
 			}

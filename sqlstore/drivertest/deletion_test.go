@@ -24,6 +24,8 @@ import (
 	"github.com/seed-e36e2130/auth/memstore"
 	"github.com/seed-e36e2130/auth/recovery"
 	"github.com/seed-e36e2130/auth/redisstore"
+	"github.com/seed-e36e2130/auth/revocation"
+	"github.com/seed-e36e2130/auth/roles"
 	"github.com/seed-e36e2130/auth/throttle"
 	"github.com/seed-e36e2130/auth/totp"
 )
@@ -81,11 +83,12 @@ type everyStore interface {
 func TestDeletedUserLeavesNothing(t *testing.T) {
 	each(t, targets, func(t *testing.T, tt target) {
 		s, _, _ := tt.store(t)
-		deleteUser(t, s, s)
+		deleteUser(t, s, s, s)
 	})
 	t.Run("memory", func(t *testing.T) {
 		t.Parallel()
-		deleteUser(t, memstore.New(), recovery.NewMemoryAddresses())
+		s := memstore.New()
+		deleteUser(t, s, recovery.NewMemoryAddresses(), s)
 	})
 	t.Run("Redis", func(t *testing.T) { // with the users elsewhere, and nothing but Config.Records to find the records by
 		t.Parallel()
@@ -95,7 +98,7 @@ func TestDeletedUserLeavesNothing(t *testing.T) {
 			auth.AccountStore
 			auth.SessionStore
 			auth.RecordStore
-		}{users, users, inRedis, inRedis}, recovery.NewMemoryAddresses())
+		}{users, users, inRedis, inRedis}, recovery.NewMemoryAddresses(), users)
 	})
 }
 
@@ -135,7 +138,7 @@ var kept = []string{
 	"throttle:target.account",
 }
 
-func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
+func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses, has roles.Store) {
 	ctx, sent := bounded(t), make(outbox, 64)
 	must := func(err error) {
 		t.Helper()
@@ -162,6 +165,12 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	must(err)
 	t.Cleanup(func() { must(flows.Close(context.Background())) })
 	connected := newApps(t, a, tokens, keys, store, records)
+
+	revoked, err := revocation.Follow(has, revocation.Config{})
+	must(err)
+	t.Cleanup(func() { revoked.Close() })
+	policy, err := roles.New("https://id.test", roles.Policy{"admin": {"*"}, "editor": {"posts:write"}}, roles.Config{Store: has, Revoked: revoked})
+	must(err)
 
 	from := func(ip string, known auth.DeviceToken) context.Context {
 		return auth.WithDevice(ctx, auth.Device{IP: netip.MustParseAddr(ip), UserAgent: "curl/8", Known: known})
@@ -260,6 +269,11 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	}
 	ada := use("7", "lovelace", "lovelace@example.com", "192.0.2.1")
 	bob := use("8", "bob", "bob@example.com", "198.51.100.1")
+	byAda, err := jwt.NewPrincipal(auth.Claims{Subject: "7", Issuer: "https://id.test"})
+	must(err)
+	must(policy.GrantByOperator(ctx, roles.Assignment{UserID: "7", Role: "admin"}))
+	must(policy.Grant(ctx, byAda, roles.Assignment{UserID: "7", Role: "editor", Org: "org-1"}))
+	must(policy.Grant(ctx, byAda, roles.Assignment{UserID: "8", Role: "editor"}))
 	before := records.stored(t)
 	t.Logf("the users have records of the kinds %v", kinds(before))
 
@@ -308,6 +322,12 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	if list, err := store.Sessions(ctx, "8"); err != nil || len(list) == 0 {
 		t.Errorf("another user has %d sessions, %v", len(list), err)
 	}
+	if list, err := policy.ByUser(ctx, "7"); err != nil || len(list) > 0 {
+		t.Errorf("the user has the roles %+v, %v", list, err)
+	}
+	if list, err := policy.ByUser(ctx, "8"); err != nil || len(list) != 1 || list[0].GrantedBy != "" {
+		t.Errorf("another user has the roles %+v, %v, want one that nobody there granted", list, err)
+	}
 	for call, err := range map[string]error{
 		"UserByID":       second(store.UserByID(ctx, "7")),
 		"UserByUsername": second(store.UserByUsername(ctx, "lovelace")),
@@ -329,6 +349,9 @@ func deleteUser(t *testing.T, store everyStore, addresses recovery.Addresses) {
 	must(addresses.ReplaceAddress(ctx, "7", "", "lovelace@example.com", true))
 	if _, err := a.Login(from("203.0.113.1", ""), "lovelace", "another password"); err != nil {
 		t.Errorf("Login of the next user: %v", err)
+	}
+	if list, err := policy.ByUser(ctx, "7"); err != nil || len(list) > 0 {
+		t.Errorf("the next user has the roles %+v, %v", list, err)
 	}
 	if _, codes, err := factor.Status(ctx, "7"); err != nil || codes != 0 {
 		t.Errorf("the next user has %d recovery codes, %v", codes, err)

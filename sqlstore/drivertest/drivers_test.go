@@ -119,7 +119,7 @@ func prefix(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	p := "t" + strings.ToLower(rand.Text()[:20]) + "_"
 	t.Cleanup(func() {
-		for _, table := range []string{"users", "sessions", "revocations", "revocations_last", "records", "addresses", "migrations"} {
+		for _, table := range []string{"users", "sessions", "revocations", "revocations_last", "records", "addresses", "roles", "role_versions", "migrations"} {
 			if _, err := db.ExecContext(context.Background(), "DROP TABLE IF EXISTS "+p+table); err != nil {
 				t.Errorf("cannot drop a table of the test: %v", err)
 			}

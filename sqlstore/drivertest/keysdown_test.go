@@ -132,7 +132,7 @@ func leavesNothing(t *testing.T, f func(ctx context.Context)) {
 
 // TestKeysInOutage crashes the PostgreSQL of two replicas while programs call them with API keys: one replica
 // reads each key, and one remembers keys for a while. During the outage the answer is 200 from memory, and then
-// 503, never 401; streams end. What was ended before the crash is not let in: not in the outage, not afterwards,
+// 503, never 401; streams end, those of logins, too. What was ended before the crash is not let in: not in the outage, not afterwards,
 // and not by a replica that was started in it and remembers nothing. No goroutine is left.
 func TestKeysInOutage(t *testing.T) {
 	t.Parallel()
@@ -159,7 +159,7 @@ func TestKeysInOutage(t *testing.T) {
 			must(err)
 			return login.Principal
 		}
-		ada, bob, eve := user("ada"), user("bob"), user("eve")
+		ada, bob, eve, carol := user("ada"), user("bob"), user("eve"), user("carol")
 		create := func(p *auth.Principal) (string, apikey.Secret) {
 			t.Helper()
 			key, secret, err := two.keys.Create(ctx, p, apikey.Spec{Name: "a program"})
@@ -181,23 +181,46 @@ func TestKeysInOutage(t *testing.T) {
 					t.Errorf("%s, a key that was %s is answered %d", when, what, got)
 				}
 			}
+			if _, _, err := r.streams.Begin(ctx, carol, stream.Cut()); !errors.Is(err, auth.ErrRevokedToken) && !errors.Is(err, auth.ErrRevocationUnknown) {
+				t.Errorf("%s, a stream begins for a user who has logged out: %v", when, err)
+			}
 		}
 
+		begin := func(r *keyReplica, p *auth.Principal) (answer context.Context) {
+			t.Helper()
+			eventually(t, func() error { // a busy machine reads the revocations late
+				var err error
+				answer, _, err = r.streams.Begin(ctx, p, stream.Cut())
+				return err
+			})
+			return answer
+		}
+		ends := func(answer context.Context, want error, what string) {
+			t.Helper()
+			<-answer.Done()
+			if err := context.Cause(answer); !errors.Is(err, want) && !errors.Is(err, auth.ErrRevocationUnknown) {
+				t.Errorf("the stream of %s ends with %v", what, err)
+			}
+		}
+		p, err := two.keys.Verify(ctx, string(deleted))
+		must(err)
+		ofKey, ofLogin := begin(two, p), begin(two, carol)
+		must(one.auth.EndSession(ctx, carol.Subject(), carol.SessionID()))
 		must(one.keys.Delete(ctx, ada.Subject(), deletedID))
-		_, _, err := one.keys.Roll(ctx, ada, rolledID, 0)
+		_, _, err = one.keys.Roll(ctx, ada, rolledID, 0)
 		must(err)
 		must(one.auth.Disable(ctx, bob.Subject()))
 		must(one.auth.Delete(ctx, eve.Subject()))
+		ends(ofKey, stream.ErrKeyRevoked, "a deleted key")
+		ends(ofLogin, auth.ErrRevokedToken, "a login that has ended")
 		endedAt(one, "at once")
 		for what, key := range ended {
 			two.answers(t, key, http.StatusUnauthorized, "at the other replica, a key that was "+what)
 		}
 
-		p, err := two.keys.Verify(ctx, string(kept))
+		p, err = two.keys.Verify(ctx, string(kept))
 		must(err)
-		answer, finish, err := two.streams.Begin(ctx, p, stream.Cut())
-		must(err)
-		defer finish()
+		ofKey, ofLogin = begin(two, p), begin(two, ada)
 
 		// Programs call without a pause, through the crash.
 		var served, refused atomic.Int64
@@ -242,10 +265,8 @@ func TestKeysInOutage(t *testing.T) {
 		for _, r := range []*keyReplica{one, two, three} {
 			endedAt(r, "in the outage")
 		}
-		<-answer.Done()
-		if err := context.Cause(answer); !errors.Is(err, auth.ErrRevocationUnknown) {
-			t.Errorf("in the outage the stream of a key ends with %v", err)
-		}
+		ends(ofKey, auth.ErrRevocationUnknown, "a key, in the outage,")
+		ends(ofLogin, auth.ErrRevocationUnknown, "a login, in the outage,")
 		if _, _, err := three.streams.Begin(ctx, p, stream.Cut()); auth.HTTPStatus(err) != http.StatusServiceUnavailable {
 			t.Errorf("in the outage a stream begins with %v", err)
 		}

@@ -4,11 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/assignment"
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
 
@@ -72,6 +75,20 @@ func TestPlansSQLite(t *testing.T) {
 		t.Fatal(err)
 	}
 	create(t, s, alice)
+	change := assignment.Change{
+		Assignment: assignment.Assignment{UserID: "1", Role: "admin", GrantedAt: time.Now()},
+		New:        strings.Repeat("a", 22), Retired: strings.Repeat("r", 22), Expiry: time.Now().Add(time.Hour),
+	}
+	if err := s.ReplaceAssignment(bounded(t), change); err != nil {
+		t.Fatal(err)
+	}
+	change.Old, change.New, change.Keep, change.By, change.ByVersion = change.New, strings.Repeat("b", 22), true, "1", change.New
+	if err := s.ReplaceAssignment(bounded(t), change); !errors.Is(err, assignment.ErrLast) && !errors.Is(err, auth.ErrConflict) {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Assignments(bounded(t), "1"); err != nil {
+		t.Fatal(err)
+	}
 	for _, call := range calls(s, alice) {
 		_ = call(bounded(t))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-e36e2130/auth"
+	"github.com/seed-e36e2130/auth/assignment"
 	"github.com/seed-e36e2130/auth/authtest"
 	"github.com/seed-e36e2130/auth/sqlstore"
 )
@@ -131,6 +132,13 @@ func calls(s *sqlstore.Store, u auth.User) map[string]func(context.Context) erro
 		"Address":       func(ctx context.Context) error { _, _, err := s.Address(ctx, u.ID); return err },
 		"ReplaceAddress": func(ctx context.Context) error {
 			return s.ReplaceAddress(ctx, u.ID, "", "address", true)
+		},
+		"Assignments": func(ctx context.Context) error { _, _, err := s.Assignments(ctx, u.ID); return err },
+		"Holders":     func(ctx context.Context) error { _, err := s.Holders(ctx, "admin", "", "", 10); return err },
+		"ReplaceAssignment": func(ctx context.Context) error {
+			return s.ReplaceAssignment(ctx, assignment.Change{
+				Assignment: assignment.Assignment{UserID: u.ID, Role: "admin", GrantedAt: later}, New: session.ID, Retired: session.ID, Expiry: later,
+			})
 		},
 		"DeleteRecord":  func(ctx context.Context) error { return s.DeleteRecord(ctx, "key", 1) },
 		"Records":       func(ctx context.Context) error { _, err := s.Records(ctx, u.ID); return err },
