@@ -17,7 +17,7 @@ import (
 	"github.com/seed-e36e2130/auth/sqlstore/sqlite"
 )
 
-const issuer = "http://localhost:8080" // in production: the https URL that clients reach this program at
+const issuer, api = "http://localhost:8080", "http://localhost:8080/mcp" // in production: the https URLs of clients
 
 func main() {
 	var pages *authui.Pages
@@ -26,7 +26,7 @@ func main() {
 		Issuer: issuer, KeyFolder: "keys",
 		Cookies: &authhttp.CookieConfig{DangerouslyInsecureLocalhost: true}, // in production: false
 		OAuth: &oauth.Config{
-			Resources: []oauth.Resource{{URL: issuer + "/mcp", Name: "Greeter", Scopes: []oauth.Scope{{Name: "greet", Text: "Greet you"}}}},
+			Resources: []oauth.Resource{{URL: api, Name: "Greeter", Scopes: []oauth.Scope{{Name: "greet", Text: "Greet you"}}}},
 			Documents: oauth.Documents{On: true},   // Claude, ChatGPT and VS Code name themselves by a document
 			Register:  oauth.Register{PerHour: 20}, // Cursor and others register themselves
 			Consent:   func(w http.ResponseWriter, r *http.Request, p oauth.ConsentPage) { pages.Consent(w, r, p) },
@@ -36,7 +36,7 @@ func main() {
 
 	server := mcp.NewServer(&mcp.Implementation{Name: "greeter", Version: "1"}, nil)
 	mcp.AddTool(server, &mcp.Tool{Name: "greet", Description: "Greet the user"}, greet)
-	guard := must(app.Guard(issuer+"/mcp", auth.MiddlewareConfig{}))
+	guard := must(app.Guard(api, auth.MiddlewareConfig{}))
 	tools := must(mcpauth.Guard(guard, mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server },
 		&mcp.StreamableHTTPOptions{Stateless: true, DisableLocalhostProtection: true}), "greet")) // the guard checks Host
 	http.Handle("/", app.Handler())
