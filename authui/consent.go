@@ -18,12 +18,33 @@ func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, page oauth.Conse
 	v := p.visit(w, r)
 	// Chromium would hold form-action against the redirect to the app.
 	w.Header().Set("Content-Security-Policy", p.policy)
-	if page.Account == "" && p.has("GET /me") {
+	page.Account = v.accountOr(page.Account)
+	v.show("consent", page)
+}
+
+// accountOr returns name, or the username of who is logged in if the server gave none.
+func (v *visit) accountOr(name string) string {
+	if name == "" && v.has("GET /me") {
 		if re := v.call("GET /me", nil); re.ok() {
-			page.Account = re.User.Username
+			return re.User.Username
 		}
 	}
-	v.show("consent", page)
+	return name
+}
+
+// Device writes the pages for the user of a device without a browser. It is for the Page of an
+// [oauth.Device]. The page shows the code, for the user to compare it with that of the device, and warns of
+// codes that somebody has sent.
+func (p *Pages) Device(w http.ResponseWriter, r *http.Request, page oauth.DevicePage) {
+	v := p.visit(w, r)
+	w.Header().Set("Content-Security-Policy", p.policy)
+	if page.Step == oauth.DeviceDecide {
+		page.Account = v.accountOr(page.Account)
+	}
+	if page.Unknown {
+		v.refuse(http.StatusNotFound, "problem.device_code")
+	}
+	v.show("device", page)
 }
 
 // Apps are the apps that users have given access to. [oauth.Server] implements it.

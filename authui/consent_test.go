@@ -2,6 +2,7 @@ package authui_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -35,10 +36,11 @@ func newServer(t *testing.T) *site {
 		Resources: []oauth.Resource{{URL: origin + "/mcp", Name: "Your notes", Scopes: []oauth.Scope{
 			{Name: "notes:read", Text: "Read your notes"}, {Name: "notes:write", Text: "Change your notes"},
 		}}},
-		User: s.app.Check, LoginURL: "/login", Consent: s.pages.Consent,
+		User: s.app.Check, LoginURL: "/login", Consent: s.pages.Consent, Device: oauth.Device{On: true, Page: s.pages.Device},
 		Clients: []oauth.Client{
 			{ID: "web", Name: "Web App", RedirectURIs: []string{"https://app.test/cb"}},
 			{ID: "native", Name: "Native App", RedirectURIs: []string{"http://127.0.0.1/cb"}},
+			{ID: "tv", Name: "Living Room TV", Grants: []string{"urn:ietf:params:oauth:grant-type:device_code"}},
 			{ID: "evil", Name: hostileName, RedirectURIs: []string{"https://evil.test/cb"}},
 		},
 	}))
@@ -162,5 +164,37 @@ func TestConnectedApps(t *testing.T) {
 	ended := b.submit(account, "/account/apps").want(200, "/account", "The app has no access any more", "No app has access")
 	if strings.Contains(ended.text(), "Web App") {
 		t.Error("the app is still listed")
+	}
+}
+
+// A device shows a code; the user types it in, compares it, and decides.
+func TestDevice(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.register("ada")
+	b := s.browser()
+	b.login("ada")
+	begin := func() (code string) {
+		t.Helper()
+		var d struct {
+			Code string `json:"user_code"`
+		}
+		asked := b.send("POST", "/oauth/device_authorization", "same-origin", url.Values{"client_id": {"tv"}, "scope": {"notes:read"}, "resource": {origin + "/mcp"}})
+		if err := json.Unmarshal([]byte(asked.body), &d); err != nil || d.Code == "" {
+			t.Fatalf("the device gets %d %s", asked.status, asked.body)
+		}
+		return d.Code
+	}
+	b.open("/oauth/device").want(200, "/oauth/device", "Connect a device", "Enter the code")
+	b.open("/oauth/device?user_code=BBBB-BBBB").want(404, "/oauth/device", "This code is unknown")
+	for decision, done := range map[string]string{"allow": "Your device is connected", "deny": "Your device is not connected"} {
+		code := begin()
+		page := b.open("/oauth/device?user_code="+code).want(200, "/oauth/device", "Living Room TV", code, "Your notes", "Read your notes", "ada", "Deny this if", "at the latest")
+		if policy := page.header.Get("Content-Security-Policy"); !strings.Contains(policy, "frame-ancestors 'none'") || !strings.Contains(policy, "default-src 'none'") {
+			t.Errorf("the policy of the page is %s", policy)
+		}
+		action, form := page.form("/oauth/device/decision")
+		form.Set("decision", decision)
+		b.send("POST", action, "same-origin", form).want(200, "/oauth/device/decision", done)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/seed-e36e2130/auth"
 )
@@ -51,8 +52,10 @@ type DevicePage struct {
 	ClientID   string
 	ClientName string
 	ClientHost string
+	Registered bool
 	Scopes     []Scope
 	Resource   Resource
+	Ends       time.Time
 }
 
 // deviceAsked is what the page that asks carries, sealed. It is bound to the login that saw it, so it is also
@@ -137,7 +140,8 @@ func (s *Server) pageOf(r *http.Request, user *auth.Principal, userCode string, 
 	}
 	page := DevicePage{
 		Step: DeviceDecide, Action: s.base + pathDeviceDecision, Code: shownUserCode(userCode),
-		ClientID: c.id, ClientName: c.name, ClientHost: c.host,
+		ClientID: c.id, ClientName: c.name, ClientHost: c.host, Registered: !c.known && c.host == "",
+		Ends: time.Now().Add(s.cfg.GrantLife),
 	}
 	page.Resource, _ = s.resource(req.Resource)
 	for _, scope := range page.Resource.Scopes {
@@ -264,9 +268,11 @@ var devicePages = template.Must(template.New("device").Parse(`<!doctype html>
 <p>Your device must show this code: <strong>{{.Code}}</strong></p>
 <p class="warning">Deny this if the code is not on a device in front of you. If somebody has sent you the code or a link, they want to get in with your account.</p>
 {{with .ClientHost}}<p>The app says that it is from <strong>{{.}}</strong>.</p>{{end}}
+{{if .Registered}}<p class="warning">The app has given this name itself. Nobody has checked who it is from.</p>{{end}}
 {{with .Account}}<p>You are logged in as {{.}}.</p>{{end}}
 <p>{{.ClientName}} asks to use {{or .Resource.Name .Resource.URL}} in your name:</p>
 <ul>{{range .Scopes}}<li>{{.Text}}</li>{{end}}</ul>
+<p>The access ends on {{.Ends.UTC.Format "2 January 2006"}} at the latest.</p>
 <form method="post" action="{{.Action}}">{{range $name, $value := .Hidden}}<input type="hidden" name="{{$name}}" value="{{$value}}">{{end}}
 <button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button></form>
 {{- else if eq .Step "allowed"}}<h1>Your device is connected</h1>

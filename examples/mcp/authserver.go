@@ -34,7 +34,9 @@ func (s *server) mountAuthorization(mux *http.ServeMux) error {
 		Documents: oauth.Documents{On: s.opts.documents},
 
 		// What programs without a user, devices without a browser, and services behind a resource need.
-		ClientCredentials: true, Device: oauth.Device{On: true}, Exchange: true,
+		ClientCredentials: true, Device: oauth.Device{
+			On: true, Page: func(w http.ResponseWriter, r *http.Request, p oauth.DevicePage) { s.pages.Device(w, r, p) },
+		}, Exchange: true,
 
 		AccessLife: s.opts.access, CodeLife: s.opts.code, IdleLife: s.opts.idle, GrantLife: s.opts.grant, GrantsPerUser: 1000, RefreshWindow: s.opts.window,
 		ClientIP: s.clientIP, Events: s.events,
