@@ -103,7 +103,7 @@ func TestDeletedUserLeavesNothing(t *testing.T) {
 }
 
 // redisStore returns an empty store in the shared Redis. After the test its keys are deleted.
-func redisStore(t *testing.T) *redisstore.Store {
+func redisStore(t testing.TB) *redisstore.Store {
 	t.Helper()
 	options, err := redis.ParseURL(testenv.Require(t, "Redis", "AUTH_TEST_REDIS"))
 	if err != nil {
