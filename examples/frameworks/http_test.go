@@ -69,7 +69,7 @@ func TestAnswers(t *testing.T) {
 				"not a token":      {"/profile", []string{"Bearer x"}, 401, `Bearer realm="api", error="invalid_token"`},
 				"changed":          {"/profile", []string{valid[:len(valid)-5] + "AAAAA"}, 401, `Bearer realm="api", error="invalid_token"`},
 				"too long":         {"/profile", []string{valid + strings.Repeat("A", 3000)}, 401, `Bearer realm="api", error="invalid_token"`},
-				"admin, none":      {"/admin", nil, 401, `Bearer realm="api"`},
+				"admin, none":      {"/admin", nil, 401, `Bearer realm="api", scope="admin"`},
 			} {
 				res, body := get(t, p.url+row.path, row.fields...)
 				if res.StatusCode != row.status || res.Header.Get("WWW-Authenticate") != row.challenge {

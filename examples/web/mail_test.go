@@ -44,9 +44,7 @@ func TestMailPages(t *testing.T) {
 				b.visit("/login/mail")
 				b.enter("#address", address)
 				b.at("/login/mail", "Open its link in this browser, or enter the code here")
-				if got := b.focused(); got != "code" {
-					t.Errorf("after the request the focus is on %q, want code", got)
-				}
+				b.wantFocus("code")
 				return s.mails.next(t, recovery.KindLogin)
 			}
 			register("ada@example.com")

@@ -49,9 +49,7 @@ func TestProofAgain(t *testing.T) {
 	b.at("/account", "Log out of all other devices")
 	b.click(endOthers)
 	b.at("/account/confirm", "Confirm that it is you")
-	if got := b.focused(); got != "password" {
-		t.Errorf("the focus is on %q, want password", got)
-	}
+	b.wantFocus("password")
 	b.click(`a[href="/account"]`)
 	b.at("/account", "Log out of all other devices")
 	if n := b.sessions(); n != 2 {

@@ -67,9 +67,7 @@ func usePages(t *testing.T, s *site, wantCookies string) {
 	// Log in with another browser.
 	other := s.window(t, b.ctx, chromedp.WithNewBrowserContext())
 	other.visit("/login")
-	if got := other.focused(); got != "username" {
-		t.Errorf("on the login page the focus is on %q, want username", got)
-	}
+	other.wantFocus("username")
 	other.enter("#username", "ada", "#password", otherPassword)
 	other.wantError("#problem", "Wrong username or password", "password")
 	other.enter("#username", "ada", "#password", password)
