@@ -160,6 +160,9 @@ func TestSystemsDamaged(t *testing.T) {
 			for i := 0; i < len(row.Hash); i += step {
 				others := []byte{'A', 'b', '/', '$', ':', ' ', '\n', 0, 0xff, row.Hash[i] ^ 0x20}
 				if !atBorder(row.Hash, i) { // within a part each byte is as good as its neighbours, which get the other characters
+					if raceDetector && i%7 != 0 {
+						continue // hashing takes several times as long
+					}
 					others = []byte{others[i%10], others[(i+5)%10]}
 				}
 				for _, c := range others {

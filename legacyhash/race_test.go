@@ -1,0 +1,5 @@
+//go:build race
+
+package legacyhash_test
+
+const raceDetector = true
