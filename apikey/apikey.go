@@ -53,9 +53,9 @@ type Config struct {
 	// days; from 1 minute to 90 days.
 	MaxOverlap time.Duration
 
-	// CacheTime is how long a key that was verified is accepted from memory. A key that was deleted
-	// or rolled by another replica is accepted for as long. 0: 5 s; from 100 ms to 1 minute; [NoCache]: not
-	// at all, so that each use reads a record.
+	// CacheTime is how long a key that was verified is accepted from memory. It is also how long a key is
+	// still accepted here that another replica has deleted or rolled. 0: 5 s; from 100 ms to 1 minute.
+	// [NoCache] keeps nothing in memory: each use reads a record.
 	CacheTime time.Duration
 
 	// CacheEntries is how many keys the memory holds, about 400 bytes each. 0: 4,096; from 4 to 1,048,576.
@@ -151,7 +151,7 @@ type Key struct {
 	UserID        string    // owner
 	Name          string    // what the owner calls it
 	Scopes, Roles []string  // sorted; what the key may do
-	CreatedAt     time.Time // by the store's clock, as all times here
+	CreatedAt     time.Time // all times of a Key are by the store's clock
 	RolledAt      time.Time // time when it got its present secret; zero: it has its first
 	LastUsedAt    time.Time // time of the last use, to a minute; zero: it was not used
 	ExpiresAt     time.Time // end of the key

@@ -338,42 +338,6 @@ func (app *App) followRevocations(ctx context.Context, cfg *Config) (err error) 
 	return app.revoked.Sync(ctx)
 }
 
-// openRoles makes the roles, and puts them into tokens. A token is then checked for changes of roles, too.
-func (app *App) openRoles(ctx context.Context, cfg *Config) (err error) {
-	if cfg.Policy == nil {
-		return nil
-	}
-	follow, c := cfg.Revocation, cfg.Roles
-	follow.Events = cfg.events()
-	if app.roles, err = revocation.Follow(app.stores.Roles, follow); err != nil {
-		return err
-	}
-	if c.Clients == nil && cfg.Tokens.ClientID != "" {
-		c.Clients = []string{cfg.Tokens.ClientID}
-	}
-	c.Store, c.Revoked, c.Events, c.Logger = app.stores.Roles, app.roles, cfg.events(), cfg.Logger
-	if app.Roles, err = roles.New(cfg.Issuer, cfg.Policy, c); err != nil {
-		return err
-	}
-	sessions, more := cfg.Tokens.Check, cfg.Accounts.Claims
-	cfg.Tokens.Check = func(ctx context.Context, p *auth.Principal) error {
-		if sessions != nil {
-			if err := sessions(ctx, p); err != nil {
-				return err
-			}
-		}
-		return app.Roles.CheckToken(ctx, p)
-	}
-	cfg.Accounts.Claims = func(ctx context.Context, u auth.User, c *auth.Claims) error {
-		err := app.Roles.Claims(ctx, u, c)
-		if err == nil && more != nil {
-			err = more(ctx, u, c)
-		}
-		return err
-	}
-	return app.roles.Sync(ctx)
-}
-
 // openAccounts makes the issuer, the throttle, the Authenticator, the middleware and what ends streams.
 func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 	counts := app.stores.Records
@@ -431,22 +395,6 @@ func (app *App) openAccounts(_ context.Context, cfg *Config) (err error) {
 	}
 	app.Streams, err = stream.New(check, streams)
 	return err
-}
-
-// openAPIKeys makes the API keys, and returns what verifies credentials.
-func (app *App) openAPIKeys(cfg *Config) (_ auth.TokenVerifier, err error) {
-	if cfg.APIKeyPrefix == "" {
-		return app.Accounts, nil
-	}
-	c := cfg.APIKeys
-	c.Issuer, c.Events, c.Logger = cfg.Issuer, cfg.events(), cfg.Logger
-	if app.revoked != nil {
-		c.Check = app.revoked.Check
-	}
-	if app.APIKeys, err = apikey.New(cfg.APIKeyPrefix, app.stores.Users, app.stores.Records, c); err != nil {
-		return nil, err
-	}
-	return auth.ByForm(app.Accounts, app.APIKeys)
 }
 
 // openRecovery makes the mails that help users who lost their password. The first proof of an address
