@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-e36e2130/auth"
 	"github.com/seed-e36e2130/auth/oauth"
 )
 
@@ -52,7 +53,7 @@ func TestCodeFlow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Subject != id || c.ClientID != "web" || strings.Join(c.Scopes, " ") != "notes:read" || c.SessionID == "" || c.AuthTime.IsZero() {
+	if c.Subject != id || c.Kind != auth.KindAgent || c.ClientID != "web" || strings.Join(c.Scopes, " ") != "notes:read" || c.SessionID == "" || c.AuthTime.IsZero() {
 		t.Errorf("claims: %+v", c)
 	}
 	if _, err := r.verify(a.Access, files); err == nil {
